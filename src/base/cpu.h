@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace halftone {
+
+/// Instruction sets that kernels are written for, weakest first within a family.
+enum class Isa { scalar, avx2, avx512vnni, avx512bf16, neon, neondot, neoni8mm };
+
+std::string_view isa_name(Isa isa);
+std::optional<Isa> isa_from_name(std::string_view name);
+
+/// Whether this processor runs code compiled for `isa`, and the limit set by limit_isa() allows it.
+bool cpu_has(Isa isa);
+
+/// The sets this processor has, weakest first.
+std::vector<Isa> cpu_isas();
+
+/// Forbids every set stronger than `isa` of its family from now on (the --isa flag; tests).
+void limit_isa(Isa isa);
+
+/// The processor's own name ("AMD EPYC ..."), or "unknown".
+std::string cpu_model_name();
+
+}  // namespace halftone

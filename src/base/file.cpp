@@ -1,0 +1,159 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace halftone {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+class FileDescriptor {
+ public:
+  FileDescriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+size_t regular_file_size(const FileDescriptor& file, const fs::path& path) {
+  if (file.get() < 0) throw InputError("{}: cannot open: {}", path.string(), reason());
+  struct stat info{};
+  if (::fstat(file.get(), &info) != 0) throw InputError("{}: cannot read: {}", path.string(), reason());
+  if (!S_ISREG(info.st_mode)) throw InputError("{}: expected a file, found something else", path.string());
+  return static_cast<size_t>(info.st_size);
+}
+
+fs::path temporary_name(const fs::path& path) {
+  fs::path clean = path.has_filename() ? path : path.parent_path();
+  return clean.parent_path() / fmt::format(".{}.{}.tmp", clean.filename().string(), ::getpid());
+}
+
+void sync_to_disk(const fs::path& path, int flags) {
+  FileDescriptor file(path, flags);
+  if (file.get() >= 0) ::fsync(file.get());
+}
+
+}  // namespace
+
+MappedFile::MappedFile(fs::path path, const std::byte* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
+  FileDescriptor file(path, O_RDONLY);
+  size_t size = regular_file_size(file, path);
+  const std::byte* data = nullptr;
+  if (size > 0) {
+    void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (address == MAP_FAILED) throw ResourceError("{}: cannot map {} bytes: {}", path.string(), size, reason());
+    data = static_cast<const std::byte*>(address);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  uintptr_t begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
+  uintptr_t end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::string read_text(const fs::path& path, size_t limit) {
+  FileDescriptor file(path, O_RDONLY);
+  size_t size = regular_file_size(file, path);
+  if (size > limit) throw InputError("{}: expected at most {} bytes, found {}", path.string(), limit, size);
+  std::string text(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    ssize_t got = ::read(file.get(), text.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw InputError("{}: cannot read: {}", path.string(), reason());
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
+  file_ = std::fopen(temporary_.c_str(), "wb");
+  if (!file_) throw ResourceError("{}: cannot create: {}", temporary_.string(), reason());
+}
+
+AtomicFile::~AtomicFile() {
+  if (!file_) return;
+  std::fclose(file_);
+  std::error_code ignored;
+  fs::remove(temporary_, ignored);
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size())
+    throw ResourceError("{}: cannot write {} bytes: {}", path_.string(), bytes.size(), reason());
+}
+
+void AtomicFile::commit() {
+  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0)
+    throw ResourceError("{}: cannot write: {}", path_.string(), reason());
+  std::fclose(file_);
+  file_ = nullptr;
+  std::error_code error;
+  fs::rename(temporary_, path_, error);
+  if (!error) return;
+  std::error_code ignored;
+  fs::remove(temporary_, ignored);
+  throw ResourceError("{}: cannot rename into place: {}", path_.string(), error.message());
+}
+
+AtomicFolder::AtomicFolder(fs::path target, std::string_view marker)
+    : target_(target.has_filename() ? std::move(target) : target.parent_path()), temporary_(temporary_name(target_)) {
+  if (fs::exists(target_) && !(fs::is_directory(target_) && (fs::is_empty(target_) || fs::exists(target_ / marker))))
+    throw InputError("{}: exists and was not written by Halftone; choose another output folder", target_.string());
+  std::error_code error;
+  fs::remove_all(temporary_, error);
+  if (!fs::create_directories(temporary_, error) || error)
+    throw ResourceError("{}: cannot create the folder: {}", temporary_.string(), error.message());
+}
+
+AtomicFolder::~AtomicFolder() {
+  if (committed_) return;
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  sync_to_disk(temporary_, O_RDONLY | O_DIRECTORY);
+  fs::path old = temporary_;
+  old += ".old";
+  std::error_code error;
+  const bool replaces = fs::exists(target_);
+  if (replaces) fs::rename(target_, old, error);
+  if (!error) fs::rename(temporary_, target_, error);
+  if (error) {
+    std::error_code ignored;
+    if (replaces && !fs::exists(target_)) fs::rename(old, target_, ignored);
+    throw ResourceError("{}: cannot put the folder into place: {}", target_.string(), error.message());
+  }
+  committed_ = true;
+  fs::remove_all(old, error);
+}
+
+}  // namespace halftone

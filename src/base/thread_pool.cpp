@@ -1,0 +1,128 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace halftone {
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Spins for kSpin at most; true when `ready` came true.
+template <class Ready>
+bool spin_until(const Ready& ready) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  for (int i = 0;; ++i) {
+    if (ready()) return true;
+    pause();
+    if (i % 64 == 63 && std::chrono::steady_clock::now() > deadline) return false;
+  }
+}
+
+}  // namespace
+
+// A loop is published by storing its fields and then raising `generation`. Each worker takes part in each generation
+// exactly once; the caller returns when every worker has left it, so the fields may be reused.
+struct ThreadPool::Impl {
+  std::vector<std::thread> threads;
+  std::mutex mutex;
+  std::condition_variable wake_workers, wake_caller;
+  std::atomic<uint64_t> generation{0};
+  std::atomic<int> working{0};
+  std::atomic<bool> stop{false};
+
+  int64_t count = 0, grain = 1;
+  const std::function<void(int64_t, int64_t)>* body = nullptr;
+  std::atomic<int64_t> next{0};
+
+  void work() {
+    for (;;) {
+      int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= count) return;
+      (*body)(begin, std::min(begin + grain, count));
+    }
+  }
+
+  void serve() {
+    uint64_t seen = 0;
+    for (;;) {
+      auto ready = [&] { return generation.load(std::memory_order_acquire) != seen || stop.load(); };
+      if (!spin_until(ready)) {
+        std::unique_lock lock(mutex);
+        wake_workers.wait(lock, ready);
+      }
+      if (stop.load()) return;
+      ++seen;
+      work();
+      if (working.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        std::lock_guard lock(mutex);
+        wake_caller.notify_one();
+      }
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int size) : impl_(std::make_unique<Impl>()) {
+  if (size <= 0) size = available_cores();
+  for (int i = 1; i < size; ++i) impl_->threads.emplace_back([this] { impl_->serve(); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->stop = true;
+  }
+  impl_->wake_workers.notify_all();
+  for (std::thread& thread : impl_->threads) thread.join();
+}
+
+int ThreadPool::size() const { return static_cast<int>(impl_->threads.size()) + 1; }
+
+void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  if (count <= 0) return;
+  grain = std::max<int64_t>(grain, 1);
+  if (impl_->threads.empty() || count <= grain) {
+    body(0, count);
+    return;
+  }
+  Impl& p = *impl_;
+  p.count = count;
+  p.grain = grain;
+  p.body = &body;
+  p.next.store(0, std::memory_order_relaxed);
+  p.working.store(static_cast<int>(p.threads.size()), std::memory_order_relaxed);
+  {
+    std::lock_guard lock(p.mutex);
+    p.generation.fetch_add(1, std::memory_order_release);
+  }
+  p.wake_workers.notify_all();
+  p.work();
+  auto done = [&] { return p.working.load(std::memory_order_acquire) == 0; };
+  if (spin_until(done)) return;
+  std::unique_lock lock(p.mutex);
+  p.wake_caller.wait(lock, done);
+}
+
+int available_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) return std::max(1, CPU_COUNT(&mask));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace halftone
