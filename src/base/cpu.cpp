@@ -36,14 +36,17 @@ bool hardware_has(Isa isa) {
 #elif defined(__aarch64__)
   if (isa == Isa::neon) return true;
   if (isa == Isa::neondot) return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
-  if (isa == Isa::neoni8mm) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
+  if (isa == Isa::neoni8mm)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
 #endif
   return false;
 }
 
 }  // namespace
 
-std::string_view isa_name(Isa isa) { return kNames[static_cast<size_t>(isa)].second; }
+std::string_view isa_name(Isa isa) {
+  return kNames[static_cast<size_t>(isa)].second;
+}
 
 std::optional<Isa> isa_from_name(std::string_view name) {
   for (const auto& [isa, known] : kNames)
@@ -51,7 +54,9 @@ std::optional<Isa> isa_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-bool cpu_has(Isa isa) { return static_cast<int>(isa) <= strongest_allowed.load() && hardware_has(isa); }
+bool cpu_has(Isa isa) {
+  return static_cast<int>(isa) <= strongest_allowed.load() && hardware_has(isa);
+}
 
 std::vector<Isa> cpu_isas() {
   std::vector<Isa> found;
@@ -60,7 +65,9 @@ std::vector<Isa> cpu_isas() {
   return found;
 }
 
-void limit_isa(Isa isa) { strongest_allowed = static_cast<int>(isa); }
+void limit_isa(Isa isa) {
+  strongest_allowed = static_cast<int>(isa);
+}
 
 std::string cpu_model_name() {
   std::ifstream file("/proc/cpuinfo");

@@ -1,19 +1,20 @@
 #include "base/file.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "base/error.h"
 
 namespace halftone {
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 class FileDescriptor {
  public:
@@ -31,7 +32,7 @@ class FileDescriptor {
 
 size_t regular_file_size(const FileDescriptor& file, const fs::path& path) {
   if (file.get() < 0) throw InputError("{}: cannot open: {}", path.string(), reason());
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.get(), &info) != 0) throw InputError("{}: cannot read: {}", path.string(), reason());
   if (!S_ISREG(info.st_mode)) throw InputError("{}: expected a file, found something else", path.string());
   return static_cast<size_t>(info.st_size);
@@ -58,7 +59,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   const std::byte* data = nullptr;
   if (size > 0) {
     void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (address == MAP_FAILED) throw ResourceError("{}: cannot map {} bytes: {}", path.string(), size, reason());
+    if (address == MAP_FAILED)
+      throw ResourceError("{}: cannot map {} bytes: {}", path.string(), size, reason());
     data = static_cast<const std::byte*>(address);
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
@@ -124,9 +126,12 @@ void AtomicFile::commit() {
 }
 
 AtomicFolder::AtomicFolder(fs::path target, std::string_view marker)
-    : target_(target.has_filename() ? std::move(target) : target.parent_path()), temporary_(temporary_name(target_)) {
-  if (fs::exists(target_) && !(fs::is_directory(target_) && (fs::is_empty(target_) || fs::exists(target_ / marker))))
-    throw InputError("{}: exists and was not written by Halftone; choose another output folder", target_.string());
+    : target_(target.has_filename() ? std::move(target) : target.parent_path()),
+      temporary_(temporary_name(target_)) {
+  if (fs::exists(target_) &&
+      !(fs::is_directory(target_) && (fs::is_empty(target_) || fs::exists(target_ / marker))))
+    throw InputError("{}: exists and was not written by Halftone; choose another output folder",
+                     target_.string());
   std::error_code error;
   fs::remove_all(temporary_, error);
   if (!fs::create_directories(temporary_, error) || error)

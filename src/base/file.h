@@ -37,8 +37,9 @@ class MappedFile {
 /// The whole text of a file of at most `limit` bytes. Throws InputError.
 std::string read_text(const fs::path& path, size_t limit = size_t{1} << 30);
 
-/// Writes to a temporary name beside `path` and renames on commit(), so a crash or a full disk leaves the old file
-/// or the new one. Without commit() the temporary file is removed. Throws ResourceError when a write fails.
+/// Writes to a temporary name beside `path` and renames on commit(), so a crash or a full disk leaves the old
+/// file or the new one. Without commit() the temporary file is removed. Throws ResourceError when a write
+/// fails.
 class AtomicFile {
  public:
   explicit AtomicFile(fs::path path);
@@ -56,8 +57,9 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-/// Fills a folder under a temporary name beside `target` and renames it on commit(): the target is there whole or not
-/// at all. An existing target is replaced only when it is empty or `replaceable` says so by holding `marker`.
+/// Fills a folder under a temporary name beside `target` and renames it on commit(): the target is there
+/// whole or not at all. An existing target is replaced only when it is empty or `replaceable` says so by
+/// holding `marker`.
 class AtomicFolder {
  public:
   AtomicFolder(fs::path target, std::string_view marker);

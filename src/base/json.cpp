@@ -24,6 +24,8 @@ Json parse_json(std::string_view text, const std::string& source) {
   }
 }
 
-Json read_json(const fs::path& path, size_t limit) { return parse_json(read_text(path, limit), path.string()); }
+Json read_json(const fs::path& path, size_t limit) {
+  return parse_json(read_text(path, limit), path.string());
+}
 
 }  // namespace halftone

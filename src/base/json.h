@@ -1,7 +1,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -13,7 +12,8 @@ namespace halftone {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-/// Parses untrusted JSON: nesting of at most 128, no duplicate keys. `source` names the text in errors (InputError).
+/// Parses untrusted JSON: nesting of at most 128, no duplicate keys. `source` names the text in errors
+/// (InputError).
 Json parse_json(std::string_view text, const std::string& source);
 
 /// read_text() then parse_json().
@@ -23,11 +23,13 @@ Json read_json(const fs::path& path, size_t limit = size_t{256} << 20);
 template <class T>
 T json_get(const Json& object, const std::string& key, const std::string& source) {
   auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end()) throw InputError("{}: key \"{}\" is missing", source, key);
+  if (!object.is_object() || found == object.end())
+    throw InputError("{}: key \"{}\" is missing", source, key);
   try {
     return found->template get<T>();
   } catch (const nlohmann::json::exception&) {
-    throw InputError("{}: key \"{}\" has the wrong type or range: {}", source, key, found->dump().substr(0, 80));
+    throw InputError("{}: key \"{}\" has the wrong type or range: {}", source, key,
+                     found->dump().substr(0, 80));
   }
 }
 

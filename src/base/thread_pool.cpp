@@ -1,12 +1,11 @@
 #include "base/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <sched.h>
 #include <thread>
 #include <vector>
 
@@ -36,8 +35,8 @@ bool spin_until(const Ready& ready) {
 
 }  // namespace
 
-// A loop is published by storing its fields and then raising `generation`. Each worker takes part in each generation
-// exactly once; the caller returns when every worker has left it, so the fields may be reused.
+// A loop is published by storing its fields and then raising `generation`. Each worker takes part in each
+// generation exactly once; the caller returns when every worker has left it, so the fields may be reused.
 struct ThreadPool::Impl {
   std::vector<std::thread> threads;
   std::mutex mutex;
@@ -91,9 +90,12 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
-int ThreadPool::size() const { return static_cast<int>(impl_->threads.size()) + 1; }
+int ThreadPool::size() const {
+  return static_cast<int>(impl_->threads.size()) + 1;
+}
 
-void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+void ThreadPool::parallel_for(int64_t count, int64_t grain,
+                              const std::function<void(int64_t, int64_t)>& body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   if (impl_->threads.empty() || count <= grain) {

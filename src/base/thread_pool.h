@@ -8,8 +8,8 @@ namespace halftone {
 
 /// A fixed set of threads that share one loop at a time. The caller works too, so size() == 1 owns no thread.
 ///
-/// Work is handed out in pieces as threads become free; an idle thread spins for some microseconds and then sleeps, so a
-/// busy neighbour on one core does not hold the others up.
+/// Work is handed out in pieces as threads become free; an idle thread spins for some microseconds and then
+/// sleeps, so a busy neighbour on one core does not hold the others up.
 class ThreadPool {
  public:
   /// `size` threads in all; 0 means one for each core this process may use.
@@ -20,9 +20,10 @@ class ThreadPool {
 
   int size() const;
 
-  /// Calls body(begin, end) over [0, count) in pieces of `grain` (the last may be shorter) and returns when all are done.
-  /// The body must not throw and must not call the pool again.
-  void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
+  /// Calls body(begin, end) over [0, count) in pieces of `grain` (the last may be shorter) and returns when
+  /// all are done. The body must not throw and must not call the pool again.
+  void parallel_for(int64_t count, int64_t grain,
+                    const std::function<void(int64_t begin, int64_t end)>& body);
 
  private:
   struct Impl;

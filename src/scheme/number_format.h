@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace halftone {
+
+/// What turns codes of one scale group into numbers.
+struct CodeParams {
+  float scale = 1;
+  int32_t zero = 0;                 ///< integer formats: the code that means 0 (2^(bits-1) when symmetric)
+  std::span<const float> codebook;  ///< formats whose code book belongs to the tensor (quantile)
+};
+
+/// A way to write one real number in a few bits. Codes are unsigned patterns below 2^bits; signed integers
+/// are stored in offset binary (q + 2^(bits-1)), so for every integer format value = (code - zero) * scale.
+/// Rounding is half to even everywhere (nearbyint in the default mode).
+class NumberFormat {
+ public:
+  virtual ~NumberFormat() = default;
+  virtual std::string_view name() const = 0;  ///< "int4", "fp8_e4m3", "nf4", "quantile4"
+  virtual int bits() const = 0;
+  /// Whether value = (code - zero) * scale, so that integer kernels apply.
+  virtual bool is_integer() const { return false; }
+  /// Whether each tensor carries its own code book of 2^bits entries.
+  virtual bool has_tensor_codebook() const { return false; }
+  /// The code book made from a tensor's values normalised to [-1, 1] (only if has_tensor_codebook()).
+  virtual std::vector<float> make_codebook(std::span<const float> normalised) const;
+
+  /// Scale and zero point that fit all `values` (min-max / absmax). NaN or infinity in values is an
+  /// InputError.
+  virtual CodeParams fit(std::span<const float> values, bool symmetric) const = 0;
+  /// Nearest codes. Values outside the representable range clamp.
+  virtual void encode(std::span<const float> values, const CodeParams& params,
+                      std::span<uint8_t> codes) const = 0;
+  virtual void decode(std::span<const uint8_t> codes, const CodeParams& params,
+                      std::span<float> values) const = 0;
+};
+
+/// Every format, the list that declares, selects and tests them.
+std::span<const NumberFormat* const> number_formats();
+
+/// The format of that name, or null.
+const NumberFormat* find_number_format(std::string_view name);
+
+}  // namespace halftone

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/tensor.h"
+#include "scheme/encoding.h"
+#include "scheme/number_format.h"
+
+namespace halftone {
+
+/// A tensor as codes, scales and zero points. The logical shape is that of the floating tensor it stands for.
+///
+/// codes:  u8 [rows, ceil(columns * bits / 8)]: each row a little-endian bit stream, element c at bit c *
+/// bits scales: scale_dtype [grid rows, groups] (see ScaleGrid), or under double quantization codes of them
+/// (see below) zeros:  u8 [grid rows, groups], the code that means 0; absent when symmetric or not an integer
+/// format
+class QuantizedTensor {
+ public:
+  /// Double-quantized scales: scale i = dynamic_codebook[codes[i]] * absmax[i / block] + offset.
+  struct NestedScales {
+    Tensor codes;   ///< u8 [grid size]
+    Tensor absmax;  ///< f32 [ceil(grid size / block)]
+    float offset = 0;
+  };
+  struct Parts {
+    Encoding encoding;
+    Shape shape;
+    Tensor codes;
+    Tensor scales;        ///< empty under double quantization
+    NestedScales nested;  ///< used under double quantization
+    Tensor zeros;
+    Tensor codebook;  ///< f32 [2^bits] for formats with a code book of the tensor's own
+  };
+
+  /// Checks that every part has the type and the size that encoding and shape demand (InputError, naming
+  /// `name`).
+  QuantizedTensor(Parts parts, const std::string& name);
+
+  const Encoding& encoding() const { return parts_.encoding; }
+  const Shape& shape() const { return parts_.shape; }
+  const ScaleGrid& grid() const { return grid_; }
+  int64_t rows() const { return extent_.rows; }
+  int64_t columns() const { return extent_.columns; }
+  const Parts& parts() const { return parts_; }
+  /// Bytes of codes, scales, zero points and code books together.
+  size_t stored_bytes() const;
+
+  /// Each takes a row and a span of exactly columns() or grid().groups elements.
+  void row_codes(int64_t row, std::span<uint8_t> codes) const;
+  void row_scales(int64_t row, std::span<float> scales) const;
+  void row_zeros(int64_t row, std::span<int32_t> zeros) const;
+  void decode_row(int64_t row, std::span<float> values) const;
+
+  /// All of it as f32 (for references and tests).
+  Tensor decode() const;
+
+  /// Rows [begin, end), sharing the bytes. Not under double quantization.
+  QuantizedTensor slice_rows(int64_t begin, int64_t end) const;
+
+ private:
+  Parts parts_;
+  MatrixExtent extent_;
+  ScaleGrid grid_;
+};
+
+/// Round to nearest: scales fitted to each group, rounded to the stored scale type, then codes. Reads
+/// `values` (floating, any alignment, e.g. mapped bf16) a row at a time. NaN or infinity is an InputError
+/// naming `name` and the element.
+QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, const std::string& name);
+
+/// Writes `codes` (each below 2^bits) as a little-endian bit stream of ceil(codes.size() * bits / 8) bytes,
+/// and back.
+void pack_bits(std::span<const uint8_t> codes, int bits, std::span<std::byte> packed);
+void unpack_bits(std::span<const std::byte> packed, int bits, std::span<uint8_t> codes);
+
+}  // namespace halftone
