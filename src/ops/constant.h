@@ -17,7 +17,7 @@ class ConstantSource {
   /// The floating (or integer) tensor.
   virtual Tensor load() const = 0;
   /// The tensor already encoded, when the source has it so (a quantized checkpoint); null otherwise.
-  virtual std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const {
+  virtual std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& /*encoding*/) const {
     return nullptr;
   }
 };

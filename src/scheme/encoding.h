@@ -38,6 +38,9 @@ struct Encoding {
   const NumberFormat* format = nullptr;  ///< an entry of number_formats(); never null in a valid encoding
   Granularity granularity;
   bool symmetric = true;  ///< no zero point; integer formats only make the distinction
+  /// Affine with a real minimum in place of an integer zero point: value = code * scale + minimum (GGUF's
+  /// Q4_1 and K-quants).
+  bool real_minimum = false;
   Timing timing = Timing::fixed;
   DType scale_dtype = DType::f16;  ///< f32, f16 or bf16: how scales are stored
   /// Block length of double quantization (0: none): scales minus their mean, in blocks of this many, coded in

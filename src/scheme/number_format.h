@@ -10,7 +10,9 @@ namespace halftone {
 /// What turns codes of one scale group into numbers.
 struct CodeParams {
   float scale = 1;
-  int32_t zero = 0;                 ///< integer formats: the code that means 0 (2^(bits-1) when symmetric)
+  int32_t zero = 0;   ///< integer formats: the code that means 0 (2^(bits-1) when symmetric)
+  float minimum = 0;  ///< integer formats under a real minimum: value = code * scale + minimum, zero unused
+  bool real_minimum = false;
   std::span<const float> codebook;  ///< formats whose code book belongs to the tensor (quantile)
 };
 

@@ -31,6 +31,7 @@ class QuantizedTensor {
     Tensor scales;        ///< empty under double quantization
     NestedScales nested;  ///< used under double quantization
     Tensor zeros;
+    Tensor minima;
     Tensor codebook;  ///< f32 [2^bits] for formats with a code book of the tensor's own
   };
 
@@ -51,6 +52,7 @@ class QuantizedTensor {
   void row_codes(int64_t row, std::span<uint8_t> codes) const;
   void row_scales(int64_t row, std::span<float> scales) const;
   void row_zeros(int64_t row, std::span<int32_t> zeros) const;
+  void row_minima(int64_t row, std::span<float> minima) const;  ///< only under real_minimum
   void decode_row(int64_t row, std::span<float> values) const;
 
   /// All of it as f32 (for references and tests).

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/cpu.h"
+#include "base/thread_pool.h"
+#include "ops/op_schema.h"
+
+namespace halftone {
+
+/// Why a kernel does not take a site; empty when it does.
+using Refusal = std::string;
+
+/// One run of one node: concrete shapes, operands, memory.
+struct KernelRun {
+  const OpSite& site;
+  std::span<const Operand> inputs;  ///< constants that the kernel keeps itself have present == false
+  std::span<const MutableTensorView> outputs;
+  std::span<std::byte> workspace;  ///< at least workspace_bytes(site), 64-byte aligned, contents undefined
+  ThreadPool& threads;
+};
+
+/// A kernel bound to one node: its constants packed the way it reads them. Const after preparation, so
+/// sessions may share it.
+class PreparedKernel {
+ public:
+  virtual ~PreparedKernel() = default;
+  /// Whether input `i`, a constant, was packed by the kernel, so that the runtime need not hold it.
+  virtual bool keeps(size_t i) const { return false; }
+  /// Scratch memory for one run at these concrete shapes.
+  virtual size_t workspace_bytes(const OpSite& site) const { return 0; }
+  /// Bytes of packed constants.
+  virtual size_t packed_bytes() const { return 0; }
+  virtual void run(const KernelRun& run) const = 0;
+};
+
+/// One entry of a backend's list.
+struct Kernel {
+  std::string_view name;  ///< "gemm_int_avx512vnni"
+  std::string_view op;    ///< "Gemm"
+  Isa isa = Isa::scalar;  ///< skipped where cpu_has(isa) is false
+  Refusal (*supports)(const OpSite& site) = nullptr;
+  /// Packs the site's constants (SiteInput::constant). Called once; may use the threads.
+  std::unique_ptr<PreparedKernel> (*prepare)(const OpSite& site, ThreadPool& threads) = nullptr;
+};
+
+/// A place to run: an ordered list of kernels, best first.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  ///< "cpu"
+  virtual std::span<const Kernel> kernels() const = 0;
+};
+
+/// Backends that this program registered (its main does, so that the runtime needs to know none of them).
+void register_backend(const Backend& backend);
+/// Null when there is none of that name.
+const Backend* find_backend(std::string_view name);
+
+}  // namespace halftone

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace halftone {
+
+/// A rewrite of a graph that keeps its meaning. Returns how many places it changed.
+struct Pass {
+  std::string_view name;
+  int (*run)(Graph& graph);
+};
+
+/// What one pass did: for --passes.
+struct PassReport {
+  std::string_view name;
+  int changes;
+  double milliseconds;
+};
+
+/// Every pass in the order they run (passes.inc).
+std::span<const Pass> standard_passes();
+
+/// Runs the passes once each in order and verifies the graph after each that changed something.
+std::vector<PassReport> run_passes(Graph& graph, std::span<const Pass> passes);
+
+}  // namespace halftone

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/kernel.h"
+#include "graph/graph.h"
+#include "graph/passes/pass.h"
+
+namespace halftone {
+
+struct CompileOptions {
+  const Backend* backend = nullptr;  ///< null: scalar references only
+  bool exact = false;                ///< activations stay floating point: no dynamic encodings are added
+  bool run_passes = true;
+  /// Called as constants are packed: nodes done and in all.
+  std::function<void(int done, int total)> progress;
+};
+
+/// One node of a plan.
+struct Step {
+  int node;                                                    ///< position in the graph
+  std::string_view kernel;                                     ///< "reference" or the kernel's name
+  std::unique_ptr<PreparedKernel> prepared;                    ///< null: the reference, or an alias
+  std::vector<std::pair<std::string_view, Refusal>> refusals;  ///< kernels passed over, and why
+};
+
+/// A graph with a kernel chosen for each node and its constants packed. Shared by sessions; never changes.
+class Plan {
+ public:
+  const Graph& graph() const { return graph_; }
+  const std::vector<Step>& steps() const { return steps_; }
+  const std::vector<PassReport>& passes() const { return passes_; }
+  /// Constants that nodes read unpacked, by value id (empty elsewhere).
+  const std::vector<Operand>& constants() const { return constants_; }
+  size_t packed_bytes() const;
+  /// A line a node: operator, kernel, encodings; with refusals where a faster kernel was passed over.
+  std::string explain() const;
+
+ private:
+  friend std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads);
+  Graph graph_;
+  std::vector<Step> steps_;
+  std::vector<PassReport> passes_;
+  std::vector<Operand> constants_;
+  std::vector<Tensor> held_;
+  std::vector<std::shared_ptr<const QuantizedTensor>> held_encoded_;
+};
+
+/// Runs the standard passes, asks each kernel of the backend in order, packs constants. The reference comes
+/// last, so every valid graph compiles.
+std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads);
+
+}  // namespace halftone

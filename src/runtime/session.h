@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/plan.h"
+
+namespace halftone {
+
+/// Sees the values of a running graph. `value` lives only during the call.
+using Observer = std::function<void(const Value& value, const TensorView& tensor)>;
+
+/// Runs a plan. Holds the arena for intermediate values and the states bound to it. Not thread-safe; sessions
+/// of one plan are independent.
+class Session {
+ public:
+  Session(std::shared_ptr<const Plan> plan, ThreadPool& threads);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// The state stays the caller's and must outlive the session's runs.
+  void bind_state(std::string_view input, State& state);
+  /// Called with every intermediate value and output that a run makes.
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+  /// Takes every non-state graph input by name; symbolic dimensions are read off their shapes. Throws
+  /// InputError on a missing or unknown input, a wrong type, contradicting dimensions, or a symbol out of its
+  /// range.
+  void run(const std::map<std::string, TensorView>& inputs);
+
+  /// An output of the last run; valid until the next.
+  TensorView output(std::string_view name) const;
+
+  /// Bytes of the arena and workspace so far.
+  size_t arena_bytes() const;
+  const Plan& plan() const { return *plan_; }
+
+ private:
+  struct Binding;  ///< everything derived from one set of concrete dimensions
+  Binding& bind(const std::map<std::string, TensorView>& inputs);
+
+  std::shared_ptr<const Plan> plan_;
+  ThreadPool& threads_;
+  std::map<ValueId, State*> states_;
+  std::map<std::vector<int64_t>, std::unique_ptr<Binding>> bindings_;
+  Binding* last_ = nullptr;
+  Tensor arena_;
+  Observer observer_;
+};
+
+}  // namespace halftone
