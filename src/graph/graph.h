@@ -72,6 +72,8 @@ class Graph {
   std::vector<std::vector<int>> users() const;
   /// Every use of `from` (graph outputs too) becomes a use of `to`.
   void replace_uses(ValueId from, ValueId to);
+  /// Removes the nodes marked in `gone` (one flag a node).
+  void remove_nodes(const std::vector<bool>& gone);
   /// A fresh value for a node that a pass makes.
   ValueId add_value(std::string name, const ValueType& type);
 

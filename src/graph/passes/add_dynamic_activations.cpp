@@ -1,0 +1,26 @@
+#include "graph/passes/add_dynamic_activations.h"
+
+namespace halftone {
+
+int add_dynamic_activations(Graph& graph) {
+  Encoding per_token;
+  per_token.format = find_number_format("int8");
+  per_token.granularity = Granularity::per_token();
+  per_token.timing = Timing::dynamic;
+  per_token.scale_dtype = DType::f32;
+
+  int changes = 0;
+  for (Node& node : graph.nodes()) {
+    if (node.schema->name != "Gemm") continue;
+    const OpSite site = graph.site(node);
+    const Encoding* weights = site.inputs[1].constant ? site.inputs[1].encoding : nullptr;
+    if (!weights || !weights->format->is_integer() || site.inputs[0].encoding || site.inputs[0].constant)
+      continue;
+    node.use_encodings.resize(1);
+    node.use_encodings[0] = per_token;
+    ++changes;
+  }
+  return changes;
+}
+
+}  // namespace halftone

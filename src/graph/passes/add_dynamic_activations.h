@@ -1,0 +1,12 @@
+#pragma once
+
+#include "graph/graph.h"
+
+namespace halftone {
+
+/// Puts a dynamic int8 encoding on the activation of every Gemm whose weights have an integer encoding and
+/// whose activation has none: the fast path, made visible in the graph. Groups of weights get one scale a
+/// token as well. Returns how many it set.
+int add_dynamic_activations(Graph& graph);
+
+}  // namespace halftone

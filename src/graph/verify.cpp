@@ -1,0 +1,72 @@
+#include <set>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace halftone {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::logic_error("invalid graph: " + what);
+}
+
+void verify_encodings(const Graph& graph, const Node& node) {
+  if (node.use_encodings.size() > node.inputs.size()) fail(node.name + ": more use encodings than inputs");
+  for (size_t i = 0; i < node.use_encodings.size(); ++i) {
+    if (!node.use_encodings[i]) continue;
+    if (node.inputs[i] == kNoValue) fail(node.name + ": an encoding on an absent input");
+    if (!node.use_encodings[i]->format) fail(node.name + ": an encoding without a number format");
+    if (graph.value(node.inputs[i]).constant) fail(node.name + ": an activation encoding on a constant");
+  }
+}
+
+}  // namespace
+
+void verify(const Graph& graph) {
+  std::set<std::string> names;
+  std::vector<bool> made(graph.values().size(), false);
+  auto make = [&](ValueId id, const std::string& where) {
+    if (id < 0 || static_cast<size_t>(id) >= made.size()) fail(where + ": a value that does not exist");
+    if (made[static_cast<size_t>(id)]) fail(where + ": " + graph.value(id).name + " is made twice");
+    made[static_cast<size_t>(id)] = true;
+  };
+  for (ValueId input : graph.inputs()) make(input, "inputs");
+  for (size_t i = 0; i < made.size(); ++i) {
+    const Value& value = graph.values()[i];
+    if (!value.constant) continue;
+    make(static_cast<ValueId>(i), "constants");
+    if (!(value.type == ValueType{value.constant->dtype(), value.constant->shape()}))
+      fail(value.name + ": the constant has another type than the value");
+    if (value.constant->encoding()) scale_grid(value.constant->encoding()->granularity, value.type.shape);
+  }
+  for (const Node& node : graph.nodes()) {
+    if (!node.schema) fail(node.name + ": no operator");
+    for (ValueId input : node.inputs) {
+      if (input == kNoValue) continue;
+      if (input < 0 || static_cast<size_t>(input) >= made.size())
+        fail(node.name + ": reads a value that does not exist");
+      if (!made[static_cast<size_t>(input)])
+        fail(node.name + ": reads " + graph.value(input).name + " before it is made");
+    }
+    verify_encodings(graph, node);
+    const std::vector<ValueType> types = node.schema->infer(graph.site(node));
+    if (types.size() != node.outputs.size()) fail(node.name + ": wrong number of outputs");
+    for (size_t i = 0; i < types.size(); ++i) {
+      make(node.outputs[i], node.name);
+      if (!(graph.value(node.outputs[i]).type == types[i]))
+        fail(node.name + ": output type differs from the shape rule");
+    }
+  }
+  for (size_t i = 0; i < made.size(); ++i) {
+    const std::string& name = graph.values()[i].name;
+    if (!made[i]) continue;
+    if (name.empty()) fail(fmt::format("value {} has no name", i));
+    if (!names.insert(name).second) fail("two values are named " + name);
+  }
+  for (ValueId output : graph.outputs())
+    if (output < 0 || static_cast<size_t>(output) >= made.size() || !made[static_cast<size_t>(output)])
+      fail("an output that nothing makes");
+}
+
+}  // namespace halftone
