@@ -112,6 +112,11 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     throw ResourceError("{}: cannot write {} bytes: {}", path_.string(), bytes.size(), reason());
 }
 
+void AtomicFile::seek(size_t offset) {
+  if (::fseeko(file_, static_cast<off_t>(offset), SEEK_SET) != 0)
+    throw ResourceError("{}: cannot write: {}", path_.string(), reason());
+}
+
 void AtomicFile::commit() {
   if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0)
     throw ResourceError("{}: cannot write: {}", path_.string(), reason());

@@ -49,6 +49,8 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  /// The next write goes to this byte of the file.
+  void seek(size_t offset);
   void commit();
 
  private:
