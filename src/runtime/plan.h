@@ -41,6 +41,8 @@ class Plan {
 
  private:
   friend std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads);
+  void hold(ValueId constant);
+
   Graph graph_;
   std::vector<Step> steps_;
   std::vector<PassReport> passes_;

@@ -43,6 +43,8 @@ class Session {
  private:
   struct Binding;  ///< everything derived from one set of concrete dimensions
   Binding& bind(const std::map<std::string, TensorView>& inputs);
+  void place_operands(Binding& binding);
+  TensorView alias_view(const Binding& binding, size_t node) const;
 
   std::shared_ptr<const Plan> plan_;
   ThreadPool& threads_;
@@ -50,6 +52,7 @@ class Session {
   std::map<std::vector<int64_t>, std::unique_ptr<Binding>> bindings_;
   Binding* last_ = nullptr;
   Tensor arena_;
+  std::map<ValueId, TensorView> passed_through_;  ///< outputs that are inputs
   Observer observer_;
 };
 

@@ -9,4 +9,7 @@ namespace halftone {
 /// token as well. Returns how many it set.
 int add_dynamic_activations(Graph& graph);
 
+/// Takes every dynamic activation encoding away (--exact).
+int remove_dynamic_activations(Graph& graph);
+
 }  // namespace halftone

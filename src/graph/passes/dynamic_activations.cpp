@@ -1,4 +1,4 @@
-#include "graph/passes/add_dynamic_activations.h"
+#include "graph/passes/dynamic_activations.h"
 
 namespace halftone {
 
@@ -20,6 +20,17 @@ int add_dynamic_activations(Graph& graph) {
     node.use_encodings[0] = per_token;
     ++changes;
   }
+  return changes;
+}
+
+int remove_dynamic_activations(Graph& graph) {
+  int changes = 0;
+  for (Node& node : graph.nodes())
+    for (std::optional<Encoding>& encoding : node.use_encodings) {
+      if (!encoding || encoding->timing != Timing::dynamic) continue;
+      encoding.reset();
+      ++changes;
+    }
   return changes;
 }
 

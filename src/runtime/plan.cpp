@@ -1,0 +1,108 @@
+#include "runtime/plan.h"
+
+#include "base/error.h"
+#include "graph/passes/dynamic_activations.h"
+
+namespace halftone {
+namespace {
+
+/// Tries the backend's kernels for one node in order; the reference stands at the end.
+Step choose(const Graph& graph, int position, const Backend* backend, ThreadPool& threads) {
+  const Node& node = graph.nodes()[static_cast<size_t>(position)];
+  Step step;
+  step.node = position;
+  step.kernel = node.schema->alias ? "alias" : "reference";
+  if (!backend || node.schema->alias) return step;
+
+  const OpSite site = graph.site(node);
+  for (const Kernel& kernel : backend->kernels()) {
+    if (kernel.op != node.schema->name || !cpu_has(kernel.isa)) continue;
+    Refusal refusal = kernel.supports(site);
+    if (!refusal.empty()) {
+      step.refusals.emplace_back(kernel.name, std::move(refusal));
+      continue;
+    }
+    step.kernel = kernel.name;
+    step.prepared = kernel.prepare(site, threads);
+    break;
+  }
+  return step;
+}
+
+std::string encodings_text(const Graph& graph, const Node& node) {
+  std::string text;
+  const OpSite site = graph.site(node);
+  for (size_t i = 0; i < site.inputs.size(); ++i)
+    if (site.inputs[i].encoding)
+      text += fmt::format(" {}={}", i < node.schema->inputs.size() ? node.schema->inputs[i].name : "input",
+                          site.inputs[i].encoding->str());
+  return text;
+}
+
+}  // namespace
+
+std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads) {
+  auto plan = std::make_shared<Plan>();
+  plan->graph_ = std::move(graph);
+  Graph& g = plan->graph_;
+  if (options.run_passes) plan->passes_ = run_passes(g, standard_passes());
+  if (options.exact)
+    remove_dynamic_activations(g);
+  else
+    add_dynamic_activations(g);
+  verify(g);
+
+  const int total = static_cast<int>(g.nodes().size());
+  plan->constants_.resize(g.values().size());
+  for (int n = 0; n < total; ++n) {
+    plan->steps_.push_back(choose(g, n, options.backend, threads));
+    const Step& step = plan->steps_.back();
+    const Node& node = g.nodes()[static_cast<size_t>(n)];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue || (step.prepared && step.prepared->keeps(i))) continue;
+      plan->hold(node.inputs[i]);
+    }
+    if (options.progress) options.progress(n + 1, total);
+  }
+  for (ValueId output : g.outputs()) plan->hold(output);
+  return plan;
+}
+
+void Plan::hold(ValueId id) {
+  const Value& value = graph_.value(id);
+  Operand& operand = constants_[static_cast<size_t>(id)];
+  if (!value.constant || operand.present) return;
+  operand.present = true;
+  operand.tensor.dtype = value.type.dtype;
+  operand.tensor.shape = value.type.shape;
+  if (value.constant->encoding()) {
+    held_encoded_.push_back(value.constant->load_encoded(value.name));
+    operand.quantized = held_encoded_.back().get();
+  } else {
+    held_.push_back(value.constant->load());
+    operand.tensor = held_.back().view();
+  }
+}
+
+size_t Plan::packed_bytes() const {
+  size_t bytes = 0;
+  for (const Step& step : steps_)
+    if (step.prepared) bytes += step.prepared->packed_bytes();
+  return bytes;
+}
+
+std::string Plan::explain() const {
+  std::string text;
+  for (const PassReport& pass : passes_)
+    text += fmt::format("pass {}: {} changes, {:.2f} ms\n", pass.name, pass.changes, pass.milliseconds);
+  for (const Step& step : steps_) {
+    const Node& node = graph_.nodes()[static_cast<size_t>(step.node)];
+    text += fmt::format("{} {} -> {}{}\n", node.schema->name, node.name, step.kernel,
+                        encodings_text(graph_, node));
+    for (const auto& [kernel, refusal] : step.refusals)
+      text += fmt::format("    not {}: {}\n", kernel, refusal);
+  }
+  return text;
+}
+
+}  // namespace halftone

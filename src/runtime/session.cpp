@@ -1,0 +1,275 @@
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "runtime/memory_plan.h"
+
+namespace halftone {
+namespace {
+
+/// Plans for this many sets of dimensions are kept; beyond, all are dropped and made again as needed.
+constexpr size_t kMaxBindings = 32;
+
+size_t index(ValueId value) {
+  return static_cast<size_t>(value);
+}
+
+}  // namespace
+
+// `root` follows aliases to the value that owns the bytes. Operands are built once for an arena address;
+// those that point at graph inputs are refreshed for each run.
+struct Session::Binding {
+  struct Place {
+    size_t node;
+    size_t slot;
+    ValueId root;
+  };
+  std::vector<ValueType> types;  // by value, concrete
+  std::vector<ValueId> root;     // by value
+  std::vector<size_t> offsets;   // by value; of roots in the arena
+  std::vector<OpSite> sites;     // by node
+  size_t workspace_offset = 0;
+  size_t workspace_bytes = 0;
+  size_t arena_bytes = 0;
+
+  const std::byte* base = nullptr;
+  std::vector<std::vector<Operand>> operands;           // by node
+  std::vector<std::vector<MutableTensorView>> results;  // by node
+  std::vector<Place> from_inputs;
+};
+
+Session::Session(std::shared_ptr<const Plan> plan, ThreadPool& threads)
+    : plan_(std::move(plan)), threads_(threads) {}
+Session::~Session() = default;
+
+void Session::bind_state(std::string_view input, State& state) {
+  const Graph& graph = plan_->graph();
+  for (ValueId id : graph.inputs()) {
+    if (graph.value(id).name != input || graph.value(id).type.dtype != DType::state) continue;
+    states_[id] = &state;
+    bindings_.clear();
+    last_ = nullptr;
+    return;
+  }
+  throw InputError("the graph has no state input \"{}\"", input);
+}
+
+namespace {
+
+/// Sizes of the graph's symbols, read off the shapes of the inputs.
+std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string, TensorView>& inputs) {
+  std::vector<int64_t> sizes(graph.symbols().size(), Shape::kUnknownDim);
+  size_t used = 0;
+  for (ValueId id : graph.inputs()) {
+    const Value& value = graph.value(id);
+    if (value.type.dtype == DType::state) continue;
+    auto found = inputs.find(value.name);
+    if (found == inputs.end()) throw InputError("input \"{}\" is missing", value.name);
+    ++used;
+    const TensorView& given = found->second;
+    if (given.dtype != value.type.dtype)
+      throw InputError("input \"{}\": expected {}, found {}", value.name, dtype_name(value.type.dtype),
+                       dtype_name(given.dtype));
+    if (given.shape.rank() != value.type.shape.rank())
+      throw InputError("input \"{}\": expected {} dimensions, found {}", value.name, value.type.shape.rank(),
+                       given.shape.rank());
+    for (int axis = 0; axis < given.shape.rank(); ++axis) {
+      const int64_t wanted = value.type.shape[axis];
+      if (wanted >= 0) {
+        if (given.shape[axis] != wanted)
+          throw InputError("input \"{}\": expected {} along dimension {}, found {}", value.name, wanted, axis,
+                           given.shape[axis]);
+        continue;
+      }
+      if (wanted == Shape::kUnknownDim) continue;
+      const size_t symbol = static_cast<size_t>(Shape::dim_symbol(wanted));
+      const Symbol& known = graph.symbols()[symbol];
+      if (given.shape[axis] < known.min || given.shape[axis] > known.max)
+        throw InputError("input \"{}\": {} must be {} to {}, found {}", value.name, known.name, known.min,
+                         known.max, given.shape[axis]);
+      if (sizes[symbol] != Shape::kUnknownDim && sizes[symbol] != given.shape[axis])
+        throw InputError("input \"{}\": {} is {} here and {} elsewhere", value.name, known.name,
+                         given.shape[axis], sizes[symbol]);
+      sizes[symbol] = given.shape[axis];
+    }
+  }
+  if (used != inputs.size())
+    for (const auto& [name, view] : inputs)
+      if (std::none_of(graph.inputs().begin(), graph.inputs().end(),
+                       [&](ValueId id) { return graph.value(id).name == name; }))
+        throw InputError("the graph has no input \"{}\"", name);
+  return sizes;
+}
+
+}  // namespace
+
+Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs) {
+  const Graph& graph = plan_->graph();
+  const std::vector<int64_t> sizes = symbol_sizes(graph, inputs);
+  if (auto found = bindings_.find(sizes); found != bindings_.end()) return *found->second;
+  if (bindings_.size() >= kMaxBindings) bindings_.clear();
+
+  auto binding = std::make_unique<Binding>();
+  Binding& b = *binding;
+  const size_t count = graph.values().size();
+  for (const Value& value : graph.values()) b.types.push_back(value.type);
+  for (ValueId id : graph.inputs())
+    if (graph.value(id).type.dtype != DType::state)
+      b.types[index(id)].shape = inputs.at(graph.value(id).name).shape;
+
+  b.root.resize(count);
+  for (size_t id = 0; id < count; ++id) b.root[id] = static_cast<ValueId>(id);
+  const int steps = static_cast<int>(graph.nodes().size());
+  std::vector<int> first(count, -1), last(count, -1);
+  for (int n = 0; n < steps; ++n) {
+    const Node& node = graph.nodes()[static_cast<size_t>(n)];
+    OpSite site = graph.site(node);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue) continue;
+      site.inputs[i].type = b.types[index(node.inputs[i])];
+      last[index(b.root[index(node.inputs[i])])] = n;
+    }
+    site.outputs = node.schema->infer(site);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const size_t id = index(node.outputs[i]);
+      b.types[id] = site.outputs[i];
+      if (i == 0 && node.schema->alias) {
+        b.root[id] = b.root[index(node.inputs[0])];
+        continue;
+      }
+      first[id] = last[id] = n;
+    }
+    b.sites.push_back(std::move(site));
+  }
+  for (ValueId output : graph.outputs()) last[index(b.root[index(output)])] = steps;
+
+  std::vector<Lifetime> lifetimes;
+  std::vector<size_t> owners;
+  for (size_t id = 0; id < count; ++id) {
+    if (first[id] < 0 || b.types[id].dtype == DType::state) continue;
+    auto elements = b.types[id].shape.checked_elements();
+    assert(elements);
+    lifetimes.push_back(
+        {static_cast<size_t>(*elements) * dtype_bytes(b.types[id].dtype), first[id], last[id]});
+    owners.push_back(id);
+  }
+  const MemoryPlan memory = plan_memory(lifetimes);
+  b.offsets.assign(count, 0);
+  for (size_t i = 0; i < owners.size(); ++i) b.offsets[owners[i]] = memory.offsets[i];
+  for (size_t n = 0; n < b.sites.size(); ++n)
+    if (const auto& prepared = plan_->steps()[n].prepared)
+      b.workspace_bytes = std::max(b.workspace_bytes, prepared->workspace_bytes(b.sites[n]));
+  b.workspace_offset = round_up(memory.arena_bytes, size_t{64});
+  b.arena_bytes = b.workspace_offset + b.workspace_bytes;
+  return *bindings_.emplace(sizes, std::move(binding)).first->second;
+}
+
+void Session::place_operands(Binding& b) {
+  const Graph& graph = plan_->graph();
+  std::byte* base = arena_.empty() ? nullptr : arena_.mutable_view().data;
+  b.base = base;
+  b.operands.assign(graph.nodes().size(), {});
+  b.results.assign(graph.nodes().size(), {});
+  b.from_inputs.clear();
+  std::map<ValueId, State*> states = states_;
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    State* state = nullptr;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      Operand operand;
+      const ValueId id = node.inputs[i];
+      if (id != kNoValue) {
+        const ValueId root = b.root[index(id)];
+        const Value& value = graph.value(root);
+        operand.present = true;
+        if (b.types[index(id)].dtype == DType::state) {
+          auto bound = states.find(id);
+          if (bound == states.end()) throw InputError("the state \"{}\" is not bound", graph.value(id).name);
+          operand.state = state = bound->second;
+        } else if (value.constant) {
+          operand = plan_->constants()[index(root)];
+          operand.tensor.shape = b.types[index(id)].shape;
+        } else {
+          operand.tensor = {b.types[index(id)].dtype, b.types[index(id)].shape,
+                            base + b.offsets[index(root)]};
+          if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end())
+            b.from_inputs.push_back({n, i, root});
+        }
+      }
+      b.operands[n].push_back(operand);
+    }
+    for (ValueId id : node.outputs) {
+      if (b.types[index(id)].dtype == DType::state) states[id] = state;
+      b.results[n].push_back(
+          {b.types[index(id)].dtype, b.types[index(id)].shape, base + b.offsets[index(id)]});
+    }
+  }
+}
+
+void Session::run(const std::map<std::string, TensorView>& inputs) {
+  const Graph& graph = plan_->graph();
+  Binding& b = bind(inputs);
+  last_ = &b;
+  if (arena_.empty() || arena_.size_bytes() < b.arena_bytes)
+    arena_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(b.arena_bytes)});
+  std::byte* base = arena_.mutable_view().data;
+  if (b.base != base) place_operands(b);
+  for (const Binding::Place& place : b.from_inputs)
+    b.operands[place.node][place.slot].tensor.data = inputs.at(graph.value(place.root).name).data;
+
+  const std::span<std::byte> workspace{base + b.workspace_offset, b.workspace_bytes};
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    const Step& step = plan_->steps()[n];
+    if (step.prepared)
+      step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
+    else if (!node.schema->alias)
+      node.schema->reference(b.sites[n], b.operands[n], b.results[n]);
+    if (!observer_) continue;
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (b.types[index(node.outputs[i])].dtype == DType::state) continue;
+      const TensorView made = node.schema->alias ? alias_view(b, n) : TensorView(b.results[n][i]);
+      observer_(graph.value(node.outputs[i]), made);
+    }
+  }
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const ValueId root = b.root[index(graph.outputs()[i])];
+    if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end() &&
+        graph.value(root).type.dtype != DType::state)
+      passed_through_[root] = inputs.at(graph.value(root).name);
+  }
+}
+
+TensorView Session::alias_view(const Binding& b, size_t node) const {
+  TensorView view = b.operands[node][0].tensor;
+  view.shape = b.results[node][0].shape;
+  return view;
+}
+
+TensorView Session::output(std::string_view name) const {
+  assert(last_);
+  const Graph& graph = plan_->graph();
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    if (graph.output_names()[i] != name) continue;
+    const ValueId id = graph.outputs()[i];
+    const ValueId root = last_->root[index(id)];
+    TensorView view{last_->types[index(id)].dtype, last_->types[index(id)].shape, nullptr};
+    if (auto passed = passed_through_.find(root); passed != passed_through_.end())
+      view.data = passed->second.data;
+    else if (graph.value(root).constant)
+      view.data = plan_->constants()[index(root)].tensor.data;
+    else
+      view.data = last_->base + last_->offsets[index(root)];
+    return view;
+  }
+  throw InputError("the graph has no output \"{}\"", name);
+}
+
+size_t Session::arena_bytes() const {
+  return arena_.empty() ? 0 : arena_.size_bytes();
+}
+
+}  // namespace halftone
