@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "graph/concretize.h"
 #include "runtime/memory_plan.h"
 
 namespace halftone {
@@ -115,10 +116,9 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   auto binding = std::make_unique<Binding>();
   Binding& b = *binding;
   const size_t count = graph.values().size();
-  for (const Value& value : graph.values()) b.types.push_back(value.type);
-  for (ValueId id : graph.inputs())
-    if (graph.value(id).type.dtype != DType::state)
-      b.types[index(id)].shape = inputs.at(graph.value(id).name).shape;
+  ConcreteGraph concrete = concretize(graph, sizes);
+  b.types = std::move(concrete.types);
+  b.sites = std::move(concrete.sites);
 
   b.root.resize(count);
   for (size_t id = 0; id < count; ++id) b.root[id] = static_cast<ValueId>(id);
@@ -126,23 +126,15 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   std::vector<int> first(count, -1), last(count, -1);
   for (int n = 0; n < steps; ++n) {
     const Node& node = graph.nodes()[static_cast<size_t>(n)];
-    OpSite site = graph.site(node);
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] == kNoValue) continue;
-      site.inputs[i].type = b.types[index(node.inputs[i])];
-      last[index(b.root[index(node.inputs[i])])] = n;
-    }
-    site.outputs = node.schema->infer(site);
+    for (ValueId input : node.inputs)
+      if (input != kNoValue) last[index(b.root[index(input)])] = n;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const size_t id = index(node.outputs[i]);
-      b.types[id] = site.outputs[i];
-      if (i == 0 && node.schema->alias) {
+      if (i == 0 && node.schema->alias)
         b.root[id] = b.root[index(node.inputs[0])];
-        continue;
-      }
-      first[id] = last[id] = n;
+      else
+        first[id] = last[id] = n;
     }
-    b.sites.push_back(std::move(site));
   }
   for (ValueId output : graph.outputs()) last[index(b.root[index(output)])] = steps;
 
