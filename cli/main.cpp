@@ -1,0 +1,74 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "backend/cpu/cpu.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/suggest.h"
+
+namespace halftone::cli {
+namespace {
+
+int complain(const char* kind, std::string text, ExitCode code) {
+  for (char& c : text)
+    if (c == '\n' || c == '\r') c = ' ';
+  text.erase(text.find_last_not_of(' ') + 1);
+  std::fflush(stdout);
+  fmt::print(stderr, "halftone: {}: {}\n", kind, text);
+  return static_cast<int>(code);
+}
+
+/// CLI11 reports a mistyped command as a missing one, so look first.
+void check_command_name(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
+  throw UsageError("no command '{}'{} (halftone --help lists them)", argv[1], did_you_mean(argv[1], names));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Halftone quantizes neural networks, measures what was lost, and runs them offline.",
+               "halftone");
+  app.set_version_flag("--version", "halftone " HALFTONE_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "halftone COMMAND --help shows a command's options and a worked example.\n"
+      "Exit codes: 0 done, 2 bad usage, 3 bad input file, 4 unsupported, 5 out of a resource.");
+#define HALFTONE_COMMAND(name) add_##name(app);
+#include "cli/commands.inc"
+#undef HALFTONE_COMMAND
+
+  check_command_name(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    const std::string command = chosen.empty() ? "halftone" : "halftone " + chosen.front()->get_name();
+    throw UsageError("{} ({} --help shows how)", error.what(), command);
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw ResourceError("standard output: cannot write");
+  return static_cast<int>(ExitCode::ok);
+}
+
+}  // namespace
+}  // namespace halftone::cli
+
+int main(int argc, char** argv) {
+  using namespace halftone;
+  std::signal(SIGPIPE, SIG_DFL);  // whoever reads our output may stop reading, even if our parent ignores it
+  try {
+    register_backend(cpu_backend());
+    return cli::run(argc, argv);
+  } catch (const Error& error) {
+    return cli::complain("error", error.what(), error.code());
+  } catch (const std::bad_alloc&) {
+    return cli::complain("error", "out of memory", ExitCode::resource);
+  } catch (const std::exception& error) {
+    return cli::complain("internal error", error.what(), static_cast<ExitCode>(1));
+  }
+}

@@ -1,0 +1,75 @@
+#include "cli/model_options.h"
+
+#include <fmt/ranges.h>
+
+#include "backend/kernel.h"
+#include "base/cpu.h"
+#include "base/error.h"
+
+namespace halftone::cli {
+namespace {
+
+void set_isa(const std::string& name) {
+  const auto isa = isa_from_name(name);
+  if (!isa)
+    throw UsageError("--isa {}: no such instruction set; scalar and what this processor has are", name);
+  if (!cpu_has(*isa)) {
+    std::vector<std::string_view> names;
+    for (Isa has : cpu_isas()) names.push_back(isa_name(has));
+    throw UnsupportedError("--isa {}: this processor does not have it; it has {}", name,
+                           fmt::join(names, ", "));
+  }
+  limit_isa(*isa);
+}
+
+}  // namespace
+
+const Backend* backend_for_device(const std::string& device) {
+  const std::string kind = device.substr(0, device.find(':'));
+  const std::string number = kind.size() < device.size() ? device.substr(kind.size() + 1) : "0";
+  const bool whole =
+      !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
+  if ((kind != "cpu" && kind != "cuda") || !whole || (kind == "cpu" && device != "cpu"))
+    throw UsageError("--device {}: expected cpu, cuda or cuda:N", device);
+  const Backend* backend = find_backend(kind);
+  if (!backend) throw UnsupportedError("--device {}: this build has no {} backend", device, kind);
+  return backend;
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
+  auto* model = command.add_option("-m,--model", options.model,
+                                   "Model: a Hugging Face or Halftone folder, or a .gguf file");
+  model->required(model_required)->type_name("PATH");
+  command.add_option("-t,--threads", options.threads, "Threads (0: one for each core)")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--device", [&options](const std::string& device) { options.backend = backend_for_device(device); },
+          "Where to run: cpu, cuda or cuda:N")
+      ->default_str("cpu")
+      ->force_callback()
+      ->type_name("NAME");
+  command.add_flag("--exact", options.exact, "Keep activations in floating point");
+  command.add_option_function<std::string>("--isa", set_isa, "Use no instruction set beyond this one")
+      ->type_name("NAME");
+  command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own)")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--kv",
+          [&options](const std::string& name) {
+            const auto format = kv_format_from_name(name);
+            if (!format) throw UsageError("--kv {}: expected f16, bf16, int8 or f32", name);
+            options.kv = *format;
+          },
+          "How keys and values are kept: f16, bf16, int8 or f32")
+      ->default_str("f16")
+      ->type_name("FORMAT");
+  command.add_flag("--json", options.json, "Print one JSON object and nothing else");
+  command.add_flag("--explain", options.explain,
+                   "Say which kernel runs each node, and why no faster one does");
+}
+
+}  // namespace halftone::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "ops/paged_attention/kv_cache.h"
+
+namespace halftone {
+class Backend;
+}
+
+namespace halftone::cli {
+
+/// What every command that runs a model takes.
+struct ModelOptions {
+  std::string model;
+  int threads = 0;                   ///< 0: one for each core this process may use
+  const Backend* backend = nullptr;  ///< set when the options are parsed
+  bool exact = false;
+  int context = 0;  ///< tokens; 0: the model's own, at most what a device would want (see --help)
+  KvFormat kv = KvFormat::f16;
+  bool json = false;
+  bool explain = false;
+};
+
+/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --json and --explain.
+/// `model_required` is false where something else may name the model (--synthetic).
+void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
+
+/// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.
+const Backend* backend_for_device(const std::string& device);
+
+}  // namespace halftone::cli
