@@ -10,7 +10,8 @@
 
 namespace halftone {
 
-/// How keys and values are kept. int8: symmetric codes with one f32 scale for each token and head.
+/// How keys and values are kept. int8: symmetric codes with one f32 scale for each token and head, as
+/// quantize_token() of scheme/dynamic.h makes them.
 enum class KvFormat : uint8_t { f32, f16, bf16, int8 };
 std::string_view kv_format_name(KvFormat format);
 std::optional<KvFormat> kv_format_from_name(std::string_view name);
@@ -52,6 +53,7 @@ class KvCache : public State {
  private:
   std::byte* at(int which, int layer, int block, int head) const;
   float* scales_at(int which, int layer, int block, int head) const;
+  size_t tile_index(int which, int layer, int block, int head) const;
 
   Layout layout_;
   int blocks_;

@@ -18,8 +18,15 @@ namespace halftone {
 /// 1/sqrt(head_dim)),
 ///             softcap (c * tanh(score / c); 0: none), window (a token sees the last `window` ones, itself
 ///             counted; 0: all).
-/// Query head h reads KV head h / (num_heads / kv_heads). Keys and values are read back from the cache, so
-/// that their rounding is the same for tokens of this run and of earlier ones.
+/// Row r of a sequence stands at position past + r and sees the positions up to its own. Query head h reads
+/// KV head h / (num_heads / kv_heads). Keys and values are read back from the cache, so that their rounding
+/// is the same for tokens of this run and of earlier ones. Position p of a sequence lies in slot p %
+/// block_tokens of its block p / block_tokens. Rows of no sequence come out as zeros. The engine answers for
+/// `sequences` and `blocks` being sound (an assert): in range, blocks enough, none shared between writers.
+///
+/// The reference sums in double. The cost counts each row against a full table of B blocks, at the default
+/// KvCache::Layout (the site knows neither the past nor the cache): an upper bound that is tight for one
+/// sequence decoding.
 const OpSchema& paged_attention_schema();
 
 /// The attributes, read once.

@@ -1,0 +1,56 @@
+#include "ops/elementwise.h"
+
+namespace halftone {
+
+Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b) {
+  const int rank = std::max(a.rank(), b.rank());
+  auto dim_of = [rank](const Shape& shape, int axis) {
+    const int own = axis - (rank - shape.rank());
+    return own < 0 ? int64_t{1} : shape[own];
+  };
+  Shape out;
+  for (int axis = 0; axis < rank; ++axis) {
+    const int64_t m = dim_of(a, axis);
+    const int64_t n = dim_of(b, axis);
+    const bool unknown = m == Shape::kUnknownDim || n == Shape::kUnknownDim;
+    require(site, m == n || m == 1 || n == 1 || unknown, "shapes {} and {} do not broadcast", a.str(),
+            b.str());
+    const bool take_n = m == 1 || (m == Shape::kUnknownDim && n != 1);
+    out.push_back(take_n ? n : m);
+  }
+  return out;
+}
+
+std::vector<ValueType> infer_float_map(const OpSite& site) {
+  require(site, is_float(site.inputs[0].type.dtype), "expected floating-point input, found {}",
+          dtype_name(site.inputs[0].type.dtype));
+  return {site.inputs[0].type};
+}
+
+std::vector<ValueType> infer_same(const OpSite& site) {
+  return {site.inputs[0].type};
+}
+
+std::vector<ValueType> infer_arithmetic(const OpSite& site) {
+  const DType a = site.inputs[0].type.dtype;
+  const DType b = site.inputs[1].type.dtype;
+  require(site, a == b, "inputs have different types, {} and {}", dtype_name(a), dtype_name(b));
+  require(site, a != DType::boolean && a != DType::state, "no arithmetic on {}", dtype_name(a));
+  return {{a, broadcast_shapes(site, site.input_shape(0), site.input_shape(1))}};
+}
+
+Cost elementwise_cost(const OpSite& site) {
+  Cost cost = traffic(site);
+  cost.flops = static_cast<double>(site.outputs[0].shape.elements());
+  return cost;
+}
+
+Cost movement_cost(const OpSite& site) {
+  return traffic(site);
+}
+
+Tensor plain(const Operand& operand) {
+  return operand.quantized ? operand.quantized->decode() : Tensor::view_of(nullptr, operand.tensor);
+}
+
+}  // namespace halftone

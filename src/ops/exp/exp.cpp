@@ -1,0 +1,23 @@
+#include "ops/exp/exp.h"
+
+#include "ops/elementwise.h"
+
+namespace halftone {
+
+const OpSchema& exp_schema() {
+  static const OpSchema schema = {
+      .name = "Exp",
+      .domain = "",
+      .inputs = {{"input"}},
+      .outputs = {"output"},
+      .infer = infer_float_map,
+      .cost = elementwise_cost,
+      .reference =
+          [](const OpSite&, std::span<const Operand> inputs, std::span<const MutableTensorView> outputs) {
+            map_floats(inputs, outputs, [](float x) { return std::exp(x); });
+          },
+  };
+  return schema;
+}
+
+}  // namespace halftone

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "ops/op_schema.h"
+
+namespace halftone {
+
+/// ONNX Gather (13): the slices of data along `axis` (0) that indices name: output shape is data's with that
+/// axis replaced by all of indices' (i64 or i32; a negative index counts from the back).
+///
+/// data may be a quantized constant when it is a matrix and axis is 0: the rows named are decoded to f32. An
+/// index outside data gives NaN in floating types and zeros in others.
+const OpSchema& gather_schema();
+
+/// The i-th index, counted from the front, or -1 where it is outside [0, size).
+int64_t gather_index(const Operand& indices, int64_t i, int64_t size);
+
+}  // namespace halftone
