@@ -1,0 +1,158 @@
+#include "graph/graph.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "graph/concretize.h"
+#include "graph/passes/dynamic_activations.h"
+#include "graph/passes/pass.h"
+
+namespace halftone {
+namespace {
+
+/// x -> norm -> gated MLP of a decoder, over a symbolic number of tokens, with a residual around it.
+struct Mlp {
+  Graph graph;
+  ValueId out;
+
+  explicit Mlp(int64_t width = 8, int64_t hidden = 16) {
+    graph.name = "mlp";
+    const int64_t tokens = graph.symbol("tokens", 1, 64);
+    const ValueId x = graph.add_input("x", {DType::f32, {tokens, width}});
+    const ValueId y = graph.add_input("y", {DType::f32, {tokens, width}});
+    const ValueId sum = node("Add", "sum", {x, y});
+    const ValueId scale = graph.add_constant("scale", Constant(Tensor::zeros(DType::f32, {width})));
+    const ValueId norm = node("RMSNormalization", "norm", {sum, scale}, {{"epsilon", 1e-5f}});
+    const ValueId gate = linear("gate", norm, width, hidden);
+    const ValueId up = linear("up", norm, width, hidden);
+    const ValueId gated = node("Mul", "gated", {node("Swish", "act", {gate}), up});
+    out = node("Add", "out", {sum, linear("down", gated, hidden, width)});
+    graph.add_output(out, "result");
+  }
+
+  ValueId node(std::string_view op, std::string name, std::vector<ValueId> inputs,
+               Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), std::move(name), std::move(inputs), std::move(attributes)).front();
+  }
+
+  ValueId linear(const std::string& name, ValueId x, int64_t in, int64_t out_width) {
+    Constant weight(Tensor::zeros(DType::f32, {out_width, in}));
+    return node("Gemm", name, {x, graph.add_constant(name + ".weight", std::move(weight))},
+                {{"transB", int64_t{1}}});
+  }
+};
+
+TEST(Graph, TextShowsWhatIsThere) {
+  Mlp mlp;
+  verify(mlp.graph);
+  EXPECT_EQ(graph_text(mlp.graph), R"(graph mlp
+symbol tokens 1..64
+input %x: f32[tokens, 8]
+input %y: f32[tokens, 8]
+constant %scale: f32[8]
+constant %gate.weight: f32[16, 8]
+constant %up.weight: f32[16, 8]
+constant %down.weight: f32[8, 16]
+%sum: f32[tokens, 8] = Add(%x, %y)
+%norm: f32[tokens, 8] = RMSNormalization(%sum, %scale) epsilon=1e-05
+%gate: f32[tokens, 16] = Gemm(%norm, %gate.weight) transB=1
+%up: f32[tokens, 16] = Gemm(%norm, %up.weight) transB=1
+%act: f32[tokens, 16] = Swish(%gate)
+%gated: f32[tokens, 16] = Mul(%act, %up)
+%down: f32[tokens, 8] = Gemm(%gated, %down.weight) transB=1
+%out: f32[tokens, 8] = Add(%sum, %down)
+output result = %out
+)");
+}
+
+TEST(Graph, FusesTheMiddleOfTheMlpAndTheResidualNorm) {
+  Mlp mlp;
+  const auto reports = run_passes(mlp.graph, standard_passes());
+  const std::string text = graph_text(mlp.graph);
+  EXPECT_NE(
+      text.find(
+          "%norm: f32[tokens, 8], %sum: f32[tokens, 8] = SkipRMSNormalization(%x, %y, %scale) epsilon=1e-05"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find("%gated: f32[tokens, 16] = GatedActivation(%gate, %up) activation=\"silu\""),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(mlp.graph.nodes().size(), 6u);
+  EXPECT_EQ(reports.size(), standard_passes().size());
+}
+
+TEST(Graph, FoldsConstantsAndDropsWhatNobodyReads) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {2}});
+  const ValueId a = graph.add_constant("a", Constant(Tensor::from<float>({2}, {1, 2})));
+  const ValueId b = graph.add_constant("b", Constant(Tensor::from<float>({2}, {3, 4})));
+  const ValueId ab = graph.add_node(*find_op("Add"), "ab", {a, b}).front();
+  graph.add_node(*find_op("Mul"), "unused", {x, a});
+  graph.add_output(graph.add_node(*find_op("Mul"), "y", {x, ab}).front(), "y");
+  run_passes(graph, standard_passes());
+  ASSERT_EQ(graph.nodes().size(), 1u);
+  EXPECT_EQ(graph_text(graph),
+            "graph \ninput %x: f32[2]\nconstant %ab: f32[2]\n%y: f32[2] = Mul(%x, %ab)\noutput y = %y\n");
+  EXPECT_EQ(graph.value(ab).constant->load().span<float>()[1], 6.0f);
+}
+
+TEST(Graph, DynamicActivationsShowOnTheUse) {
+  Mlp mlp;
+  for (const char* name : {"gate.weight", "down.weight"})
+    for (size_t id = 0; id < mlp.graph.values().size(); ++id) {
+      Value& value = mlp.graph.value(static_cast<ValueId>(id));
+      if (value.name != name) continue;
+      Encoding encoding;
+      encoding.format = find_number_format("int4");
+      encoding.granularity = Granularity::per_group(4);
+      value.constant->set_encoding(encoding);
+    }
+  EXPECT_EQ(add_dynamic_activations(mlp.graph), 2);
+  verify(mlp.graph);
+  const std::string text = graph_text(mlp.graph);
+  EXPECT_NE(text.find("Gemm(%norm{int8 per-token dynamic}, %gate.weight)"), std::string::npos) << text;
+  EXPECT_NE(text.find("Gemm(%norm, %up.weight)"), std::string::npos) << text;
+  EXPECT_EQ(remove_dynamic_activations(mlp.graph), 2);
+}
+
+TEST(Graph, ConcreteShapesFollowTheSymbols) {
+  Mlp mlp;
+  const std::vector<int64_t> sizes{5};
+  const ConcreteGraph concrete = concretize(mlp.graph, sizes);
+  EXPECT_EQ(concrete.types[static_cast<size_t>(mlp.out)].shape, Shape({5, 8}));
+}
+
+TEST(Verify, NamesWhatIsWrong) {
+  auto complaint = [](const Graph& graph) -> std::string {
+    try {
+      verify(graph);
+    } catch (const std::logic_error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  Mlp late;
+  std::swap(late.graph.nodes().front(), late.graph.nodes().back());
+  EXPECT_NE(complaint(late.graph).find("before it is made"), std::string::npos);
+
+  Mlp twice;
+  twice.graph.nodes()[1].outputs = twice.graph.nodes()[0].outputs;
+  EXPECT_NE(complaint(twice.graph).find("is made twice"), std::string::npos);
+
+  Mlp named;
+  named.graph.value(named.out).name = "x";
+  EXPECT_NE(complaint(named.graph).find("two values are named x"), std::string::npos);
+
+  Mlp typed;
+  typed.graph.value(typed.out).type.dtype = DType::f16;
+  EXPECT_NE(complaint(typed.graph).find("differs from the shape rule"), std::string::npos);
+}
+
+TEST(Graph, NodesThatDoNotFitAreInputErrors) {
+  Mlp mlp;
+  const ValueId wrong = mlp.graph.add_constant("wrong", Constant(Tensor::zeros(DType::f32, {3, 5})));
+  EXPECT_THROW(mlp.graph.add_node(*find_op("Gemm"), "bad", {0, wrong}, {{"transB", int64_t{1}}}), InputError);
+}
+
+}  // namespace
+}  // namespace halftone
