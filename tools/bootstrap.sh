@@ -14,11 +14,14 @@ packages_build=(
   libutf8proc-dev                 # Unicode normalisation
   libsentencepiece-dev            # tokenizer.model: the library is the reference
   libdnnl-dev                     # oneDNN: floating-point GEMM on the CPU
-  libgtest-dev                    # tests
+  libedit-dev                     # line editing in `halftone chat`
+  libgtest-dev python3            # tests
 )
-packages_fuzz=(clang)             # libFuzzer and its sanitizers (their runtime is added below)
-packages_lint=(clang-format clang-tidy python3)
-packages_aarch64=(g++-aarch64-linux-gnu qemu-user)
+packages_fuzz=(clang llvm)        # libFuzzer, the sanitizers and their symbolizer; their runtime is added below
+packages_lint=(clang-format clang-tidy)
+packages_aarch64=(g++-aarch64-linux-gnu qemu-user
+  libfmt-dev:arm64 libyaml-cpp-dev:arm64 libpcre2-dev:arm64 libutf8proc-dev:arm64
+  libsentencepiece-dev:arm64 libdnnl-dev:arm64 libgtest-dev:arm64)
 
 case "$(uname -m)" in
   x86_64 | aarch64) ;;
@@ -26,10 +29,22 @@ case "$(uname -m)" in
 esac
 
 wanted=()
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
 for group in "${@:-build}"; do
+  if [ "$group" = aarch64 ] && ! dpkg --print-foreign-architectures | grep -qx arm64; then
+    "${as_root[@]}" dpkg --add-architecture arm64   # on Ubuntu, its ports archive must be among the sources
+  fi
   list="packages_$group[@]"
   wanted+=("${!list}")
 done
+
+# Where the distribution splits clang's run-time libraries off, they are in a package named after its version.
+if [[ " ${wanted[*]} " == *" clang "* ]]; then
+  version=$(apt-cache policy clang | sed -nE 's/^ *Candidate: ([0-9]+:)?([0-9]+)\..*/\2/p')
+  runtime="libclang-rt-$version-dev"
+  if apt-cache show "$runtime" >/dev/null 2>&1; then wanted+=("$runtime"); fi
+fi
 
 missing() {
   for package in "$@"; do
@@ -44,8 +59,6 @@ if [ "${#needed[@]}" -gt 0 ]; then
     exit 4
   fi
   echo "bootstrap: installing ${needed[*]}"
-  as_root=()
-  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${needed[@]}" >/dev/null
 fi

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Cross build for 64-bit Arm, then the unit tests of the portable folders under qemu-user.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake --preset aarch64 >/dev/null
+folders=(base core scheme ops formats tokenizer backend_cpu)
+cmake --build --preset aarch64 -j "$(nproc)" --target "${folders[@]/%/_test}"
+ctest --test-dir build-aarch64 --output-on-failure -j "$(nproc)" -L "^($(IFS='|'; echo "${folders[*]}"))$"
