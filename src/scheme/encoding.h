@@ -18,8 +18,7 @@ class NumberFormat;
 struct Granularity {
   enum class Kind : uint8_t { per_tensor, per_axis, per_group, per_token };
   Kind kind = Kind::per_tensor;
-  int axis =
-      0;  ///< per_axis: the axis that has one scale for each index (0: output channels of a [out, in] weight)
+  int axis = 0;       ///< per_axis: the axis with a scale for each index (0: outputs of an [out, in] weight)
   int64_t group = 0;  ///< per_group: columns that share a scale
 
   static Granularity per_tensor() { return {Kind::per_tensor}; }
@@ -63,7 +62,9 @@ struct ScaleGrid {
   int64_t size() const { return rows * groups; }
 };
 
-/// Throws UnsupportedError for an axis that is neither the first nor, for matrices, the last.
+/// Throws UnsupportedError for an axis that is neither the first nor, for matrices, the last, and for groups
+/// below 1. per_token has one scale a row. The shape must be concrete (UnsupportedError), as for the two
+/// below.
 ScaleGrid scale_grid(const Granularity& granularity, const Shape& shape);
 
 /// Rows and columns of `shape` seen as a matrix (see Granularity); a vector is one row.
@@ -73,7 +74,7 @@ struct MatrixExtent {
 };
 MatrixExtent matrix_extent(const Shape& shape);
 
-/// Average stored bits for each element, scales and zero points counted.
+/// Average stored bits for each element, scales, zero points and code book counted. 0 for an empty shape.
 double bits_per_element(const Encoding& encoding, const Shape& shape);
 
 }  // namespace halftone

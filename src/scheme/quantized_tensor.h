@@ -2,7 +2,7 @@
 
 #include <memory>
 #include <span>
-#include <vector>
+#include <string>
 
 #include "core/tensor.h"
 #include "scheme/encoding.h"
@@ -10,15 +10,20 @@
 
 namespace halftone {
 
+class ThreadPool;
+
 /// A tensor as codes, scales and zero points. The logical shape is that of the floating tensor it stands for.
 ///
-/// codes:  u8 [rows, ceil(columns * bits / 8)]: each row a little-endian bit stream, element c at bit c *
-/// bits scales: scale_dtype [grid rows, groups] (see ScaleGrid), or under double quantization codes of them
-/// (see below) zeros:  u8 [grid rows, groups], the code that means 0; absent when symmetric or not an integer
-/// format
+/// - codes: u8 [rows, ceil(columns * bits / 8)], each row a little-endian bit stream with element c at bit
+///   c * bits;
+/// - scales: scale_dtype [grid rows, groups] (see ScaleGrid), or NestedScales under double quantization;
+/// - zeros: u8 [grid rows, groups], the code that means 0, of affine integers (symmetric ones have 2^(bits-1)
+///   there, which is not stored);
+/// - minima: scale_dtype [grid rows, groups], in place of zeros under real_minimum.
+/// A group of nothing but zeros has scale 0.
 class QuantizedTensor {
  public:
-  /// Double-quantized scales: scale i = dynamic_codebook[codes[i]] * absmax[i / block] + offset.
+  /// Double-quantized scales: scale i = dynamic_codebook()[codes[i]] * absmax[i / block] + offset.
   struct NestedScales {
     Tensor codes;   ///< u8 [grid size]
     Tensor absmax;  ///< f32 [ceil(grid size / block)]
@@ -31,12 +36,12 @@ class QuantizedTensor {
     Tensor scales;        ///< empty under double quantization
     NestedScales nested;  ///< used under double quantization
     Tensor zeros;
-    Tensor minima;
+    Tensor minima;    ///< used under real_minimum
     Tensor codebook;  ///< f32 [2^bits] for formats with a code book of the tensor's own
   };
 
-  /// Checks that every part has the type and the size that encoding and shape demand (InputError, naming
-  /// `name`).
+  /// Checks that every part has the type and the size that encoding and shape demand and that scales and code
+  /// book are finite (InputError, naming `name`). Parts that the encoding has no use for must be empty.
   QuantizedTensor(Parts parts, const std::string& name);
 
   const Encoding& encoding() const { return parts_.encoding; }
@@ -51,7 +56,7 @@ class QuantizedTensor {
   /// Each takes a row and a span of exactly columns() or grid().groups elements.
   void row_codes(int64_t row, std::span<uint8_t> codes) const;
   void row_scales(int64_t row, std::span<float> scales) const;
-  void row_zeros(int64_t row, std::span<int32_t> zeros) const;
+  void row_zeros(int64_t row, std::span<int32_t> zeros) const;  ///< not under real_minimum
   void row_minima(int64_t row, std::span<float> minima) const;  ///< only under real_minimum
   void decode_row(int64_t row, std::span<float> values) const;
 
@@ -67,10 +72,20 @@ class QuantizedTensor {
   ScaleGrid grid_;
 };
 
-/// Round to nearest: scales fitted to each group, rounded to the stored scale type, then codes. Reads
-/// `values` (floating, any alignment, e.g. mapped bf16) a row at a time. NaN or infinity is an InputError
-/// naming `name` and the element.
-QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, const std::string& name);
+/// Round to nearest: scales fitted to each group, rounded to the form in which they are stored (the scale
+/// type, or double quantization), then zero points and codes under the stored scales. Reads `values`
+/// (floating, any alignment, e.g. mapped bf16) a row at a time, twice; rows are shared out over `pool` where
+/// one is given, with the same result. NaN or infinity is an InputError naming `name` and the element.
+///
+/// With integer formats every element is within half a scale of its value, and, where the stored scale was
+/// rounded down, within that and the type's precision (2^-11 in f16) times the group's range.
+QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, const std::string& name,
+                         ThreadPool* pool = nullptr);
+
+/// The scale as `dtype` stores it: to nearest, but never to infinity (the largest finite number takes its
+/// place and values clip) and never so far down that values clip by more than the type's own precision (a
+/// subnormal rounds up; a positive scale stays positive).
+float round_scale(float scale, DType dtype);
 
 /// Writes `codes` (each below 2^bits) as a little-endian bit stream of ceil(codes.size() * bits / 8) bytes,
 /// and back.
