@@ -1,0 +1,35 @@
+#pragma once
+
+#include "ops/op_schema.h"
+
+namespace halftone {
+
+/// ONNX Attention (23): softmax(cap(scale Q K^T) + mask) V for each head.
+///
+/// Inputs: Q [batch, heads, length, dim], K and V [batch, kv heads, kv length, dim], or the 3-D form [batch,
+/// length,
+///         heads * dim] with attributes q_num_heads and kv_num_heads; attn_mask, boolean (true: takes part)
+///         or floating (added), broadcast to [batch, heads, length, total length], shorter along the last
+///         axis where the rest is masked; past_key and past_value [batch, kv heads, past length, dim], both
+///         or neither.
+/// Outputs: Y of Q's form with V's dim; with a past also present_key and present_value, past and new
+/// together.
+///          qk_matmul_output is not made.
+/// Attributes: scale (1 / sqrt(dim)), softcap (c * tanh(score / c), before the mask; 0: none), is_causal
+/// (query i sees
+///          keys up to past length + i), q_num_heads, kv_num_heads. softmax_precision changes nothing: the
+///          reference computes in double.
+const OpSchema& attention_schema();
+
+/// One tensor of heads in either form, [batch, heads, length, dim] however it lies.
+struct HeadsExtent {
+  int64_t batch, heads, length, dim;
+  bool packed;  ///< the 3-D form, [batch, length, heads * dim]
+
+  int64_t offset(int64_t b, int64_t head, int64_t position) const {
+    return packed ? ((b * length + position) * heads + head) * dim
+                  : ((b * heads + head) * length + position) * dim;
+  }
+};
+
+}  // namespace halftone

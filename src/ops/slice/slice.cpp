@@ -1,0 +1,101 @@
+#include "ops/slice/slice.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ops/elementwise.h"
+#include "ops/movement.h"
+
+namespace halftone {
+namespace {
+
+struct Cut {
+  int axis;
+  int64_t start, end, step;
+};
+
+std::vector<Cut> cuts_of(const OpSite& site) {
+  const auto starts = constant_ints(site, 1);
+  const auto ends = constant_ints(site, 2);
+  const auto axes = constant_ints(site, 3);
+  const auto steps = constant_ints(site, 4);
+  require(site, starts && ends && starts->size() == ends->size(), "starts and ends differ in length");
+  require(site, !axes || axes->size() == starts->size(), "axes has {} entries, starts {}", axes->size(),
+          starts->size());
+  require(site, !steps || steps->size() == starts->size(), "steps has {} entries, starts {}", steps->size(),
+          starts->size());
+  std::vector<Cut> cuts;
+  for (size_t i = 0; i < starts->size(); ++i) {
+    const int axis =
+        checked_axis(site, axes ? (*axes)[i] : static_cast<int64_t>(i), site.input_shape(0).rank());
+    for (const Cut& other : cuts) require(site, other.axis != axis, "axes names axis {} twice", axis);
+    cuts.push_back({axis, (*starts)[i], (*ends)[i], steps ? (*steps)[i] : 1});
+    require(site, cuts.back().step != 0 && cuts.back().step != std::numeric_limits<int64_t>::min(),
+            "steps: found {}", cuts.back().step);
+  }
+  return cuts;
+}
+
+/// Start and end within an axis of `size`, and how many elements that leaves.
+struct Run {
+  int64_t start, count;
+};
+Run run_of(const Cut& cut, int64_t size) {
+  auto from_front = [size](int64_t i) { return i < 0 ? std::max<int64_t>(i, -size - 1) + size : i; };
+  if (cut.step > 0) {
+    const int64_t start = std::clamp<int64_t>(from_front(cut.start), 0, size);
+    const int64_t end = std::clamp<int64_t>(from_front(cut.end), 0, size);
+    return {start, end > start ? (end - start - 1) / cut.step + 1 : 0};
+  }
+  const int64_t start = std::clamp<int64_t>(from_front(cut.start), -1, size - 1);
+  const int64_t end = std::clamp<int64_t>(from_front(cut.end), -1, size - 1);
+  return {start, start > end ? (start - end - 1) / -cut.step + 1 : 0};
+}
+
+std::vector<ValueType> infer(const OpSite& site) {
+  ValueType out = site.inputs[0].type;
+  for (const Cut& cut : cuts_of(site)) {
+    const int64_t size = out.shape[cut.axis];
+    const bool whole = cut.start == 0 && cut.end >= std::numeric_limits<int32_t>::max() && cut.step == 1;
+    if (size >= 0)
+      out.shape[cut.axis] = run_of(cut, size).count;
+    else if (!whole)
+      out.shape[cut.axis] = Shape::kUnknownDim;
+  }
+  return {out};
+}
+
+void reference(const OpSite& site, std::span<const Operand> inputs,
+               std::span<const MutableTensorView> outputs) {
+  const Tensor from = plain(inputs[0]);
+  Strides strides = row_major_strides(from.shape());
+  int64_t first = 0;
+  for (const Cut& cut : cuts_of(site)) {
+    const Run run = run_of(cut, from.shape()[cut.axis]);
+    int64_t& stride = strides[static_cast<size_t>(cut.axis)];
+    if (run.count == 0) return;
+    first += run.start * stride;
+    stride = run.count > 1 ? stride * cut.step : 0;
+  }
+  const size_t size = dtype_bytes(from.dtype());
+  walk<1>(outputs[0].shape, {strides}, [&](int64_t i, const std::array<int64_t, 1>& at) {
+    copy_element(outputs[0].data, i, from.view().data, first + at[0], size);
+  });
+}
+
+}  // namespace
+
+const OpSchema& slice_schema() {
+  static const OpSchema schema = {
+      .name = "Slice",
+      .domain = "",
+      .inputs = {{"data"}, {"starts"}, {"ends"}, {"axes", true}, {"steps", true}},
+      .outputs = {"output"},
+      .infer = infer,
+      .cost = movement_cost,
+      .reference = reference,
+  };
+  return schema;
+}
+
+}  // namespace halftone
