@@ -1,0 +1,93 @@
+#include "eval/speed.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "cost/graph_cost.h"
+
+namespace halftone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::vector<TokenId> some_tokens(int count, int64_t vocab) {
+  std::vector<TokenId> tokens;
+  uint64_t state = 1;
+  for (int i = 0; i < count; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    tokens.push_back(static_cast<TokenId>((state >> 33) % static_cast<uint64_t>(vocab)));
+  }
+  return tokens;
+}
+
+double quantile(const std::vector<double>& sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const size_t below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+}  // namespace
+
+std::string SpeedTest::name() const {
+  std::string text = fmt::format("{}{}", phase == Phase::prefill ? "pp" : "tg", tokens);
+  return depth > 0 ? text + fmt::format(" @ d{}", depth) : text;
+}
+
+double SpeedSamples::median() const {
+  return quantile(tokens_per_s, 0.5);
+}
+
+double SpeedSamples::spread() const {
+  return (quantile(tokens_per_s, 0.75) - quantile(tokens_per_s, 0.25)) / 2 / median();
+}
+
+SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
+                           const std::function<void(int, int)>& progress) {
+  if (test.depth + test.tokens > engine.context())
+    throw InputError("{}: {} tokens exceed the context of {}; give a larger -c", test.name(),
+                     test.depth + test.tokens, engine.context());
+  const std::vector<TokenId> tokens = some_tokens(test.depth + test.tokens, engine.info().vocab);
+  const std::span<const TokenId> timed = std::span(tokens).subspan(static_cast<size_t>(test.depth));
+  Sequence sequence = engine.new_sequence();
+  if (test.depth > 0) engine.append(sequence, std::span(tokens).first(static_cast<size_t>(test.depth)));
+
+  SpeedSamples samples;
+  for (int repetition = 0; repetition <= repetitions; ++repetition) {
+    sequence.truncate(test.depth);
+    // The uncounted run warms caches; a few tokens do that for decoding as well as many.
+    const bool counted = repetition > 0;
+    const size_t count =
+        counted || test.phase == SpeedTest::Phase::prefill ? timed.size() : std::min<size_t>(timed.size(), 4);
+    const auto start = Clock::now();
+    if (test.phase == SpeedTest::Phase::prefill)
+      engine.append(sequence, timed);
+    else
+      for (size_t i = 0; i < count; ++i) engine.append(sequence, timed.subspan(i, 1));
+    const std::chrono::duration<double> spent = Clock::now() - start;
+    if (counted) samples.tokens_per_s.push_back(static_cast<double>(count) / spent.count());
+    if (progress) progress(repetition + 1, repetitions + 1);
+  }
+  std::sort(samples.tokens_per_s.begin(), samples.tokens_per_s.end());
+  return samples;
+}
+
+SpeedWork work_of(const Engine& engine, const SpeedTest& test) {
+  const bool prefill = test.phase == SpeedTest::Phase::prefill;
+  const int64_t rows = prefill ? std::min(test.tokens, engine.chunk()) : 1;
+  const double middle_depth = test.depth + test.tokens / 2.0;
+  std::map<std::string, int64_t> sizes;
+  for (const Symbol& symbol : engine.plan().graph().symbols()) sizes[symbol.name] = 1;
+  sizes["tokens"] = rows;
+  const GraphCost cost = graph_cost(engine.plan().graph(), sizes);
+  SpeedWork work;
+  work.flops_per_token = cost.total.flops / static_cast<double>(rows);
+  work.bytes_per_token =
+      static_cast<double>(engine.plan().packed_bytes()) / static_cast<double>(rows) +
+      static_cast<double>(engine.kv_bytes_per_token()) * middle_depth / static_cast<double>(rows);
+  return work;
+}
+
+}  // namespace halftone

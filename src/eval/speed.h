@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "llm/engine.h"
+
+namespace halftone {
+
+/// One row of a speed table, named as llama-bench names them.
+struct SpeedTest {
+  enum class Phase { prefill, decode };
+  Phase phase;
+  int tokens;  ///< prompt tokens run at once, or tokens generated one by one
+  int depth;   ///< tokens in the cache before the clock starts
+
+  std::string name() const;  ///< "pp512", "tg128 @ d1024"
+};
+
+/// Tokens per second of each repetition, sorted.
+struct SpeedSamples {
+  std::vector<double> tokens_per_s;
+
+  double median() const;
+  /// Half the distance between the quartiles, as a share of the median.
+  double spread() const;
+};
+
+/// Runs the test `repetitions` times after one that is not counted. Token ids are pseudo-random (the same
+/// each time). Throws InputError when depth and tokens exceed the engine's context.
+SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
+                           const std::function<void(int done, int total)>& progress = {});
+
+/// What a run of a test moves and computes, from the plan: the numbers that shares of a roof are made of.
+struct SpeedWork {
+  double bytes_per_token;  ///< packed weights (shared by the tokens of one run) and the KV cache read
+  double flops_per_token;
+};
+SpeedWork work_of(const Engine& engine, const SpeedTest& test);
+
+}  // namespace halftone
