@@ -1,0 +1,94 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "llm/kv_blocks.h"
+#include "models/model.h"
+#include "runtime/session.h"
+#include "tokenizer/tokenizer.h"
+
+namespace halftone {
+
+struct EngineOptions {
+  const Backend* backend = nullptr;  ///< null: scalar references only
+  bool exact = false;                ///< activations stay floating point
+  int context = 0;                   ///< tokens of one sequence; 0: the model's own, at most kDefaultContext
+  int sequences = 1;                 ///< the cache holds this many sequences of full length
+  KvFormat kv_format = KvFormat::f16;
+  int chunk = 512;  ///< most tokens in one run of the graph
+  /// Called as weights are packed: nodes done and in all.
+  std::function<void(int done, int total)> progress;
+};
+
+/// Longest context that is taken without being asked for, so that a model of 128k tokens does not reserve
+/// gigabytes.
+inline constexpr int kDefaultContext = 8192;
+
+/// A text in the making: its tokens, whose keys and values lie in the engine's cache.
+class Sequence {
+ public:
+  std::span<const TokenId> tokens() const { return tokens_; }
+  int length() const { return static_cast<int>(tokens_.size()); }
+  /// Forgets all tokens after the first `length`.
+  void truncate(int length);
+
+ private:
+  friend class Engine;
+  explicit Sequence(KvBlocks& blocks) : table_(blocks) {}
+  std::vector<TokenId> tokens_;
+  BlockTable table_;
+};
+
+/// Runs an LLM over sequences of tokens: a compiled graph, its KV cache, and who owns which block. Not
+/// thread-safe.
+class Engine {
+ public:
+  /// The graph is build_llm()'s (or a stored one). Throws UsageError for a context beyond the model's,
+  /// ResourceError when the cache does not fit the memory.
+  Engine(Graph graph, const EngineOptions& options, ThreadPool& threads);
+
+  /// An empty sequence. The engine must outlive it.
+  Sequence new_sequence() { return Sequence(blocks_); }
+
+  /// Tokens that follow a sequence, and how many of the last of them are to give logits.
+  struct Feed {
+    Sequence* sequence;
+    std::span<const TokenId> tokens;  ///< at least one
+    int logits = 1;
+  };
+
+  /// One run of the graph over all feeds side by side (sequences all different). Returns logits f32
+  /// [rows, vocab], feed after feed, valid until the next run; at least one row must be asked for. Throws
+  /// InputError for a token outside the vocabulary or a sequence beyond the context, ResourceError when the
+  /// cache is full; the sequences are then as before.
+  TensorView run(std::span<const Feed> feeds);
+
+  /// Appends tokens to one sequence in chunks. Returns the logits after the last one, f32 [vocab], valid
+  /// until the next run.
+  std::span<const float> append(Sequence& sequence, std::span<const TokenId> tokens);
+
+  const LlmInfo& info() const { return info_; }
+  int context() const { return context_; }
+  int chunk() const { return chunk_; }
+  const Plan& plan() const { return *plan_; }
+  Session& session() { return session_; }
+  const KvBlocks& blocks() const { return blocks_; }
+  /// Bytes of keys and values of one token, all layers.
+  size_t kv_bytes_per_token() const { return KvCache::bytes_per_token(cache_.layout()); }
+
+ private:
+  void check(const Feed& feed) const;
+
+  std::shared_ptr<const Plan> plan_;
+  LlmInfo info_;
+  int context_;
+  int chunk_;
+  KvCache cache_;
+  KvBlocks blocks_;
+  Session session_;
+};
+
+}  // namespace halftone
