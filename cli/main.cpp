@@ -6,7 +6,7 @@
 #include "backend/cpu/cpu.h"
 #include "base/error.h"
 #include "cli/command.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 namespace halftone::cli {
 namespace {

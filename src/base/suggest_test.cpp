@@ -1,10 +1,9 @@
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <gtest/gtest.h>
+#include <vector>
 
-#include "cli/progress.h"
-
-namespace halftone::cli {
+namespace halftone {
 namespace {
 
 const std::vector<std::string> kNames = {"run", "chat", "quantize", "bench"};
@@ -21,11 +20,5 @@ TEST(Suggest, IsSilentOnOtherWords) {
   EXPECT_EQ(did_you_mean("zzz", kNames), "");
 }
 
-TEST(DurationText, ReadsWell) {
-  EXPECT_EQ(duration_text(7.6), "8 s");
-  EXPECT_EQ(duration_text(200), "3 min 20 s");
-  EXPECT_EQ(duration_text(7500), "2 h 05 min");
-}
-
 }  // namespace
-}  // namespace halftone::cli
+}  // namespace halftone

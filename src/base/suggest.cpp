@@ -1,10 +1,10 @@
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
-namespace halftone::cli {
+namespace halftone {
 namespace {
 
 /// Levenshtein distance, a swap of neighbours counting as one (optimal string alignment).
@@ -46,4 +46,4 @@ std::string did_you_mean(std::string_view typed, std::span<const std::string> na
   return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
-}  // namespace halftone::cli
+}  // namespace halftone
