@@ -1,0 +1,22 @@
+#include "formats/checkpoint.h"
+#include "formats/hf_config.h"
+#include "formats/safetensors.h"
+
+namespace halftone {
+
+Checkpoint open_checkpoint(const fs::path& path) {
+  Checkpoint checkpoint;
+  checkpoint.path = path;
+  if (fs::is_directory(path)) {
+    checkpoint.config = read_hf_config(path);
+    checkpoint.generation_config = read_generation_config(path);
+    add_safetensors_folder(checkpoint, path);
+  } else if (path.extension() == ".safetensors") {
+    add_safetensors(checkpoint, path);
+  } else {
+    throw InputError("{}: expected a model folder or a .safetensors file", path.string());
+  }
+  return checkpoint;
+}
+
+}  // namespace halftone
