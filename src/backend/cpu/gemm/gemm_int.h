@@ -1,0 +1,46 @@
+#pragma once
+
+#include "backend/cpu/gemm/int_panels.h"
+
+namespace halftone::cpu {
+
+/// Quantized rows of A in the padded order of IntSegment, plain data for code of any instruction set.
+struct IntRows {
+  int64_t rows;
+  int8_t* codes;  ///< [rows, stride], a multiple of 64 bytes apart
+  int64_t stride;
+  int32_t*
+      sums;  ///< [rows, segments]: what accumulators start from (ZeroKind::shared) or the sum of the codes
+  float* scales;  ///< [rows, groups]
+  int64_t groups;
+  int64_t group;  ///< columns of A' that share a scale
+};
+
+/// Where products go: Y = alpha * product + beta * C.
+struct IntOutput {
+  float* y;  ///< [rows, n]
+  float alpha, beta;
+  const float* c;  ///< null when absent
+  int64_t c_row_step, c_column_step;
+};
+
+/// The loops for one instruction set. Bit for bit the same results from each (ops/gemm/gemm.h).
+struct IntGemmLoops {
+  int64_t tile_panels;  ///< panels that `gemm` takes at a time
+  /// Quantizes rows [begin, end) of `a` [rows, k] into `to`.
+  void (*quantize)(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
+                   int64_t end);
+  /// All rows (few) times panels [begin, end), reading the weights once.
+  void (*few_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                   int64_t end);
+  /// All rows times panels [begin, end), tile_panels at most, by way of `scratch`: tile_panels * 16 *
+  /// packed_k bytes, 64-byte aligned.
+  void (*many_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                    int64_t end, std::byte* scratch);
+};
+
+extern const IntGemmLoops int_gemm_avx512vnni;
+extern const IntGemmLoops int_gemm_avx2;
+extern const IntGemmLoops int_gemm_neondot;
+
+}  // namespace halftone::cpu

@@ -1,0 +1,213 @@
+#include "backend/cpu/gemm/gemm_int.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+#include "backend/cpu/gemm/gemm_testing.h"
+
+namespace halftone::cpu {
+namespace {
+
+constexpr int64_t kRowCounts[] = {1, 2, 3, 4, 5, 8, 9, 13, 17};
+
+/// Every kernel, one and two threads, gives the reference's very bits.
+void expect_equal(const GemmCase& test, std::span<const int64_t> row_counts, const std::string& what) {
+  for (const Kernel* kernel : kernels_named("gemm_int_")) {
+    EXPECT_EQ(kernel->supports(test.site(1)), "");
+    GemmRunner one(*kernel, test, 1), two(*kernel, test, 2);
+    for (int64_t m : row_counts) {
+      const Tensor a = random_tensor({m, test.b.shape()[1]}, static_cast<unsigned>(m));
+      const std::vector<float> expected = test.reference(a);
+      EXPECT_EQ(one.run(a), expected) << kernel->name << " " << what << " m " << m;
+      EXPECT_EQ(two.run(a), expected) << kernel->name << " " << what << " m " << m << " two threads";
+    }
+  }
+}
+
+Constant encoded(const Shape& shape, const Encoding& encoding, unsigned seed) {
+  Constant constant(random_tensor(shape, seed));
+  constant.set_encoding(encoding);
+  return constant;
+}
+
+TEST(GemmInt, ThereIsOneForEachInstructionSet) {
+  for (Isa isa : {Isa::avx2, Isa::avx512vnni, Isa::neondot}) {
+    const auto kernels = kernels_named("gemm_int_" + std::string(isa_name(isa)));
+    EXPECT_EQ(kernels.size(), cpu_has(isa) ? 1u : 0u) << isa_name(isa);
+  }
+}
+
+TEST(GemmInt, EveryWidthAndGranularity) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  unsigned seed = 0;
+  for (const char* format : {"int2", "int3", "int4", "int5", "int6", "int7", "int8"}) {
+    if (!find_number_format(format)) continue;
+    for (bool symmetric : {true, false})
+      for (const Granularity& granularity :
+           {Granularity::per_tensor(), Granularity::per_axis(0), Granularity::per_group(16),
+            Granularity::per_group(32), Granularity::per_group(64), Granularity::per_group(128)})
+        for (const Shape& shape : {Shape{17, 172}, Shape{100, 64}, Shape{1, 256}}) {
+          const Encoding encoding{
+              .format = find_number_format(format), .granularity = granularity, .symmetric = symmetric};
+          const GemmCase test{.b = encoded(shape, encoding, ++seed), .dynamic = &per_token};
+          expect_equal(test, std::span(kRowCounts).subspan(seed % 4, 4), encoding.str() + " " + shape.str());
+        }
+  }
+}
+
+TEST(GemmInt, EveryScaleTypeAndGroupLength) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  unsigned seed = 1000;
+  for (DType scale_dtype : {DType::f32, DType::f16, DType::bf16})
+    for (int64_t group : {1, 3, 4, 20, 36, 1000}) {
+      const Encoding encoding{.format = find_number_format("int4"),
+                              .granularity = Granularity::per_group(group),
+                              .symmetric = false,
+                              .scale_dtype = scale_dtype};
+      const GemmCase test{.b = encoded({33, 172}, encoding, ++seed), .dynamic = &per_token};
+      expect_equal(test, std::span(kRowCounts), encoding.str());
+    }
+}
+
+TEST(GemmInt, DoubleQuantizedScales) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const Encoding encoding{.format = find_number_format("int4"),
+                          .granularity = Granularity::per_group(32),
+                          .double_quant_block = 256};
+  expect_equal({.b = encoded({40, 172}, encoding, 5), .dynamic = &per_token}, std::span(kRowCounts),
+               encoding.str());
+}
+
+TEST(GemmInt, RealMinimum) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  for (const char* format : {"int4", "int5", "int6", "int8"})
+    for (DType scale_dtype : {DType::f32, DType::f16}) {
+      const int64_t n = 37, k = 172, groups = 6;
+      QuantizedTensor::Parts parts;
+      parts.encoding = {.format = find_number_format(format),
+                        .granularity = Granularity::per_group(32),
+                        .symmetric = false,
+                        .real_minimum = true,
+                        .scale_dtype = scale_dtype};
+      parts.shape = {n, k};
+      const int bits = parts.encoding.format->bits();
+      std::mt19937 random(9);
+      const size_t row_bytes = static_cast<size_t>((k * bits + 7) / 8);
+      parts.codes = Tensor::allocate(DType::u8, {n, static_cast<int64_t>(row_bytes)});
+      std::vector<uint8_t> codes(static_cast<size_t>(k));
+      for (size_t row = 0; row < static_cast<size_t>(n); ++row) {
+        for (uint8_t& code : codes) code = static_cast<uint8_t>(random() & ((1u << bits) - 1));
+        pack_bits(codes, bits, parts.codes.mutable_view().bytes().subspan(row * row_bytes, row_bytes));
+      }
+      parts.scales = as_dtype(random_tensor({n, groups}, 10), scale_dtype);
+      parts.minima = as_dtype(random_tensor({n, groups}, 11), scale_dtype);
+      const GemmCase test{.b = Constant(std::make_shared<QuantizedTensor>(parts, "B")),
+                          .dynamic = &per_token};
+      expect_equal(test, std::span(kRowCounts), parts.encoding.str() + " minimum");
+    }
+}
+
+TEST(GemmInt, GroupsOfActivations) {
+  unsigned seed = 2000;
+  for (int64_t group : {32, 48, 128})
+    for (const char* format : {"int2", "int4", "int8"})
+      for (bool symmetric : {true, false}) {
+        const Encoding dynamic = dynamic_int8(Granularity::per_group(group));
+        const Encoding encoding{.format = find_number_format(format),
+                                .granularity = Granularity::per_group(64),
+                                .symmetric = symmetric};
+        const GemmCase test{.b = encoded({35, 172}, encoding, ++seed), .dynamic = &dynamic};
+        expect_equal(test, std::span(kRowCounts), encoding.str() + " with " + dynamic.str());
+      }
+}
+
+TEST(GemmInt, ScalesAndAddends) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const Encoding encoding{.format = find_number_format("int4"), .granularity = Granularity::per_group(32)};
+  GemmCase test{.b = encoded({50, 96}, encoding, 1), .has_c = true, .dynamic = &per_token};
+  test.c = Constant(as_dtype(random_tensor({50}, 2), DType::bf16));
+  expect_equal(test, std::span(kRowCounts), "bias");
+  test.attributes.set("alpha", 0.3f);
+  test.attributes.set("beta", 0.7f);
+  expect_equal(test, std::span(kRowCounts), "alpha, beta");
+  test.c = Constant(random_tensor({1}, 3));
+  expect_equal(test, std::span(kRowCounts), "one addend");
+}
+
+TEST(GemmInt, ManyRows) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  for (const char* format : {"int4", "int8"}) {
+    const Encoding encoding{.format = find_number_format(format), .granularity = Granularity::per_group(128)};
+    const int64_t rows[] = {64, 129, 200};
+    expect_equal({.b = encoded({72, 300}, encoding, 3), .dynamic = &per_token}, rows, encoding.str());
+  }
+}
+
+// More rows than one chunk of activations holds.
+TEST(GemmInt, ChunksOfRows) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const Encoding encoding{.format = find_number_format("int8"), .granularity = Granularity::per_axis(0)};
+  GemmCase test{.b = encoded({3, 30000}, encoding, 4), .dynamic = &per_token};
+  const int64_t rows[] = {100};
+  expect_equal(test, rows, encoding.str());
+}
+
+// A segment as long as 32 bits allow, all products at their extreme.
+TEST(GemmInt, LongestSegment) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const int64_t k = kGemmSegmentMax + 40;
+  for (bool symmetric : {true, false}) {
+    Tensor b = Tensor::allocate(DType::f32, {2, k}), a = Tensor::allocate(DType::f32, {9, k});
+    for (float& x : b.mutable_view().span<float>()) x = 1;
+    for (float& x : a.mutable_view().span<float>()) x = -1;
+    Constant constant(b);
+    constant.set_encoding({.format = find_number_format("int8"),
+                           .granularity = Granularity::per_axis(0),
+                           .symmetric = symmetric,
+                           .scale_dtype = DType::f32});
+    const GemmCase test{.b = constant, .dynamic = &per_token};
+    const std::vector<float> expected = test.reference(a);
+    EXPECT_NEAR(expected[0], -static_cast<double>(k), 0.01 * static_cast<double>(k));
+    for (const Kernel* kernel : kernels_named("gemm_int_"))
+      EXPECT_EQ(GemmRunner(*kernel, test, 1).run(a), expected) << kernel->name;
+  }
+}
+
+TEST(GemmInt, OddActivations) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const Encoding encoding{.format = find_number_format("int4"), .granularity = Granularity::per_group(32)};
+  const GemmCase test{.b = encoded({20, 64}, encoding, 6), .dynamic = &per_token};
+  Tensor a = random_tensor({12, 64}, 7);
+  auto values = a.mutable_view().span<float>();
+  for (size_t i = 0; i < 64; ++i) values[i] = 0;             // a row of zeros
+  for (size_t i = 64; i < 128; ++i) values[i] *= 0x1p-125f;  // too small to count
+  for (size_t i = 128; i < 192; ++i) values[i] *= 0x1p120f;  // huge
+  values[200] = std::nanf("");
+  values[260] = INFINITY;
+  const std::vector<float> expected = test.reference(a);
+  for (const Kernel* kernel : kernels_named("gemm_int_")) {
+    const std::vector<float> y = GemmRunner(*kernel, test, 1).run(a);
+    for (size_t i = 0; i < y.size(); ++i) {
+      EXPECT_EQ(std::isnan(y[i]), std::isnan(expected[i])) << i;
+      if (!std::isnan(expected[i])) {
+        EXPECT_EQ(y[i], expected[i]) << i;
+      }
+    }
+  }
+}
+
+TEST(GemmInt, SaysWhyNot) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const auto kernels = kernels_named("gemm_int_");
+  if (kernels.empty()) GTEST_SKIP() << "this processor has none of the kernels' instruction sets";
+  const auto supports = kernels.front()->supports;
+  GemmCase test{.b = Constant(random_tensor({4, 32}, 8)), .dynamic = &per_token};
+  EXPECT_EQ(supports(test.site(1)), "B has no encoding");
+  test.b.set_encoding({.format = find_number_format("int4"), .granularity = Granularity::per_group(32)});
+  EXPECT_EQ(supports(test.site(1)), "");
+  test.dynamic = nullptr;
+  EXPECT_EQ(supports(test.site(1)), "A has no dynamic encoding");
+}
+
+}  // namespace
+}  // namespace halftone::cpu

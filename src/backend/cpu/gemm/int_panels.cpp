@@ -1,0 +1,112 @@
+#include "backend/cpu/gemm/int_panels.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checked.h"
+#include "ops/gemm/gemm.h"
+
+namespace halftone::cpu {
+namespace {
+
+int packed_bits(int bits) {
+  return bits <= 2 ? 2 : bits <= 4 ? 4 : 8;
+}
+
+/// Double-quantized scales are not of a stored type; f32 holds their product exactly as decoding rounds it.
+ScaleType scale_type(const Encoding& encoding) {
+  if (encoding.double_quant_block != 0 || encoding.scale_dtype == DType::f32) return ScaleType::f32;
+  return encoding.scale_dtype == DType::f16 ? ScaleType::f16 : ScaleType::bf16;
+}
+
+int64_t bytes_of(ScaleType type) {
+  return type == ScaleType::f32 ? 4 : 2;
+}
+
+void store_scale(std::byte* to, ScaleType type, int64_t index, float value) {
+  if (type == ScaleType::f32) {
+    std::memcpy(to + index * 4, &value, 4);
+    return;
+  }
+  const uint16_t bits = type == ScaleType::f16 ? to_half(value).bits : to_bfloat16(value).bits;
+  std::memcpy(to + index * 2, &bits, 2);
+}
+
+}  // namespace
+
+IntPanels::IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool& threads) {
+  const Encoding& encoding = weights.encoding();
+  const ScaleGrid& grid = weights.grid();
+  IntPanelsView& v = view_;
+  v.n = weights.rows();
+  v.k = weights.columns();
+  v.panels = ceil_div(v.n, kPanelRows);
+  v.bits = packed_bits(encoding.format->bits());
+  v.zero = 1 << (encoding.format->bits() - 1);
+  v.scale_type = scale_type(encoding);
+  v.zero_kind = encoding.real_minimum ? ZeroKind::minimum
+                : encoding.symmetric  ? ZeroKind::shared
+                                      : ZeroKind::per_group;
+
+  const int64_t unit_columns = kQuad * 8 / v.bits;
+  int64_t units = 0;
+  for (const GemmSegment& segment : gemm_segments(v.k, a_group, grid.group)) {
+    const int64_t count = ceil_div(segment.end - segment.begin, unit_columns);
+    segments_.push_back(
+        {segment.begin, segment.end, units * unit_columns, segment.a_group, segment.b_group, count});
+    units += count;
+  }
+  v.segments = segments_.data();
+  v.segment_count = static_cast<int64_t>(segments_.size());
+  v.packed_k = units * unit_columns;
+
+  const int64_t scales = grid.groups * kPanelRows;
+  const int64_t zero_bytes = v.zero_kind == ZeroKind::minimum     ? bytes_of(v.scale_type)
+                             : v.zero_kind == ZeroKind::per_group ? 1
+                                                                  : 0;
+  v.zeros_offset = round_up(scales * bytes_of(v.scale_type), kUnitBytes);
+  v.codes_offset = v.zeros_offset + round_up(scales * zero_bytes, kUnitBytes);
+  v.panel_bytes = v.codes_offset + units * kUnitBytes;
+  memory_ = PackedMemory(static_cast<size_t>(v.panels * v.panel_bytes));
+  v.data = memory_.data();
+
+  threads.parallel_for(v.panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) pack_panel(weights, panel);
+  });
+}
+
+void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel) {
+  const IntPanelsView& v = view_;
+  std::byte* to = memory_.data() + panel * v.panel_bytes;
+  std::memset(to, 0, static_cast<size_t>(v.panel_bytes));
+  auto* units = reinterpret_cast<uint8_t*>(to + v.codes_offset);
+
+  const size_t groups = static_cast<size_t>(weights.grid().groups);
+  std::vector<uint8_t> codes(static_cast<size_t>(v.k));
+  std::vector<float> scales(groups), minima(groups);
+  std::vector<int32_t> zeros(groups);
+  const int64_t rows = std::min(kPanelRows, v.n - panel * kPanelRows);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t n = panel * kPanelRows + row;
+    weights.row_codes(n, codes);
+    weights.row_scales(n, scales);
+    if (v.zero_kind == ZeroKind::minimum) weights.row_minima(n, minima);
+    if (v.zero_kind == ZeroKind::per_group) weights.row_zeros(n, zeros);
+    for (size_t g = 0; g < groups; ++g) {
+      const int64_t index = static_cast<int64_t>(g) * kPanelRows + row;
+      store_scale(to, v.scale_type, index, scales[g]);
+      if (v.zero_kind == ZeroKind::minimum) store_scale(to + v.zeros_offset, v.scale_type, index, minima[g]);
+      if (v.zero_kind == ZeroKind::per_group) to[v.zeros_offset + index] = static_cast<std::byte>(zeros[g]);
+    }
+    const int64_t unit_columns = kQuad * 8 / v.bits;
+    for (const IntSegment& segment : segments_)
+      for (int64_t k = segment.begin; k < segment.end; ++k) {
+        const int64_t packed = segment.packed + k - segment.begin;
+        const int64_t quad = packed % unit_columns / kQuad;
+        uint8_t& byte = units[packed / unit_columns * kUnitBytes + row * kQuad + packed % kQuad];
+        byte = static_cast<uint8_t>(byte | codes[static_cast<size_t>(k)] << (quad * v.bits));
+      }
+  }
+}
+
+}  // namespace halftone::cpu

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "backend/cpu/packed_memory.h"
+#include "base/thread_pool.h"
+#include "scheme/quantized_tensor.h"
+
+namespace halftone::cpu {
+
+/// Outputs of a panel: lanes of one vector, or of several on narrower processors.
+inline constexpr int64_t kPanelRows = 16;
+/// Columns of one lane: what a dot-product instruction sums.
+inline constexpr int64_t kQuad = 4;
+/// One vector of codes: kPanelRows lanes of 32 bits.
+inline constexpr int64_t kUnitBytes = 64;
+
+enum class ScaleType : int32_t { f32, f16, bf16 };
+enum class ZeroKind : int32_t { shared, per_group, minimum };
+
+/// Columns under one scale of B and one of A, padded so that they fill whole units; the activations in the
+/// padding are 0.
+struct IntSegment {
+  int64_t begin, end;  ///< columns of A'
+  int64_t packed;      ///< first column in the padded order
+  int64_t a_group, b_group;
+  int64_t units;  ///< vectors of codes
+};
+
+/// Integer weights [n, k] as the kernels read them, plain data for code of any instruction set.
+///
+/// A panel is 16 outputs: their scales [groups][16], then zero points u8 or minima [groups][16] where there
+/// are any, then the codes. A unit of codes is 64 bytes: byte 4 * row + j holds column j of a quad of that
+/// row in 8 bits, or the same column of 2 (4 bits) or 4 (2 bits) successive quads, the first in the lowest
+/// bits.
+struct IntPanelsView {
+  int64_t n, k;
+  int64_t panels;
+  int64_t packed_k;  ///< columns, padding counted
+  int64_t segment_count;
+  const IntSegment* segments;
+  const std::byte* data;
+  int64_t panel_bytes;
+  int64_t zeros_offset;  ///< of zero points or minima inside a panel; scales are at 0
+  int64_t codes_offset;
+  int32_t bits;  ///< as packed: 2, 4 or 8
+  int32_t zero;  ///< the code that means 0 under ZeroKind::shared
+  ScaleType scale_type;
+  ZeroKind zero_kind;
+};
+
+/// Packs and owns them. Codes of 3 bits take 4, and those of 5 to 7 take 8.
+class IntPanels {
+ public:
+  /// `a_group`: columns of A that share a scale (k when one scale a token).
+  IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool& threads);
+
+  const IntPanelsView& view() const { return view_; }
+  size_t bytes() const { return memory_.size(); }
+
+ private:
+  void pack_panel(const QuantizedTensor& weights, int64_t panel);
+
+  std::vector<IntSegment> segments_;
+  PackedMemory memory_;
+  IntPanelsView view_{};
+};
+
+}  // namespace halftone::cpu
