@@ -75,6 +75,18 @@ def gemma(architecture, model_type, **changes):
     return config(architecture, model_type, **{**own, **changes})
 
 
+def gemma3(**changes):
+    return gemma(
+        "Gemma3ForCausalLM",
+        "gemma3_text",
+        sliding_window_pattern=3,
+        rope_theta=1e6,
+        rope_local_base_freq=10000.0,
+        rope_scaling={"rope_type": "linear", "factor": 8.0},
+        **changes,
+    )
+
+
 def phi3(**changes):
     return config("Phi3ForCausalLM", "phi3", **{"pad_token_id": 0, "sliding_window": None, **changes})
 
@@ -113,14 +125,8 @@ CASES = {
         rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
     ),
     "gemma2": gemma("Gemma2ForCausalLM", "gemma2", attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
-    "gemma3": gemma(
-        "Gemma3ForCausalLM",
-        "gemma3_text",
-        sliding_window_pattern=3,
-        rope_theta=1e6,
-        rope_local_base_freq=10000.0,
-        rope_scaling={"rope_type": "linear", "factor": 8.0},
-    ),
+    "gemma3": gemma3(),
+    "gemma3_rope_parameters": gemma3(final_logit_softcapping=4.0),
     "phi3": phi3(sliding_window=8),
     "phi3_longrope_short": phi3(
         partial_rotary_factor=0.75,
@@ -136,7 +142,7 @@ CASES = {
 # Contexts other than max_position_embeddings: scalings that depend on the length take it from there.
 CONTEXTS = {"llama_dynamic": TOKENS, "phi3_longrope_short": 32}
 # Written as transformers 5 writes it (rope_parameters in place of rope_theta and rope_scaling).
-NEW_FORM = {"llama_llama3", "qwen3_yarn", "gemma3", "phi3_longrope_long"}
+NEW_FORM = {"llama_llama3", "qwen3_yarn", "gemma3_rope_parameters", "phi3_longrope_long"}
 
 
 def splitmix64(x):
