@@ -24,6 +24,7 @@ ALLOWED = {
     "cost": ["runtime"],
     "llm": ["runtime", "tokenizer", "models", "cost"],
     "eval": ["llm", "quant"],
+    "tune": ["eval", "quant", "cost"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)

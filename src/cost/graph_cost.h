@@ -16,12 +16,15 @@ struct GraphCost {
 };
 GraphCost graph_cost(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes);
 
-/// Bytes that constants take as stored, and how many numbers they hold.
-struct ConstantBytes {
+/// Stored bytes of constants and how many numbers they hold.
+struct WeightSize {
   double bytes = 0;
   double elements = 0;
 };
-/// By encoding ("int4 g32") or type ("bf16").
-std::map<std::string, ConstantBytes> constant_bytes(const Graph& graph);
+/// What was trained, by encoding ("int4 g32") or type ("bf16"). Tables of rotary positions and integer
+/// constants are computed, not trained, and do not count.
+std::map<std::string, WeightSize> weights_by_encoding(const Graph& graph);
+/// The same, all together.
+WeightSize weight_size(const Graph& graph);
 
 }  // namespace halftone

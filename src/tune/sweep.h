@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eval/perplexity.h"
+#include "eval/speed.h"
+#include "quant/quantize_graph.h"
+
+namespace halftone {
+
+/// What is measured of every variant of a model.
+struct SweepOptions {
+  EngineOptions engine;
+  std::vector<std::span<const TokenId>> windows;  ///< of the text that perplexity and divergence are taken on
+  int prompt_tokens = 128;                        ///< length of the prefill that is timed
+  int generated_tokens = 32;                      ///< tokens of the decoding that is timed
+  int repetitions = 3;
+  /// Called as rows proceed: the scheme and what is being measured.
+  std::function<void(const std::string& scheme, const std::string& stage)> progress;
+};
+
+/// One line of the table that the field quotes.
+struct SweepRow {
+  std::string scheme;          ///< recipe, or "original"
+  std::string weights;         ///< encoding of most layers' weights: "int4 g32", "bf16"
+  std::string activations;     ///< encoding of most layers' inputs as run: "int8 per-token dynamic", "f32"
+  double bytes = 0;            ///< of all trained constants as stored
+  double bits_per_weight = 0;  ///< the same over their number of elements
+  double perplexity = 0;
+  double loss_percent = 0;  ///< of perplexity against the original's
+  double kld = 0;           ///< mean KL divergence from the original, nats a token
+  double top1_agreement = 0;
+  double prefill_tokens_per_s = 0;
+  double decode_tokens_per_s = 0;
+  /// Layers whose weights run on a fast kernel; the others are computed by the scalar reference.
+  int fast_layers = 0;
+  int layers = 0;
+};
+
+/// Measures the model as it is and under each recipe, one after the other, each against the original in the
+/// same run. `make_graph` builds the unquantized graph anew.
+std::vector<SweepRow> sweep(const std::function<Graph()>& make_graph, std::span<const Recipe> recipes,
+                            const SweepOptions& options, ThreadPool& threads);
+
+}  // namespace halftone
