@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cost/graph_cost.h"
+#include "quant/targets.h"
 
 namespace halftone {
 namespace {
