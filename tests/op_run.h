@@ -1,0 +1,123 @@
+#pragma once
+
+#include <deque>
+#include <random>
+
+#include "ops/op_schema.h"
+
+namespace halftone {
+
+/// One use of an operator, built by hand for a test: inputs in order, then site() or reference().
+class OpRun {
+ public:
+  explicit OpRun(const OpSchema& schema, Attributes attributes = {}) : attributes_(std::move(attributes)) {
+    site_.schema = &schema;
+    site_.attributes = &attributes_;
+    site_.name = "node";
+  }
+  OpRun(const OpRun&) = delete;
+
+  OpRun& input(const Tensor& tensor) {
+    held_.push_back(tensor);
+    site_.inputs.push_back({true, {tensor.dtype(), tensor.shape()}, nullptr, nullptr});
+    operands_.push_back({tensor.view(), nullptr, nullptr, true});
+    return *this;
+  }
+  OpRun& constant(Constant constant) {
+    constants_.push_back(std::move(constant));
+    const Constant& kept = constants_.back();
+    site_.inputs.push_back(
+        {true, {kept.dtype(), kept.shape()}, &kept, kept.encoding() ? &*kept.encoding() : nullptr});
+    Operand operand{{}, nullptr, nullptr, true};
+    if (kept.encoding()) {
+      encoded_.push_back(kept.load_encoded("constant"));
+      operand.quantized = encoded_.back().get();
+    } else {
+      held_.push_back(kept.load());
+      operand.tensor = held_.back().view();
+    }
+    operands_.push_back(operand);
+    return *this;
+  }
+  OpRun& ints(std::initializer_list<int64_t> values) {
+    return constant(Constant(Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values)));
+  }
+  OpRun& state(State& state) {
+    site_.inputs.push_back({true, {DType::state, {}}, nullptr, nullptr});
+    operands_.push_back({{DType::state, {}, nullptr}, nullptr, &state, true});
+    return *this;
+  }
+  OpRun& absent() {
+    site_.inputs.push_back({});
+    operands_.push_back({});
+    return *this;
+  }
+  /// An input of which only the type is known, for the shape rule.
+  OpRun& type(DType dtype, const Shape& shape) {
+    site_.inputs.push_back({true, {dtype, shape}, nullptr, nullptr});
+    operands_.push_back({});
+    return *this;
+  }
+
+  /// With output types by the shape rule.
+  const OpSite& site() {
+    site_.outputs = site_.schema->infer(site_);
+    return site_;
+  }
+  std::span<const Operand> operands() const { return operands_; }
+
+  /// Memory for the outputs, filled with a pattern that no result is likely to be.
+  std::vector<Tensor> outputs() {
+    std::vector<Tensor> tensors;
+    for (const ValueType& type : site().outputs) {
+      tensors.push_back(Tensor::allocate(type.dtype, type.shape));
+      for (std::byte& b : tensors.back().mutable_view().bytes()) b = std::byte{0xee};
+    }
+    return tensors;
+  }
+  static std::vector<MutableTensorView> views(std::vector<Tensor>& tensors) {
+    std::vector<MutableTensorView> made;
+    for (Tensor& tensor : tensors) made.push_back(tensor.mutable_view());
+    return made;
+  }
+
+  std::vector<Tensor> reference() {
+    std::vector<Tensor> made = outputs();
+    const std::vector<MutableTensorView> to = views(made);
+    site_.schema->reference(site_, operands_, to);
+    return made;
+  }
+
+ private:
+  Attributes attributes_;
+  OpSite site_;
+  std::deque<Constant> constants_;
+  std::deque<Tensor> held_;
+  std::vector<std::shared_ptr<const QuantizedTensor>> encoded_;
+  std::vector<Operand> operands_;
+};
+
+inline Tensor random_tensor(const Shape& shape, unsigned seed, float spread = 1.0f) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, spread);
+  Tensor tensor = Tensor::allocate(DType::f32, shape);
+  for (float& x : tensor.mutable_view().span<float>()) x = normal(random);
+  return tensor;
+}
+
+/// The same numbers rounded to another floating type.
+inline Tensor as_type(const Tensor& tensor, DType dtype) {
+  Tensor rounded = Tensor::allocate(dtype, tensor.shape());
+  store_floats(to_f32(tensor).span<float>(), rounded.mutable_view(), 0);
+  return rounded;
+}
+
+template <class T>
+std::vector<T> values(const Tensor& tensor) {
+  return {tensor.span<T>().begin(), tensor.span<T>().end()};
+}
+inline std::vector<float> floats(const Tensor& tensor) {
+  return values<float>(to_f32(tensor));
+}
+
+}  // namespace halftone
