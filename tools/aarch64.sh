@@ -3,16 +3,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian's libdnnl-dev cannot be installed for two processors at once, so the arm64 one is unpacked beside the build.
+# The arm64 libraries are unpacked beside the build, not installed: some of Debian's -dev packages cannot be installed for two
+# processors at once.
 sysroot=$PWD/build-aarch64/sysroot
-if [ ! -e "$sysroot/usr/include/dnnl.h" ]; then
+libraries=(libfmt-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libdnnl-dev libgtest-dev libgomp1)
+if [ ! -e "$sysroot/complete" ]; then
   mkdir -p "$sysroot"
-  (cd "$sysroot" && apt-get download -qq libdnnl-dev:arm64 "$(apt-cache depends libdnnl-dev:arm64 | sed -nE 's/.*Depends: (libdnnl[0-9.]+):?.*/\1/p' | head -n 1):arm64")
+  packages=("${libraries[@]/%/:arm64}")
+  mapfile -t needed < <(apt-cache depends "${packages[@]}" | sed -nE 's/^ +Depends: (lib[^ ]*):arm64$/\1:arm64/p' |
+    grep -vE '^lib(c6|c6-dev|gcc-s1|stdc\+\+6):' | sort -u)
+  (cd "$sysroot" && apt-get download -qq "${packages[@]}" "${needed[@]}" 2>/dev/null)
   for package in "$sysroot"/*.deb; do dpkg -x "$package" "$sysroot"; done
+  rm "$sysroot"/*.deb
+  touch "$sysroot/complete"
 fi
 
-cmake --preset aarch64 -DCMAKE_PREFIX_PATH="$sysroot/usr" >/dev/null
-export LD_LIBRARY_PATH=$sysroot/usr/lib/aarch64-linux-gnu   # qemu-user hands it on
+cmake --preset aarch64 -DHALFTONE_SYSROOT="$sysroot" >/dev/null
 folders=(base core scheme ops formats tokenizer backend_cpu)
 cmake --build --preset aarch64 -j "$(nproc)" --target "${folders[@]/%/_test}"
 ctest --test-dir build-aarch64 --output-on-failure -j "$(nproc)" -L "^($(IFS='|'; echo "${folders[*]}"))$"

@@ -19,9 +19,7 @@ packages_build=(
 )
 packages_fuzz=(clang llvm)        # libFuzzer, the sanitizers and their symbolizer; their runtime is added below
 packages_lint=(clang-format clang-tidy)
-packages_aarch64=(g++-aarch64-linux-gnu qemu-user
-  libfmt-dev:arm64 libyaml-cpp-dev:arm64 libpcre2-dev:arm64 libutf8proc-dev:arm64
-  libsentencepiece-dev:arm64 libgomp1:arm64 libgtest-dev:arm64)   # oneDNN: see tools/aarch64.sh
+packages_aarch64=(g++-aarch64-linux-gnu qemu-user)   # arm64 libraries: see tools/aarch64.sh
 
 case "$(uname -m)" in
   x86_64 | aarch64) ;;

@@ -37,7 +37,10 @@ std::string node_text(const Graph& graph, const Node& node) {
     text += fmt::format("%{}: {}", graph.value(output).name, type_text(graph, graph.value(output).type));
   }
   text += fmt::format(" = {}(", node.schema->name);
-  for (size_t i = 0; i < node.inputs.size(); ++i) text += (i ? ", " : "") + operand_text(graph, node, i);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += operand_text(graph, node, i);
+  }
   text += ")";
   for (const auto& [name, value] : node.attributes)
     text += fmt::format(" {}={}", name, attribute_text(value));
