@@ -7,10 +7,10 @@ namespace halftone::cpu {
 /// Quantized rows of A in the padded order of IntSegment, plain data for code of any instruction set.
 struct IntRows {
   int64_t rows;
-  int8_t* codes;  ///< [rows, stride], a multiple of 64 bytes apart
-  int64_t stride;
-  int32_t*
-      sums;  ///< [rows, segments]: what accumulators start from (ZeroKind::shared) or the sum of the codes
+  int8_t* codes;   ///< [rows, stride]
+  int64_t stride;  ///< a multiple of 64
+  /// [segments, rows]: the sum of the codes, under ZeroKind::shared times what it adds to their products.
+  int32_t* sums;
   float* scales;  ///< [rows, groups]
   int64_t groups;
   int64_t group;  ///< columns of A' that share a scale

@@ -15,6 +15,8 @@ struct Avx2 {
   struct Codes {
     __m256i half[2];
   };
+  /// Whether codes of 8 bits need another dot() than fewer.
+  static constexpr bool kWideDiffers = true;
   static constexpr int kTileRows = 2, kTilePanels = 1;
 
   static constexpr int32_t code_bias(int) { return 0; }

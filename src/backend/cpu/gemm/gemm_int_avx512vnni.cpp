@@ -9,6 +9,8 @@ struct Avx512Vnni {
   using Int = __m512i;  // 16 outputs
   using Float = __m512;
   using Codes = __m512i;  // u8, a quad of columns for each output
+  /// Whether codes of 8 bits need another dot() than fewer.
+  static constexpr bool kWideDiffers = false;
   static constexpr int kTileRows = 6, kTilePanels = 2;
 
   /// What dot() subtracts from each code.

@@ -54,61 +54,94 @@ void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& 
         for (int64_t i = 0; i < count; ++i) into[i] = 0;
       }
       for (int64_t i = count; i < padded; ++i) into[i] = 0;
-      to.sums[m * weights.segment_count + s] = sum * start;
+      to.sums[s * to.rows + m] = sum * start;
     }
   }
 }
 
-/// Y for up to 16 outputs of one row.
-inline void finish(const float* product, float scale, const IntOutput& out, int64_t m, int64_t n0,
-                   int64_t n) {
+/// What the loops need not ask at run time.
+enum class Mode {
+  shared,   ///< one scale a token, ZeroKind::shared
+  zeros,    ///< one scale a token, ZeroKind::per_group
+  minimum,  ///< one scale a token, ZeroKind::minimum
+  any       ///< asks
+};
+
+template <Mode kMode>
+ZeroKind zero_kind(const IntPanelsView& weights) {
+  if constexpr (kMode == Mode::shared) return ZeroKind::shared;
+  if constexpr (kMode == Mode::zeros) return ZeroKind::per_group;
+  if constexpr (kMode == Mode::minimum) return ZeroKind::minimum;
+  return weights.zero_kind;
+}
+
+template <Mode kMode>
+bool has_group_scales(const IntRows& rows) {
+  return kMode == Mode::any && rows.groups != 1;
+}
+
+/// Y for up to 16 outputs of each of a few rows; `products` are `step` apart.
+[[gnu::noinline]] void finish(const float* products, int64_t step, const IntRows& rows, const IntOutput& out,
+                              int64_t m0, int64_t row_count, int64_t n0, int64_t n) {
   const int64_t count = n - n0 < kPanelRows ? n - n0 : kPanelRows;
-  float* y = out.y + m * n + n0;
-  for (int64_t i = 0; i < count; ++i) y[i] = product[i] * scale;
-  if (out.alpha != 1)
-    for (int64_t i = 0; i < count; ++i) y[i] *= out.alpha;
-  if (!out.c) return;
-  const float* c = out.c + m * out.c_row_step + n0 * out.c_column_step;
-  for (int64_t i = 0; i < count; ++i) y[i] += out.beta * c[i * out.c_column_step];
+  for (int64_t r = 0; r < row_count; ++r, products += step) {
+    const int64_t m = m0 + r;
+    const float scale = rows.groups == 1 ? rows.scales[m] : 1.0f;
+    float* y = out.y + m * n + n0;
+    for (int64_t i = 0; i < count; ++i) y[i] = products[i] * scale;
+    if (out.alpha != 1)
+      for (int64_t i = 0; i < count; ++i) y[i] *= out.alpha;
+    if (!out.c) continue;
+    const float* c = out.c + m * out.c_row_step + n0 * out.c_column_step;
+    for (int64_t i = 0; i < count; ++i) y[i] += out.beta * c[i * out.c_column_step];
+  }
 }
 
 /// What accumulators of one panel start from in one segment.
-template <class V>
+template <class V, Mode kMode>
 struct Start {
   ZeroKind kind;
   typename V::Int factor;  // of the sum of the row's codes
 
   Start(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment)
-      : kind(weights.zero_kind) {
+      : kind(zero_kind<kMode>(weights)) {
     if (kind == ZeroKind::per_group)
       factor = V::bias_minus_zeros(panel + weights.zeros_offset + segment.b_group * kPanelRows,
                                    V::code_bias(weights.bits));
-    else
+    else if (kind == ZeroKind::minimum)
       factor = V::broadcast(V::code_bias(weights.bits));
   }
-  typename V::Int operator()(const int32_t* sum) const {
-    return kind == ZeroKind::shared ? V::broadcast(*sum) : V::multiply(V::broadcast(*sum), factor);
+  typename V::Int operator()(int32_t sum) const {
+    return kind == ZeroKind::shared ? V::broadcast(sum) : V::multiply(V::broadcast(sum), factor);
   }
 };
 
-/// sum = fma(float(products), scale, sum), and the minimum's share, for one row and panel.
-template <class V>
-typename V::Float add_segment(typename V::Float sum, typename V::Int products, const IntPanelsView& weights,
-                              const std::byte* panel, const IntSegment& segment, typename V::Float scale,
-                              const float* row_scale, const int32_t* row_sum) {
-  if (row_scale) scale = V::multiply(V::broadcast(*row_scale), scale);
-  sum = V::fma(V::to_float(products), scale, sum);
-  if (weights.zero_kind == ZeroKind::minimum) {
-    auto minimum =
-        V::load_scales(panel + weights.zeros_offset, weights.scale_type, segment.b_group * kPanelRows);
-    if (row_scale) minimum = V::multiply(V::broadcast(*row_scale), minimum);
-    sum = V::fma(V::broadcast(static_cast<float>(*row_sum)), minimum, sum);
+/// The scales (and minima) of one panel in one segment, and what they do to the sums.
+template <class V, Mode kMode>
+struct Finish {
+  bool has_minimum;
+  typename V::Float scale, minimum;
+
+  Finish(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment)
+      : has_minimum(zero_kind<kMode>(weights) == ZeroKind::minimum) {
+    const int64_t index = segment.b_group * kPanelRows;
+    scale = V::load_scales(panel, weights.scale_type, index);
+    if (has_minimum) minimum = V::load_scales(panel + weights.zeros_offset, weights.scale_type, index);
   }
-  return sum;
-}
+  /// `row_scale` is null when the row has one scale for all columns.
+  typename V::Float operator()(typename V::Float sum, typename V::Int products, const float* row_scale,
+                               int32_t row_sum) const {
+    auto scaled = [&](typename V::Float x) {
+      return row_scale ? V::multiply(V::broadcast(*row_scale), x) : x;
+    };
+    sum = V::fma(V::to_float(products), scaled(scale), sum);
+    if (has_minimum) sum = V::fma(V::broadcast(static_cast<float>(row_sum)), scaled(minimum), sum);
+    return sum;
+  }
+};
 
 /// kRows rows times one panel, unpacking codes in registers.
-template <class V, int kBits, int kRows>
+template <class V, Mode kMode, int kBits, int kRows>
 void panel_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
                       int64_t panel_index) {
   constexpr int kQuads = 8 / kBits;
@@ -117,21 +150,24 @@ void panel_times_rows(const IntPanelsView& weights, const IntRows& rows, const I
   constexpr int64_t kAhead = 2048;
   const std::byte* panel = weights.data + panel_index * weights.panel_bytes;
   const std::byte* codes = panel + weights.codes_offset;
-  const int8_t* a[kRows];
-  for (int r = 0; r < kRows; ++r) a[r] = rows.codes + (m0 + r) * rows.stride;
+  const int8_t* a = rows.codes + m0 * rows.stride;
   typename V::Float sum[kRows];
+#pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) sum[r] = V::broadcast(0.0f);
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
-    const Start<V> start(weights, panel, segment);
+    const int32_t* sums = rows.sums + s * rows.rows + m0;
+    const Start<V, kMode> start(weights, panel, segment);
     typename V::Int acc[kRows][kChains];
+#pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      acc[r][0] = start(rows.sums + (m0 + r) * weights.segment_count + s);
+      acc[r][0] = start(sums[r]);
+#pragma GCC unroll 2
       for (int c = 1; c < kChains; ++c) acc[r][c] = V::broadcast(int32_t{0});
     }
-    int64_t k = segment.packed;
-    for (int64_t u = 0; u < segment.units; ++u, k += kQuads * kQuad, codes += kUnitBytes) {
+    const int8_t* quad = a + segment.packed;
+    for (int64_t u = 0; u < segment.units; ++u, quad += kQuads * kQuad, codes += kUnitBytes) {
       __builtin_prefetch(codes + kAhead);
       typename V::Codes quads[kQuads];
       V::template unpack<kBits>(codes, quads);
@@ -139,113 +175,128 @@ void panel_times_rows(const IntPanelsView& weights, const IntRows& rows, const I
       for (int q = 0; q < kQuads; ++q)
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r)
-          acc[r][q % kChains] =
-              V::template dot<kBits == 8>(acc[r][q % kChains], quads[q], V::quad(a[r] + k + q * kQuad));
+          acc[r][q % kChains] = V::template dot<kBits == 8>(acc[r][q % kChains], quads[q],
+                                                            V::quad(quad + r * rows.stride + q * kQuad));
     }
-    const typename V::Float scale = V::load_scales(panel, weights.scale_type, segment.b_group * kPanelRows);
+    const Finish<V, kMode> add(weights, panel, segment);
+#pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      typename V::Int products = acc[r][0];
-      for (int c = 1; c < kChains; ++c) products = V::add(products, acc[r][c]);
       const float* row_scale =
-          rows.groups == 1 ? nullptr : rows.scales + (m0 + r) * rows.groups + segment.a_group;
-      sum[r] = add_segment<V>(sum[r], products, weights, panel, segment, scale, row_scale,
-                              rows.sums + (m0 + r) * weights.segment_count + s);
+          has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
+      sum[r] =
+          add(sum[r], kChains == 2 ? V::add(acc[r][0], acc[r][kChains - 1]) : acc[r][0], row_scale, sums[r]);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    alignas(64) float product[kPanelRows];
-    V::store(product, sum[r]);
-    finish(product, rows.groups == 1 ? rows.scales[m0 + r] : 1.0f, out, m0 + r, panel_index * kPanelRows,
-           weights.n);
-  }
+  alignas(64) float products[kRows][kPanelRows];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) V::store(products[r], sum[r]);
+  finish(products[0], kPanelRows, rows, out, m0, kRows, panel_index * kPanelRows, weights.n);
 }
 
-template <class V, int kBits>
-void few_rows_of_bits(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
-                      int64_t end) {
+template <class V, Mode kMode, int kBits>
+void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
   for (int64_t panel = begin; panel < end; ++panel)
-    for (int64_t m = 0; m < rows.rows; m += 4) {
-      switch (rows.rows - m) {
+    for (int64_t m = 0; m < rows.rows; m += 4) switch (rows.rows - m) {
         case 1:
-          panel_times_rows<V, kBits, 1>(weights, rows, out, m, panel);
+          panel_times_rows<V, kMode, kBits, 1>(weights, rows, out, m, panel);
           break;
         case 2:
-          panel_times_rows<V, kBits, 2>(weights, rows, out, m, panel);
+          panel_times_rows<V, kMode, kBits, 2>(weights, rows, out, m, panel);
           break;
         case 3:
-          panel_times_rows<V, kBits, 3>(weights, rows, out, m, panel);
+          panel_times_rows<V, kMode, kBits, 3>(weights, rows, out, m, panel);
           break;
         default:
-          panel_times_rows<V, kBits, 4>(weights, rows, out, m, panel);
+          panel_times_rows<V, kMode, kBits, 4>(weights, rows, out, m, panel);
       }
-    }
+}
+
+template <class V, Mode kMode>
+void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
+  if (weights.bits == 2) return few_rows_in<V, kMode, 2>(weights, rows, out, begin, end);
+  if (weights.bits == 4) return few_rows_in<V, kMode, 4>(weights, rows, out, begin, end);
+  return few_rows_in<V, kMode, 8>(weights, rows, out, begin, end);
 }
 
 template <class V>
 void few_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
               int64_t end) {
-  if (weights.bits == 2) return few_rows_of_bits<V, 2>(weights, rows, out, begin, end);
-  if (weights.bits == 4) return few_rows_of_bits<V, 4>(weights, rows, out, begin, end);
-  return few_rows_of_bits<V, 8>(weights, rows, out, begin, end);
+  if (rows.groups == 1 && weights.zero_kind == ZeroKind::shared)
+    return few_rows_by<V, Mode::shared>(weights, rows, out, begin, end);
+  return few_rows_by<V, Mode::any>(weights, rows, out, begin, end);
 }
 
-/// kRows x (kPanels * 16) outputs from codes of 8 bits each.
-template <class V, bool kWide, int kPanels, int kRows>
+/// A few panels in 8-bit codes. The last tile of a matrix may have fewer panels than V::kTilePanels; then the
+/// last one stands in for those that are missing, and only `count` are written.
+template <class V>
+struct PanelTile {
+  int64_t first, count;
+  const std::byte* packed[V::kTilePanels];
+  const std::byte* codes[V::kTilePanels];
+};
+
+/// kRows rows times a PanelTile.
+template <class V, Mode kMode, bool kWide, int kRows>
 void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
-          int64_t first_panel, const std::byte* const* unpacked) {
-  const std::byte* panel[kPanels];
-  for (int p = 0; p < kPanels; ++p) panel[p] = weights.data + (first_panel + p) * weights.panel_bytes;
+          const PanelTile<V>& panels) {
+  constexpr int kPanels = V::kTilePanels;
   typename V::Float sum[kRows][kPanels];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) sum[r][p] = V::broadcast(0.0f);
   const int8_t* a = rows.codes + m0 * rows.stride;
-  const int32_t* sums = rows.sums + m0 * weights.segment_count;
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
+    const int32_t* sums = rows.sums + s * rows.rows + m0;
     typename V::Int acc[kRows][kPanels];
+#pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      const Start<V> start(weights, panel[p], segment);
+      const Start<V, kMode> start(weights, panels.packed[p], segment);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums + r * weights.segment_count + s);
+      for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums[r]);
     }
     const int64_t end = segment.packed + segment.units * (kQuad * 8 / weights.bits);
     for (int64_t k = segment.packed; k < end; k += kQuad) {
       typename V::Codes codes[kPanels];
-      for (int p = 0; p < kPanels; ++p) V::template unpack<8>(unpacked[p] + k * kPanelRows, &codes[p]);
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) V::template unpack<8>(panels.codes[p] + k * kPanelRows, &codes[p]);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const auto quad = V::quad(a + r * rows.stride + k);
+#pragma GCC unroll 2
         for (int p = 0; p < kPanels; ++p) acc[r][p] = V::template dot<kWide>(acc[r][p], codes[p], quad);
       }
     }
+#pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
-      const auto scale = V::load_scales(panel[p], weights.scale_type, segment.b_group * kPanelRows);
+      const Finish<V, kMode> add(weights, panels.packed[p], segment);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const float* row_scale =
-            rows.groups == 1 ? nullptr : rows.scales + (m0 + r) * rows.groups + segment.a_group;
-        sum[r][p] = add_segment<V>(sum[r][p], acc[r][p], weights, panel[p], segment, scale, row_scale,
-                                   sums + r * weights.segment_count + s);
+            has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
+        sum[r][p] = add(sum[r][p], acc[r][p], row_scale, sums[r]);
       }
     }
   }
-  for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kPanels; ++p) {
-      alignas(64) float product[kPanelRows];
-      V::store(product, sum[r][p]);
-      finish(product, rows.groups == 1 ? rows.scales[m0 + r] : 1.0f, out, m0 + r,
-             (first_panel + p) * kPanelRows, weights.n);
-    }
+  alignas(64) float products[kPanels][kRows][kPanelRows];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p)
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) V::store(products[p][r], sum[r][p]);
+  for (int64_t p = 0; p < panels.count; ++p)
+    finish(products[p][0], kPanelRows, rows, out, m0, kRows, (panels.first + p) * kPanelRows, weights.n);
 }
 
-/// All rows against kPanels panels: tiles of V::kTileRows rows, then the rest.
-template <class V, bool kWide, int kPanels, int kRows = V::kTileRows>
+/// All rows from m on: tiles of kRows rows, then halves of that for the rest.
+template <class V, Mode kMode, bool kWide, int kRows = V::kTileRows>
 void tiles(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
-           int64_t first_panel, const std::byte* const* unpacked) {
-  for (; rows.rows - m >= kRows; m += kRows)
-    tile<V, kWide, kPanels, kRows>(weights, rows, out, m, first_panel, unpacked);
-  if constexpr (kRows > 1) tiles<V, kWide, kPanels, kRows - 1>(weights, rows, out, m, first_panel, unpacked);
+           const PanelTile<V>& panels) {
+  for (; rows.rows - m >= kRows; m += kRows) tile<V, kMode, kWide, kRows>(weights, rows, out, m, panels);
+  if constexpr (kRows > 1) tiles<V, kMode, kWide, kRows / 2>(weights, rows, out, m, panels);
 }
 
 template <class V, int kBits>
@@ -262,27 +313,33 @@ const std::byte* unpack_panel(const IntPanelsView& weights, int64_t panel, std::
   return scratch;
 }
 
-template <class V, int kBits>
-void many_rows_of_bits(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
-                       int64_t end, std::byte* scratch) {
-  constexpr bool kWide = kBits == 8;
-  const std::byte* unpacked[V::kTilePanels];
-  for (int64_t panel = begin; panel < end; ++panel)
-    unpacked[panel - begin] =
-        unpack_panel<V, kBits>(weights, panel, scratch + (panel - begin) * kPanelRows * weights.packed_k);
-  if (end - begin == V::kTilePanels)
-    tiles<V, kWide, V::kTilePanels>(weights, rows, out, 0, begin, unpacked);
-  else
-    for (int64_t panel = begin; panel < end; ++panel)
-      tiles<V, kWide, 1>(weights, rows, out, 0, panel, unpacked + (panel - begin));
+template <class V, bool kWide>
+void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out,
+                  const PanelTile<V>& panels) {
+  if (rows.groups != 1) return tiles<V, Mode::any, kWide>(weights, rows, out, 0, panels);
+  if (weights.zero_kind == ZeroKind::shared)
+    return tiles<V, Mode::shared, kWide>(weights, rows, out, 0, panels);
+  if (weights.zero_kind == ZeroKind::per_group)
+    return tiles<V, Mode::zeros, kWide>(weights, rows, out, 0, panels);
+  return tiles<V, Mode::minimum, kWide>(weights, rows, out, 0, panels);
 }
 
 template <class V>
 void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                int64_t end, std::byte* scratch) {
-  if (weights.bits == 2) return many_rows_of_bits<V, 2>(weights, rows, out, begin, end, scratch);
-  if (weights.bits == 4) return many_rows_of_bits<V, 4>(weights, rows, out, begin, end, scratch);
-  return many_rows_of_bits<V, 8>(weights, rows, out, begin, end, scratch);
+  PanelTile<V> panels{begin, end - begin, {}, {}};
+  for (int64_t p = 0; p < V::kTilePanels; ++p) {
+    const int64_t panel = begin + (p < panels.count ? p : panels.count - 1);
+    std::byte* into = scratch + p * kPanelRows * weights.packed_k;
+    panels.packed[p] = weights.data + panel * weights.panel_bytes;
+    panels.codes[p] = weights.bits == 2   ? unpack_panel<V, 2>(weights, panel, into)
+                      : weights.bits == 4 ? unpack_panel<V, 4>(weights, panel, into)
+                                          : unpack_panel<V, 8>(weights, panel, into);
+  }
+  if (V::kWideDiffers && weights.bits == 8)
+    many_rows_of<V, V::kWideDiffers>(weights, rows, out, panels);
+  else
+    many_rows_of<V, false>(weights, rows, out, panels);
 }
 
 template <class V>

@@ -15,6 +15,8 @@ struct NeonDot {
   struct Codes {
     uint8x16_t part[4];
   };
+  /// Whether codes of 8 bits need another dot() than fewer.
+  static constexpr bool kWideDiffers = true;
   static constexpr int kTileRows = 2, kTilePanels = 1;
 
   /// vdotq_s32 multiplies signed bytes: codes of 8 bits are taken less 128.
