@@ -10,8 +10,6 @@ namespace halftone {
 
 namespace {
 
-constexpr size_t kBigramSlots = size_t{1} << 22;
-
 size_t pair_hash(TokenId left, TokenId right) {
   uint64_t key = static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   key *= 0x9E3779B97F4A7C15u;
@@ -58,36 +56,12 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<Merge>&
   byte_ids_.resize(256);
   for (unsigned byte = 0; byte < 256; ++byte)
     byte_ids_[byte] = vocabulary_->find(byte_piece(static_cast<unsigned char>(byte))).value_or(-1);
-  if (!options_.continuing_prefix.empty() || !options_.end_suffix.empty()) return;
-  bigrams_.resize(kBigramSlots);
-  for (const auto& [piece, id] : vocabulary_->ids()) {
-    size_t at = 0;
-    for (char32_t before = 0; at < piece.size();) {
-      bool first = at == 0;
-      char32_t c = next_char(piece, at);
-      if (!first) bigrams_[bigram_slot(before, c)] = true;
-      before = c;
-    }
-  }
-}
-
-size_t Bpe::bigram_slot(char32_t first, char32_t second) {
-  return ((static_cast<uint64_t>(first) << 21 | second) * 0x9E3779B97F4A7C15u) >> 42;
+  bool plain = options_.continuing_prefix.empty() && options_.end_suffix.empty();
+  if (plain) boundaries_.emplace(vocabulary_);
 }
 
 size_t Bpe::part_end(std::string_view text, size_t from) const {
-  if (bigrams_.empty()) return text.size();
-  size_t at = from;
-  char32_t before = next_char(text, at);
-  while (at < text.size()) {
-    size_t next = at;
-    char32_t c = next_char(text, next);
-    // A character that is no piece may fuse with the one before it.
-    if (!bigrams_[bigram_slot(before, c)] && vocabulary_->find(text.substr(at, next - at))) return at;
-    before = c;
-    at = next;
-  }
-  return text.size();
+  return boundaries_ ? boundaries_->next(text, from) : text.size();
 }
 
 void Bpe::spell(std::string_view word, std::vector<TokenId>& symbols) const {

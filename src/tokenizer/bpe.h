@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/piece_boundaries.h"
 #include "tokenizer/subword_model.h"
 #include "tokenizer/vocabulary.h"
 
@@ -54,14 +55,12 @@ class Bpe final : public SubwordModel {
  private:
   void spell(std::string_view word, std::vector<TokenId>& symbols) const;
   void merge(std::vector<TokenId>& symbols, std::vector<TokenId>& ids) const;
-  static size_t bigram_slot(char32_t first, char32_t second);
 
   std::shared_ptr<const Vocabulary> vocabulary_;
   MergeTable merges_;
   BpeOptions options_;
-  std::vector<TokenId> byte_ids_;  // -1: no such piece
-  std::vector<bool>
-      bigrams_;  // hashed pairs of characters that stand side by side in some piece; empty: all may
+  std::vector<TokenId> byte_ids_;              // -1: no such piece
+  std::optional<PieceBoundaries> boundaries_;  // none where pieces are spelled otherwise than the text
 };
 
 }  // namespace halftone

@@ -54,7 +54,6 @@ class ByteLevelDecoder final : public CopyableStage<ByteLevelDecoder> {
   std::string held_;
 };
 
-/// Pieces "<0xE2>" become the bytes, and runs of those UTF-8; each byte that makes none becomes U+FFFD.
 class ByteFallbackDecoder final : public CopyableStage<ByteFallbackDecoder> {
  public:
   void push(std::string piece, const Sink& next) override {
@@ -257,7 +256,7 @@ void parse_stages(const Json& json, const std::string& source, bool& whole,
              (type == "ByteFallback" || type == "Metaspace" || type == "WordPiece" || type == "BPEDecoder")) {
     throw UnsupportedError("{}: behind a step that fuses all pieces", where);
   } else if (type == "ByteFallback") {
-    stages.push_back(std::make_unique<ByteFallbackDecoder>());
+    stages.push_back(make_byte_fallback_stage());
   } else if (type == "Metaspace") {
     stages.push_back(
         std::make_unique<MetaspaceDecoder>(text_or("replacement", "▁"), metaspace_prepends(json, where)));
@@ -272,6 +271,10 @@ void parse_stages(const Json& json, const std::string& source, bool& whole,
 }
 
 }  // namespace
+
+std::unique_ptr<DecoderStage> make_byte_fallback_stage() {
+  return std::make_unique<ByteFallbackDecoder>();
+}
 
 DecoderChain DecoderChain::fresh() const {
   std::vector<std::unique_ptr<DecoderStage>> copies;

@@ -43,4 +43,8 @@ class DecoderChain {
 /// UnsupportedError.
 DecoderChain parse_decoder(const Json& json, const std::string& source);
 
+/// Pieces "<0xE2>" become the bytes they name, and those UTF-8; each byte that makes no character becomes
+/// U+FFFD.
+std::unique_ptr<DecoderStage> make_byte_fallback_stage();
+
 }  // namespace halftone

@@ -3,6 +3,7 @@
 #include "tokenizer/sentencepiece_model.h"
 #include "tokenizer/tiktoken.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_json.h"
 
 namespace halftone {
@@ -53,9 +54,9 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   if (file.extension() == ".json") {
     pipeline = parse_tokenizer_json_pipeline(bytes, source);
   } else if (is_ranks(file, bytes)) {
-    pipeline = parse_tiktoken(bytes, file.parent_path(), source);
+    pipeline = parse_tiktoken(bytes, read_added_tokens(file.parent_path()), config, source);
   } else {
-    pipeline = parse_sentencepiece(bytes, config, source);
+    pipeline = parse_sentencepiece(bytes, read_added_tokens(file.parent_path()), config, source);
   }
   apply_config(config, pipeline);
   return make_pipeline(std::move(pipeline), source);

@@ -5,6 +5,7 @@
 #include "tokenizer/byte_level.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/unicode.h"
+#include "tokenizer/words.h"
 
 namespace halftone {
 
@@ -217,8 +218,7 @@ class ByteLevel final : public PreTokenizer {
  public:
   ByteLevel(bool add_prefix_space, bool use_regex, const std::string& source)
       : add_prefix_space_(add_prefix_space) {
-    if (use_regex)
-      regex_.emplace(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", source);
+    if (use_regex) regex_.emplace(kGpt2Words, source);
   }
 
   void apply(Words& words) const override {

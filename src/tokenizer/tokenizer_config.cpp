@@ -1,4 +1,7 @@
+#include "tokenizer/tokenizer_config.h"
+
 #include <algorithm>
+#include <charconv>
 
 #include "base/json.h"
 #include "tokenizer/tokenizer.h"
@@ -46,6 +49,28 @@ void read_templates(const Json& json, const std::string& source, TokenizerConfig
         {json_get<std::string>(entry, "name", where), json_get<std::string>(entry, "template", where)});
 }
 
+TokenId checked_id(int64_t id, const std::string& where) {
+  if (id < 0 || id >= kMaxVocabulary)
+    throw InputError("{}: id {} is not in [0, {})", where, id, kMaxVocabulary);
+  return static_cast<TokenId>(id);
+}
+
+/// {"128000": {"content": "<|begin_of_text|>", "special": true, ...}, ...}
+std::vector<AddedToken> parse_decoder_list(const Json& list, const std::string& where) {
+  std::vector<AddedToken> tokens;
+  if (!list.is_object()) throw InputError("{}: expected an object of ids and tokens", where);
+  for (const auto& [key, json] : list.items()) {
+    int64_t id = -1;
+    auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size())
+      throw InputError("{}: \"{}\" is not an id", where, key);
+    auto flag = [&, &token = json](const char* name) { return json_get_or<bool>(token, name, false, where); };
+    tokens.push_back({json_get<std::string>(json, "content", where), checked_id(id, where), flag("special"),
+                      flag("single_word"), flag("lstrip"), flag("rstrip"), flag("normalized")});
+  }
+  return tokens;
+}
+
 }  // namespace
 
 const std::string* TokenizerConfig::chat_template(std::string_view name) const {
@@ -72,6 +97,22 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
     config.chat_templates.insert(config.chat_templates.begin(), {"default", read_text(path, kMaxTemplate)});
   }
   return config;
+}
+
+std::vector<AddedToken> read_added_tokens(const fs::path& folder) {
+  if (fs::path path = folder / "tokenizer_config.json"; fs::exists(path)) {
+    Json json = read_json(path, kMaxTemplate * 4);
+    if (auto found = json.find("added_tokens_decoder"); json.is_object() && found != json.end())
+      return parse_decoder_list(*found, path.string() + ": added_tokens_decoder");
+  }
+  std::vector<AddedToken> tokens;
+  if (fs::path path = folder / "added_tokens.json"; fs::exists(path)) {
+    Json json = read_json(path, kMaxTemplate);
+    if (!json.is_object()) throw InputError("{}: expected an object of tokens and ids", path.string());
+    for (const auto& [text, id] : json.items())
+      tokens.push_back({text, checked_id(json_get<int64_t>(json, text, path.string()), path.string()), true});
+  }
+  return tokens;
 }
 
 }  // namespace halftone
