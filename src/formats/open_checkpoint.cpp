@@ -1,4 +1,5 @@
 #include "formats/checkpoint.h"
+#include "formats/gguf.h"
 #include "formats/hf_config.h"
 #include "formats/safetensors.h"
 
@@ -13,8 +14,10 @@ Checkpoint open_checkpoint(const fs::path& path) {
     add_safetensors_folder(checkpoint, path);
   } else if (path.extension() == ".safetensors") {
     add_safetensors(checkpoint, path);
+  } else if (path.extension() == ".gguf") {
+    return gguf_checkpoint(GgufFile(path));
   } else {
-    throw InputError("{}: expected a model folder or a .safetensors file", path.string());
+    throw InputError("{}: expected a model folder, a .gguf or a .safetensors file", path.string());
   }
   return checkpoint;
 }
