@@ -88,6 +88,7 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
 }
 
 void load_floats(const TensorView& tensor, int64_t begin, std::span<float> out) {
+  if (out.empty()) return;
   switch (tensor.dtype) {
     case DType::f32:
       std::memcpy(out.data(), tensor.data + static_cast<size_t>(begin) * sizeof(float), out.size_bytes());

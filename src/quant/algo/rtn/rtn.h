@@ -1,0 +1,16 @@
+#pragma once
+
+#include "quant/algorithm.h"
+
+namespace halftone {
+
+/// Round to nearest: each scale fitted to the extremes of its group, each weight to the nearest code. Needs
+/// no calibration data. Only sets encodings: codes are made when a constant is stored or packed, one at a
+/// time, so a model of any size streams through.
+class Rtn final : public Algorithm {
+ public:
+  std::string_view name() const override { return "rtn"; }
+  void apply(Graph& graph, std::span<const QuantTarget> targets) const override;
+};
+
+}  // namespace halftone

@@ -1,0 +1,100 @@
+#include "quant/quantize_graph.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "quant/algorithm.h"
+#include "quant/targets.h"
+
+namespace halftone {
+namespace {
+
+double constant_bytes(const Graph& graph) {
+  double bytes = 0;
+  for (const Value& value : graph.values())
+    if (value.constant) bytes += value.constant->stored_bytes();
+  return bytes;
+}
+
+const RecipeRule& rule_of(const Recipe& recipe, const std::string& layer) {
+  return *std::find_if(recipe.rules.begin(), recipe.rules.end(),
+                       [&](const RecipeRule& rule) { return rule.matches(layer); });
+}
+
+[[noreturn]] void refuse_nothing(const Graph& graph, const Recipe& recipe, const QuantTargets& targets) {
+  if (targets.kept.empty())
+    throw UsageError("recipe {} quantizes nothing in {}: it has no layers with constant weights", recipe.name,
+                     graph.name);
+  const KeptLayer& first = targets.kept.front();
+  throw UsageError("recipe {} quantizes nothing in {}: layer {}: {}", recipe.name, graph.name,
+                   graph.nodes()[static_cast<size_t>(first.node)].name, first.reason);
+}
+
+/// Only Gemm takes an encoding on the use of its activation.
+std::string set_activations(const Recipe& recipe, Node& node) {
+  const std::optional<Encoding>& wanted = rule_of(recipe, node.name).activations;
+  if (!wanted || node.schema->name != "Gemm") return "";
+  if (node.use_encodings.empty()) node.use_encodings.resize(1);
+  node.use_encodings[0] = wanted;
+  return wanted->str();
+}
+
+}  // namespace
+
+QuantReport quantize_graph(Graph& graph, const Recipe& recipe) {
+  const QuantTargets targets = find_targets(graph, recipe);
+  if (targets.quantized.empty()) refuse_nothing(graph, recipe, targets);
+  QuantReport report;
+  report.recipe = recipe.name;
+  report.unmatched = targets.unmatched;
+  report.bytes_before = constant_bytes(graph);
+
+  std::vector<std::pair<int, LayerReport>> layers;  // by position in the graph
+  for (const KeptLayer& kept : targets.kept) {
+    const Value& weight = graph.value(kept.weight);
+    const double bytes = weight.constant->stored_bytes();
+    layers.push_back({kept.node,
+                      {.layer = graph.nodes()[static_cast<size_t>(kept.node)].name,
+                       .weight = weight.name,
+                       .shape = weight.type.shape,
+                       .encoding = {},
+                       .kept = kept.reason,
+                       .activations = {},
+                       .bytes_before = bytes,
+                       .bytes_after = bytes}});
+  }
+  std::vector<double> before;
+  for (const QuantTarget& target : targets.quantized)
+    before.push_back(graph.value(target.weight).constant->stored_bytes());
+  for (const std::string& name : recipe.algorithms) find_algorithm(name)->apply(graph, targets.quantized);
+
+  double bits = 0;
+  for (size_t i = 0; i < targets.quantized.size(); ++i) {
+    const QuantTarget& target = targets.quantized[i];
+    const Value& weight = graph.value(target.weight);
+    const double after = weight.constant->stored_bytes();
+    report.quantized_elements += static_cast<double>(weight.type.shape.elements());
+    bits += 8 * after;
+    for (int position : target.nodes) {
+      Node& node = graph.nodes()[static_cast<size_t>(position)];
+      const bool first = position == target.nodes.front();
+      layers.push_back({position,
+                        {.layer = node.name,
+                         .weight = weight.name,
+                         .shape = weight.type.shape,
+                         .encoding = weight.constant->encoding()->str(),
+                         .kept = {},
+                         .activations = set_activations(recipe, node),
+                         .bytes_before = first ? before[i] : 0,
+                         .bytes_after = first ? after : 0}});
+    }
+  }
+  std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [position, layer] : layers) report.layers.push_back(std::move(layer));
+  report.bytes_after = constant_bytes(graph);
+  report.bits_per_weight = bits / report.quantized_elements;
+  verify(graph);
+  return report;
+}
+
+}  // namespace halftone

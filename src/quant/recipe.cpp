@@ -1,0 +1,107 @@
+#include "quant/recipe.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/suggest.h"
+#include "quant/glob.h"
+#include "scheme/number_format.h"
+
+namespace halftone {
+namespace {
+
+Encoding weights_as(std::string_view format, const Granularity& granularity, bool symmetric = true) {
+  Encoding encoding;
+  encoding.format = find_number_format(format);
+  encoding.granularity = granularity;
+  encoding.symmetric = symmetric;
+  return encoding;
+}
+
+/// int8, symmetric, one scale a token, measured as the model runs.
+Encoding dynamic_int8() {
+  Encoding encoding = weights_as("int8", Granularity::per_token());
+  encoding.timing = Timing::dynamic;
+  encoding.scale_dtype = DType::f32;
+  return encoding;
+}
+
+Recipe rtn(std::string name, const Encoding& weights, bool dynamic_activations = false) {
+  Recipe recipe;
+  recipe.name = std::move(name);
+  RecipeRule rule;
+  rule.weights = weights;
+  if (dynamic_activations) rule.activations = dynamic_int8();
+  recipe.rules = {rule};
+  recipe.tied = weights.format->bits() >= 8 ? weights : weights_as("int8", Granularity::per_axis(0));
+  return recipe;
+}
+
+/// rtn-w{2,3,4,5,6,8}[a8][g32,g64,g128][-affine] and rtn-w{...}-tensor.
+void add_integer_recipes(std::vector<Recipe>& recipes) {
+  for (int bits : {8, 6, 5, 4, 3, 2}) {
+    const std::string format = fmt::format("int{}", bits);
+    for (bool a8 : {false, true})
+      for (int group : {0, 128, 64, 32})
+        for (bool affine : {false, true}) {
+          std::string name = fmt::format("rtn-w{}", bits);
+          if (a8) name += "a8";
+          if (group) name += fmt::format("{}{}", a8 ? "-g" : "g", group);
+          if (affine) name += "-affine";
+          const Granularity granularity = group ? Granularity::per_group(group) : Granularity::per_axis(0);
+          recipes.push_back(rtn(std::move(name), weights_as(format, granularity, !affine), a8));
+        }
+    recipes.push_back(
+        rtn(fmt::format("rtn-w{}-tensor", bits), weights_as(format, Granularity::per_tensor())));
+  }
+}
+
+std::vector<Recipe> make_recipes() {
+  std::vector<Recipe> recipes;
+  add_integer_recipes(recipes);
+  recipes.push_back(rtn("w4a8-g128", weights_as("int4", Granularity::per_group(128)), true));
+  Encoding nf4 = weights_as("nf4", Granularity::per_group(64));
+  recipes.push_back(rtn("nf4", nf4));
+  nf4.double_quant_block = 256;
+  recipes.push_back(rtn("nf4-dq", nf4));
+  for (const char* quantile : {"quantile4", "quantile3", "quantile2"})
+    recipes.push_back(rtn(quantile, weights_as(quantile, Granularity::per_group(64))));
+  recipes.push_back(rtn("fp8-e4m3", weights_as("fp8_e4m3", Granularity::per_axis(0))));
+  recipes.push_back(rtn("fp8-e5m2", weights_as("fp8_e5m2", Granularity::per_axis(0))));
+  return recipes;
+}
+
+const std::vector<Recipe>& named_recipes() {
+  static const std::vector<Recipe> recipes = make_recipes();
+  return recipes;
+}
+
+}  // namespace
+
+bool RecipeRule::matches(std::string_view layer) const {
+  return std::any_of(match.begin(), match.end(),
+                     [&](const std::string& pattern) { return glob_match(pattern, layer); });
+}
+
+const std::vector<std::string>& recipe_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Recipe& recipe : named_recipes()) all.push_back(recipe.name);
+    return all;
+  }();
+  return names;
+}
+
+Recipe find_recipe(std::string_view name) {
+  for (const Recipe& recipe : named_recipes())
+    if (recipe.name == name) return recipe;
+  throw UsageError("no recipe \"{}\"{}", name, did_you_mean(name, recipe_names()));
+}
+
+Recipe recipe_from_flag(const std::string& flag) {
+  return flag.ends_with(".yaml") || flag.ends_with(".yml") ? load_recipe(flag) : find_recipe(flag);
+}
+
+}  // namespace halftone

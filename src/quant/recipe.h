@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "scheme/encoding.h"
+
+namespace halftone {
+
+/// What is to become of the layers whose names match: nodes with constant weights (Gemm, MatMul, Conv).
+struct RecipeRule {
+  std::vector<std::string> match = {"*"};  ///< glob patterns on node names ("*.mlp.*"); one is enough
+  std::optional<Encoding> weights;         ///< none: the weights stay as they are
+  std::optional<Encoding> activations;     ///< of the layer's input, on this use; none: as it comes
+
+  bool matches(std::string_view layer) const;
+};
+
+/// How a model is to be quantized. docs/formats/recipe.md has the whole story.
+struct Recipe {
+  std::string name;
+  std::vector<RecipeRule> rules;                  ///< the first that matches a layer decides
+  std::vector<std::string> algorithms = {"rtn"};  ///< run one after the other
+  /// Encoding of a table that is both a token embedding and the weights of a layer (tied); none: it stays as
+  /// it is. Rows of an embedding are read one by one and every answer passes through the projection, so
+  /// recipes of few bits keep the pair at 8.
+  std::optional<Encoding> tied;
+  /// Smaller weights stay as they are.
+  int64_t minimum_elements = 1024;
+};
+
+/// The recipe of that name. Throws UsageError for an unknown one, with the nearest.
+Recipe find_recipe(std::string_view name);
+
+/// All names that find_recipe() knows, in the order in which they are listed.
+const std::vector<std::string>& recipe_names();
+
+/// A YAML recipe. `source` names the text in errors. Throws InputError with the line.
+Recipe parse_recipe(const std::string& text, const std::string& source);
+Recipe load_recipe(const fs::path& path);
+
+/// What a --recipe flag names: a file when it ends in .yaml or .yml, else one of recipe_names().
+Recipe recipe_from_flag(const std::string& flag);
+
+}  // namespace halftone

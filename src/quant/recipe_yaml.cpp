@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <yaml-cpp/yaml.h>
+
+#include "base/error.h"
+#include "base/suggest.h"
+#include "quant/algorithm.h"
+#include "quant/recipe.h"
+#include "scheme/number_format.h"
+
+namespace halftone {
+namespace {
+
+constexpr size_t kMaxFileBytes = 1 << 16;
+constexpr int64_t kMaxGroup = int64_t{1} << 30;
+
+/// One node of the file with the words that errors need.
+class Reader {
+ public:
+  Reader(YAML::Node node, const std::string& source) : node_(std::move(node)), source_(source) {}
+
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    throw InputError("{}: line {}: {}", source_, node_.Mark().line + 1,
+                     fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  /// A mapping with no keys but these, none twice.
+  void expect_map(const char* what, std::initializer_list<const char*> known) const {
+    if (!node_.IsMap()) fail("{}: expected a mapping of keys to values, found {}", what, kind());
+    const std::vector<std::string> names(known.begin(), known.end());
+    std::vector<std::string> seen;
+    for (const auto& entry : node_) {
+      const Reader key(entry.first, source_);
+      const std::string name = key.text("a key");
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        key.fail("{} has no key \"{}\"{}", what, name, did_you_mean(name, names));
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) key.fail("key \"{}\" a second time", name);
+      seen.push_back(name);
+    }
+  }
+
+  std::optional<Reader> find(const char* key) const {
+    const YAML::Node child = node_[key];
+    if (!child.IsDefined()) return std::nullopt;
+    return Reader(child, source_);
+  }
+
+  std::vector<Reader> list(const char* what) const {
+    if (!node_.IsSequence()) fail("{}: expected a list, found {}", what, kind());
+    std::vector<Reader> items;
+    for (const auto& item : node_) items.emplace_back(item, source_);
+    if (items.empty()) fail("{}: the list is empty", what);
+    return items;
+  }
+
+  bool is_list() const { return node_.IsSequence(); }
+  bool is_word(const char* word) const { return node_.IsScalar() && node_.Scalar() == word; }
+
+  std::string text(const char* what) const {
+    if (!node_.IsScalar() || node_.Scalar().empty()) fail("{}: expected a word, found {}", what, kind());
+    return node_.Scalar();
+  }
+
+  int64_t integer(const char* what, int64_t least, int64_t most) const {
+    const std::string digits = text(what);
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size() || value < least || value > most)
+      fail("{}: expected a whole number of {} to {}, found \"{}\"", what, least, most, digits);
+    return value;
+  }
+
+  bool boolean(const char* what) const {
+    const std::string word = text(what);
+    if (word != "true" && word != "false") fail("{}: expected true or false, found \"{}\"", what, word);
+    return word == "true";
+  }
+
+  /// One of `words`: its position.
+  size_t choice(const char* what, std::span<const std::string> words) const {
+    const std::string word = text(what);
+    const auto found = std::find(words.begin(), words.end(), word);
+    if (found == words.end())
+      fail("{}: expected one of {}, found \"{}\"{}", what, fmt::format("{}", fmt::join(words, ", ")), word,
+           did_you_mean(word, words));
+    return static_cast<size_t>(found - words.begin());
+  }
+
+ private:
+  std::string kind() const {
+    if (node_.IsMap()) return "a mapping";
+    if (node_.IsSequence()) return "a list";
+    return node_.IsScalar() ? fmt::format("\"{}\"", node_.Scalar().substr(0, 80)) : "nothing";
+  }
+
+  YAML::Node node_;
+  const std::string& source_;
+};
+
+const NumberFormat* read_format(const Reader& reader) {
+  std::vector<std::string> names;
+  for (const NumberFormat* format : number_formats()) names.emplace_back(format->name());
+  return number_formats()[reader.choice("format", names)];
+}
+
+Encoding read_weights(const Reader& reader) {
+  reader.expect_map("weights", {"format", "group", "per", "symmetric", "zero", "scale", "double_quant"});
+  Encoding encoding;
+  encoding.granularity = Granularity::per_axis(0);
+  const auto format = reader.find("format");
+  if (!format) reader.fail("weights: key \"format\" is missing");
+  encoding.format = read_format(*format);
+
+  const auto group = reader.find("group"), per = reader.find("per");
+  if (group && per) per->fail("weights: either \"group\" or \"per\", not both");
+  if (group) encoding.granularity = Granularity::per_group(group->integer("group", 1, kMaxGroup));
+  if (per && per->choice("per", std::vector<std::string>{"channel", "tensor"}) == 1)
+    encoding.granularity = Granularity::per_tensor();
+
+  if (const auto symmetric = reader.find("symmetric")) {
+    encoding.symmetric = symmetric->boolean("symmetric");
+    if (!encoding.symmetric && !encoding.format->is_integer())
+      symmetric->fail("symmetric: {} has no zero point, so it is always symmetric", encoding.format->name());
+  }
+  if (const auto zero = reader.find("zero")) {
+    if (encoding.symmetric) zero->fail("zero: needs \"symmetric: false\"");
+    encoding.real_minimum = zero->choice("zero", std::vector<std::string>{"code", "minimum"}) == 1;
+  }
+  if (const auto scale = reader.find("scale")) {
+    const DType dtypes[] = {DType::f32, DType::f16, DType::bf16};
+    encoding.scale_dtype = dtypes[scale->choice("scale", std::vector<std::string>{"f32", "f16", "bf16"})];
+  }
+  if (const auto block = reader.find("double_quant")) {
+    encoding.double_quant_block = block->integer("double_quant", 1, kMaxGroup);
+    if (encoding.real_minimum) block->fail("double_quant: not together with \"zero: minimum\"");
+  }
+  return encoding;
+}
+
+Encoding read_activations(const Reader& reader) {
+  reader.expect_map("activations", {"format", "group", "per"});
+  Encoding encoding;
+  encoding.timing = Timing::dynamic;
+  encoding.scale_dtype = DType::f32;
+  encoding.granularity = Granularity::per_token();
+  const auto format = reader.find("format");
+  if (!format) reader.fail("activations: key \"format\" is missing");
+  format->choice("format", std::vector<std::string>{"int8"});
+  encoding.format = find_number_format("int8");
+
+  const auto group = reader.find("group"), per = reader.find("per");
+  if (group && per) per->fail("activations: either \"group\" or \"per\", not both");
+  if (group) encoding.granularity = Granularity::per_group(group->integer("group", 1, kMaxGroup));
+  if (per) per->choice("per", std::vector<std::string>{"token"});
+  return encoding;
+}
+
+/// An encoding, or nothing for the word `absent`.
+template <class Read>
+std::optional<Encoding> unless(const char* absent, const Reader& reader, Read read) {
+  if (reader.is_word(absent)) return std::nullopt;
+  return read(reader);
+}
+
+RecipeRule read_rule(const Reader& reader) {
+  reader.expect_map("a rule", {"match", "keep", "weights", "activations"});
+  RecipeRule rule;
+  if (const auto match = reader.find("match")) {
+    rule.match.clear();
+    if (match->is_list())
+      for (const Reader& pattern : match->list("match")) rule.match.push_back(pattern.text("match"));
+    else
+      rule.match.push_back(match->text("match"));
+  }
+  const auto keep = reader.find("keep"), weights = reader.find("weights");
+  const auto activations = reader.find("activations");
+  const bool kept = keep && keep->boolean("keep");
+  if (kept && (weights || activations)) keep->fail("keep: a kept layer has neither weights nor activations");
+  if (!kept && !weights) reader.fail("a rule needs \"weights\" or \"keep: true\"");
+  if (weights) rule.weights = read_weights(*weights);
+  if (activations) rule.activations = unless("none", *activations, read_activations);
+  return rule;
+}
+
+Recipe read_recipe(const Reader& reader, const std::string& source) {
+  reader.expect_map("a recipe", {"name", "algorithms", "rules", "tied", "minimum_elements"});
+  Recipe recipe;
+  const auto name = reader.find("name");
+  recipe.name = name ? name->text("name") : fs::path(source).stem().string();
+
+  const auto rules = reader.find("rules");
+  if (!rules) reader.fail("key \"rules\" is missing");
+  for (const Reader& rule : rules->list("rules")) recipe.rules.push_back(read_rule(rule));
+
+  if (const auto algorithms = reader.find("algorithms")) {
+    recipe.algorithms.clear();
+    for (const Reader& algorithm : algorithms->list("algorithms"))
+      recipe.algorithms.push_back(algorithm_names()[algorithm.choice("algorithms", algorithm_names())]);
+  }
+  if (const auto tied = reader.find("tied")) {
+    recipe.tied = unless("keep", *tied, read_weights);
+  } else {
+    Encoding encoding;
+    encoding.format = find_number_format("int8");
+    encoding.granularity = Granularity::per_axis(0);
+    recipe.tied = encoding;
+  }
+  if (const auto minimum = reader.find("minimum_elements"))
+    recipe.minimum_elements = minimum->integer("minimum_elements", 0, int64_t{1} << 62);
+  return recipe;
+}
+
+}  // namespace
+
+Recipe parse_recipe(const std::string& text, const std::string& source) {
+  if (text.size() > kMaxFileBytes)
+    throw InputError("{}: {} bytes; a recipe has at most {}", source, text.size(), kMaxFileBytes);
+  std::vector<YAML::Node> documents;
+  try {
+    documents = YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    throw InputError("{}: line {}: not YAML: {}", source, error.mark.line + 1, error.msg);
+  }
+  if (documents.size() != 1)
+    throw InputError("{}: expected one YAML document, found {}", source, documents.size());
+  return read_recipe(Reader(documents[0], source), source);
+}
+
+Recipe load_recipe(const fs::path& path) {
+  return parse_recipe(read_text(path, kMaxFileBytes), path.string());
+}
+
+}  // namespace halftone
