@@ -25,8 +25,9 @@ constexpr Activation kActivations[] = {{"silu", "Swish", ""},
 
 }  // namespace
 
-Decoder::Decoder(const Checkpoint& checkpoint, const DecoderConfig& config, std::string prefix)
-    : checkpoint_(checkpoint), config_(config), prefix_(std::move(prefix)) {
+Decoder::Decoder(const Checkpoint& checkpoint, const BuildOptions& options, const DecoderConfig& config,
+                 std::string prefix)
+    : checkpoint_(checkpoint), options_(options), config_(config), prefix_(std::move(prefix)) {
   graph_.name = json_get_or<std::string>(config.json, "model_type", "llm", config.source);
   const int64_t tokens = graph_.symbol("tokens", 1, kMaxTokens);
   const int64_t sequences = graph_.symbol("sequences", 1, kMaxSequences);
@@ -40,6 +41,10 @@ Decoder::Decoder(const Checkpoint& checkpoint, const DecoderConfig& config, std:
   cache_ = graph_.add_input("cache", {DType::state, {}});
 }
 
+Constant Decoder::weight(const std::string& name, const Shape& shape) const {
+  return options_.weights ? options_.weights(name, shape) : checkpoint_.constant(name, shape);
+}
+
 ValueId Decoder::node(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
                       Attributes attributes) {
   return graph_.add_node(*find_op(op), name, std::move(inputs), std::move(attributes)).front();
@@ -51,11 +56,9 @@ ValueId Decoder::scalar(const std::string& name, float value) {
 
 ValueId Decoder::embed_tokens() {
   const std::string name = prefix_ + ".embed_tokens";
-  embedding_ = graph_.add_constant(name + ".weight",
-                                   checkpoint_.constant(name + ".weight", {config_.vocab, config_.hidden}));
-  const ValueId rows = node("Gather", name, {embedding_, token_ids_}, {{"axis", int64_t{0}}});
-  if (graph_.value(rows).type.dtype == DType::f32) return rows;
-  return node("Cast", name + ".f32", {rows}, {{"to", int64_t{1}}});  // 1: ONNX's FLOAT
+  embedding_ =
+      graph_.add_constant(name + ".weight", weight(name + ".weight", {config_.vocab, config_.hidden}));
+  return node("Gather", name, {embedding_, token_ids_}, {{"axis", int64_t{0}}, {"to", int64_t{1}}});  // f32
 }
 
 Rope Decoder::rope(const std::string& name, const RopeFrequencies& frequencies) {
@@ -69,11 +72,10 @@ ValueId Decoder::linear(const std::string& name, ValueId x, int64_t outputs, boo
   const int64_t inputs = graph_.value(x).type.shape.back();
   // NAME.weight, NAME.bias: whole, or the rows of the tensor that holds them.
   auto parameter = [&](const char* kind, Shape shape) {
-    if (!fused) return checkpoint_.constant(name + kind, shape);
+    if (!fused || options_.weights) return weight(name + kind, shape);
     shape[0] = fused->all_rows;
     const std::string tensor = fused->module + kind;
-    return constant_rows(checkpoint_.constant(tensor, shape), fused->first_row, fused->first_row + outputs,
-                         tensor);
+    return constant_rows(weight(tensor, shape), fused->first_row, fused->first_row + outputs, tensor);
   };
   std::vector<ValueId> operands = {
       x, graph_.add_constant(name + ".weight", parameter(".weight", {outputs, inputs}))};
@@ -83,8 +85,8 @@ ValueId Decoder::linear(const std::string& name, ValueId x, int64_t outputs, boo
 
 ValueId Decoder::rms_norm(const std::string& name, ValueId x) {
   const int64_t width = graph_.value(x).type.shape.back();
-  const Constant& weight = checkpoint_.constant(name + ".weight", {width});
-  const ValueId scale = graph_.add_constant(name + ".weight", small_f32(weight, norm_offset_));
+  const ValueId scale =
+      graph_.add_constant(name + ".weight", small_f32(weight(name + ".weight", {width}), norm_offset_));
   return node("RMSNormalization", name, {x, scale},
               {{"axis", int64_t{-1}}, {"epsilon", config_.norm_epsilon}});
 }

@@ -49,17 +49,19 @@ struct MlpOptions {
 class Decoder {
  public:
   /// `prefix`: where the text model lies in the checkpoint ("model").
-  Decoder(const Checkpoint& checkpoint, const DecoderConfig& config, std::string prefix = "model");
+  Decoder(const Checkpoint& checkpoint, const BuildOptions& options, const DecoderConfig& config,
+          std::string prefix = "model");
 
   const DecoderConfig& config() const { return config_; }
   const std::string& prefix() const { return prefix_; }
-  Graph& graph() { return graph_; }
 
   /// What norms add to their weights: 1 where a family stores them less 1 (Gemma).
   void set_norm_offset(float offset) { norm_offset_ = offset; }
 
   /// [tokens, hidden]
   ValueId embed_tokens();
+  /// Of the embedding's table, after embed_tokens().
+  DType embedding_dtype() const { return graph_.value(embedding_).type.dtype; }
   Rope rope(const std::string& name, const RopeFrequencies& frequencies);
   /// y = x W^T (+ bias); W is [outputs, inputs]. `fused`: the rows of another tensor.
   ValueId linear(const std::string& name, ValueId x, int64_t outputs, bool bias = false,
@@ -77,6 +79,7 @@ class Decoder {
   Graph finish(ValueId x, float softcap = 0);
 
  private:
+  Constant weight(const std::string& name, const Shape& shape) const;
   ValueId node(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
                Attributes attributes = {});
   ValueId scalar(const std::string& name, float value);
@@ -84,6 +87,7 @@ class Decoder {
   ValueId activate(const std::string& name, ValueId x);
 
   const Checkpoint& checkpoint_;
+  const BuildOptions& options_;
   DecoderConfig config_;
   std::string prefix_;
   float norm_offset_ = 0;

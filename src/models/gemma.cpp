@@ -8,13 +8,11 @@ namespace halftone {
 namespace {
 
 /// sqrt(hidden) in the type of the weights, as the model was trained with it.
-float embedding_scale(const Checkpoint& checkpoint, const Decoder& decoder) {
+float embedding_scale(const Decoder& decoder) {
   const float exact = std::sqrt(static_cast<float>(decoder.config().hidden));
-  Tensor rounded = Tensor::zeros(checkpoint.type(decoder.prefix() + ".embed_tokens.weight").dtype, {1});
+  Tensor rounded = Tensor::allocate(decoder.embedding_dtype(), {1});
   store_floats({&exact, 1}, rounded.mutable_view(), 0);
-  float scale;
-  load_floats(rounded.view(), 0, {&scale, 1});
-  return scale;
+  return to_f32(rounded).span<float>()[0];
 }
 
 /// A cap, or 0 where the key is absent or null.
@@ -27,8 +25,7 @@ float softcap(const DecoderConfig& config, const char* key) {
 
 }  // namespace
 
-Graph build_gemma_decoder(const Checkpoint& checkpoint, Decoder& decoder,
-                          const std::function<AttentionOptions(int layer)>& attention) {
+Graph build_gemma_decoder(Decoder& decoder, const std::function<AttentionOptions(int layer)>& attention) {
   const DecoderConfig& config = decoder.config();
   const float query_scalar = json_get<float>(config.json, "query_pre_attn_scalar", config.source);
   if (!(query_scalar > 0))
@@ -39,8 +36,8 @@ Graph build_gemma_decoder(const Checkpoint& checkpoint, Decoder& decoder,
   const bool bias = json_get_or<bool>(config.json, "attention_bias", false, config.source);
   decoder.set_norm_offset(1);
 
-  ValueId x = decoder.scale(decoder.prefix() + ".embed_scale", decoder.embed_tokens(),
-                            embedding_scale(checkpoint, decoder));
+  ValueId x = decoder.embed_tokens();
+  x = decoder.scale(decoder.prefix() + ".embed_scale", x, embedding_scale(decoder));
   for (int layer = 0; layer < config.layers; ++layer) {
     const std::string name = layer_name(decoder, layer);
     AttentionOptions options = attention(layer);

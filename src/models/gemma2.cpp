@@ -16,12 +16,12 @@ const Json kDefaults = {{"head_dim", 256},
 
 /// Gemma 2: layers with a window and without by turns.
 Graph build_gemma2(const Checkpoint& checkpoint, const BuildOptions& options) {
-  Decoder decoder(checkpoint, read_decoder_config(checkpoint, options, kDefaults));
+  Decoder decoder(checkpoint, options, read_decoder_config(checkpoint, options, kDefaults));
   const Rope rope = single_rope(decoder);
   const int window = sliding_window(decoder.config());
   const std::vector<bool> sliding =
       sliding_layers(decoder.config(), [](int layer) { return layer % 2 == 0; });
-  return build_gemma_decoder(checkpoint, decoder, [&](int layer) {
+  return build_gemma_decoder(decoder, [&](int layer) {
     return AttentionOptions{.rope = rope, .window = sliding[static_cast<size_t>(layer)] ? window : 0};
   });
 }

@@ -44,7 +44,8 @@ Json local_rope_settings(const DecoderConfig& config) {
 /// Gemma 3, the text model: norms on the heads of q and k, one global layer in six, two rotary bases.
 Graph build_gemma3(const Checkpoint& checkpoint, const BuildOptions& options) {
   const TextModel text = text_model(checkpoint);
-  Decoder decoder(checkpoint, read_decoder_config(text.config, text.source, options, kDefaults), text.prefix);
+  Decoder decoder(checkpoint, options, read_decoder_config(text.config, text.source, options, kDefaults),
+                  text.prefix);
   const DecoderConfig& config = decoder.config();
   auto rope = [&](const std::string& name, const Json& settings) {
     return decoder.rope(name, rope_frequencies(settings, config.head_dim, config.max_positions,
@@ -56,7 +57,7 @@ Graph build_gemma3(const Checkpoint& checkpoint, const BuildOptions& options) {
   const std::vector<bool> sliding =
       sliding_layers(config, [&](int layer) { return pattern > 0 && (layer + 1) % pattern != 0; });
   const int window = sliding_window(config);
-  return build_gemma_decoder(checkpoint, decoder, [&](int layer) {
+  return build_gemma_decoder(decoder, [&](int layer) {
     const bool is_local = sliding[static_cast<size_t>(layer)];
     return AttentionOptions{
         .rope = is_local ? local : global, .qk_norm = true, .window = is_local ? window : 0};

@@ -4,7 +4,7 @@ namespace halftone {
 
 /// Llama 1 to 3.3, and what is built like it: Vicuna, TinyLlama, SmolLM2.
 Graph build_llama(const Checkpoint& checkpoint, const BuildOptions& options) {
-  Decoder decoder(checkpoint, read_decoder_config(checkpoint, options));
+  Decoder decoder(checkpoint, options, read_decoder_config(checkpoint, options));
   const DecoderConfig& config = decoder.config();
   const Rope rope = single_rope(decoder);
   const bool attention_bias = json_get_or<bool>(config.json, "attention_bias", false, config.source);

@@ -42,11 +42,6 @@ const Family& find_family(const Checkpoint& checkpoint) {
                          architecture.empty() ? type : architecture, fmt::join(known_architectures(), ", "));
 }
 
-/// The node's attention settings. Sizes are those that every LLM's graph has.
-PagedAttentionSpec attention_of(const Graph& graph, const Node& node) {
-  return paged_attention_spec(graph.site(node));
-}
-
 int64_t last_dim(const Graph& graph, ValueId value) {
   return graph.value(value).type.shape.back();
 }
@@ -60,6 +55,9 @@ std::vector<std::string> known_architectures() {
 }
 
 Graph build_llm(const Checkpoint& checkpoint, const BuildOptions& options) {
+  if (auto found = checkpoint.config.find("quantization_config"); found != checkpoint.config.end())
+    throw UnsupportedError("{}: a checkpoint quantized by \"{}\"", config_source(checkpoint),
+                           json_get_or<std::string>(*found, "quant_method", "?", config_source(checkpoint)));
   return find_family(checkpoint).build(checkpoint, options);
 }
 
@@ -71,7 +69,7 @@ LlmInfo llm_info(const Graph& graph) {
       info.context = info.context == 0 ? positions : std::min(info.context, positions);
     }
     if (node.schema->name != "PagedAttention") continue;
-    const PagedAttentionSpec spec = attention_of(graph, node);
+    const PagedAttentionSpec spec = paged_attention_spec(graph.site(node));
     if (spec.layer != info.layers)
       throw UnsupportedError("{}: layer {} of the cache where layer {} was expected", node.name, spec.layer,
                              info.layers);

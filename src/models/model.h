@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct BuildOptions {
   /// Longest sequence, in tokens: the rows of the tables of rotary positions. 0: what the model was trained
   /// for. Rope scalings that depend on the length (longrope, dynamic) take it from here.
   int64_t context = 0;
+  /// Makes up the weights of a model that has none (synthetic.h). Unset: the checkpoint's own.
+  std::function<Constant(const std::string& name, const Shape& shape)> weights{};
 };
 
 /// The graph of a decoder LLM, by its configuration's architecture.

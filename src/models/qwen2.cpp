@@ -5,7 +5,7 @@ namespace halftone {
 
 /// Qwen2 and Qwen2.5: biases on q, k and v only.
 Graph build_qwen2(const Checkpoint& checkpoint, const BuildOptions& options) {
-  Decoder decoder(checkpoint, read_decoder_config(checkpoint, options));
+  Decoder decoder(checkpoint, options, read_decoder_config(checkpoint, options));
   const Rope rope = single_rope(decoder);
   const std::vector<int> windows = qwen_windows(decoder.config());
   return build_pre_norm_decoder(decoder, [&](int layer) {

@@ -5,7 +5,7 @@ namespace halftone {
 
 /// Qwen3 (dense): norms on the heads of q and k.
 Graph build_qwen3(const Checkpoint& checkpoint, const BuildOptions& options) {
-  Decoder decoder(checkpoint, read_decoder_config(checkpoint, options, {{"head_dim", 128}}));
+  Decoder decoder(checkpoint, options, read_decoder_config(checkpoint, options, {{"head_dim", 128}}));
   const DecoderConfig& config = decoder.config();
   const Rope rope = single_rope(decoder);
   const std::vector<int> windows = qwen_windows(config);

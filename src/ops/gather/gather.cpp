@@ -8,6 +8,8 @@
 namespace halftone {
 namespace {
 
+constexpr int64_t kOnnxFloat = 1;  // TensorProto.DataType of f32
+
 std::vector<ValueType> infer(const OpSite& site) {
   const ValueType& data = site.inputs[0].type;
   const ValueType& indices = site.inputs[1].type;
@@ -24,7 +26,11 @@ std::vector<ValueType> infer(const OpSite& site) {
   for (int a = 0; a < axis; ++a) out.push_back(data.shape[a]);
   for (int64_t dim : indices.shape) out.push_back(dim);
   for (int a = axis + 1; a < data.shape.rank(); ++a) out.push_back(data.shape[a]);
-  return {{encoded ? DType::f32 : data.dtype, out}};
+  const int64_t to = site.attributes->get_int("to", 0);
+  require(site, to == 0 || (to == kOnnxFloat && is_float(data.dtype)),
+          "attribute to: expected {} (f32) and floating data, found {} and {}", kOnnxFloat, to,
+          dtype_name(data.dtype));
+  return {{encoded || to == kOnnxFloat ? DType::f32 : data.dtype, out}};
 }
 
 /// Only the rows read count, not the whole table.
@@ -42,15 +48,6 @@ Cost cost(const OpSite& site) {
   else
     total.activation_bytes += written;
   return total;
-}
-
-/// NaN or zeros where an index is outside data.
-void fill_missing(const MutableTensorView& out, int64_t begin, int64_t count) {
-  const size_t size = dtype_bytes(out.dtype);
-  std::memset(out.data + static_cast<size_t>(begin) * size, 0, static_cast<size_t>(count) * size);
-  if (!is_float(out.dtype)) return;
-  const float nan = NAN;
-  for (int64_t i = 0; i < count; ++i) store_floats({&nan, 1}, out, begin + i);
 }
 
 void reference(const OpSite& site, std::span<const Operand> inputs,
@@ -74,6 +71,9 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
       else if (inputs[0].quantized)
         inputs[0].quantized->decode_row(
             index, out.span<float>().subspan(static_cast<size_t>(to), static_cast<size_t>(inner)));
+      else if (out.dtype != inputs[0].tensor.dtype)
+        load_floats(inputs[0].tensor, (o * shape[axis] + index) * inner,
+                    out.span<float>().subspan(static_cast<size_t>(to), static_cast<size_t>(inner)));
       else
         std::memcpy(out.data + static_cast<size_t>(to) * size,
                     inputs[0].tensor.data + static_cast<size_t>((o * shape[axis] + index) * inner) * size,
@@ -89,6 +89,14 @@ int64_t gather_index(const Operand& indices, int64_t i, int64_t size) {
       indices.tensor.dtype == DType::i64 ? indices.span<int64_t>()[at] : indices.span<int32_t>()[at];
   if (index < 0) index += size;
   return index >= 0 && index < size ? index : -1;
+}
+
+void fill_missing(const MutableTensorView& out, int64_t begin, int64_t count) {
+  const size_t size = dtype_bytes(out.dtype);
+  std::memset(out.data + static_cast<size_t>(begin) * size, 0, static_cast<size_t>(count) * size);
+  if (!is_float(out.dtype)) return;
+  const float nan = NAN;
+  for (int64_t i = 0; i < count; ++i) store_floats({&nan, 1}, out, begin + i);
 }
 
 const OpSchema& gather_schema() {
