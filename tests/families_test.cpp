@@ -67,10 +67,9 @@ TEST_P(Families, ChunksThenTokenByToken) {
   EXPECT_LE(max_difference(logits, family.logits.span<float>()), kTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, Families, testing::ValuesIn(settings()),
-                         [](const testing::TestParamInfo<Setting>& info) {
-                           return info.param.family + (info.param.cpu ? "_cpu" : "_reference");
-                         });
+INSTANTIATE_TEST_SUITE_P(Goldens, Families, testing::ValuesIn(settings()), [](const auto& test) {
+  return test.param.family + (test.param.cpu ? "_cpu" : "_reference");
+});
 
 /// Real small models with their goldens beside them.
 class SharedModels : public testing::TestWithParam<std::string> {};

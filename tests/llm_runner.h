@@ -14,7 +14,9 @@ class LlmRunner {
  public:
   LlmRunner(Graph graph, const Backend* backend, KvFormat format = KvFormat::f32, int block_tokens = 5)
       : info_(llm_info(graph)), cache_(layout(graph, format, block_tokens), blocks_needed(block_tokens)) {
-    session_.emplace(compile(std::move(graph), {.backend = backend}, threads_), threads_);
+    CompileOptions options;
+    options.backend = backend;
+    session_.emplace(compile(std::move(graph), options, threads_), threads_);
     session_->bind_state("cache", cache_);
   }
 
