@@ -1,0 +1,80 @@
+#include <immintrin.h>
+
+#include "backend/cpu/gemm/gemm_float_loops.h"
+
+namespace halftone::cpu {
+namespace {
+
+struct Avx512 {
+  using Float = __m512;
+  using Codes = __m512i;
+  static constexpr int kTileRows = 12, kTilePanels = 2;
+
+  static Float broadcast(float x) { return _mm512_set1_ps(x); }
+  static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float to_float(Codes x) { return _mm512_cvtepi32_ps(x); }
+  static float sum(Float x) { return _mm512_reduce_add_ps(x); }
+  static void store(float* to, Float x) { _mm512_storeu_ps(to, x); }
+
+  static Float load(const std::byte* from) { return _mm512_loadu_ps(from); }
+  static Float load_f16(const std::byte* from) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  static Float load_bf16(const std::byte* from) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  }
+  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
+
+  /// 16 codes: eight from the low bits of each word.
+  static Codes unpack_codes(uint64_t first, uint64_t second, int bits) {
+    const __m128i words = _mm_set_epi64x(static_cast<int64_t>(second), static_cast<int64_t>(first));
+    const uint64_t starts = 0x0706050403020100u * static_cast<uint64_t>(bits);
+    const __m128i fields = _mm_multishift_epi64_epi8(_mm_set1_epi64x(static_cast<int64_t>(starts)), words);
+    const __m128i mask = _mm_set1_epi8(static_cast<char>((1 << bits) - 1));
+    return _mm512_cvtepu8_epi32(_mm_and_si128(fields, mask));
+  }
+  static Float look_up(Codes codes, const float* table, int bits) {
+    if (bits == 4) return _mm512_permutexvar_ps(codes, _mm512_loadu_ps(table));
+    return _mm512_i32gather_ps(codes, table, 4);
+  }
+
+  /// 16 rows `step` apart -> 16 columns.
+  static void transpose(const float* from, int64_t step, float* to) {
+    __m512 x[16], y[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r) x[r] = _mm512_loadu_ps(from + r * step);
+#pragma GCC unroll 8
+    for (int r = 0; r < 16; r += 2) {
+      y[r] = _mm512_unpacklo_ps(x[r], x[r + 1]);
+      y[r + 1] = _mm512_unpackhi_ps(x[r], x[r + 1]);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 16; r += 4)  // x[r + c]: column c of each quarter, rows r .. r + 3
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; ++h) {
+        const __m512d low = _mm512_castps_pd(y[r + h]), high = _mm512_castps_pd(y[r + 2 + h]);
+        x[r + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+        x[r + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+      }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      const __m512 low0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0x88),
+                   high0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0xdd);
+      const __m512 low1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0x88),
+                   high1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0xdd);
+      _mm512_store_ps(to + 16 * c, _mm512_shuffle_f32x4(low0, low1, 0x88));
+      _mm512_store_ps(to + 16 * (4 + c), _mm512_shuffle_f32x4(high0, high1, 0x88));
+      _mm512_store_ps(to + 16 * (8 + c), _mm512_shuffle_f32x4(low0, low1, 0xdd));
+      _mm512_store_ps(to + 16 * (12 + c), _mm512_shuffle_f32x4(high0, high1, 0xdd));
+    }
+  }
+};
+
+}  // namespace
+
+const FloatGemmLoops float_gemm_avx512vnni = kFloatGemmLoops<Avx512>;
+
+}  // namespace halftone::cpu
