@@ -50,5 +50,14 @@ TEST(Gather, DecodesRowsOfAQuantizedTable) {
   EXPECT_LT(cost.weight_bytes, 2 * 40);  // two rows of about 4.8 bits an element, not the table
 }
 
+TEST(Gather, GivesF32WhenAsked) {
+  const Tensor table = random_tensor({5, 4}, 7);
+  OpRun run(gather_schema(), {{"to", int64_t{1}}});
+  run.input(as_type(table, DType::bf16)).input(Tensor::from<int64_t>({1}, {2}));
+  const Tensor y = run.reference()[0];
+  EXPECT_EQ(y.dtype(), DType::f32);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(floats(y)[i], to_float(to_bfloat16(floats(table)[8 + i])));
+}
+
 }  // namespace
 }  // namespace halftone

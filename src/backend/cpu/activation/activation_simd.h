@@ -1,0 +1,55 @@
+#pragma once
+
+#include "backend/cpu/activation/activation_loops.h"
+#include "backend/cpu/simd.h"
+
+namespace halftone::cpu {
+namespace {
+
+template <class F>
+void map(F f, const float* x, const float* up, float* y, int64_t count) {
+  constexpr int kWidth = Simd::kWidth;
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) {
+    const Float value = f(Simd::load(x + i));
+    Simd::store(y + i, up ? Simd::mul(value, Simd::load(up + i)) : value);
+  }
+  if (i == count) return;
+  const Float value = f(Simd::load_part(x + i, count - i));
+  Simd::store_part(y + i, up ? Simd::mul(value, Simd::load_part(up + i, count - i)) : value, count - i);
+}
+
+void apply(Activation f, float alpha, const float* x, const float* up, float* y, int64_t count) {
+  switch (f) {
+    case Activation::sigmoid:
+      return map([](Float v) { return sigmoid(v); }, x, up, y, count);
+    case Activation::tanh:
+      return map([](Float v) { return tanh(v); }, x, up, y, count);
+    case Activation::swish: {
+      const Float a = Simd::broadcast(alpha);
+      return map([a](Float v) { return Simd::mul(v, sigmoid(Simd::mul(a, v))); }, x, up, y, count);
+    }
+    case Activation::gelu:
+      return map(
+          [](Float v) {
+            const Float half = Simd::broadcast(0.5f);
+            const Float e = erf(Simd::mul(v, Simd::broadcast(0.70710678f)));
+            return Simd::mul(v, Simd::fma(half, e, half));
+          },
+          x, up, y, count);
+    case Activation::gelu_tanh:  // 0.5 (1 + tanh(u)) = sigmoid(2u)
+      return map(
+          [](Float v) {
+            const Float square = Simd::mul(v, v);
+            const Float u =
+                Simd::fma(Simd::broadcast(0.044715f * 1.59576912f), square, Simd::broadcast(1.59576912f));
+            return Simd::mul(v, sigmoid(Simd::mul(v, u)));
+          },
+          x, up, y, count);
+  }
+}
+
+constexpr ActivationLoops kActivationLoops{apply};
+
+}  // namespace
+}  // namespace halftone::cpu

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "backend/kernel.h"
+
+namespace halftone::cpu {
+
+/// Empty when each of the first `inputs` inputs and every output is f32, and none of them has an encoding;
+/// otherwise which is not.
+Refusal not_all_f32(const OpSite& site, size_t inputs);
+
+/// Calls body(begin, end) over [0, count) floats on all threads, in pieces that are worth a thread's waking.
+void parallel_floats(ThreadPool& threads, int64_t count, const std::function<void(int64_t, int64_t)>& body);
+
+/// Rows of `width` floats a piece of work should have.
+int64_t row_grain(int64_t width);
+
+}  // namespace halftone::cpu

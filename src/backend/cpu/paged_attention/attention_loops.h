@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ops/paged_attention/kv_cache.h"
+
+namespace halftone::cpu {
+
+/// Rows of tiles and of queries are padded with zeros to a multiple of this many floats.
+constexpr int64_t kAttentionPadding = 16;
+
+/// Keys (or values) of one head in one block of the cache, as stored, and where to put them as floats.
+struct KvTile {
+  const std::byte* stored;
+  const float* scales;  ///< int8 only
+  KvFormat format;
+  int64_t dim, padded_dim;
+  float* floats;  ///< [rows read, padded_dim]
+};
+
+/// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)
+/// knows of each so far. Rows are [count, padded_dim].
+struct QueryTile {
+  int64_t count, padded_dim;
+  const float* queries;  ///< already times the scale
+  float softcap;         ///< 0: none
+  const int32_t* first;  ///< positions that each query sees: [first, last]
+  const int32_t* last;
+  float* highest;  ///< of the scores; -infinity before any
+  float* total;    ///< of e^(score - highest)
+  float* sum;      ///< of e^(score - highest) * value
+  float* scores;   ///< scratch: 4 rows of a tile's tokens, rounded up to kAttentionPadding
+};
+
+/// The loops for one instruction set.
+struct AttentionLoops {
+  /// Reads the block's rows [begin, end).
+  void (*load)(const KvTile& tile, int64_t begin, int64_t end);
+  /// Adds the positions [position, position + tokens) to each query that sees them. `keys` and `values` are
+  /// [tokens, padded_dim].
+  void (*attend)(const QueryTile& tile, const float* keys, const float* values, int64_t position,
+                 int64_t tokens);
+};
+
+extern const AttentionLoops attention_avx512vnni;
+extern const AttentionLoops attention_avx2;
+extern const AttentionLoops attention_neon;
+
+}  // namespace halftone::cpu

@@ -1,0 +1,272 @@
+#include "ops/paged_attention/paged_attention.h"
+
+#include <atomic>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cpu/float_site.h"
+#include "backend/cpu/paged_attention/attention_loops.h"
+#include "backend/cpu/paged_attention/pieces.h"
+#include "base/checked.h"
+
+namespace halftone::cpu {
+namespace {
+
+enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
+
+/// Tokens whose keys and values are turned into floats at a time.
+constexpr int64_t kTileTokens = 64;
+
+/// Hands out consecutive arrays of floats, each 64-byte aligned; with a null base it only counts.
+class FloatArena {
+ public:
+  explicit FloatArena(std::byte* base) : base_(reinterpret_cast<float*>(base)) {}
+  float* take(int64_t count) {
+    float* taken = base_ ? base_ + used_ : nullptr;
+    used_ += round_up<int64_t>(count, 16);
+    return taken;
+  }
+  int64_t used() const { return used_; }
+
+ private:
+  float* base_;
+  int64_t used_ = 0;
+};
+
+/// One thread's memory.
+struct Scratch {
+  float *queries, *sum, *keys, *values, *highest, *total, *scores;
+  int32_t *first, *last;
+
+  Scratch(FloatArena& arena, int64_t count, int64_t padded)
+      : queries(arena.take(count * padded)),
+        sum(arena.take(count * padded)),
+        keys(arena.take(kTileTokens * padded)),
+        values(arena.take(kTileTokens * padded)),
+        highest(arena.take(count)),
+        total(arena.take(count)),
+        scores(arena.take(4 * kTileTokens)),
+        first(reinterpret_cast<int32_t*>(arena.take(count))),
+        last(reinterpret_cast<int32_t*>(arena.take(count))) {}
+};
+
+class PagedAttention : public PreparedKernel {
+ public:
+  PagedAttention(const OpSite& site, const AttentionLoops& loops, ThreadPool& threads)
+      : loops_(loops),
+        spec_(paged_attention_spec(site)),
+        group_(spec_.num_heads / spec_.kv_heads),
+        padded_(round_up<int64_t>(spec_.head_dim, kAttentionPadding)),
+        workers_(threads.size()) {}
+
+  size_t workspace_bytes(const OpSite& site) const override {
+    FloatArena arena(nullptr);
+    take_partials(arena, site);
+    for (int64_t i = 0; i < workers_; ++i) take_scratch(arena);
+    return static_cast<size_t>(arena.used()) * sizeof(float);
+  }
+
+  void run(const KernelRun& run) const override {
+    auto& cache = static_cast<KvCache&>(*run.inputs[kCache].state);
+    assert(cache.layout().kv_heads == spec_.kv_heads && cache.layout().head_dim == spec_.head_dim);
+    const AttentionPieces pieces(run, spec_, cache.layout().block_tokens);
+    zero_rows_of_no_sequence(run, pieces);
+    store_new_tokens(run, pieces, cache);
+
+    FloatArena arena(run.workspace.data());
+    float* partials = take_partials(arena, run.site);
+    std::vector<Scratch> scratch;
+    const int64_t count = pieces.count();
+    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), count});
+    for (int64_t i = 0; i < workers; ++i) scratch.push_back(take_scratch(arena));
+    std::atomic<int64_t> next{0};
+    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker)
+        for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+          attend(run, pieces.at(i), cache, scratch[static_cast<size_t>(worker)], partials);
+    });
+    if (partials) join_parts(run, pieces, partials);
+  }
+
+ private:
+  /// What a part of a history leaves behind for each query vector: its sum, highest score, total.
+  int64_t partial_floats() const { return padded_ + kAttentionPadding; }
+  float* take_partials(FloatArena& arena, const OpSite& site) const {
+    const int64_t parts = AttentionPieces::most_parts(site);
+    if (parts <= 1) return nullptr;
+    return arena.take(site.input_shape(kQuery)[0] * spec_.num_heads * parts * partial_floats());
+  }
+  float* partial(float* partials, const OpSite& site, int64_t row, int64_t head, int64_t part) const {
+    const int64_t vector = row * spec_.num_heads + head;
+    return partials + (vector * AttentionPieces::most_parts(site) + part) * partial_floats();
+  }
+  Scratch take_scratch(FloatArena& arena) const {
+    return Scratch(arena, AttentionPieces::piece_rows(spec_) * group_, padded_);
+  }
+  int64_t offset(int64_t row, int64_t head) const { return (row * spec_.num_heads + head) * spec_.head_dim; }
+
+  void zero_rows_of_no_sequence(const KernelRun& run, const AttentionPieces& pieces) const {
+    int64_t rows = 0;
+    for (int64_t s = 0; s < pieces.sequence_count(); ++s) rows += pieces.sequence(s).rows;
+    if (rows < run.outputs[0].shape[0]) std::memset(run.outputs[0].data, 0, run.outputs[0].size_bytes());
+  }
+
+  void store_new_tokens(const KernelRun& run, const AttentionPieces& pieces, KvCache& cache) const {
+    const auto keys = run.inputs[kKey].span<float>();
+    const auto values = run.inputs[kValue].span<float>();
+    const auto dim = static_cast<size_t>(spec_.head_dim);
+    const int block_tokens = cache.layout().block_tokens;
+    for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
+      const SequenceSpan sequence = pieces.sequence(s);
+      const int32_t* blocks = pieces.blocks(s);
+      const int64_t grain = row_grain(int64_t{spec_.kv_heads} * spec_.head_dim);
+      run.threads.parallel_for(sequence.rows, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          for (int head = 0; head < spec_.kv_heads; ++head) {
+            const auto at = static_cast<size_t>((sequence.first_row + row) * spec_.kv_heads + head) * dim;
+            const int position = sequence.past + static_cast<int>(row);
+            cache.store(spec_.layer, blocks[position / block_tokens], head, position % block_tokens,
+                        keys.subspan(at, dim), values.subspan(at, dim));
+          }
+      });
+    }
+  }
+
+  /// Copies the piece's queries, scaled and padded, and clears what is known of them.
+  QueryTile gather_queries(const KernelRun& run, const AttentionPiece& piece, const Scratch& scratch) const {
+    const float* from = run.inputs[kQuery].span<float>().data();
+    const int64_t count = piece.rows * group_;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t row = piece.row + i / group_;
+      const float* query = from + offset(piece.sequence.first_row + row, piece.kv_head * group_ + i % group_);
+      float* to = scratch.queries + i * padded_;
+      for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = query[d] * spec_.scale;
+      std::fill(to + spec_.head_dim, to + padded_, 0.0f);
+      const auto last = static_cast<int32_t>(piece.sequence.past + row);
+      scratch.last[i] = last;
+      scratch.first[i] = spec_.window > 0 ? std::max(0, last - spec_.window + 1) : 0;
+      scratch.highest[i] = -HUGE_VALF;
+      scratch.total[i] = 0;
+    }
+    std::fill_n(scratch.sum, count * padded_, 0.0f);
+    return {count,        padded_,         scratch.queries, spec_.softcap, scratch.first,
+            scratch.last, scratch.highest, scratch.total,   scratch.sum,   scratch.scores};
+  }
+
+  void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
+              float* partials) const {
+    const QueryTile tile = gather_queries(run, piece, scratch);
+    const int64_t block_tokens = cache.layout().block_tokens;
+    const int64_t part_tokens = AttentionPieces::kPartBlocks * block_tokens;
+    int64_t position = tile.first[0];
+    int64_t end = int64_t{tile.last[tile.count - 1]} + 1;
+    if (piece.parts > 1) {
+      position = std::max(position, piece.part * part_tokens);
+      end = std::min(end, (piece.part + 1) * part_tokens);
+    }
+    const auto head = static_cast<int>(piece.kv_head);
+    while (position < end) {
+      const int block = piece.blocks[position / block_tokens];
+      const int64_t slot = position % block_tokens;
+      const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
+      const bool scaled = cache.layout().format == KvFormat::int8;
+      KvTile keys{cache.keys(spec_.layer, block, head),
+                  scaled ? cache.key_scales(spec_.layer, block, head) : nullptr,
+                  cache.layout().format,
+                  spec_.head_dim,
+                  padded_,
+                  scratch.keys};
+      KvTile values{cache.values(spec_.layer, block, head),
+                    scaled ? cache.value_scales(spec_.layer, block, head) : nullptr,
+                    cache.layout().format,
+                    spec_.head_dim,
+                    padded_,
+                    scratch.values};
+      loops_.load(keys, slot, slot + tokens);
+      loops_.load(values, slot, slot + tokens);
+      loops_.attend(tile, scratch.keys, scratch.values, position, tokens);
+      position += tokens;
+    }
+    if (piece.parts > 1)
+      keep_partials(run.site, piece, tile, partials);
+    else
+      write_results(run, piece, tile);
+  }
+
+  void write_results(const KernelRun& run, const AttentionPiece& piece, const QueryTile& tile) const {
+    float* out = run.outputs[0].span<float>().data();
+    for (int64_t i = 0; i < tile.count; ++i) {
+      float* to = out + offset(piece.sequence.first_row + piece.row + i / group_,
+                               piece.kv_head * group_ + i % group_);
+      const float inverse = 1.0f / tile.total[i];
+      for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = tile.sum[i * padded_ + d] * inverse;
+    }
+  }
+
+  void keep_partials(const OpSite& site, const AttentionPiece& piece, const QueryTile& tile,
+                     float* partials) const {
+    for (int64_t i = 0; i < tile.count; ++i) {
+      float* to = partial(partials, site, piece.sequence.first_row + piece.row + i / group_,
+                          piece.kv_head * group_ + i % group_, piece.part);
+      std::copy_n(tile.sum + i * padded_, padded_, to);
+      to[padded_] = tile.highest[i];
+      to[padded_ + 1] = tile.total[i];
+    }
+  }
+
+  void join_parts(const KernelRun& run, const AttentionPieces& pieces, float* partials) const {
+    for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
+      const int64_t parts = pieces.parts(s);
+      if (parts == 1) continue;
+      const SequenceSpan sequence = pieces.sequence(s);
+      for (int64_t row = sequence.first_row; row < sequence.first_row + sequence.rows; ++row)
+        for (int64_t head = 0; head < spec_.num_heads; ++head)
+          join(partial(partials, run.site, row, head, 0), parts,
+               run.outputs[0].span<float>().data() + offset(row, head));
+    }
+  }
+
+  void join(const float* parts, int64_t count, float* to) const {
+    float highest = -HUGE_VALF;
+    for (int64_t p = 0; p < count; ++p) highest = std::max(highest, parts[p * partial_floats() + padded_]);
+    float total = 0;
+    std::fill_n(to, spec_.head_dim, 0.0f);
+    for (int64_t p = 0; p < count; ++p) {
+      const float* part = parts + p * partial_floats();
+      const float share = std::exp(part[padded_] - highest);  // 0 for a part that the window hides whole
+      total += share * part[padded_ + 1];
+      for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] += share * part[d];
+    }
+    for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] /= total;
+  }
+
+  const AttentionLoops& loops_;
+  PagedAttentionSpec spec_;
+  int64_t group_;   ///< query heads that share one KV head
+  int64_t padded_;  ///< head_dim, padded
+  int64_t workers_;
+};
+
+Refusal supports(const OpSite& site) {
+  return not_all_f32(site, 3);
+}
+
+template <const AttentionLoops& kLoops>
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<PagedAttention>(site, kLoops, threads);
+}
+
+}  // namespace
+
+#if defined(__x86_64__)
+extern const Kernel paged_attention_avx512vnni{"paged_attention_avx512vnni", "PagedAttention",
+                                               Isa::avx512vnni, supports, prepare<attention_avx512vnni>};
+extern const Kernel paged_attention_avx2{"paged_attention_avx2", "PagedAttention", Isa::avx2, supports,
+                                         prepare<attention_avx2>};
+#elif defined(__aarch64__)
+extern const Kernel paged_attention_neon{"paged_attention_neon", "PagedAttention", Isa::neon, supports,
+                                         prepare<attention_neon>};
+#endif
+
+}  // namespace halftone::cpu

@@ -1,0 +1,141 @@
+#include "ops/paged_attention/paged_attention.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+#include "kernel_run.h"
+#include "paged_sequences.h"
+
+namespace halftone {
+namespace {
+
+struct Case {
+  int heads = 4, kv_heads = 2, dim = 16, block = 4;
+  KvFormat format = KvFormat::f32;
+  int window = 0;
+  float softcap = 0;
+  std::vector<SequenceSpan> spans;
+};
+
+/// Fills both caches with the same past, runs the kernel on one and the reference on the other.
+void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
+  const PagedSequences table(c.spans, c.block);
+  const KvCache::Layout layout{2, c.kv_heads, c.dim, c.block, c.format};
+  KvCache ours(layout, table.block_count), theirs(layout, table.block_count);
+  const auto dim = static_cast<size_t>(c.dim);
+  unsigned seed = 10;
+  for (size_t s = 0; s < c.spans.size(); ++s)
+    for (int position = 0; position < c.spans[s].past; ++position)
+      for (int head = 0; head < c.kv_heads; ++head) {
+        const Tensor past = random_tensor({2, c.dim}, ++seed);
+        const int block = table.blocks.span<int32_t>()[s * static_cast<size_t>(table.blocks.shape()[1]) +
+                                                       static_cast<size_t>(position / c.block)];
+        for (KvCache* cache : {&ours, &theirs})
+          cache->store(1, block, head, position % c.block, past.span<float>().subspan(0, dim),
+                       past.span<float>().subspan(dim, dim));
+      }
+  const Attributes attributes = {{"num_heads", int64_t{c.heads}},
+                                 {"kv_heads", int64_t{c.kv_heads}},
+                                 {"layer", int64_t{1}},
+                                 {"window", int64_t{c.window}},
+                                 {"softcap", c.softcap}};
+  const Tensor q = random_tensor({table.tokens, int64_t{c.heads} * c.dim}, 1);
+  const Tensor k = random_tensor({table.tokens, int64_t{c.kv_heads} * c.dim}, 2);
+  const Tensor v = random_tensor({table.tokens, int64_t{c.kv_heads} * c.dim}, 3);
+  auto fill = [&](OpRun& run, KvCache& cache) {
+    run.input(q).input(k).input(v).input(table.sequences).input(table.blocks).state(cache);
+  };
+  OpRun kernel_run(paged_attention_schema(), attributes), reference_run(paged_attention_schema(), attributes);
+  fill(kernel_run, ours);
+  fill(reference_run, theirs);
+  const Tensor found = run_kernel(kernel, kernel_run, threads)[0];
+  const Tensor expected = reference_run.reference()[0];
+
+  // A score of normal vectors is a sum of dim products, scaled: its error is about sqrt(dim) roundings of its
+  // size, below 8, and enters the weights as it is. The weighted mean of values (below 5) adds its own.
+  const float bound = (8 * std::sqrt(static_cast<float>(c.dim)) + 32) * 0x1p-24f * 5;
+  for (size_t i = 0; i < expected.span<float>().size(); ++i)
+    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], bound) << kernel.name << ", element " << i;
+
+  std::vector<float> a(dim), b(dim), x(dim), y(dim);
+  for (int block = 0; block < table.block_count; ++block)
+    for (int head = 0; head < c.kv_heads; ++head)
+      for (int slot = 0; slot < c.block; ++slot) {
+        ours.load(1, block, head, slot, a, b);
+        theirs.load(1, block, head, slot, x, y);
+        ASSERT_TRUE(a == x && b == y) << "the cache differs in block " << block;
+      }
+}
+
+void compare_all(const Case& c) {
+  for (const Kernel* kernel : cpu_kernels("PagedAttention"))
+    for (int size : {1, 3}) {
+      ThreadPool threads(size);
+      compare(c, *kernel, threads);
+    }
+}
+
+TEST(CpuPagedAttention, Prefills) {
+  compare_all({.spans = {{0, 1, 0}}});
+  compare_all({.spans = {{0, 37, 0}}});
+  compare_all({.block = 32, .spans = {{0, 150, 0}}});
+  compare_all({.block = 100, .spans = {{0, 130, 90}}});
+}
+
+TEST(CpuPagedAttention, Decodes) {
+  compare_all({.spans = {{0, 1, 1}}});
+  compare_all({.spans = {{0, 1, 30}}});
+  compare_all({.spans = {{0, 1, 300}}});             // five parts
+  compare_all({.spans = {{0, 2, 127}, {2, 1, 5}}});  // three parts, and one
+  compare_all({.window = 10, .spans = {{0, 1, 300}}});
+}
+
+TEST(CpuPagedAttention, MixesSequences) {
+  compare_all({.spans = {{0, 1, 12}, {1, 9, 0}, {10, 3, 5}, {13, 0, 4}, {13, 1, 0}}});
+  compare_all({.spans = {{2, 5, 3}}});  // rows 0 and 1 belong to none
+}
+
+TEST(CpuPagedAttention, TakesEveryHeadLayout) {
+  for (int dim : {1, 5, 8, 24, 64, 80, 128, 256}) compare_all({.dim = dim, .spans = {{0, 9, 3}, {9, 1, 20}}});
+  compare_all({.heads = 3, .kv_heads = 3, .spans = {{0, 9, 3}, {9, 1, 20}}});
+  compare_all({.heads = 7, .kv_heads = 1, .spans = {{0, 9, 3}, {9, 1, 20}}});
+  compare_all({.heads = 80, .kv_heads = 1, .dim = 8, .spans = {{0, 2, 3}}});
+}
+
+TEST(CpuPagedAttention, ReadsEveryCacheFormat) {
+  for (KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::int8})
+    for (int dim : {8, 20, 128})
+      compare_all({.dim = dim, .format = format, .spans = {{0, 9, 3}, {9, 1, 20}}});
+}
+
+TEST(CpuPagedAttention, KeepsToTheWindowAndTheCap) {
+  for (int window : {1, 3, 16, 1000})
+    for (float softcap : {0.0f, 3.0f})
+      compare_all({.window = window, .softcap = softcap, .spans = {{0, 40, 3}, {40, 1, 50}}});
+}
+
+TEST(CpuPagedAttention, GivesTheSameWithAnyNumberOfThreads) {
+  const std::vector<SequenceSpan> spans = {{0, 1, 500}};
+  const PagedSequences table(spans, 8);
+  for (const Kernel* kernel : cpu_kernels("PagedAttention")) {
+    std::vector<float> first;
+    for (int size : {1, 2, 5}) {
+      ThreadPool threads(size);
+      KvCache cache({1, 1, 16, 8, KvFormat::f16}, table.block_count);
+      for (int position = 0; position < 500; ++position) {
+        const Tensor past = random_tensor({2, 16}, static_cast<unsigned>(position));
+        cache.store(0, position / 8, 0, position % 8, past.span<float>().subspan(0, 16),
+                    past.span<float>().subspan(16, 16));
+      }
+      OpRun run(paged_attention_schema(), {{"num_heads", int64_t{2}}, {"kv_heads", int64_t{1}}});
+      run.input(random_tensor({1, 32}, 1)).input(random_tensor({1, 16}, 2)).input(random_tensor({1, 16}, 3));
+      run.input(table.sequences).input(table.blocks).state(cache);
+      const std::vector<float> found = floats(run_kernel(*kernel, run, threads)[0]);
+      if (first.empty()) first = found;
+      EXPECT_EQ(found, first) << kernel->name << " with " << size << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace halftone

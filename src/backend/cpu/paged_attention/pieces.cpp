@@ -1,0 +1,62 @@
+#include "backend/cpu/paged_attention/pieces.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace halftone::cpu {
+namespace {
+
+enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks };
+
+}  // namespace
+
+AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t block_tokens)
+    : sequences_(run.inputs[kSequences].span<int32_t>()),
+      blocks_(run.inputs[kBlocks].span<int32_t>()),
+      width_(run.inputs[kBlocks].tensor.shape[1]),
+      kv_heads_(spec.kv_heads),
+      piece_rows_(piece_rows(spec)),
+      part_tokens_(kPartBlocks * block_tokens),
+      cut_(most_parts(run.site) > 1) {}
+
+int64_t AttentionPieces::piece_rows(const PagedAttentionSpec& spec) {
+  return std::max<int64_t>(1, kQueries / (spec.num_heads / spec.kv_heads));
+}
+
+int64_t AttentionPieces::most_parts(const OpSite& site) {
+  return site.input_shape(kQuery)[0] > kFewRows ? 1 : ceil_div(site.input_shape(kBlocks)[1], kPartBlocks);
+}
+
+SequenceSpan AttentionPieces::sequence(int64_t s) const {
+  const int32_t* row = sequences_.data() + 3 * s;
+  return {row[0], row[1], row[2]};
+}
+
+int64_t AttentionPieces::parts(int64_t s) const {
+  const SequenceSpan span = sequence(s);
+  return cut_ ? std::max<int64_t>(1, ceil_div(int64_t{span.past} + span.rows, part_tokens_)) : 1;
+}
+
+int64_t AttentionPieces::count(int64_t s) const {
+  return ceil_div<int64_t>(sequence(s).rows, piece_rows_) * kv_heads_ * parts(s);
+}
+
+int64_t AttentionPieces::count() const {
+  int64_t all = 0;
+  for (int64_t s = 0; s < sequence_count(); ++s) all += count(s);
+  return all;
+}
+
+AttentionPiece AttentionPieces::at(int64_t index) const {
+  int64_t s = 0;
+  for (; index >= count(s); ++s) index -= count(s);
+  AttentionPiece piece{sequence(s), blocks(s), 0, 0, 0, 0, parts(s)};
+  piece.part = index % piece.parts;
+  piece.kv_head = index / piece.parts % kv_heads_;
+  piece.row = index / piece.parts / kv_heads_ * piece_rows_;
+  piece.rows = std::min<int64_t>(piece_rows_, piece.sequence.rows - piece.row);
+  return piece;
+}
+
+}  // namespace halftone::cpu

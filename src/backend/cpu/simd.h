@@ -1,0 +1,221 @@
+#pragma once
+
+// A vector of floats for the instruction set that the including source is compiled for (its file name says
+// which). For per-ISA sources only. Everything is in an unnamed namespace and calls no inline function of
+// another header: a copy compiled for one processor must not be shared with code for another.
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace halftone::cpu {
+namespace {
+
+#if defined(__AVX512F__)
+
+struct Simd {
+  using Float = __m512;
+  static constexpr int kWidth = 16;
+  static constexpr bool kManyRegisters = true;  ///< 32 of them, not 16
+
+  static Float zero() { return _mm512_setzero_ps(); }
+  static Float broadcast(float x) { return _mm512_set1_ps(x); }
+  static Float load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, Float x) { _mm512_storeu_ps(p, x); }
+  static __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+  static Float load_part(const float* p, int64_t count) { return _mm512_maskz_loadu_ps(first(count), p); }
+  static void store_part(float* p, Float x, int64_t count) { _mm512_mask_storeu_ps(p, first(count), x); }
+  static Float load_half(const void* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  }
+  static Float load_bfloat(const void* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+  }
+  static Float load_int8(const void* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+  }
+
+  static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  static Float sub(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float div(Float a, Float b) { return _mm512_div_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
+  static Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
+  static Float abs(Float a) { return _mm512_abs_ps(a); }
+  static Float round(Float a) { return _mm512_roundscale_ps(a, 0x08); }
+  /// a where x < y, b elsewhere (and where x or y is NaN).
+  static Float where_less(Float x, Float y, Float a, Float b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
+  }
+  /// a * 2^n for whole n that leave the result normal.
+  static Float times_power_of_two(Float a, Float n) { return _mm512_scalef_ps(a, n); }
+  static float sum(Float a) { return _mm512_reduce_add_ps(a); }
+  static float highest(Float a) { return _mm512_reduce_max_ps(a); }
+};
+
+#elif defined(__AVX2__)
+
+struct Simd {
+  using Float = __m256;
+  static constexpr int kWidth = 8;
+  static constexpr bool kManyRegisters = false;
+
+  static Float zero() { return _mm256_setzero_ps(); }
+  static Float broadcast(float x) { return _mm256_set1_ps(x); }
+  static Float load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, Float x) { _mm256_storeu_ps(p, x); }
+  static __m256i first(int64_t count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Float load_part(const float* p, int64_t count) { return _mm256_maskload_ps(p, first(count)); }
+  static void store_part(float* p, Float x, int64_t count) { _mm256_maskstore_ps(p, first(count), x); }
+  static Float load_half(const void* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  }
+  static Float load_bfloat(const void* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+  static Float load_int8(const void* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+  }
+
+  static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  static Float sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
+  static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  static Float div(Float a, Float b) { return _mm256_div_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+  static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
+  static Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
+  static Float abs(Float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+  static Float round(Float a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static Float where_less(Float x, Float y, Float a, Float b) {
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
+  }
+  static Float times_power_of_two(Float a, Float n) {
+    const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), exponent));
+  }
+  static float sum(Float a) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  static float highest(Float a) {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+};
+
+#elif defined(__ARM_NEON)
+
+struct Simd {
+  using Float = float32x4_t;
+  static constexpr int kWidth = 4;
+  static constexpr bool kManyRegisters = true;
+
+  static Float zero() { return vdupq_n_f32(0); }
+  static Float broadcast(float x) { return vdupq_n_f32(x); }
+  static Float load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, Float x) { vst1q_f32(p, x); }
+  static Float load_part(const float* p, int64_t count) {
+    float all[kWidth] = {};
+    for (int64_t i = 0; i < count; ++i) all[i] = p[i];
+    return load(all);
+  }
+  static void store_part(float* p, Float x, int64_t count) {
+    float all[kWidth];
+    store(all, x);
+    for (int64_t i = 0; i < count; ++i) p[i] = all[i];
+  }
+  static Float load_half(const void* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(static_cast<const uint16_t*>(p))));
+  }
+  static Float load_bfloat(const void* p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(static_cast<const uint16_t*>(p)), 16));
+  }
+  static Float load_int8(const void* p) {
+    int8_t codes[8] = {};
+    __builtin_memcpy(codes, p, kWidth);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(codes)))));
+  }
+
+  static Float add(Float a, Float b) { return vaddq_f32(a, b); }
+  static Float sub(Float a, Float b) { return vsubq_f32(a, b); }
+  static Float mul(Float a, Float b) { return vmulq_f32(a, b); }
+  static Float div(Float a, Float b) { return vdivq_f32(a, b); }
+  static Float fma(Float a, Float b, Float c) { return vfmaq_f32(c, a, b); }
+  static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
+  static Float min(Float a, Float b) { return vminq_f32(a, b); }
+  static Float abs(Float a) { return vabsq_f32(a); }
+  static Float round(Float a) { return vrndnq_f32(a); }
+  static Float where_less(Float x, Float y, Float a, Float b) { return vbslq_f32(vcltq_f32(x, y), a, b); }
+  static Float times_power_of_two(Float a, Float n) {
+    const int32x4_t exponent = vshlq_n_s32(vcvtq_s32_f32(n), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), exponent));
+  }
+  static float sum(Float a) { return vaddvq_f32(a); }
+  static float highest(Float a) { return vmaxvq_f32(a); }
+};
+
+#endif
+
+using Float = Simd::Float;
+
+/// e^x within 2 units in the last place; 0 below -87.3 (where it would be subnormal), infinity above 88.7,
+/// NaN for NaN. x = n log 2 + r, |r| <= log(2) / 2; e^r by its Taylor polynomial of degree 7.
+inline Float exp(Float x) {
+  const Float least = Simd::broadcast(-87.33f);
+  const Float most = Simd::broadcast(88.72f);
+  // The operands' order matters: the vector min and max of x86 return the second where one is NaN.
+  const Float bounded = Simd::min(most, Simd::max(least, x));
+  const Float n = Simd::round(Simd::mul(bounded, Simd::broadcast(1.44269504f)));
+  Float r = Simd::fma(n, Simd::broadcast(-0.693359375f), bounded);
+  r = Simd::fma(n, Simd::broadcast(2.12194440e-4f), r);
+  Float p = Simd::broadcast(1.0f / 5040);
+  for (float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f})
+    p = Simd::fma(p, r, Simd::broadcast(c));
+  // 2^n in two steps: n reaches 128, one more than an exponent holds.
+  const Float half = Simd::round(Simd::mul(n, Simd::broadcast(0.5f)));
+  Float y = Simd::times_power_of_two(Simd::times_power_of_two(p, half), Simd::sub(n, half));
+  y = Simd::where_less(x, least, Simd::zero(), y);
+  return Simd::where_less(most, x, Simd::broadcast(__builtin_inff()), y);
+}
+
+/// 1 / (1 + e^-x).
+inline Float sigmoid(Float x) {
+  const Float one = Simd::broadcast(1.0f);
+  return Simd::div(one, Simd::add(one, exp(Simd::sub(Simd::zero(), x))));
+}
+
+/// 2 sigmoid(2x) - 1; the error is absolute, about 1e-7.
+inline Float tanh(Float x) {
+  const Float two = Simd::broadcast(2.0f);
+  return Simd::fma(two, sigmoid(Simd::mul(two, x)), Simd::broadcast(-1.0f));
+}
+
+/// Within 1.5e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
+inline Float erf(Float x) {
+  const Float one = Simd::broadcast(1.0f);
+  const Float size = Simd::abs(x);
+  const Float t = Simd::div(one, Simd::fma(Simd::broadcast(0.3275911f), size, one));
+  Float p = Simd::broadcast(1.061405429f);
+  for (float c : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
+    p = Simd::fma(p, t, Simd::broadcast(c));
+  const Float tail = Simd::mul(Simd::mul(p, t), exp(Simd::sub(Simd::zero(), Simd::mul(x, x))));
+  const Float y = Simd::sub(one, tail);
+  return Simd::where_less(x, Simd::zero(), Simd::sub(Simd::zero(), y), y);
+}
+
+}  // namespace
+}  // namespace halftone::cpu

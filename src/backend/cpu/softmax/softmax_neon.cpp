@@ -1,0 +1,7 @@
+#include "backend/cpu/softmax/softmax_simd.h"
+
+namespace halftone::cpu {
+
+const SoftmaxLoops softmax_neon_loops = kSoftmaxLoops;
+
+}  // namespace halftone::cpu
