@@ -94,6 +94,14 @@ const std::vector<std::string>& recipe_names() {
   return names;
 }
 
+std::string_view recipe_names_in_short() {
+  return "rtn-wB with B of 8, 6, 5, 4, 3, 2 bits (per channel), rtn-wBgN with groups of 128, 64, 32, "
+         "rtn-wBa8 and "
+         "rtn-wBa8-gN with int8 activations, each also -affine; rtn-wB-tensor; w4a8-g128; nf4, nf4-dq; "
+         "quantile4, "
+         "quantile3, quantile2; fp8-e4m3, fp8-e5m2";
+}
+
 Recipe find_recipe(std::string_view name) {
   for (const Recipe& recipe : named_recipes())
     if (recipe.name == name) return recipe;

@@ -38,6 +38,9 @@ Recipe find_recipe(std::string_view name);
 /// All names that find_recipe() knows, in the order in which they are listed.
 const std::vector<std::string>& recipe_names();
 
+/// The same names in one line, for --help.
+std::string_view recipe_names_in_short();
+
 /// A YAML recipe. `source` names the text in errors. Throws InputError with the line.
 Recipe parse_recipe(const std::string& text, const std::string& source);
 Recipe load_recipe(const fs::path& path);

@@ -38,7 +38,7 @@ struct QuantTargets {
 /// UsageError when two layers share weights and the recipe wants different encodings of them.
 QuantTargets find_targets(const Graph& graph, const Recipe& recipe);
 
-/// Whether `name` is an operator with weights in slot 1.
+/// Whether the operator of `node` has weights in slot 1.
 bool has_weights(const Node& node);
 
 }  // namespace halftone
