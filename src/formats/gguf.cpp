@@ -345,6 +345,8 @@ GgufContents parse_gguf(std::span<const std::byte> bytes, const std::string& sou
     contents.metadata.add(std::move(key), std::move(value));
   }
 
+  contents.metadata_end = reader.at();
+
   std::set<std::string> names;
   for (size_t i = 0; i < tensors; ++i) {
     const GgufTensor& tensor = contents.tensors.emplace_back(read_tensor(reader, source));
@@ -362,5 +364,13 @@ GgufContents parse_gguf(std::span<const std::byte> bytes, const std::string& sou
 
 GgufFile::GgufFile(const fs::path& path)
     : file_(MappedFile::open(path)), contents_(parse_gguf(file_->bytes(), path.string())) {}
+
+std::string gguf_metadata_only(const GgufFile& file) {
+  constexpr size_t kTensorCount = 8;  // the byte where their number stands
+  const std::span<const std::byte> bytes = file.file()->bytes().first(file.metadata_end());
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  text.replace(kTensorCount, sizeof(uint64_t), sizeof(uint64_t), '\0');
+  return text;
+}
 
 }  // namespace halftone

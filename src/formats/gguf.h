@@ -64,6 +64,7 @@ struct GgufContents {
   uint32_t version = 0;
   GgufMetadata metadata;
   std::vector<GgufTensor> tensors;  ///< by offset
+  size_t metadata_end = 0;          ///< byte of the file
 };
 
 /// Checks the whole file `bytes` of GGUF version 2 or 3: counts and lengths against what is left of the file
@@ -80,6 +81,7 @@ class GgufFile {
   const GgufMetadata& metadata() const { return contents_.metadata; }
   const std::vector<GgufTensor>& tensors() const { return contents_.tensors; }
   const std::shared_ptr<const MappedFile>& file() const { return file_; }
+  size_t metadata_end() const { return contents_.metadata_end; }
 
  private:
   std::shared_ptr<const MappedFile> file_;
@@ -90,5 +92,8 @@ class GgufFile {
 /// q and k rows of arch "llama" back in rotate-half order, the 1 that Gemma's norm weights carry taken off
 /// again. Throws UnsupportedError for an architecture or a tensor it does not know by name.
 Checkpoint gguf_checkpoint(const GgufFile& file);
+
+/// The bytes of a GGUF file of the same metadata (the vocabulary among them) and no tensors.
+std::string gguf_metadata_only(const GgufFile& file);
 
 }  // namespace halftone
