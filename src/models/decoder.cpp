@@ -1,6 +1,6 @@
 #include "models/decoder.h"
 
-#include <array>
+#include <cmath>
 
 #include "base/error.h"
 #include "models/weights.h"
@@ -42,7 +42,23 @@ Decoder::Decoder(const Checkpoint& checkpoint, const BuildOptions& options, cons
 }
 
 Constant Decoder::weight(const std::string& name, const Shape& shape) const {
-  return options_.weights ? options_.weights(name, shape) : checkpoint_.constant(name, shape);
+  Constant constant = options_.weights ? options_.weights(name, shape) : checkpoint_.constant(name, shape);
+  if (!is_float(constant.dtype()))
+    throw InputError("{}: tensor \"{}\": expected floating point, found {}", checkpoint_.path.string(), name,
+                     dtype_name(constant.dtype()));
+  return constant;
+}
+
+ValueId Decoder::small_weight(const std::string& name, const Constant& constant, float added) {
+  const Constant small = small_f32(constant, added);
+  const Tensor values = small.load();
+  for (int64_t i = 0; const float value : values.span<float>()) {
+    if (!std::isfinite(value))
+      throw InputError("{}: tensor \"{}\": element {} is {}, expected a finite number",
+                       checkpoint_.path.string(), name, i, value);
+    ++i;
+  }
+  return graph_.add_constant(name, small);
 }
 
 ValueId Decoder::node(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
@@ -79,14 +95,13 @@ ValueId Decoder::linear(const std::string& name, ValueId x, int64_t outputs, boo
   };
   std::vector<ValueId> operands = {
       x, graph_.add_constant(name + ".weight", parameter(".weight", {outputs, inputs}))};
-  if (bias) operands.push_back(graph_.add_constant(name + ".bias", small_f32(parameter(".bias", {outputs}))));
+  if (bias) operands.push_back(small_weight(name + ".bias", parameter(".bias", {outputs})));
   return node("Gemm", name, std::move(operands), {{"transB", int64_t{1}}});
 }
 
 ValueId Decoder::rms_norm(const std::string& name, ValueId x) {
   const int64_t width = graph_.value(x).type.shape.back();
-  const ValueId scale =
-      graph_.add_constant(name + ".weight", small_f32(weight(name + ".weight", {width}), norm_offset_));
+  const ValueId scale = small_weight(name + ".weight", weight(name + ".weight", {width}), norm_offset_);
   return node("RMSNormalization", name, {x, scale},
               {{"axis", int64_t{-1}}, {"epsilon", config_.norm_epsilon}});
 }

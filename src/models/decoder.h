@@ -80,6 +80,8 @@ class Decoder {
 
  private:
   Constant weight(const std::string& name, const Shape& shape) const;
+  /// Adds a norm's weights or a bias as f32, finite numbers all.
+  ValueId small_weight(const std::string& name, const Constant& constant, float added = 0);
   ValueId node(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
                Attributes attributes = {});
   ValueId scalar(const std::string& name, float value);

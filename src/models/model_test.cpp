@@ -1,5 +1,6 @@
 #include "models/model.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "models/test_checkpoint.h"
@@ -125,6 +126,23 @@ TEST(Model, NamesTensorsThatAreMissingOrMisshapen) {
   const std::string message = error_of<InputError>(checkpoint);
   EXPECT_TRUE(holds(message, "gate_proj.weight") && holds(message, "[49, 32]") && holds(message, "[48, 32]"))
       << message;
+}
+
+TEST(Model, NamesTensorsThatHoldNoNumbers) {
+  const std::string name = "model.layers.1.input_layernorm.weight";
+  auto with = [&](const Tensor& norm) {
+    const Checkpoint good = tiny_llama();
+    Checkpoint bad;
+    bad.path = good.path;
+    bad.config = good.config;
+    for (const std::string& tensor : good.names())
+      bad.add(tensor, tensor == name ? Constant(norm) : good.constant(tensor));
+    return error_of<InputError>(bad);
+  };
+  EXPECT_TRUE(holds(with(Tensor::zeros(DType::i32, {32})), name + "\": expected floating point, found i32"));
+  Tensor nan = Tensor::zeros(DType::f32, {32});
+  nan.mutable_view().span<float>()[7] = NAN;
+  EXPECT_TRUE(holds(with(nan), name + "\": element 7 is nan"));
 }
 
 TEST(Model, TheContextIsBoundedByTheModel) {
