@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "models/test_checkpoint.h"
+#include "shared_files.h"
 
 namespace halftone {
 namespace {
@@ -174,6 +175,18 @@ TEST(Model, SpecialTokensPreferTheGenerationConfiguration) {
 
 TEST(Model, AGraphThatIsNoLlmIsRefused) {
   EXPECT_THROW(llm_info(Graph()), UnsupportedError);
+}
+
+TEST(Model, ConfigurationsThatTheFuzzerKept) {
+  int built = 0;
+  for (const auto& entry : fs::directory_iterator(source_path("fuzz/corpus/llm_config"))) {
+    try {
+      llm_info(build_from_config(read_text(entry.path())));
+      ++built;
+    } catch (const Error&) {
+    }
+  }
+  EXPECT_GE(built, 8);  // one of each family at least
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "formats/checkpoint.h"
+#include "formats/hf_config.h"
+#include "models/model.h"
 
 namespace halftone {
 
@@ -60,6 +61,30 @@ inline Checkpoint tiny_phi3() {
     checkpoint.add(name + "mlp.gate_up_proj.weight", Constant(Tensor::zeros(DType::f32, {96, 32})));
   }
   return checkpoint;
+}
+
+/// Builds the graph that the text of a config.json asks for, with weights that are zero and within bounds: a
+/// model that is too large for a test is an InputError.
+inline Graph build_from_config(std::string_view text) {
+  class Zeros : public ConstantSource {
+   public:
+    explicit Zeros(const Shape& shape) : shape_(shape) {}
+    Tensor load() const override { return Tensor::zeros(DType::f32, shape_); }
+
+   private:
+    Shape shape_;
+  };
+  Checkpoint checkpoint;
+  checkpoint.path = "config";
+  checkpoint.config = parse_hf_config(text, "config");
+  int tensors = 0;
+  BuildOptions options;
+  options.weights = [&](const std::string& name, const Shape& shape) {
+    if (++tensors > 1000 || (shape.rank() == 1 && shape[0] > 100'000))
+      throw InputError("{}: too large a model", name);
+    return Constant(DType::f32, shape, std::make_shared<Zeros>(shape));
+  };
+  return build_llm(checkpoint, options);
 }
 
 }  // namespace halftone
