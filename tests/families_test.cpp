@@ -67,6 +67,24 @@ TEST_P(Families, ChunksThenTokenByToken) {
   EXPECT_LE(max_difference(logits, family.logits.span<float>()), kTolerance);
 }
 
+/// Weights in 16 bits mean the same as those numbers in 32. (The families' embedding scale, sqrt(64), has no
+/// rounding.)
+TEST_P(Families, SixteenBitWeights) {
+  const GoldenFamily family = load_golden_family(GetParam().family);
+  std::vector<std::vector<float>> logits;
+  for (bool widen : {false, true}) {
+    Checkpoint checkpoint;
+    checkpoint.config = family.checkpoint.config;
+    for (const std::string& name : family.checkpoint.names()) {
+      const Tensor narrow = rounded(family.checkpoint.constant(name).load(), DType::bf16);
+      checkpoint.add(name, Constant(widen ? to_f32(narrow) : narrow));
+    }
+    LlmRunner runner(build_llm(checkpoint, {.context = family.context}), backend());
+    logits.push_back(runner.append(family.ids));
+  }
+  EXPECT_LE(max_difference(logits[0], logits[1]), kTolerance);
+}
+
 INSTANTIATE_TEST_SUITE_P(Goldens, Families, testing::ValuesIn(settings()), [](const auto& test) {
   return test.param.family + (test.param.cpu ? "_cpu" : "_reference");
 });

@@ -43,6 +43,13 @@ inline Tensor golden_tensor(std::string_view name, const Shape& shape, double ce
   return tensor;
 }
 
+/// The same numbers, rounded to `dtype`.
+inline Tensor rounded(const Tensor& tensor, DType dtype) {
+  Tensor result = Tensor::allocate(dtype, tensor.shape());
+  store_floats(tensor.span<float>(), result.mutable_view(), 0);
+  return result;
+}
+
 inline GoldenFamily load_golden_family(const std::string& name) {
   const fs::path folder = source_path("src/models/testdata") / name;
   const Json golden = read_json(folder / "golden.json");
