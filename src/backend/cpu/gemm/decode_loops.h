@@ -10,13 +10,17 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
+constexpr bool is_plain(RowKind kind) {
+  return kind == RowKind::f32 || kind == RowKind::f16 || kind == RowKind::bf16;
+}
+
 template <class V>
 typename V::Float load_as(RowKind kind, const std::byte* from) {
   if (kind == RowKind::f32) return V::load(from);
   return kind == RowKind::f16 ? V::load_f16(from) : V::load_bf16(from);
 }
 
-/// 16 numbers of which the first `count` exist.
+/// 16 numbers of which the first `count` exist; the others are 0.
 template <class V>
 typename V::Float load_some(RowKind kind, const std::byte* from, int64_t count) {
   if (count >= kLanes) return load_as<V>(kind, from);
@@ -25,9 +29,8 @@ typename V::Float load_some(RowKind kind, const std::byte* from, int64_t count) 
   return load_as<V>(kind, padded);
 }
 
-/// One number, by way of a whole vector: for scales.
 template <class V>
-float load_one(RowKind kind, const std::byte* from, int64_t index) {
+float load_scale(RowKind kind, const std::byte* from, int64_t index) {
   if (kind == RowKind::f32) {
     float value;
     __builtin_memcpy(&value, from + index * 4, 4);
@@ -38,22 +41,8 @@ float load_one(RowKind kind, const std::byte* from, int64_t index) {
   return kind == RowKind::f16 ? V::f16(bits) : __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
 }
 
-/// The scale, zero point and minimum of one group of one row.
-struct GroupParams {
-  float scale, zero, minimum;
-};
-
-template <class V>
-GroupParams group_params(const WeightRows& w, int64_t row, int64_t group) {
-  const int64_t index = row * w.scale_step + group;
-  GroupParams params{load_one<V>(w.scale_kind, w.scales, index), static_cast<float>(w.shared_zero), 0};
-  if (w.zeros) params.zero = static_cast<float>(w.zeros[index]);
-  if (w.kind == RowKind::minimum) params.minimum = load_one<V>(w.scale_kind, w.minima, index);
-  return params;
-}
-
-/// Eight codes as the low bits of a word, from byte `from` on, reading nothing behind `end`.
-inline uint64_t code_word(const std::byte* from, const std::byte* end) {
+/// Eight bytes from `from` on, zeros in the place of those behind `end`.
+inline uint64_t load_word(const std::byte* from, const std::byte* end) {
   uint64_t word = 0;
   if (end - from >= 8) [[likely]]
     __builtin_memcpy(&word, from, 8);
@@ -62,52 +51,98 @@ inline uint64_t code_word(const std::byte* from, const std::byte* end) {
   return word;
 }
 
-/// 16 numbers of one group from codes that start on a byte.
-template <class V>
-typename V::Float decode_vector(const WeightRows& w, const std::byte* from, const GroupParams& params) {
-  const auto codes =
-      V::unpack_codes(code_word(from, w.data_end), code_word(from + w.bits, w.data_end), w.bits);
-  const auto scale = V::broadcast(params.scale);
-  if (w.kind == RowKind::table) return V::multiply(V::look_up(codes, w.table, w.bits), scale);
-  const auto value = V::to_float(codes);
-  if (w.kind == RowKind::minimum) return V::fma(value, scale, V::broadcast(params.minimum));
-  return V::multiply(V::subtract(value, V::broadcast(params.zero)), scale);
+/// Reads one row, a group of columns after another.
+template <class V, RowKind kKind>
+class RowDecoder {
+ public:
+  RowDecoder(const WeightRows& weights, int64_t row)
+      : w_(weights),
+        row_(row),
+        data_(weights.data + row * weights.row_bytes),
+        unpack_(weights.bits),
+        table_(weights) {}
+
+  /// The scale of a group; before its columns are read.
+  void set_group(int64_t group) {
+    if constexpr (is_plain(kKind)) return;
+    const int64_t index = row_ * w_.scale_step + group;
+    scale_ = V::broadcast(load_scale<V>(w_.scale_kind, w_.scales, index));
+    if constexpr (kKind == RowKind::integers)
+      offset_ = V::broadcast(static_cast<float>(w_.zeros ? w_.zeros[index] : w_.shared_zero));
+    if constexpr (kKind == RowKind::minimum)
+      offset_ = V::broadcast(load_scale<V>(w_.scale_kind, w_.minima, index));
+  }
+
+  /// Columns [k, k + 16). Those behind the group are anything.
+  typename V::Float all(int64_t k) const {
+    constexpr int64_t kAhead = 1024;
+    if constexpr (is_plain(kKind)) {
+      const std::byte* from = data_ + k * (kKind == RowKind::f32 ? 4 : 2);
+      __builtin_prefetch(from + kAhead);
+      return load_as<V>(kKind, from);
+    } else {
+      // Eight codes and the bits before them fit a word: with 8 bits a code there are none before.
+      const std::byte* from = data_ + k * w_.bits / 8;
+      const int64_t skip = k * w_.bits % 8;
+      __builtin_prefetch(from + kAhead);
+      const auto codes =
+          unpack_(load_word(from, w_.data_end) >> skip, load_word(from + w_.bits, w_.data_end) >> skip);
+      if constexpr (kKind == RowKind::table) return V::multiply(table_(codes), scale_);
+      const auto value = V::to_float(codes);
+      if constexpr (kKind == RowKind::minimum) return V::fma(value, scale_, offset_);
+      return V::multiply(V::subtract(value, offset_), scale_);
+    }
+  }
+
+  /// Columns [k, k + count), zeros behind them.
+  typename V::Float some(int64_t k, int64_t count) const {
+    if constexpr (is_plain(kKind)) {
+      return load_some<V>(kKind, data_ + k * (kKind == RowKind::f32 ? 4 : 2), count);
+    } else {
+      alignas(64) float values[kLanes];
+      V::store(values, all(k));
+      return load_some<V>(RowKind::f32, reinterpret_cast<const std::byte*>(values), count);
+    }
+  }
+
+ private:
+  const WeightRows& w_;
+  int64_t row_;
+  const std::byte* data_;
+  typename V::Unpacker unpack_;
+  typename V::Table table_;
+  typename V::Float scale_{}, offset_{};  // offset: the zero point or the minimum
+};
+
+/// Columns [begin, end) of one row as f32, zeros up to a multiple of 16 of them.
+template <class V, RowKind kKind>
+void decode_row_of(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
+  RowDecoder<V, kKind> decoder(w, row);
+  int64_t group = begin / w.group;
+  for (int64_t k = begin; k < end; ++group) {
+    const int64_t group_end = (group + 1) * w.group < end ? (group + 1) * w.group : end;
+    decoder.set_group(group);
+    for (; k + kLanes <= group_end; k += kLanes) V::store(out + k - begin, decoder.all(k));
+    if (k < group_end) V::store(out + k - begin, decoder.some(k, group_end - k));
+    k = group_end;
+  }
 }
 
-/// One number, whatever the group length.
-template <class V>
-float decode_one(const WeightRows& w, int64_t row, int64_t k) {
-  const std::byte* from = w.data + row * w.row_bytes + k * w.bits / 8;
-  const uint64_t word = code_word(from, w.data_end);
-  const uint64_t code = word >> (k * w.bits % 8) & ((uint64_t{1} << w.bits) - 1);
-  const GroupParams params = group_params<V>(w, row, k / w.group);
-  if (w.kind == RowKind::table) return w.table[code] * params.scale;
-  const float value = static_cast<float>(static_cast<int32_t>(code));
-  return w.kind == RowKind::minimum ? value * params.scale + params.minimum
-                                    : (value - params.zero) * params.scale;
-}
-
-/// Columns [begin, end) of one row as f32, `begin` a multiple of 16. Writes up to 15 elements more than that.
 template <class V>
 void decode_row(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
-  const std::byte* data = w.data + row * w.row_bytes;
-  if (w.kind == RowKind::f32 || w.kind == RowKind::f16 || w.kind == RowKind::bf16) {
-    const int64_t size = w.kind == RowKind::f32 ? 4 : 2;
-    for (int64_t k = begin; k < end; k += kLanes)
-      V::store(out + k - begin, load_some<V>(w.kind, data + k * size, end - k));
-    return;
-  }
-  if (w.group % 8 != 0 && w.group < w.k) {
-    for (int64_t k = begin; k < end; ++k) out[k - begin] = decode_one<V>(w, row, k);
-    return;
-  }
-  for (int64_t k = begin; k < end;) {
-    const int64_t group = k / w.group;
-    const int64_t group_end = (group + 1) * w.group < end ? (group + 1) * w.group : end;
-    const GroupParams params = group_params<V>(w, row, group);
-    for (; k < group_end; k += kLanes)
-      V::store(out + k - begin, decode_vector<V>(w, data + k * w.bits / 8, params));
-    k = group_end;
+  switch (w.kind) {
+    case RowKind::f32:
+      return decode_row_of<V, RowKind::f32>(w, row, begin, end, out);
+    case RowKind::f16:
+      return decode_row_of<V, RowKind::f16>(w, row, begin, end, out);
+    case RowKind::bf16:
+      return decode_row_of<V, RowKind::bf16>(w, row, begin, end, out);
+    case RowKind::integers:
+      return decode_row_of<V, RowKind::integers>(w, row, begin, end, out);
+    case RowKind::minimum:
+      return decode_row_of<V, RowKind::minimum>(w, row, begin, end, out);
+    case RowKind::table:
+      return decode_row_of<V, RowKind::table>(w, row, begin, end, out);
   }
 }
 

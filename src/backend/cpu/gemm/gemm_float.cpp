@@ -42,6 +42,7 @@ class StoredRows {
     view_.kind = row_kind(plain_.dtype());
     view_.n = n;
     view_.k = k;
+    view_.group = k;
     view_.row_bytes = k * static_cast<int64_t>(dtype_bytes(plain_.dtype()));
     view_.data = plain_.view().data;
     view_.data_end = view_.data + n * view_.row_bytes;
@@ -73,10 +74,10 @@ class StoredRows {
       v.kind = RowKind::table;
       std::vector<uint8_t> codes(size_t{1} << v.bits);
       std::iota(codes.begin(), codes.end(), uint8_t{0});
-      table_.resize(codes.size());
+      table_.resize(std::max<size_t>(codes.size(), 16));
       CodeParams params;
       if (!parts.codebook.empty()) params.codebook = parts.codebook.span<float>();
-      encoding.format->decode(codes, params, table_);
+      encoding.format->decode(codes, params, std::span(table_).first(codes.size()));
       v.table = table_.data();
     }
   }

@@ -30,7 +30,7 @@ struct WeightRows {
   const std::byte* minima;
   const uint8_t* zeros;  ///< null: shared_zero
   int32_t shared_zero;
-  const float* table;  ///< [2^bits]
+  const float* table;  ///< [2^bits], 16 at least
 };
 
 /// Where products go: Y = alpha * product + beta * C.

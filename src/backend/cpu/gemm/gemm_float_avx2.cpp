@@ -57,25 +57,39 @@ struct Avx2 {
   static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
 
   /// 16 codes: eight from the low bits of each word, four from each half of those.
-  static Codes unpack_codes(uint64_t first, uint64_t second, int bits) {
-    const __m256i shifts =
-        _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32(bits));
-    const __m256i mask = _mm256_set1_epi32((1 << bits) - 1);
-    return halves<Codes>([&](int i) {
-      const uint64_t word = i == 0 ? first : second;
-      const __m128i low = _mm_set1_epi32(static_cast<int32_t>(word));
-      const __m128i high = _mm_set1_epi32(static_cast<int32_t>(word >> (4 * bits)));
-      return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set_m128i(high, low), shifts), mask);
-    });
-  }
-  static Float look_up(Codes codes, const float* table, int bits) {
-    if (bits != 4) return halves<Float>([&](int i) { return _mm256_i32gather_ps(table, codes.half[i], 4); });
-    return halves<Float>([&](int i) {
-      const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), codes.half[i]);
-      const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), codes.half[i]);
-      return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes.half[i], 28)));
-    });
-  }
+  struct Unpacker {
+    int half_bits;
+    __m256i shifts, mask;
+    explicit Unpacker(int bits)
+        : half_bits(4 * bits),
+          shifts(_mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32(bits))),
+          mask(_mm256_set1_epi32((1 << bits) - 1)) {}
+    Codes operator()(uint64_t first, uint64_t second) const {
+      return halves<Codes>([&](int i) {
+        const uint64_t word = i == 0 ? first : second;
+        const __m128i low = _mm_set1_epi32(static_cast<int32_t>(word));
+        const __m128i high = _mm_set1_epi32(static_cast<int32_t>(word >> half_bits));
+        return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set_m128i(high, low), shifts), mask);
+      });
+    }
+  };
+  struct Table {
+    const float* values;
+    bool is_small;
+    Float small;  // 16 entries
+    explicit Table(const WeightRows& w)
+        : values(w.table), is_small(w.table && w.bits <= 4), small(broadcast(0.0f)) {
+      if (is_small) small = load(reinterpret_cast<const std::byte*>(values));
+    }
+    Float operator()(Codes codes) const {
+      return halves<Float>([&](int i) {
+        if (!is_small) return _mm256_i32gather_ps(values, codes.half[i], 4);
+        const __m256 low = _mm256_permutevar8x32_ps(small.half[0], codes.half[i]);
+        const __m256 high = _mm256_permutevar8x32_ps(small.half[1], codes.half[i]);
+        return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes.half[i], 28)));
+      });
+    }
+  };
 
   static void transpose(const float* from, int64_t step, float* to) {
     for (int r = 0; r < 16; ++r)

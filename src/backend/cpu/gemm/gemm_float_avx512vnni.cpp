@@ -29,17 +29,28 @@ struct Avx512 {
   static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
 
   /// 16 codes: eight from the low bits of each word.
-  static Codes unpack_codes(uint64_t first, uint64_t second, int bits) {
-    const __m128i words = _mm_set_epi64x(static_cast<int64_t>(second), static_cast<int64_t>(first));
-    const uint64_t starts = 0x0706050403020100u * static_cast<uint64_t>(bits);
-    const __m128i fields = _mm_multishift_epi64_epi8(_mm_set1_epi64x(static_cast<int64_t>(starts)), words);
-    const __m128i mask = _mm_set1_epi8(static_cast<char>((1 << bits) - 1));
-    return _mm512_cvtepu8_epi32(_mm_and_si128(fields, mask));
-  }
-  static Float look_up(Codes codes, const float* table, int bits) {
-    if (bits == 4) return _mm512_permutexvar_ps(codes, _mm512_loadu_ps(table));
-    return _mm512_i32gather_ps(codes, table, 4);
-  }
+  struct Unpacker {
+    __m128i starts, mask;
+    explicit Unpacker(int bits)
+        : starts(_mm_set1_epi64x(static_cast<int64_t>(0x0706050403020100u * static_cast<uint64_t>(bits)))),
+          mask(_mm_set1_epi8(static_cast<char>((1 << bits) - 1))) {}
+    Codes operator()(uint64_t first, uint64_t second) const {
+      const __m128i words = _mm_set_epi64x(static_cast<int64_t>(second), static_cast<int64_t>(first));
+      return _mm512_cvtepu8_epi32(_mm_and_si128(_mm_multishift_epi64_epi8(starts, words), mask));
+    }
+  };
+  struct Table {
+    const float* values;
+    bool is_small;
+    __m512 small;
+    explicit Table(const WeightRows& w)
+        : values(w.table), is_small(w.table && w.bits <= 4), small(_mm512_setzero_ps()) {
+      if (is_small) small = _mm512_loadu_ps(values);
+    }
+    Float operator()(Codes codes) const {
+      return is_small ? _mm512_permutexvar_ps(codes, small) : _mm512_i32gather_ps(codes, values, 4);
+    }
+  };
 
   /// 16 rows `step` apart -> 16 columns.
   static void transpose(const float* from, int64_t step, float* to) {

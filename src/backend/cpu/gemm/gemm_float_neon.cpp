@@ -59,23 +59,33 @@ struct Neon {
   }
 
   /// 16 codes: eight from the low bits of each word, four from each half of those.
-  static Codes unpack_codes(uint64_t first, uint64_t second, int bits) {
-    const int32_t steps[4] = {0, -bits, -2 * bits, -3 * bits};
-    const int32x4_t shifts = vld1q_s32(steps);
-    const uint32x4_t mask = vdupq_n_u32((1u << bits) - 1);
-    return parts<Codes>([&](int i) {
-      const uint64_t word = (i < 2 ? first : second) >> (i % 2 == 0 ? 0 : 4 * bits);
-      return vandq_u32(vshlq_u32(vdupq_n_u32(static_cast<uint32_t>(word)), shifts), mask);
-    });
-  }
-  static Float look_up(Codes codes, const float* table, int) {
-    return parts<Float>([&](int i) {
-      uint32_t at[4];
-      vst1q_u32(at, codes.part[i]);
-      const float values[4] = {table[at[0]], table[at[1]], table[at[2]], table[at[3]]};
-      return vld1q_f32(values);
-    });
-  }
+  struct Unpacker {
+    int half_bits;
+    int32x4_t shifts;
+    uint32x4_t mask;
+    explicit Unpacker(int bits) : half_bits(4 * bits), mask(vdupq_n_u32((1u << bits) - 1)) {
+      const int32_t steps[4] = {0, -bits, -2 * bits, -3 * bits};
+      shifts = vld1q_s32(steps);
+    }
+    Codes operator()(uint64_t first, uint64_t second) const {
+      return parts<Codes>([&](int i) {
+        const uint64_t word = (i < 2 ? first : second) >> (i % 2 == 0 ? 0 : half_bits);
+        return vandq_u32(vshlq_u32(vdupq_n_u32(static_cast<uint32_t>(word)), shifts), mask);
+      });
+    }
+  };
+  struct Table {
+    const float* values;
+    explicit Table(const WeightRows& w) : values(w.table) {}
+    Float operator()(Codes codes) const {
+      return parts<Float>([&](int i) {
+        uint32_t at[4];
+        vst1q_u32(at, codes.part[i]);
+        const float four[4] = {values[at[0]], values[at[1]], values[at[2]], values[at[3]]};
+        return vld1q_f32(four);
+      });
+    }
+  };
 
   static void transpose(const float* from, int64_t step, float* to) {
     for (int r = 0; r < 16; ++r)
