@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kFewRows = 8;
 /// Bytes of quantized activations worked on at a time: they are read once for every tile of panels.
 constexpr int64_t kChunkBytes = int64_t{2} << 20;
+/// Pieces of work are multiples of what few_rows() reads side by side.
+constexpr int64_t kStreams = 4;
 /// Bytes of weights that make a piece of work for one thread.
 constexpr int64_t kPieceBytes = int64_t{128} << 10;
 
@@ -89,7 +91,7 @@ class IntGemm : public PreparedKernel {
     const Addend::At c = addend_.at(run, first);
     const IntOutput out{y, c.alpha, c.beta, c.data, c.row_step, c.column_step};
     if (m <= kFewRows) {
-      const int64_t grain = std::max<int64_t>(1, kPieceBytes / weights.panel_bytes);
+      const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
       run.threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);
       });

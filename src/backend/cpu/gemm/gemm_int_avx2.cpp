@@ -17,6 +17,7 @@ struct Avx2 {
   };
   /// Whether codes of 8 bits need another dot() than fewer.
   static constexpr bool kWideDiffers = true;
+  static constexpr int kStreams = 2;  ///< panels read side by side
   static constexpr int kTileRows = 2, kTilePanels = 1;
 
   static constexpr int32_t code_bias(int) { return 0; }

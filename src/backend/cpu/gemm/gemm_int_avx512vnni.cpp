@@ -11,6 +11,7 @@ struct Avx512Vnni {
   using Codes = __m512i;  // u8, a quad of columns for each output
   /// Whether codes of 8 bits need another dot() than fewer.
   static constexpr bool kWideDiffers = false;
+  static constexpr int kStreams = 4;  ///< panels read side by side
   static constexpr int kTileRows = 6, kTilePanels = 2;
 
   /// What dot() subtracts from each code.

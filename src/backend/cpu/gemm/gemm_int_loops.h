@@ -140,84 +140,104 @@ struct Finish {
   }
 };
 
-/// kRows rows times one panel, unpacking codes in registers.
-template <class V, Mode kMode, int kBits, int kRows>
-void panel_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
-                      int64_t panel_index) {
+/// kRows rows times kPanels panels side by side, unpacking codes in registers: several streams keep more of
+/// the memory busy than one.
+template <class V, Mode kMode, int kBits, int kRows, int kPanels>
+void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
+                       int64_t first_panel) {
   constexpr int kQuads = 8 / kBits;
-  // Independent chains of dot products hide the instruction's latency; integer sums may be split at will.
-  constexpr int kChains = kRows == 1 ? 2 : 1;
-  constexpr int64_t kAhead = 2048;
-  const std::byte* panel = weights.data + panel_index * weights.panel_bytes;
-  const std::byte* codes = panel + weights.codes_offset;
-  const int8_t* a = rows.codes + m0 * rows.stride;
-  typename V::Float sum[kRows];
+  constexpr int64_t kAhead = 1024;
+  const std::byte* panel[kPanels];
+  const std::byte* codes[kPanels];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) sum[r] = V::broadcast(0.0f);
+  for (int p = 0; p < kPanels; ++p) {
+    panel[p] = weights.data + (first_panel + p) * weights.panel_bytes;
+    codes[p] = panel[p] + weights.codes_offset;
+  }
+  const int8_t* a = rows.codes + m0 * rows.stride;
+  typename V::Float sum[kRows][kPanels];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = V::broadcast(0.0f);
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
     const int32_t* sums = rows.sums + s * rows.rows + m0;
-    const Start<V, kMode> start(weights, panel, segment);
-    typename V::Int acc[kRows][kChains];
+    typename V::Int acc[kRows][kPanels];
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      acc[r][0] = start(sums[r]);
-#pragma GCC unroll 2
-      for (int c = 1; c < kChains; ++c) acc[r][c] = V::broadcast(int32_t{0});
+    for (int p = 0; p < kPanels; ++p) {
+      const Start<V, kMode> start(weights, panel[p], segment);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums[r]);
     }
     const int8_t* quad = a + segment.packed;
-    for (int64_t u = 0; u < segment.units; ++u, quad += kQuads * kQuad, codes += kUnitBytes) {
-      __builtin_prefetch(codes + kAhead);
-      typename V::Codes quads[kQuads];
-      V::template unpack<kBits>(codes, quads);
+    for (int64_t u = 0; u < segment.units; ++u, quad += kQuads * kQuad) {
 #pragma GCC unroll 4
-      for (int q = 0; q < kQuads; ++q)
+      for (int p = 0; p < kPanels; ++p, codes[p - 1] += kUnitBytes) {
+        __builtin_prefetch(codes[p] + kAhead);
+        typename V::Codes quads[kQuads];
+        V::template unpack<kBits>(codes[p], quads);
 #pragma GCC unroll 4
-        for (int r = 0; r < kRows; ++r)
-          acc[r][q % kChains] = V::template dot<kBits == 8>(acc[r][q % kChains], quads[q],
-                                                            V::quad(quad + r * rows.stride + q * kQuad));
+        for (int q = 0; q < kQuads; ++q)
+#pragma GCC unroll 4
+          for (int r = 0; r < kRows; ++r)
+            acc[r][p] =
+                V::template dot<kBits == 8>(acc[r][p], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+      }
     }
-    const Finish<V, kMode> add(weights, panel, segment);
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      const float* row_scale =
-          has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
-      sum[r] =
-          add(sum[r], kChains == 2 ? V::add(acc[r][0], acc[r][kChains - 1]) : acc[r][0], row_scale, sums[r]);
+    for (int p = 0; p < kPanels; ++p) {
+      const Finish<V, kMode> add(weights, panel[p], segment);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        const float* row_scale =
+            has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
+        sum[r][p] = add(sum[r][p], acc[r][p], row_scale, sums[r]);
+      }
     }
   }
-  alignas(64) float products[kRows][kPanelRows];
+  alignas(64) float products[kPanels][kRows][kPanelRows];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) V::store(products[r], sum[r]);
-  finish(products[0], kPanelRows, rows, out, m0, kRows, panel_index * kPanelRows, weights.n);
+  for (int p = 0; p < kPanels; ++p)
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) V::store(products[p][r], sum[r][p]);
+  for (int p = 0; p < kPanels; ++p)
+    finish(products[p][0], kPanelRows, rows, out, m0, kRows, (first_panel + p) * kPanelRows, weights.n);
+}
+
+template <class V, Mode kMode, int kBits, int kPanels>
+void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel) {
+  for (int64_t m = 0; m < rows.rows; m += 4) switch (rows.rows - m) {
+      case 1:
+        panels_times_rows<V, kMode, kBits, 1, kPanels>(weights, rows, out, m, panel);
+        break;
+      case 2:
+        panels_times_rows<V, kMode, kBits, 2, kPanels>(weights, rows, out, m, panel);
+        break;
+      case 3:
+        panels_times_rows<V, kMode, kBits, 3, kPanels>(weights, rows, out, m, panel);
+        break;
+      default:
+        panels_times_rows<V, kMode, kBits, 4, kPanels>(weights, rows, out, m, panel);
+    }
 }
 
 template <class V, Mode kMode, int kBits>
-void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
-  for (int64_t panel = begin; panel < end; ++panel)
-    for (int64_t m = 0; m < rows.rows; m += 4) switch (rows.rows - m) {
-        case 1:
-          panel_times_rows<V, kMode, kBits, 1>(weights, rows, out, m, panel);
-          break;
-        case 2:
-          panel_times_rows<V, kMode, kBits, 2>(weights, rows, out, m, panel);
-          break;
-        case 3:
-          panel_times_rows<V, kMode, kBits, 3>(weights, rows, out, m, panel);
-          break;
-        default:
-          panel_times_rows<V, kMode, kBits, 4>(weights, rows, out, m, panel);
-      }
+  int64_t panel = begin;
+  for (; panel + V::kStreams <= end; panel += V::kStreams)
+    few_rows_in<V, kMode, kBits, V::kStreams>(weights, rows, out, panel);
+  for (; panel < end; ++panel) few_rows_in<V, kMode, kBits, 1>(weights, rows, out, panel);
 }
 
 template <class V, Mode kMode>
 void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
-  if (weights.bits == 2) return few_rows_in<V, kMode, 2>(weights, rows, out, begin, end);
-  if (weights.bits == 4) return few_rows_in<V, kMode, 4>(weights, rows, out, begin, end);
-  return few_rows_in<V, kMode, 8>(weights, rows, out, begin, end);
+  if (weights.bits == 2) return few_rows_of<V, kMode, 2>(weights, rows, out, begin, end);
+  if (weights.bits == 4) return few_rows_of<V, kMode, 4>(weights, rows, out, begin, end);
+  return few_rows_of<V, kMode, 8>(weights, rows, out, begin, end);
 }
 
 template <class V>

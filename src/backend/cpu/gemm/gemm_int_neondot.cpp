@@ -17,6 +17,7 @@ struct NeonDot {
   };
   /// Whether codes of 8 bits need another dot() than fewer.
   static constexpr bool kWideDiffers = true;
+  static constexpr int kStreams = 2;  ///< panels read side by side
   static constexpr int kTileRows = 2, kTilePanels = 1;
 
   /// vdotq_s32 multiplies signed bytes: codes of 8 bits are taken less 128.
