@@ -76,6 +76,7 @@ class Engine {
   const Plan& plan() const { return *plan_; }
   Session& session() { return session_; }
   const KvBlocks& blocks() const { return blocks_; }
+  KvFormat kv_format() const { return cache_.layout().format; }
   /// Bytes of keys and values of one token, all layers.
   size_t kv_bytes_per_token() const { return KvCache::bytes_per_token(cache_.layout()); }
 

@@ -1,0 +1,31 @@
+#include "cli/text_model.h"
+
+#include "cli/progress.h"
+
+namespace halftone::cli {
+
+EngineOptions engine_options(const ModelOptions& options) {
+  EngineOptions settings;
+  settings.backend = options.backend;
+  settings.exact = options.exact;
+  settings.context = options.context;
+  settings.kv_format = options.kv;
+  return settings;
+}
+
+TextModel open_text_model(const ModelOptions& options) {
+  return compile_text_model(load_llm(options.model, options.context), options);
+}
+
+TextModel compile_text_model(LlmModel model, const ModelOptions& options) {
+  TextModel text{std::move(model), std::make_unique<ThreadPool>(options.threads), nullptr};
+  Progress progress("packing weights", options.json);
+  EngineOptions settings = engine_options(options);
+  settings.progress = [&](int done, int total) { progress.update(done, total); };
+  text.engine = std::make_unique<Engine>(std::move(text.model.graph), settings, *text.threads);
+  progress.finish();
+  if (options.explain) fmt::print(stderr, "{}\n", text.engine->plan().explain());
+  return text;
+}
+
+}  // namespace halftone::cli
