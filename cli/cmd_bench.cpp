@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/command.h"
+#include "cli/model_options.h"
+#include "cli/progress.h"
+#include "cli/table.h"
+#include "cli/text_model.h"
+#include "cost/probe.h"
+#include "eval/speed.h"
+#include "llm/generate.h"
+#include "models/synthetic.h"
+#include "quant/quantize_graph.h"
+
+namespace halftone::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string synthetic;
+  std::string recipe;
+  std::vector<int> prompt_tokens = {512};
+  std::vector<int> generated_tokens = {128};
+  std::vector<int> depths = {0};
+  int repetitions = 3;
+};
+
+struct Row {
+  std::string test;
+  SpeedSamples samples;
+  SpeedWork work;
+  double roof_share;
+  const char* roof;  ///< what the share is of
+};
+
+std::vector<SpeedTest> tests_of(const Options& options) {
+  std::vector<SpeedTest> tests;
+  for (int depth : options.depths) {
+    for (int tokens : options.prompt_tokens)
+      if (tokens > 0) tests.push_back({SpeedTest::Phase::prefill, tokens, depth});
+    for (int tokens : options.generated_tokens)
+      if (tokens > 0) tests.push_back({SpeedTest::Phase::decode, tokens, depth});
+  }
+  if (tests.empty()) throw UsageError("nothing to measure: both -p and -n are 0");
+  return tests;
+}
+
+int longest(const std::vector<SpeedTest>& tests) {
+  int tokens = 0;
+  for (const SpeedTest& test : tests) tokens = std::max(tokens, test.depth + test.tokens);
+  return tokens;
+}
+
+Graph make_graph(const Options& options, int context) {
+  if (options.synthetic.empty()) return load_llm(options.model.model, context).graph;
+  BuildOptions build;
+  build.context = context;
+  return build_synthetic_llm(options.synthetic, build);
+}
+
+bool computes_in_int8(const Plan& plan) {
+  for (const Node& node : plan.graph().nodes())
+    for (const auto& encoding : node.use_encodings)
+      if (encoding && encoding->timing == Timing::dynamic) return true;
+  return false;
+}
+
+OrderedJson report_json(const Options& options, const std::vector<Row>& rows, int threads, double before,
+                        double after, const Engine& engine) {
+  OrderedJson report;
+  report["model"] = options.synthetic.empty() ? options.model.model : "synthetic " + options.synthetic;
+  report["recipe"] = options.recipe;
+  report["threads"] = threads;
+  report["packed_bytes"] = engine.plan().packed_bytes();
+  report["read_bandwidth_before"] = before;
+  report["read_bandwidth_after"] = after;
+  report["peak_memory_bytes"] = peak_memory_bytes();
+  report["rows"] = OrderedJson::array();
+  for (const Row& row : rows) {
+    OrderedJson json;
+    json["test"] = row.test;
+    json["tokens_per_s_median"] = row.samples.median();
+    json["tokens_per_s_spread"] = row.samples.spread();
+    json["bytes_per_token"] = row.work.bytes_per_token;
+    json["flops_per_token"] = row.work.flops_per_token;
+    json["roof_share"] = row.roof_share;
+    json["roof"] = row.roof;
+    report["rows"].push_back(json);
+  }
+  return report;
+}
+
+void bench(const Options& options) {
+  if (options.model.model.empty() == options.synthetic.empty())
+    throw UsageError("give either -m MODEL or --synthetic SHAPE");
+  ThreadPool threads(options.model.threads);
+  const std::vector<SpeedTest> tests = tests_of(options);
+  const int context = std::max(options.model.context, longest(tests));
+
+  Graph graph = make_graph(options, context);
+  if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
+  EngineOptions settings = engine_options(options.model);
+  settings.context = context;
+  Progress packing("packing", options.model.json);
+  settings.progress = [&](int done, int total) { packing.update(done, total); };
+  Engine engine(std::move(graph), settings, threads);
+  packing.finish();
+  if (options.model.explain) fmt::print(stderr, "{}", engine.plan().explain());
+
+  const double before = read_bandwidth(threads);
+  const bool int8 = computes_in_int8(engine.plan());
+  const double peak = int8 ? peak_int8_ops(threads) : peak_f32_flops(threads);
+  std::vector<Row> rows;
+  for (const SpeedTest& test : tests) {
+    Progress progress(test.name(), options.model.json);
+    rows.push_back({test.name(),
+                    measure_speed(engine, test, options.repetitions,
+                                  [&](int done, int total) { progress.update(done, total); }),
+                    work_of(engine, test), 0, ""});
+  }
+  const double after = read_bandwidth(threads);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const bool decode = tests[i].phase == SpeedTest::Phase::decode;
+    const double used =
+        (decode ? rows[i].work.bytes_per_token : rows[i].work.flops_per_token) * rows[i].samples.median();
+    rows[i].roof_share = used / (decode ? std::max(before, after) : peak);
+    rows[i].roof = decode ? "read bandwidth" : int8 ? "int8 peak" : "f32 peak";
+  }
+  if (options.model.json)
+    return print_json(report_json(options, rows, threads.size(), before, after, engine));
+
+  using Align = Table::Align;
+  Table table(
+      {{"test", Align::left}, {"tok/s"}, {"spread"}, {"bytes/token"}, {"roof share"}, {"of", Align::left}});
+  for (const Row& row : rows)
+    table.add_row({row.test, fmt::format("{:.2f}", row.samples.median()),
+                   fmt::format("± {:.1f} %", row.samples.spread() * 100),
+                   bytes_text(row.work.bytes_per_token), fmt::format("{:.1f} %", row.roof_share * 100),
+                   row.roof});
+  print_text(table.str());
+  print_text(fmt::format(
+      "{} threads; packed weights {}; read bandwidth {:.1f} GB/s before, {:.1f} after; {} {:.0f} G/s\n",
+      threads.size(), bytes_text(static_cast<double>(engine.plan().packed_bytes())), before / 1e9,
+      after / 1e9, int8 ? "int8 peak" : "f32 peak", peak / 1e9));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("bench", "Time prefill and decode; print the share of the machine's measured roof");
+  add_model_options(*command, options->model, false);
+  command
+      ->add_option("--synthetic", options->synthetic,
+                   "A known shape with random weights made in memory, no file")
+      ->type_name("SHAPE");
+  command
+      ->add_option("--recipe", options->recipe, "Quantize in memory first (a recipe's name or a .yaml file)")
+      ->type_name("R");
+  command
+      ->add_option("-p,--prompt-tokens", options->prompt_tokens,
+                   "Prompt lengths (0: none), separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command
+      ->add_option("-n,--gen-tokens", options->generated_tokens,
+                   "Tokens generated (0: none), separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-d,--depth", options->depths, "Tokens in the cache beforehand, separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions")
+      ->check(CLI::Range(1, 1000));
+  command->footer(
+      "Shapes: " + fmt::format("{}", fmt::join(synthetic_shapes(), ", ")) +
+      "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2");
+  command->callback([options] { bench(*options); });
+}
+
+}  // namespace halftone::cli
