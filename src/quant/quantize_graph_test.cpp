@@ -61,7 +61,7 @@ class WordModel {
 const LayerReport& layer(const QuantReport& report, const std::string& name) {
   for (const LayerReport& each : report.layers)
     if (each.layer == name) return each;
-  throw std::logic_error("no layer " + name);
+  throw std::out_of_range(name);
 }
 
 TEST(QuantizeGraph, FindsWeightsByStructure) {
@@ -183,7 +183,7 @@ TEST(QuantizeGraph, LayersThatShareWeightsMustAgree) {
     WordModel other(false);
     other.graph.add_output(other.node("Gemm", "second", {norm, up}, {{"transB", int64_t{1}}}), "second");
     const Recipe recipe =
-        parse_recipe(std::string("rules: [{match: second, ") + rule + "}, {weights: {format: int4}}]", "r");
+        parse_recipe(fmt::format("rules: [{{match: second, {}}}, {{weights: {{format: int4}}}}]", rule), "r");
     EXPECT_THROW(quantize_graph(other.graph, recipe), UsageError) << rule;
   }
 }

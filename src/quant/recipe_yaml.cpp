@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <charconv>
 #include <span>
+#include <sstream>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "base/error.h"
@@ -22,7 +24,7 @@ class Reader {
 
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw InputError("{}: line {}: {}", source_, node_.Mark().line + 1,
+    throw InputError("{}: line {}: {}", source_, std::max(node_.Mark().line, 0) + 1,
                      fmt::format(format, std::forward<Args>(args)...));
   }
 
@@ -212,20 +214,44 @@ Recipe read_recipe(const Reader& reader, const std::string& source) {
   return recipe;
 }
 
+/// Parses without building anything.
+class Ignore final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+};
+
+/// Whether anything follows the first document. (YAML::LoadAll() finds documents without end in text such as
+/// ",[".)
+bool has_second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Ignore ignore;
+  return parser.HandleNextDocument(ignore) && parser.HandleNextDocument(ignore);
+}
+
 }  // namespace
 
 Recipe parse_recipe(const std::string& text, const std::string& source) {
   if (text.size() > kMaxFileBytes)
     throw InputError("{}: {} bytes; a recipe has at most {}", source, text.size(), kMaxFileBytes);
-  std::vector<YAML::Node> documents;
+  YAML::Node document;
   try {
-    documents = YAML::LoadAll(text);
+    if (has_second_document(text)) throw InputError("{}: more than one YAML document", source);
+    document = YAML::Load(text);
   } catch (const YAML::Exception& error) {
     throw InputError("{}: line {}: not YAML: {}", source, error.mark.line + 1, error.msg);
   }
-  if (documents.size() != 1)
-    throw InputError("{}: expected one YAML document, found {}", source, documents.size());
-  return read_recipe(Reader(documents[0], source), source);
+  return read_recipe(Reader(document, source), source);
 }
 
 Recipe load_recipe(const fs::path& path) {
