@@ -42,6 +42,9 @@ class PipelineTokenizer final : public Tokenizer {
   explicit PipelineTokenizer(Pipeline pipeline) : p_(std::move(pipeline)) {}
 
   std::vector<TokenId> encode(std::string_view text, bool add_special, bool parse_special) const override {
+    constexpr size_t kMaxText = size_t{1} << 30;
+    if (text.size() > kMaxText)
+      throw InputError("a text of {} bytes; at most {} are encoded at once", text.size(), kMaxText);
     std::string repaired;
     if (!is_utf8(text)) text = repaired = repair_utf8(text);
     std::vector<TokenId> ids;
