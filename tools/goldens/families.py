@@ -1,6 +1,6 @@
 """Goldens of the LLM families: logits of small models by Hugging Face transformers.
 
-    python3 -m venv venv && venv/bin/pip install torch transformers numpy
+    python3 -m venv venv && venv/bin/pip install torch==2.13.0 transformers==5.23.0 numpy
     venv/bin/python tools/goldens/families.py [CASE...]
 
 writes src/models/testdata/CASE/ for each case: `config.json` (as a checkpoint on the hub would have it),
