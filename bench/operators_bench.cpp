@@ -1,0 +1,216 @@
+// Times the kernels beside Gemm at the shape of Llama-3-8B: one layer's worth, for decoding one token and for
+// a prefill of 512, and prints the share of the machine's read bandwidth (or of its peak, where products
+// count more).
+//
+//   operators_bench [--threads N] [--op NAME] [--depth TOKENS[,TOKENS...]] [--cpu-time]
+// --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
+// it; meant for --threads 1). Results are checked against the reference by the tests, here for finite numbers.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <string>
+
+#include "backend/cpu/cpu.h"
+#include "cost/probe.h"
+#include "op_run.h"
+#include "ops/paged_attention/paged_attention.h"
+#include "paged_sequences.h"
+
+using namespace halftone;
+
+namespace {
+
+constexpr int kLayers = 32, kHidden = 4096, kMlp = 14336, kHeads = 32, kKvHeads = 8, kHeadDim = 128;
+constexpr int kBlockTokens = 32;
+constexpr double kSeconds = 0.3;
+
+struct Roofs {
+  double bandwidth, flops;
+};
+
+/// Whether to count the CPU time of the first thread instead of the clock's.
+bool cpu_time = false;
+
+double now() {
+  timespec time{};
+  clock_gettime(cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Median seconds of one call.
+double time_calls(const std::function<void()>& call) {
+  call();
+  std::vector<double> times;
+  double all = 0;
+  while (times.size() < 5 || (all < kSeconds && times.size() < 2000)) {
+    const double start = now();
+    call();
+    times.push_back(now() - start);
+    all += times.back();
+  }
+  std::nth_element(times.begin(), times.begin() + static_cast<int64_t>(times.size() / 2), times.end());
+  return times[times.size() / 2];
+}
+
+/// One prepared kernel on one use, with its memory.
+class Call {
+ public:
+  Call(const Kernel& kernel, OpRun& op, ThreadPool& threads)
+      : op_(op), threads_(threads), prepared_(kernel.prepare(op.site(), threads)), outputs_(op.outputs()) {
+    workspace_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(prepared_->workspace_bytes(op.site()))});
+    views_ = OpRun::views(outputs_);
+    site_ = op.site();
+  }
+  void operator()() {
+    prepared_->run({site_, op_.operands(), views_, workspace_.mutable_view().bytes(), threads_});
+  }
+  const OpSite& site() const { return site_; }
+  bool finite() const {
+    const auto y = outputs_[0].span<float>();
+    return std::all_of(y.begin(), y.end(), [](float x) { return std::isfinite(x); });
+  }
+
+ private:
+  OpRun& op_;
+  ThreadPool& threads_;
+  std::unique_ptr<PreparedKernel> prepared_;
+  std::vector<Tensor> outputs_;
+  Tensor workspace_;
+  std::vector<MutableTensorView> views_;
+  OpSite site_;
+};
+
+void print_row(const Kernel& kernel, const std::string& what, double seconds, double bytes, double flops,
+               const Roofs& roofs, bool finite) {
+  fmt::print("{:<28} {:<22} {:>10.1f} {:>8.1f} {:>5.0f}% {:>9.1f} {:>5.0f}%{}\n", kernel.name, what,
+             seconds * 1e6, bytes / seconds / 1e9, 100 * bytes / seconds / roofs.bandwidth,
+             flops / seconds / 1e9, 100 * flops / seconds / roofs.flops, finite ? "" : "  NOT FINITE");
+  std::fflush(stdout);
+}
+
+/// Kernels of `op` that run here; the best alone unless asked for by name.
+std::vector<const Kernel*> kernels_of(std::string_view op, const std::string& asked) {
+  std::vector<const Kernel*> found;
+  for (const Kernel& kernel : cpu_backend().kernels())
+    if (kernel.op == op && cpu_has(kernel.isa) && (asked == op || (asked.empty() && found.empty())))
+      found.push_back(&kernel);
+  return found;
+}
+
+void bench_map(const std::string& op, const std::string& asked, const std::function<void(OpRun&)>& fill,
+               Attributes attributes, const std::string& what, ThreadPool& threads, const Roofs& roofs) {
+  for (const Kernel* kernel : kernels_of(op, asked)) {
+    OpRun run(*find_op(op), attributes);
+    fill(run);
+    Call call(*kernel, run, threads);
+    const double seconds = time_calls(std::ref(call));
+    const Cost cost = find_op(op)->cost(call.site());
+    print_row(*kernel, what, seconds, cost.activation_bytes + cost.weight_bytes, cost.flops, roofs,
+              call.finite());
+  }
+}
+
+/// Layers in turn, so that each call finds its keys and values in memory and not in a cache.
+void bench_attention(const std::string& asked, int rows, int depth, KvFormat format, ThreadPool& threads,
+                     const Roofs& roofs) {
+  const std::vector<SequenceSpan> spans = {{0, rows, depth}};
+  const PagedSequences table(spans, kBlockTokens);
+  KvCache cache({kLayers, kKvHeads, kHeadDim, kBlockTokens, format}, table.block_count);
+  const Tensor past = random_tensor({kHeadDim}, 1);
+  for (int layer = 0; layer < kLayers; ++layer)
+    for (int position = 0; position < depth; ++position)
+      for (int head = 0; head < kKvHeads; ++head)
+        cache.store(layer, position / kBlockTokens, head, position % kBlockTokens, past.span<float>(),
+                    past.span<float>());
+  const Tensor q = random_tensor({rows, kHeads * kHeadDim}, 2);
+  const Tensor k = random_tensor({rows, kKvHeads * kHeadDim}, 3);
+  for (const Kernel* kernel : kernels_of("PagedAttention", asked)) {
+    std::deque<OpRun> uses;
+    std::deque<Call> calls;
+    for (int64_t layer = 0; layer < kLayers; ++layer) {
+      uses.emplace_back(
+          paged_attention_schema(),
+          Attributes{{"num_heads", int64_t{kHeads}}, {"kv_heads", int64_t{kKvHeads}}, {"layer", layer}});
+      uses.back().input(q).input(k).input(k).input(table.sequences).input(table.blocks).state(cache);
+      calls.emplace_back(*kernel, uses.back(), threads);
+    }
+    const double seconds = time_calls([&] {
+                             for (Call& call : calls) call();
+                           }) /
+                           kLayers;
+    const double seen = depth + (rows + 1) / 2.0;
+    const double bytes =
+        static_cast<double>(KvCache::bytes_per_token(cache.layout())) / kLayers * (depth + rows);
+    print_row(*kernel, fmt::format("{} rows @ {} {}", rows, depth, kv_format_name(format)), seconds, bytes,
+              4.0 * rows * seen * kHeads * kHeadDim, roofs, calls.front().finite());
+  }
+}
+
+void run(int argc, char** argv) {
+  int thread_count = 0;
+  std::string asked;
+  std::vector<int> depths = {0, 1024, 4096};
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    if (flag == "--cpu-time") {
+      cpu_time = true;
+      continue;
+    }
+    std::string value;
+    if (i + 1 < argc) value = argv[++i];
+    if (flag == "--threads") {
+      thread_count = std::atoi(value.c_str());
+    } else if (flag == "--op") {
+      asked = value;
+    } else if (flag == "--depth") {
+      depths.clear();
+      for (size_t at = 0; at < value.size(); at = std::min(value.find(',', at), value.size() - 1) + 1)
+        depths.push_back(std::max(0, std::atoi(value.c_str() + at)));
+    } else {
+      throw UsageError("unknown flag {}", flag);
+    }
+  }
+  ThreadPool threads(thread_count);
+  const Roofs roofs{read_bandwidth(threads), peak_f32_flops(threads)};
+  fmt::print("{}, {} threads: reads {:.1f} GB/s, f32 {:.0f} GFLOPS\n", cpu_model_name(), threads.size(),
+             roofs.bandwidth / 1e9, roofs.flops / 1e9);
+  fmt::print("{:<28} {:<22} {:>10} {:>8} {:>6} {:>9} {:>6}\n", "kernel", "", "us", "GB/s", "roof", "GFLOPS",
+             "roof");
+  for (int64_t rows : {1, 512}) {
+    const std::string what = fmt::format("{} rows", rows);
+    const Tensor hidden = random_tensor({rows, kHidden}, 1);
+    const Tensor scale = random_tensor({kHidden}, 2);
+    const Tensor mlp = random_tensor({rows, kMlp}, 3);
+    const Tensor table = random_tensor({1024, kHeadDim / 2}, 4);
+    Tensor positions = Tensor::zeros(DType::i64, {rows});
+    bench_map(
+        "RMSNormalization", asked, [&](OpRun& r) { r.input(hidden).input(scale); }, {}, what, threads, roofs);
+    bench_map(
+        "SkipRMSNormalization", asked, [&](OpRun& r) { r.input(hidden).input(hidden).input(scale); }, {},
+        what, threads, roofs);
+    bench_map(
+        "RotaryEmbedding", asked,
+        [&](OpRun& r) { r.input(hidden).input(table).input(table).input(positions); },
+        {{"num_heads", int64_t{kHeads}}}, what, threads, roofs);
+    bench_map(
+        "GatedActivation", asked, [&](OpRun& r) { r.input(mlp).input(mlp); }, {}, what, threads, roofs);
+    bench_map(
+        "Add", asked, [&](OpRun& r) { r.input(hidden).input(hidden); }, {}, what, threads, roofs);
+    if (!asked.empty() && asked != "PagedAttention") continue;
+    for (int depth : depths)
+      for (KvFormat format : {KvFormat::f16, KvFormat::int8})
+        bench_attention(asked, static_cast<int>(rows), depth, format, threads, roofs);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  run(argc, argv);
+  return 0;
+} catch (const Error& error) {
+  fmt::print(stderr, "operators_bench: {}\n", error.what());
+  return static_cast<int>(error.code());
+}
