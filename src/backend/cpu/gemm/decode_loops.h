@@ -114,7 +114,7 @@ class RowDecoder {
   typename V::Float scale_{}, offset_{};  // offset: the zero point or the minimum
 };
 
-/// Columns [begin, end) of one row as f32, zeros up to a multiple of 16 of them.
+/// Columns [begin, end) of one row as f32. Writes up to 15 elements more.
 template <class V, RowKind kKind>
 void decode_row_of(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
   RowDecoder<V, kKind> decoder(w, row);

@@ -13,6 +13,8 @@ namespace {
 
 /// Bytes of weights that make a piece of work for one thread.
 constexpr int64_t kPieceBytes = int64_t{128} << 10;
+/// Rows of A worked on at a time: they are copied, and each weight is decoded once for them.
+constexpr int64_t kChunkRows = 256;
 
 RowKind row_kind(DType dtype) {
   return dtype == DType::f32 ? RowKind::f32 : dtype == DType::f16 ? RowKind::f16 : RowKind::bf16;
@@ -107,24 +109,48 @@ class FloatGemm : public PreparedKernel {
   bool keeps(size_t i) const override { return i == 1 || (i == 2 && addend_.is_constant()); }
   size_t packed_bytes() const override { return rows_.bytes() + addend_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
-    return gemm_extent(site).m > kFewFloatRows ? static_cast<size_t>(workers_ * loops_.scratch_bytes) : 0;
+    const int64_t m = gemm_extent(site).m;
+    if (m <= kFewFloatRows) return 0;
+    return static_cast<size_t>(workers_ * loops_.scratch_bytes +
+                               std::min(m, kChunkRows) * row_step() * int64_t{sizeof(float)});
   }
 
   void run(const KernelRun& run) const override {
     const WeightRows& weights = rows_.view();
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
-    const Addend::At c = addend_.at(run, 0);
-    const FloatOutput out{
-        run.outputs[0].span<float>().data(), c.alpha, c.beta, c.data, c.row_step, c.column_step};
-    if (m <= kFewFloatRows) {
-      const int64_t grain =
-          round_up(std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, weights.row_bytes)), int64_t{4});
-      run.threads.parallel_for(weights.n, grain, [&](int64_t begin, int64_t end) {
-        loops_.few_rows(weights, a, m, out, begin, end);
-      });
+    float* y = run.outputs[0].span<float>().data();
+    if (m > kFewFloatRows) {
+      for (int64_t first = 0; first < m; first += kChunkRows)
+        run_chunk(run, a + first * weights.k, y + first * weights.n, first, std::min(kChunkRows, m - first));
       return;
     }
+    const FloatOutput out = output(run, y, 0);
+    const int64_t grain =
+        round_up(std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, weights.row_bytes)), int64_t{4});
+    run.threads.parallel_for(weights.n, grain, [&](int64_t begin, int64_t end) {
+      loops_.few_rows(weights, a, m, out, begin, end);
+    });
+  }
+
+ private:
+  /// Between rows of A in the workspace: an odd number of cache lines, so that the rows of a tile do not fall
+  /// into the same cache sets, as they would with the usual powers of two.
+  int64_t row_step() const { return round_up(rows_.view().k, int64_t{16}) | 16; }
+
+  FloatOutput output(const KernelRun& run, float* y, int64_t first_row) const {
+    const Addend::At c = addend_.at(run, first_row);
+    return {y, c.alpha, c.beta, c.data, c.row_step, c.column_step};
+  }
+
+  void run_chunk(const KernelRun& run, const float* a, float* y, int64_t first, int64_t m) const {
+    const WeightRows& weights = rows_.view();
+    const FloatOutput out = output(run, y, first);
+    float* rows = reinterpret_cast<float*>(run.workspace.data() + workers_ * loops_.scratch_bytes);
+    run.threads.parallel_for(m, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        std::copy_n(a + row * weights.k, weights.k, rows + row * row_step());
+    });
     // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves.
     const int64_t tiles = ceil_div(weights.n, loops_.tile_outputs);
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), tiles});
@@ -132,13 +158,12 @@ class FloatGemm : public PreparedKernel {
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker)
         for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
-          loops_.many_rows(weights, a, m, out, tile * loops_.tile_outputs,
+          loops_.many_rows(weights, rows, row_step(), m, out, tile * loops_.tile_outputs,
                            std::min((tile + 1) * loops_.tile_outputs, weights.n),
                            run.workspace.data() + worker * loops_.scratch_bytes);
     });
   }
 
- private:
   const FloatGemmLoops& loops_;
   StoredRows rows_;
   Addend addend_;

@@ -48,9 +48,10 @@ struct FloatGemmLoops {
   /// All rows of `a` [m, k] (few) times outputs [begin, end), reading the weights once.
   void (*few_rows)(const WeightRows& weights, const float* a, int64_t m, const FloatOutput& out,
                    int64_t begin, int64_t end);
-  /// All rows times outputs [begin, end), tile_outputs at most. Scratch: 64-byte aligned.
-  void (*many_rows)(const WeightRows& weights, const float* a, int64_t m, const FloatOutput& out,
-                    int64_t begin, int64_t end, std::byte* scratch);
+  /// All rows, a_step elements apart, times outputs [begin, end), tile_outputs at most. Scratch: 64-byte
+  /// aligned.
+  void (*many_rows)(const WeightRows& weights, const float* a, int64_t a_step, int64_t m,
+                    const FloatOutput& out, int64_t begin, int64_t end, std::byte* scratch);
 };
 
 /// Rows that few_rows() takes.

@@ -147,8 +147,8 @@ void float_tiles(const float* a, int64_t a_step, int64_t m, const float* panels,
 }
 
 template <class V>
-void many_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
-               int64_t end, std::byte* scratch) {
+void many_rows(const WeightRows& w, const float* a, int64_t a_step, int64_t m, const FloatOutput& out,
+               int64_t begin, int64_t end, std::byte* scratch) {
   auto* panels = reinterpret_cast<float*>(scratch);
   float* rows = panels + V::kTilePanels * kManyColumns * kLanes;  // [16][kManyColumns]
   for (int64_t k = 0; k < w.k; k += kManyColumns) {
@@ -161,18 +161,20 @@ void many_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput
       for (int64_t i = 0; i < count; i += kLanes)
         V::transpose(rows + i, kManyColumns, panels + (p * kManyColumns + i) * kLanes);
     }
-    float_tiles<V>(a + k, w.k, m, panels, count, out.y + begin, w.n, end - begin, k == 0);
+    float_tiles<V>(a + k, a_step, m, panels, count, out.y + begin, w.n, end - begin, k == 0);
   }
   finish(out, m, w.n, begin, end);
 }
 
+/// The panels, 16 rows as they are decoded, and what decode_row() writes behind the last.
 template <class V>
-constexpr FloatGemmLoops kFloatGemmLoops = {
-    V::kTilePanels* kLanes,
-    (V::kTilePanels + 1) * kManyColumns* kLanes* static_cast<int64_t>(sizeof(float)),
-    few_rows<V>,
-    many_rows<V>,
-};
+constexpr size_t kScratchBytes = sizeof(float) * ((V::kTilePanels + 1) * kManyColumns + 1) * kLanes;
+
+template <class V>
+constexpr int64_t kTileOutputs = V::kTilePanels* kLanes;
+
+template <class V>
+constexpr FloatGemmLoops kFloatGemmLoops = {kTileOutputs<V>, kScratchBytes<V>, few_rows<V>, many_rows<V>};
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -57,7 +57,7 @@ TEST(GemmFloat, EveryTypeAndSize) {
 }
 
 TEST(GemmFloat, ManyRows) {
-  const int64_t rows[] = {64, 129};
+  const int64_t rows[] = {64, 129, 300};
   for (DType dtype : {DType::f32, DType::bf16})
     expect_close({.b = Constant(as_dtype(random_tensor({70, 600}, 3), dtype))}, "gemm_float_", rows,
                  "many rows");

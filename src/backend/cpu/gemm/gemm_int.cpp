@@ -58,7 +58,8 @@ class IntGemm : public PreparedKernel {
   };
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
-  int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}); }
+  /// An odd number of cache lines, so that the rows of a tile do not fall into the same cache sets.
+  int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}) | 64; }
   int64_t scratch_bytes() const { return loops_.tile_panels * kPanelRows * panels_.view().packed_k; }
 
   int64_t chunk_rows(int64_t m) const {
