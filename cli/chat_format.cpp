@@ -23,7 +23,9 @@ std::string chat_template_names() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-ChatFormat chat_format(const std::string& asked, const LlmModel& model) {
+namespace {
+
+ChatFormat choose(const std::string& asked, const LlmModel& model) {
   if (!asked.empty()) {
     if (const NamedChatTemplate* found = find_chat_template(asked)) return named(*found, false);
     if (!fs::exists(asked))
@@ -34,6 +36,17 @@ ChatFormat chat_format(const std::string& asked, const LlmModel& model) {
   for (const NamedChatTemplate& one : named_chat_templates())
     if (!one.mark.empty() && model.tokenizer->find(one.mark)) return named(one, true);
   return named(*find_chat_template("plain"), true);
+}
+
+}  // namespace
+
+ChatFormat chat_format(const std::string& asked, const LlmModel& model) {
+  ChatFormat format = choose(asked, model);
+  format.end_tokens = model.end_tokens;
+  for (const NamedChatTemplate& one : named_chat_templates())
+    if (!one.turn_end.empty())
+      if (const auto id = model.tokenizer->find(one.turn_end)) format.end_tokens.push_back(*id);
+  return format;
 }
 
 }  // namespace halftone::cli

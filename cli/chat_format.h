@@ -11,8 +11,10 @@ namespace halftone::cli {
 struct ChatFormat {
   ChatTemplate format;
   std::string origin;                ///< "the model's own", "llama-3", a file's name
-  std::vector<std::string> stops{};  ///< texts that end an answer, for formats without an end token
-  bool guessed = false;              ///< nothing in the model's files says so
+  std::vector<std::string> stops{};  ///< texts that end an answer, for formats without a token for it
+  std::vector<TokenId>
+      end_tokens{};      ///< the model's, and tokens of its vocabulary that end turns in known formats
+  bool guessed = false;  ///< nothing in the model's files says so
 };
 
 /// The template that `asked` names: one of the named ones, or a file of Jinja; when empty the model's own,

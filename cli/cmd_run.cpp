@@ -48,6 +48,7 @@ std::vector<TokenId> prompt_tokens(const Options& o, const LlmModel& model, cons
   std::vector<ChatMessage> messages;
   if (!o.system.empty()) messages.push_back({"system", o.system});
   messages.push_back({"user", prompt});
+  generation.end_tokens = format.end_tokens;
   generation.stops.insert(generation.stops.end(), format.stops.begin(), format.stops.end());
   const std::string text = format.format.render(messages, true, model.bos_text, model.eos_text);
   return model.tokenizer->encode(text, false);

@@ -41,6 +41,10 @@ int run(int argc, char** argv) {
 #include "cli/commands.inc"
 #undef HALFTONE_COMMAND
 
+  if (argc < 2) {
+    fmt::print(stderr, "{}", app.help());
+    return static_cast<int>(ExitCode::usage);
+  }
   check_command_name(app, argc, argv);
   try {
     app.parse(argc, argv);

@@ -44,6 +44,7 @@ struct NamedChatTemplate {
   std::string_view text;
   /// A model uses the format when its vocabulary has this token; empty: cannot be told.
   std::string_view mark;
+  std::string_view turn_end;  ///< the token that ends an answer; empty: the model's usual one
 };
 std::span<const NamedChatTemplate> named_chat_templates();
 /// Null when there is none of that name.

@@ -87,15 +87,15 @@ constexpr std::string_view kPlain = R"jinja({{- bos_token -}}
 {%- if add_generation_prompt %}{{ 'Assistant:' }}{% endif -%})jinja";
 
 constexpr NamedChatTemplate kTemplates[] = {
-    {"chatml", kChatMl, "<|im_start|>"},
-    {"llama-3", kLlama3, "<|start_header_id|>"},
-    {"gemma", kGemma, "<start_of_turn>"},
-    {"phi-3", kPhi3, "<|end|>"},
-    {"llama-2", kLlama2, ""},
-    {"mistral", kMistral, ""},
-    {"zephyr", kZephyr, ""},
-    {"vicuna", kVicuna, ""},
-    {"plain", kPlain, ""},
+    {"chatml", kChatMl, "<|im_start|>", "<|im_end|>"},
+    {"llama-3", kLlama3, "<|start_header_id|>", "<|eot_id|>"},
+    {"gemma", kGemma, "<start_of_turn>", "<end_of_turn>"},
+    {"phi-3", kPhi3, "<|end|>", "<|end|>"},
+    {"llama-2", kLlama2, "", ""},
+    {"mistral", kMistral, "", ""},
+    {"zephyr", kZephyr, "", ""},
+    {"vicuna", kVicuna, "", ""},
+    {"plain", kPlain, "", ""},
 };
 
 }  // namespace
