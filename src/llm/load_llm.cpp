@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/gguf.h"
+#include "formats/halftone_folder.h"
 #include "llm/gguf_tokenizer.h"
 #include "models/model.h"
 
@@ -32,22 +33,34 @@ void use_tokenizer_folder(LlmModel& model, const fs::path& folder) {
   if (const std::string* text = config.chat_template()) model.chat_template = *text;
 }
 
+void use_gguf_tokenizer(LlmModel& model, const GgufMetadata& metadata) {
+  model.tokenizer = make_tokenizer(gguf_vocabulary(metadata));
+  const std::vector<TokenId> eos = model.tokenizer->eos();
+  model.bos_text = piece_text(*model.tokenizer, model.tokenizer->bos());
+  model.eos_text = piece_text(*model.tokenizer, eos.empty() ? std::nullopt : std::optional(eos.front()));
+  model.chat_template = metadata.get<std::string>("tokenizer.chat_template");
+}
+
+void use_gguf_metadata(LlmModel& model, const GgufMetadata& metadata) {
+  model.tokenizer = make_tokenizer(gguf_vocabulary(metadata));
+  const std::vector<TokenId> eos = model.tokenizer->eos();
+  model.bos_text = piece_text(*model.tokenizer, model.tokenizer->bos());
+  model.eos_text = piece_text(*model.tokenizer, eos.empty() ? std::nullopt : std::optional(eos.front()));
+  model.chat_template = metadata.get<std::string>("tokenizer.chat_template");
+}
+
 LlmModel load_gguf(const fs::path& path, const BuildOptions& options) {
   LlmModel model;
   const GgufFile file(path);
   const Checkpoint checkpoint = gguf_checkpoint(file);
   model.graph = build_llm(checkpoint, options);
-  model.tokenizer = make_tokenizer(gguf_vocabulary(file.metadata()));
-  const std::vector<TokenId> eos = model.tokenizer->eos();
-  model.bos_text = piece_text(*model.tokenizer, model.tokenizer->bos());
-  model.eos_text = piece_text(*model.tokenizer, eos.empty() ? std::nullopt : std::optional(eos.front()));
-  model.chat_template = file.metadata().get<std::string>("tokenizer.chat_template");
+  use_gguf_metadata(model, file.metadata());
   model.sampling = sampling_from(checkpoint.generation_config, path.string());
   use_end_tokens(model, checkpoint);
   return model;
 }
 
-LlmModel load_folder(const fs::path& path, const BuildOptions& options) {
+LlmModel load_hf_folder(const fs::path& path, const BuildOptions& options) {
   LlmModel model;
   const Checkpoint checkpoint = open_checkpoint(path);
   model.graph = build_llm(checkpoint, options);
@@ -55,6 +68,31 @@ LlmModel load_folder(const fs::path& path, const BuildOptions& options) {
   model.sampling = sampling_from(checkpoint.generation_config, (path / "generation_config.json").string());
   use_end_tokens(model, checkpoint);
   return model;
+}
+
+LlmModel load_halftone_folder(const fs::path& path) {
+  LlmModel model;
+  HalftoneModel stored = load_halftone(path);
+  model.graph = std::move(stored.graph);
+  const fs::path vocabulary = path / "tokenizer.gguf";
+  if (fs::exists(vocabulary))
+    use_gguf_metadata(model, GgufFile(vocabulary).metadata());
+  else
+    use_tokenizer_folder(model, path);
+  model.sampling = sampling_from(stored.generation_config, (path / "generation_config.json").string());
+  Checkpoint settings;
+  settings.path = path;
+  settings.config = std::move(stored.config);
+  settings.generation_config = std::move(stored.generation_config);
+  use_end_tokens(model, settings);
+  return model;
+}
+
+LlmModel load_any(const fs::path& path, const BuildOptions& options) {
+  if (!fs::exists(path)) throw InputError("{}: no such file or folder", path.string());
+  if (!fs::is_directory(path)) return load_gguf(path, options);
+  // A stored graph keeps the context that it was built for.
+  return is_halftone_folder(path) ? load_halftone_folder(path) : load_hf_folder(path, options);
 }
 
 }  // namespace
@@ -82,11 +120,8 @@ SamplingOptions sampling_from(const Json& config, const std::string& source) {
 }
 
 LlmModel load_llm(const fs::path& path, int64_t context) {
-  if (!fs::exists(path)) throw InputError("{}: no such file or folder", path.string());
-  const BuildOptions options{.context = context};
-  LlmModel model = fs::is_directory(path) ? load_folder(path, options) : load_gguf(path, options);
-  fs::path name = fs::weakly_canonical(path);
-  model.name = name.filename().string();
+  LlmModel model = load_any(path, {.context = context});
+  model.name = fs::weakly_canonical(path).filename().string();
   return model;
 }
 
