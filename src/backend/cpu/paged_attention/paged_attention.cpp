@@ -18,10 +18,10 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
 /// Tokens whose keys and values are turned into floats at a time.
 constexpr int64_t kTileTokens = 64;
 
-/// Hands out consecutive arrays of floats, each 64-byte aligned; with a null base it only counts.
+/// Hands out consecutive arrays of floats, each a multiple of 64 bytes; with a null base it only counts.
 class FloatArena {
  public:
-  explicit FloatArena(std::byte* base) : base_(reinterpret_cast<float*>(base)) {}
+  explicit FloatArena(float* base) : base_(base) {}
   float* take(int64_t count) {
     float* taken = base_ ? base_ + used_ : nullptr;
     used_ += round_up<int64_t>(count, 16);
@@ -63,7 +63,7 @@ class PagedAttention : public PreparedKernel {
   size_t workspace_bytes(const OpSite& site) const override {
     FloatArena arena(nullptr);
     take_partials(arena, site);
-    for (int64_t i = 0; i < workers_; ++i) take_scratch(arena);
+    arena.take(workers_ * scratch_floats());
     return static_cast<size_t>(arena.used()) * sizeof(float);
   }
 
@@ -74,17 +74,19 @@ class PagedAttention : public PreparedKernel {
     zero_rows_of_no_sequence(run, pieces);
     store_new_tokens(run, pieces, cache);
 
-    FloatArena arena(run.workspace.data());
+    FloatArena arena(reinterpret_cast<float*>(run.workspace.data()));
     float* partials = take_partials(arena, run.site);
-    std::vector<Scratch> scratch;
     const int64_t count = pieces.count();
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), count});
-    for (int64_t i = 0; i < workers; ++i) scratch.push_back(take_scratch(arena));
+    float* scratch = arena.take(workers_ * scratch_floats());
     std::atomic<int64_t> next{0};
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t worker = begin; worker < end; ++worker)
+      for (int64_t worker = begin; worker < end; ++worker) {
+        FloatArena own(scratch + worker * scratch_floats());
+        const Scratch memory(own, piece_queries(), padded_);
         for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
-          attend(run, pieces.at(i), cache, scratch[static_cast<size_t>(worker)], partials);
+          attend(run, pieces.at(i), cache, memory, partials);
+      }
     });
     if (partials) join_parts(run, pieces, partials);
   }
@@ -101,8 +103,11 @@ class PagedAttention : public PreparedKernel {
     const int64_t vector = row * spec_.num_heads + head;
     return partials + (vector * AttentionPieces::most_parts(site) + part) * partial_floats();
   }
-  Scratch take_scratch(FloatArena& arena) const {
-    return Scratch(arena, AttentionPieces::piece_rows(spec_) * group_, padded_);
+  int64_t piece_queries() const { return AttentionPieces::piece_rows(spec_) * group_; }
+  int64_t scratch_floats() const {
+    FloatArena arena(nullptr);
+    Scratch(arena, piece_queries(), padded_);
+    return arena.used();
   }
   int64_t offset(int64_t row, int64_t head) const { return (row * spec_.num_heads + head) * spec_.head_dim; }
 
