@@ -32,6 +32,21 @@ void store_scale(std::byte* to, ScaleType type, int64_t index, float value) {
   std::memcpy(to + index * 2, &bits, 2);
 }
 
+/// Codes of one row into its lane of each unit. A quad is a word of four bytes below 2^bits, so several of
+/// them shift into one word without touching each other.
+void pack_codes(std::span<const uint8_t> codes, int bits, std::byte* lane) {
+  const size_t quads = static_cast<size_t>(8 / bits);
+  for (const uint8_t* from = codes.data(); from != codes.data() + codes.size(); lane += kUnitBytes) {
+    uint32_t word = 0;
+    for (size_t q = 0; q < quads; ++q, from += kQuad) {
+      uint32_t quad;
+      std::memcpy(&quad, from, sizeof(quad));
+      word |= quad << (q * static_cast<size_t>(bits));
+    }
+    std::memcpy(lane, &word, sizeof(word));
+  }
+}
+
 }  // namespace
 
 IntPanels::IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool& threads) {
@@ -79,10 +94,9 @@ void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel) {
   const IntPanelsView& v = view_;
   std::byte* to = memory_.data() + panel * v.panel_bytes;
   std::memset(to, 0, static_cast<size_t>(v.panel_bytes));
-  auto* units = reinterpret_cast<uint8_t*>(to + v.codes_offset);
 
   const size_t groups = static_cast<size_t>(weights.grid().groups);
-  std::vector<uint8_t> codes(static_cast<size_t>(v.k));
+  std::vector<uint8_t> codes(static_cast<size_t>(v.k)), padded(static_cast<size_t>(v.packed_k));
   std::vector<float> scales(groups), minima(groups);
   std::vector<int32_t> zeros(groups);
   const int64_t rows = std::min(kPanelRows, v.n - panel * kPanelRows);
@@ -98,14 +112,9 @@ void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel) {
       if (v.zero_kind == ZeroKind::minimum) store_scale(to + v.zeros_offset, v.scale_type, index, minima[g]);
       if (v.zero_kind == ZeroKind::per_group) to[v.zeros_offset + index] = static_cast<std::byte>(zeros[g]);
     }
-    const int64_t unit_columns = kQuad * 8 / v.bits;
     for (const IntSegment& segment : segments_)
-      for (int64_t k = segment.begin; k < segment.end; ++k) {
-        const int64_t packed = segment.packed + k - segment.begin;
-        const int64_t quad = packed % unit_columns / kQuad;
-        uint8_t& byte = units[packed / unit_columns * kUnitBytes + row * kQuad + packed % kQuad];
-        byte = static_cast<uint8_t>(byte | codes[static_cast<size_t>(k)] << (quad * v.bits));
-      }
+      std::copy(codes.begin() + segment.begin, codes.begin() + segment.end, padded.begin() + segment.packed);
+    pack_codes(padded, v.bits, to + v.codes_offset + row * kQuad);
   }
 }
 

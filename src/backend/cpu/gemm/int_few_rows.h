@@ -1,0 +1,120 @@
+#pragma once
+
+// Few rows of activations: bound by the memory that the weights come from; for the per-ISA sources only
+// (gemm_int_loops.h says why all of it is in an unnamed namespace).
+
+#include "backend/cpu/gemm/int_segment.h"
+
+namespace halftone::cpu {
+namespace {
+
+/// kRows rows times kPanels panels side by side, unpacking codes in registers: several streams keep more of
+/// the memory busy than one.
+template <class V, Mode kMode, int kBits, int kRows, int kPanels>
+void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
+                       int64_t first_panel) {
+  constexpr int kQuads = 8 / kBits;
+  constexpr int64_t kAhead = 1024;
+  const std::byte* panel[kPanels];
+  const std::byte* codes[kPanels];
+#pragma GCC unroll 4
+  for (int p = 0; p < kPanels; ++p) {
+    panel[p] = weights.data + (first_panel + p) * weights.panel_bytes;
+    codes[p] = panel[p] + weights.codes_offset;
+  }
+  const int8_t* a = rows.codes + m0 * rows.stride;
+  typename V::Float sum[kRows][kPanels];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = V::broadcast(0.0f);
+
+  for (int64_t s = 0; s < weights.segment_count; ++s) {
+    const IntSegment& segment = weights.segments[s];
+    const int32_t* sums = rows.sums + s * rows.rows + m0;
+    typename V::Int acc[kRows][kPanels];
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) {
+      const Start<V, kMode> start(weights, panel[p], segment);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums[r]);
+    }
+    const int8_t* quad = a + segment.packed;
+    for (int64_t u = 0; u < segment.units; ++u, quad += kQuads * kQuad) {
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p, codes[p - 1] += kUnitBytes) {
+        __builtin_prefetch(codes[p] + kAhead);
+        typename V::Codes quads[kQuads];
+        V::template unpack<kBits>(codes[p], quads);
+#pragma GCC unroll 4
+        for (int q = 0; q < kQuads; ++q)
+#pragma GCC unroll 4
+          for (int r = 0; r < kRows; ++r)
+            acc[r][p] =
+                V::template dot<kBits == 8>(acc[r][p], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+      }
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) {
+      const Finish<V, kMode> add(weights, panel[p], segment);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        const float* row_scale =
+            has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
+        sum[r][p] = add(sum[r][p], acc[r][p], row_scale, sums[r]);
+      }
+    }
+  }
+  alignas(64) float products[kPanels][kRows][kPanelRows];
+#pragma GCC unroll 4
+  for (int p = 0; p < kPanels; ++p)
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) V::store(products[p][r], sum[r][p]);
+  for (int p = 0; p < kPanels; ++p)
+    finish(products[p][0], kPanelRows, rows, out, m0, kRows, (first_panel + p) * kPanelRows, weights.n);
+}
+
+template <class V, Mode kMode, int kBits, int kPanels>
+void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel) {
+  for (int64_t m = 0; m < rows.rows; m += 4) switch (rows.rows - m) {
+      case 1:
+        panels_times_rows<V, kMode, kBits, 1, kPanels>(weights, rows, out, m, panel);
+        break;
+      case 2:
+        panels_times_rows<V, kMode, kBits, 2, kPanels>(weights, rows, out, m, panel);
+        break;
+      case 3:
+        panels_times_rows<V, kMode, kBits, 3, kPanels>(weights, rows, out, m, panel);
+        break;
+      default:
+        panels_times_rows<V, kMode, kBits, 4, kPanels>(weights, rows, out, m, panel);
+    }
+}
+
+template <class V, Mode kMode, int kBits>
+void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
+  int64_t panel = begin;
+  for (; panel + V::kStreams <= end; panel += V::kStreams)
+    few_rows_in<V, kMode, kBits, V::kStreams>(weights, rows, out, panel);
+  for (; panel < end; ++panel) few_rows_in<V, kMode, kBits, 1>(weights, rows, out, panel);
+}
+
+template <class V, Mode kMode>
+void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
+  if (weights.bits == 2) return few_rows_of<V, kMode, 2>(weights, rows, out, begin, end);
+  if (weights.bits == 4) return few_rows_of<V, kMode, 4>(weights, rows, out, begin, end);
+  return few_rows_of<V, kMode, 8>(weights, rows, out, begin, end);
+}
+
+template <class V>
+void few_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+              int64_t end) {
+  if (rows.groups == 1 && weights.zero_kind == ZeroKind::shared)
+    return few_rows_by<V, Mode::shared>(weights, rows, out, begin, end);
+  return few_rows_by<V, Mode::any>(weights, rows, out, begin, end);
+}
+
+}  // namespace
+}  // namespace halftone::cpu
