@@ -4,7 +4,8 @@
 //
 //   operators_bench [--threads N] [--op NAME] [--depth TOKENS[,TOKENS...]] [--cpu-time]
 // --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
-// it; meant for --threads 1). Results are checked against the reference by the tests, here for finite numbers.
+// it; meant for --threads 1). Results are checked against the reference by the tests, here for finite
+// numbers.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
