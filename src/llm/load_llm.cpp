@@ -33,14 +33,6 @@ void use_tokenizer_folder(LlmModel& model, const fs::path& folder) {
   if (const std::string* text = config.chat_template()) model.chat_template = *text;
 }
 
-void use_gguf_tokenizer(LlmModel& model, const GgufMetadata& metadata) {
-  model.tokenizer = make_tokenizer(gguf_vocabulary(metadata));
-  const std::vector<TokenId> eos = model.tokenizer->eos();
-  model.bos_text = piece_text(*model.tokenizer, model.tokenizer->bos());
-  model.eos_text = piece_text(*model.tokenizer, eos.empty() ? std::nullopt : std::optional(eos.front()));
-  model.chat_template = metadata.get<std::string>("tokenizer.chat_template");
-}
-
 void use_gguf_metadata(LlmModel& model, const GgufMetadata& metadata) {
   model.tokenizer = make_tokenizer(gguf_vocabulary(metadata));
   const std::vector<TokenId> eos = model.tokenizer->eos();

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Drives the program as a user does: run and chat, their JSON, their errors and exit codes.
+
+Usage: command_line_test.py HALFTONE SOURCE_DIR. Uses the shared small models where they are, and zoo/llm.
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = Path(sys.argv[1]).resolve()
+SOURCE = Path(sys.argv[2]).resolve()
+SHARED = Path(os.environ.get("HALFTONE_SHARED", SOURCE / ".." / "shared")) / "models" / "llm"
+STORIES = SHARED / "stories260K"
+ZOO = SOURCE / "zoo" / "llm"
+MODEL = ZOO if (ZOO / "config.json").exists() else STORIES
+
+needs_stories = unittest.skipUnless(STORIES.exists(), "no shared material: stories260K")
+needs_model = unittest.skipUnless((MODEL / "config.json").exists(), "neither zoo/llm nor stories260K is here")
+
+
+def halftone(*arguments, text=None):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], input=text, capture_output=True, encoding="utf-8", timeout=300
+    )
+
+
+def npy_ids(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<H", data[8:10])
+    body = data[10 + length :]
+    return list(struct.unpack(f"<{len(body) // 8}q", body))
+
+
+class Program(unittest.TestCase):
+    def fails(self, code, *arguments, saying=()):
+        result = halftone(*arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stdout, "")
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 1, result.stderr)
+        self.assertTrue(lines[0].startswith("halftone: error: "), lines[0])
+        for part in saying:
+            self.assertIn(part, lines[0])
+
+
+class Frame(Program):
+    def test_help_has_an_example_for_each_command(self):
+        top = halftone("--help")
+        self.assertEqual(top.returncode, 0)
+        self.assertIn("Exit codes", top.stdout)
+        for command in ("run", "chat"):
+            help_text = halftone(command, "--help")
+            self.assertEqual(help_text.returncode, 0)
+            self.assertIn("Example", help_text.stdout)
+
+    def test_version(self):
+        self.assertRegex(halftone("--version").stdout, r"^halftone \d+\.\d+\.\d+\n$")
+
+    def test_usage_errors(self):
+        self.assertEqual(halftone().returncode, 2)
+        self.fails(2, "rnu", saying=["did you mean 'run'"])
+        self.fails(2, "run", saying=["--model"])
+        self.fails(2, "run", "-m", "x", "-p", "x", "--bogus", saying=["--bogus"])
+        self.fails(2, "run", "-m", "x", "-p", "x", "--kv", "int3", saying=["int3", "int8"])
+        self.fails(2, "run", "-m", "x", "-p", "x", "--device", "tpu", saying=["cpu, cuda"])
+        self.fails(2, "run", "-m", "x", "-p", "x", "--isa", "sse9", saying=["sse9"])
+
+    def test_unsupported_device(self):
+        self.fails(4, "run", "-m", "x", "-p", "x", "--device", "cuda:1", saying=["cuda:1"])
+
+    def test_missing_model(self):
+        self.fails(3, "run", "-m", "no/such/model", "-p", "x", saying=["no/such/model"])
+        with tempfile.TemporaryDirectory() as folder:
+            self.fails(3, "run", "-m", folder, "-p", "x", saying=[folder])
+            broken = Path(folder) / "model.gguf"
+            broken.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 40)
+            self.fails(3, "run", "-m", broken, "-p", "x", saying=["model.gguf"])
+
+
+@needs_model
+class Run(Program):
+    def run_json(self, *arguments, model=MODEL):
+        result = halftone("run", "-m", model, "--json", *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_json_keys(self):
+        found = self.run_json("-p", "Once upon a time", "-n", 12, "--temp", 0)
+        for key in ("text", "token_ids", "prompt", "prompt_tokens", "ttft_ms", "tpot_ms", "peak_memory_bytes"):
+            self.assertIn(key, found)
+        self.assertEqual(found["prompt"], "Once upon a time")
+        self.assertEqual(len(found["token_ids"]), 12)
+        self.assertEqual(found["stop_reason"], "max_tokens")
+        self.assertGreater(found["peak_memory_bytes"], 1 << 20)
+
+    def test_text_is_streamed_to_standard_output(self):
+        expected = self.run_json("-p", "Once upon a time", "-n", 12, "--temp", 0)["text"]
+        result = halftone("run", "-m", MODEL, "-p", "Once upon a time", "-n", 12, "--temp", 0)
+        self.assertEqual(result.stdout, expected + "\n")
+        for word in ("TTFT", "TPOT", "tokens/s", "memory"):
+            self.assertIn(word, result.stderr)
+
+    def test_prompt_from_file_and_standard_input(self):
+        expected = self.run_json("-p", "A dog", "-n", 8, "--temp", 0)["token_ids"]
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("A dog")
+            file.flush()
+            self.assertEqual(self.run_json("-f", file.name, "-n", 8, "--temp", 0)["token_ids"], expected)
+        piped = halftone("run", "-m", MODEL, "--json", "-n", 8, "--temp", 0, text="A dog")
+        self.assertEqual(json.loads(piped.stdout)["token_ids"], expected)
+
+    def test_seeds(self):
+        once = self.run_json("-p", "The", "-n", 30, "--temp", 1.2, "--seed", 5)
+        again = self.run_json("-p", "The", "-n", 30, "--temp", 1.2, "--seed", 5)
+        other = self.run_json("-p", "The", "-n", 30, "--temp", 1.2, "--seed", 6)
+        self.assertEqual(once["token_ids"], again["token_ids"])
+        self.assertNotEqual(once["token_ids"], other["token_ids"])
+        self.assertEqual(once["seed"], 5)
+
+    def test_stop_string(self):
+        whole = self.run_json("-p", "Once upon a time", "-n", 40, "--temp", 0)["text"]
+        stop = whole[10:14]
+        found = self.run_json("-p", "Once upon a time", "-n", 40, "--temp", 0, "--stop", stop)
+        self.assertEqual(found["text"], whole[: whole.index(stop)])
+        self.assertEqual(found["stop_reason"], "stop_string")
+
+    def test_kv_formats_and_threads_run(self):
+        for kv in ("f32", "f16", "bf16", "int8"):
+            self.assertEqual(len(self.run_json("-p", "One", "-n", 5, "--temp", 0, "--kv", kv, "-t", 1)["token_ids"]), 5)
+
+    def test_prompt_longer_than_the_context(self):
+        self.fails(3, "run", "-m", MODEL, "-p", "one two three four five six", "-c", 4, saying=["context holds 4"])
+
+    def test_explain_names_kernels(self):
+        result = halftone("run", "-m", MODEL, "-p", "One", "-n", 1, "--explain")
+        self.assertIn("PagedAttention", result.stderr)
+
+    def test_sampling_out_of_range(self):
+        self.fails(2, "run", "-m", MODEL, "-p", "x", "--top-p", 7, saying=["top-p"])
+        self.fails(2, "run", "-m", MODEL, "-p", "x", "--temp", -1, saying=["temperature"])
+
+    def test_full_disk(self):
+        if not Path("/dev/full").exists():
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(
+                [PROGRAM, "run", "-m", MODEL, "-p", "x", "-n", "3"], stdout=full, stderr=subprocess.PIPE, timeout=300
+            )
+        self.assertEqual(result.returncode, 5)
+
+
+@needs_stories
+class Golden(Run):
+    def test_greedy_text_is_the_golden_text(self):
+        vocabulary = json.loads((STORIES / "tokenizer.json").read_text())["model"]["vocab"]
+        pieces = {number: piece for piece, number in vocabulary.items()}
+        for i in (0, 1):
+            prompt = npy_ids(SHARED / "golden" / f"stories260K_{i}_input_ids.npy")
+            expected = npy_ids(SHARED / "golden" / f"stories260K_{i}_greedy_ids.npy")[len(prompt) :]
+            text = "".join(pieces[number] for number in prompt[1:]).replace("\u2581", " ")[1:]
+            found = self.run_json("-p", text, "-n", len(expected), "--temp", 0, model=STORIES)
+            self.assertEqual(found["prompt_tokens"], len(prompt))
+            self.assertEqual(found["token_ids"], expected)
+
+
+@needs_model
+class Chat(Program):
+    def test_a_conversation(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = Path(folder) / "talk.json"
+            lines = f"Hello\n/stats\nMore\n/save {saved}\n/reset\nAgain\n/quit\nnever\n"
+            result = halftone("chat", "-m", MODEL, "-n", 10, "--temp", 0, "--chat-template", "plain", text=lines)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("TTFT", result.stderr)
+            messages = json.loads(saved.read_text())
+            self.assertEqual([m["role"] for m in messages], ["user", "assistant"] * 2)
+            self.assertEqual(messages[2]["content"], "More")
+
+    def test_json_counts_reused_tokens(self):
+        result = halftone(
+            "chat", "-m", MODEL, "-n", 8, "--temp", 0, "--json", "--chat-template", "plain", text="Hello\nAnd then?\n"
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        self.assertEqual(found["answers"], 2)
+        self.assertGreater(found["reused_tokens"], 0)
+        self.assertEqual(len(found["messages"]), 4)
+
+    def test_old_turns_are_forgotten_when_the_context_is_full(self):
+        lines = "Tell me about the big red dog in the park.\n" * 8
+        result = halftone("chat", "-m", MODEL, "-n", 20, "-c", 96, "--temp", 0, "--chat-template", "plain", text=lines)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("were forgotten", result.stderr)
+
+    def test_bad_templates(self):
+        self.fails(2, "chat", "-m", MODEL, "--chat-template", "nothing", saying=["chatml"])
+        with tempfile.NamedTemporaryFile("w", suffix=".jinja") as file:
+            file.write("a\n{% if %}")
+            file.flush()
+            self.fails(3, "chat", "-m", MODEL, "--chat-template", file.name, saying=["line 2"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
