@@ -128,6 +128,7 @@ class GraphReader {
   int64_t dimension(const Json& json, const std::string& where) const {
     if (json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(kMaxElements))
       return json.get<int64_t>();
+    if (json.is_null()) return Shape::kUnknownDim;
     if (json.is_string()) {
       auto found = symbols_.find(json.get<std::string>());
       if (found != symbols_.end()) return found->second;
@@ -174,7 +175,11 @@ class GraphReader {
         throw InputError("{}: a constant's encoding is not dynamic", where);
       if (!is_float(constant_type.dtype))
         throw InputError("{}: {} numbers have no encoding", where, dtype_name(constant_type.dtype));
-      scale_grid(encoding->granularity, constant_type.shape);
+      try {
+        scale_grid(encoding->granularity, constant_type.shape);
+      } catch (const UnsupportedError& error) {
+        throw UnsupportedError("{}: {}", where, error.what());
+      }
     }
     define(name, graph_.add_constant(name, find_constant_(name, constant_type, encoding)));
   }
