@@ -9,7 +9,8 @@
 namespace halftone {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 40;
+constexpr int64_t kMaxDimension = int64_t{1} << 40;
+constexpr int64_t kMaxElements = int64_t{1} << 56;  // so that their bytes fit 63 bits
 constexpr int64_t kMaxSymbol = int64_t{1} << 31;
 
 OrderedJson shape_to_json(const Graph& graph, const Shape& shape) {
@@ -126,7 +127,7 @@ class GraphReader {
   }
 
   int64_t dimension(const Json& json, const std::string& where) const {
-    if (json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(kMaxElements))
+    if (json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(kMaxDimension))
       return json.get<int64_t>();
     if (json.is_null()) return Shape::kUnknownDim;
     if (json.is_string()) {
@@ -157,7 +158,7 @@ class GraphReader {
       if (dim == Shape::kUnknownDim) continue;
       const int64_t size = dim >= 0 ? dim : graph_.symbols()[static_cast<size_t>(Shape::dim_symbol(dim))].max;
       if (size > 0 && elements > kMaxElements / size)
-        throw InputError("{}: shape {} has more than 2^40 elements", where, type.shape.str());
+        throw InputError("{}: shape {} has more than 2^56 elements", where, type.shape.str());
       elements *= std::max<int64_t>(size, 1);
     }
   }

@@ -19,7 +19,7 @@ using ConstantFinder = std::function<Constant(const std::string& name, const Val
                                               const std::optional<Encoding>& encoding)>;
 
 /// The graph back. Everything is checked as of unknown origin: operators and their inputs, names (unique,
-/// made before use), attributes, shapes (at most 2^40 elements with symbols at their largest), encodings.
+/// made before use), attributes, shapes (at most 2^56 elements with symbols at their largest), encodings.
 /// Throws InputError that begins with `source`.
 Graph graph_from_json(const Json& json, const std::string& source, const ConstantFinder& find_constant);
 
