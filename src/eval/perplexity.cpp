@@ -40,6 +40,7 @@ double nll_of(std::span<const float> logits, double norm, TokenId target) {
 
 Perplexity finish(double nll_sum, int64_t tokens) {
   const double nll = nll_sum / static_cast<double>(tokens);
+  if (!std::isfinite(nll)) throw InputError("the model's logits are not finite: its weights are not sound");
   return {nll, std::exp(nll), tokens};
 }
 
