@@ -81,8 +81,8 @@ TEST(Sampler, TopPOverManyTokensNeedsSeveralPortions) {
   options.top_p = 0.9f;
   Sampler sampler(options);
   std::set<TokenId> seen;
-  for (int i = 0; i < 20000; ++i) seen.insert(sampler.sample(logits, {}));
-  EXPECT_GT(seen.size(), 890u);
+  for (int i = 0; i < 5000; ++i) seen.insert(sampler.sample(logits, {}));
+  EXPECT_GT(seen.size(), 870u);
   EXPECT_LE(seen.size(), 901u);
   for (TokenId id : seen) EXPECT_EQ(id % 5, 0);
 }
