@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace halftone;
   std::signal(SIGPIPE, SIG_DFL);  // whoever reads our output may stop reading, even if our parent ignores it
+  std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of a file's size fails as on a full disk
   try {
     register_backend(cpu_backend());
     return cli::run(argc, argv);
