@@ -69,12 +69,27 @@ std::span<const float> Sampler::penalized(std::span<const float> logits, std::sp
   return logits_;
 }
 
-void Sampler::keep_top_k() {
-  const auto k = static_cast<size_t>(options_.top_k);
-  if (k == 0 || k >= candidates_.size()) return;
-  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k),
-                   candidates_.end(), kLikelierFirst);
-  candidates_.resize(k);
+/// The top-k tokens, or all, with their logits as weights. Once k have been seen, most others fail against
+/// the k-th largest so far, so one pass is nearly all the work.
+void Sampler::gather(std::span<const float> logits) {
+  const size_t k = options_.top_k > 0 ? static_cast<size_t>(options_.top_k) : logits.size();
+  double floor = -std::numeric_limits<double>::infinity();
+  const auto cut = [&] {
+    if (candidates_.size() <= k) return;
+    const auto kth = candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1;
+    std::nth_element(candidates_.begin(), kth, candidates_.end(), kLikelierFirst);
+    candidates_.resize(k);
+    floor = candidates_.back().weight;
+  };
+  candidates_.clear();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > floor)) continue;
+    candidates_.push_back({static_cast<TokenId>(i), logits[i]});
+    if (candidates_.size() == 2 * k) cut();
+  }
+  cut();
+  // Which order nth_element leaves is the library's affair; the draws should not depend on it.
+  if (k < logits.size()) std::sort(candidates_.begin(), candidates_.end(), kLikelierFirst);
 }
 
 /// Selects the likeliest tokens in growing portions until they hold enough of the probability.
@@ -83,6 +98,9 @@ void Sampler::keep_top_p() {
   double total = 0;
   for (const Candidate& c : candidates_) total += c.weight;
   const double wanted = options_.top_p * total;
+  // Tokens below this hold, all together, less than what may be left out.
+  const double least = (total - wanted) / static_cast<double>(candidates_.size());
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < least; });
   double reached = 0;
   size_t sorted = 0;
   for (size_t portion = 64; sorted < candidates_.size(); portion *= 4) {
@@ -113,12 +131,9 @@ TokenId Sampler::sample(std::span<const float> original, std::span<const TokenId
   const float top = logits[static_cast<size_t>(best)];
   if (options_.temperature == 0 || std::isinf(top)) return best;
 
-  candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const float weight = std::exp((logits[i] - top) / options_.temperature);
-    if (weight > 0) candidates_.push_back({static_cast<TokenId>(i), weight});
-  }
-  keep_top_k();
+  gather(logits);
+  for (Candidate& c : candidates_)
+    c.weight = std::exp((static_cast<float>(c.weight) - top) / options_.temperature);
   keep_top_p();
   keep_min_p();
 

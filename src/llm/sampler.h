@@ -36,11 +36,11 @@ class Sampler {
  private:
   struct Candidate {
     TokenId id;
-    double weight;  ///< exp((logit - largest) / temperature)
+    double weight;  ///< the logit, then exp((logit - largest) / temperature)
   };
 
   std::span<const float> penalized(std::span<const float> logits, std::span<const TokenId> history);
-  void keep_top_k();
+  void gather(std::span<const float> logits);
   void keep_top_p();
   void keep_min_p();
   double uniform();

@@ -8,7 +8,7 @@
 namespace halftone {
 namespace {
 
-OrderedJson golden() {
+const OrderedJson& golden() {
   static const OrderedJson json =
       OrderedJson::parse(read_text(source_path("src/llm/chat_template/testdata/chat_templates.json")));
   return json;
@@ -31,7 +31,7 @@ void expect_golden(const OrderedJson& entry, const std::string& found) {
 }
 
 TEST(ChatTemplate, RendersConversationsAsJinja2Does) {
-  const OrderedJson all = golden();
+  const OrderedJson& all = golden();
   for (const auto& family : all["families"])
     for (const auto& render : family["renders"]) {
       SCOPED_TRACE(family["name"].get<std::string>() + ", " + render["conversation"].get<std::string>());
