@@ -5,8 +5,8 @@
 
 namespace halftone {
 
-/// The shared test material: $HALFTONE_SHARED, else the folder `shared` beside the checkout. May not exist: then tests
-/// skip with a plain word.
+/// The shared test material: $HALFTONE_SHARED, else the folder `shared` beside the checkout. May not exist:
+/// then tests skip with a plain word.
 inline std::filesystem::path shared_path(const std::filesystem::path& inside = {}) {
   const char* set = std::getenv("HALFTONE_SHARED");
   std::filesystem::path root = set ? set : std::filesystem::path(HALFTONE_SOURCE_DIR) / ".." / "shared";
