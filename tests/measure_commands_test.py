@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Drives quantize, eval, sweep, bench, inspect and doctor as a user does: their JSON, their errors, what they leave on disk.
+
+Usage: measure_commands_test.py HALFTONE SOURCE_DIR. Uses zoo/llm and its held-out text.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = Path(sys.argv[1]).resolve()
+ZOO = Path(sys.argv[2]).resolve() / "zoo"
+MODEL = ZOO / "llm"
+TEXT = ZOO / "heldout.txt"
+FEW = ("--text", TEXT, "--window", 128, "--max-windows", 4)
+
+
+def halftone(*arguments):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, encoding="utf-8", timeout=300)
+
+
+def report(*arguments):
+    result = halftone(*arguments, "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+class Quantize(unittest.TestCase):
+    def test_a_stored_model_measures_as_the_one_in_memory(self):
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "w4"
+            made = report("quantize", "-m", MODEL, "-o", output, "--recipe", "rtn-w4g32")
+            self.assertLess(made["bytes_after"], 0.4 * made["bytes_before"])
+            self.assertAlmostEqual(made["bits_per_quantized_weight"], 5.25, delta=0.3)
+            self.assertEqual([p.name for p in Path(folder).iterdir()], ["w4"])
+            stored = report("eval", "ppl", "-m", output, *FEW)
+            in_memory = report("eval", "ppl", "-m", MODEL, "--recipe", "rtn-w4g32", *FEW)
+            self.assertAlmostEqual(stored["perplexity"], in_memory["perplexity"], places=6)
+            again = halftone("quantize", "-m", output, "-o", Path(folder) / "w3", "--recipe", "rtn-w3")
+            self.assertEqual(again.returncode, 4, again.stderr)
+            self.assertEqual([p.name for p in Path(folder).iterdir()], ["w4"])
+
+    def test_a_yaml_recipe_and_a_mistyped_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = Path(folder) / "mixed.yaml"
+            recipe.write_text('rules:\n  - match: "*.mlp.*"\n    weights: {format: int4, group: 32}\n')
+            made = report("quantize", "-m", MODEL, "-o", Path(folder) / "m", "--recipe", recipe)
+            encodings = {layer["encoding"] for layer in made["layers"]}
+            self.assertEqual(encodings, {"int4 g32", ""})
+            recipe.write_text("rules:\n  - wieghts: {format: int4}\n")
+            wrong = halftone("quantize", "-m", MODEL, "-o", Path(folder) / "n", "--recipe", recipe)
+            self.assertEqual(wrong.returncode, 3)
+            self.assertIn("weights", wrong.stderr)
+        unknown = halftone("quantize", "-m", MODEL, "-o", "unused", "--recipe", "rtn-w4g23")
+        self.assertEqual(unknown.returncode, 2)
+        self.assertIn("did you mean", unknown.stderr)
+
+    def test_a_foreign_folder_is_not_overwritten(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "thesis.txt").write_text("years of work")
+            result = halftone("quantize", "-m", MODEL, "-o", folder, "--recipe", "rtn-w8")
+            self.assertEqual(result.returncode, 3)
+            self.assertEqual((Path(folder) / "thesis.txt").read_text(), "years of work")
+
+
+class Measure(unittest.TestCase):
+    def test_perplexity_names_its_protocol(self):
+        result = report("eval", "ppl", "-m", MODEL, *FEW)
+        self.assertEqual(set(result), {"perplexity", "nll", "tokens", "protocol"})
+        self.assertEqual(result["tokens"], 4 * 127)
+        for part in ("heldout.txt", "windows of 128 tokens", "BOS", "activations f32", "KV cache f16"):
+            self.assertIn(part, result["protocol"])
+
+    def test_divergence_from_itself_is_nothing_and_grows_as_bits_go(self):
+        itself = report("eval", "kld", "-m", MODEL, "--reference", MODEL, *FEW)
+        self.assertEqual(itself["kld_mean"], 0)
+        self.assertEqual(itself["top1_agreement"], 1)
+        losses = [
+            report("eval", "kld", "-m", MODEL, "--reference", MODEL, "--recipe", recipe, *FEW)["kld_mean"]
+            for recipe in ("rtn-w8", "rtn-w6g32", "rtn-w4g32", "rtn-w2g32")
+        ]
+        self.assertEqual(losses, sorted(losses))
+
+    def test_every_isa_gives_the_same_perplexity(self):
+        isas = report("doctor", "-t", 1)["isas"]
+        values = [
+            report("eval", "ppl", "-m", MODEL, "--recipe", "rtn-w4g32", "--isa", isa, *FEW)["perplexity"]
+            for isa in isas
+            if isa != "scalar"
+        ]
+        for value in values:
+            self.assertAlmostEqual(value / values[0], 1, delta=2e-3)
+
+    def test_sweep_has_a_row_for_each_recipe(self):
+        result = report(
+            "sweep", "-m", MODEL, "--recipes", "rtn-w8,nf4", "-p", 16, "-n", 4, "-r", 1, *FEW
+        )
+        self.assertEqual([row["scheme"] for row in result["rows"]], ["original", "rtn-w8", "nf4"])
+        self.assertEqual(result["rows"][0]["kld_mean"], 0)
+        self.assertEqual(result["rows"][1]["activations"], "int8 per-token dynamic")
+
+    def test_bench_rows(self):
+        result = report("bench", "-m", MODEL, "--recipe", "rtn-w8", "-p", 16, "-n", 4, "-d", "0,32", "-r", 1, "-t", 1)
+        self.assertEqual([row["test"] for row in result["rows"]], ["pp16", "tg4", "pp16 @ d32", "tg4 @ d32"])
+        for row in result["rows"]:
+            for key in ("tokens_per_s_median", "bytes_per_token", "roof_share"):
+                self.assertGreater(row[key], 0)
+        self.assertEqual(halftone("bench", "-p", 16).returncode, 2)
+        self.assertEqual(halftone("bench", "--synthetic", "llama-9").returncode, 2)
+
+    def test_inspect(self):
+        result = report("inspect", "-m", MODEL)
+        config = json.loads((MODEL / "config.json").read_text())
+        self.assertEqual(result["layers"], config["num_hidden_layers"])
+        self.assertEqual(result["hidden"], config["hidden_size"])
+        self.assertGreater(result["decode"]["flops"], 2 * 0.9 * result["parameters"])
+        self.assertIn("PagedAttention", halftone("inspect", "-m", MODEL, "--graph").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]], verbosity=2)
