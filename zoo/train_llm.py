@@ -38,7 +38,7 @@ TIERS = {
     "stories": ["story__*"],
     "novels": ["novel__*", "essay__*"],
 }
-MIX = {"tales": 0.58, "stories": 0.28, "novels": 0.14}   # share of the training windows
+MIX = {"tales": 0.75, "stories": 0.20, "novels": 0.05}   # share of the training windows
 
 # Whole documents kept out of training (tokenizer included); heldout.txt is made of them.
 # Household Tales that the other Grimm volume and the fairy books of the corpus do not retell, and one novella.
@@ -402,11 +402,16 @@ def perplexity(model, tok, text, window=512):
 
 
 @torch.no_grad()
-def generate(model, tok, prompt, n, temperature, seed=0):
+def generate(model, tok, prompt, n, temperature, seed=0, top_p=0.95):
     ids, g = tok.encode(prompt).ids, torch.Generator().manual_seed(seed)
     for _ in range(n):
         logits = model(torch.tensor([ids[-model.config["max_position_embeddings"]:]]))[0, -1].float()
-        nxt = int(logits.argmax()) if temperature == 0 else int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=g))
+        if temperature == 0:
+            nxt = int(logits.argmax())
+        else:
+            p, order = (logits / temperature).softmax(-1).sort(descending=True)
+            p[p.cumsum(0) - p > top_p] = 0
+            nxt = int(order[torch.multinomial(p, 1, generator=g)])
         if nxt == tok.token_to_id(EOS):
             break
         ids.append(nxt)
@@ -423,6 +428,11 @@ def train(a):
     windows = [(float(s.split(":")[0]), int(s.split(":")[1])) for s in a.ctx.split(",")]
     model = Llama(config_json(a.model, bos, eos, max(n for _, n in windows)))
     teacher = load(a.teacher)[0] if a.teacher else None
+    if teacher is not None:                                       # begin with the best low-rank copy of the teacher's embedding
+        with torch.no_grad():
+            u, sv, _ = torch.linalg.svd(teacher.model.embed_tokens.weight, full_matrices=False)
+            d = model.config["hidden_size"]
+            model.model.embed_tokens.weight.copy_(u[:, :d] * sv[:d])
     named = dict(model.named_parameters())
     muon = Muon([p for n, p in named.items() if p.ndim == 2 and "embed" not in n])
     adam = torch.optim.AdamW([p for n, p in named.items() if p.ndim < 2 or "embed" in n], lr=a.adam_lr,
@@ -519,7 +529,7 @@ def main():
     t.add_argument("--minutes", type=float, default=70)
     t.add_argument("--deadline", help="HH:MM local time, a hard end")
     t.add_argument("--batch-tokens", type=int, default=4096)
-    t.add_argument("--ctx", default="0:256,0.6:512,0.88:1024", help="window length from each share of the schedule on")
+    t.add_argument("--ctx", default="0:256,0.7:512", help="window length from each share of the schedule on")
     t.add_argument("--adam-lr", type=float, default=4e-3)
     t.add_argument("--muon-lr", type=float, default=0.02)
     t.add_argument("--warmup", type=int, default=60, help="steps")
