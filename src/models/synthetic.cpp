@@ -108,6 +108,13 @@ std::vector<std::string> synthetic_shapes() {
   return names;
 }
 
+std::string synthetic_note(const std::string& shape) {
+  for (const SyntheticShape& known : kShapes)
+    if (known.name == shape)
+      return json_get_or<std::string>(parse_json(known.config, shape), "halftone_note", "", shape);
+  return {};
+}
+
 Graph build_synthetic_llm(const std::string& shape, BuildOptions options) {
   const auto* found = std::find_if(std::begin(kShapes), std::end(kShapes),
                                    [&](const auto& known) { return known.name == shape; });
