@@ -5,6 +5,7 @@
 #include "cli/chat_format.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/text_model.h"
 #include "cli/text_options.h"
@@ -92,8 +93,11 @@ void run(const Options& o) {
   GenerationOptions generation = generation_options(o.text, text.model);
   const std::vector<TokenId> ids = prompt_tokens(o, text.model, prompt, generation);
 
+  Progress progress("reading the prompt", o.model.json);
+  generation.progress = [&](int done, int total) { progress.update(done, total); };
   const Interrupt interrupt;
   const auto show = [&](std::string_view part) {
+    if (!part.empty()) progress.finish();
     if (!o.model.json) {
       print_text(part);
       std::fflush(stdout);

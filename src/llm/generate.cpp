@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 
 #include "base/error.h"
 #include "llm/stop_strings.h"
@@ -21,6 +22,23 @@ int reuse(Sequence& sequence, std::span<const TokenId> prompt) {
   const auto common = static_cast<int>(end - held.begin());
   sequence.truncate(common);
   return common;
+}
+
+/// Logits after the prompt, chunk by chunk; empty when `go_on` says no.
+std::span<const float> run_prompt(Engine& engine, Sequence& sequence, std::span<const TokenId> prompt,
+                                  const GenerationOptions& options, const std::function<bool()>& go_on) {
+  std::span<const float> logits;
+  while (static_cast<size_t>(sequence.length()) < prompt.size()) {
+    if (!go_on()) return {};
+    const auto left = prompt.subspan(static_cast<size_t>(sequence.length()));
+    logits = engine.append(sequence, left.first(std::min(left.size(), static_cast<size_t>(engine.chunk()))));
+    if (options.progress) options.progress(sequence.length(), static_cast<int>(prompt.size()));
+  }
+  return logits;
+}
+
+bool contains(std::span<const TokenId> tokens, TokenId id) {
+  return std::find(tokens.begin(), tokens.end(), id) != tokens.end();
 }
 
 }  // namespace
@@ -61,16 +79,26 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
   Sampler sampler(options.sampling);
   StopStrings stops(options.stops);
   StreamDecoder decoder(tokenizer);
-  for (TokenId id : prompt) decoder.push(id);
-  // The text of a token may depend on those before it, so the decoder sees the prompt too.
+  for (TokenId id : prompt) decoder.push(id);  // the text of a token may depend on those before it
   auto emit = [&](const std::string& text) {
     result.text += text;
-    return text.empty() || !show || show(text);
+    return !show || show(text);
+  };
+
+  auto reason_to_end = [&](bool wanted) -> std::optional<StopReason> {
+    if (stops.stopped()) return StopReason::stop_string;
+    if (!wanted) return StopReason::cancelled;
+    if (result.stats.generated_tokens == options.max_tokens) return StopReason::max_tokens;
+    if (sequence.length() == engine.context()) return StopReason::context_full;
+    return std::nullopt;
   };
 
   std::vector<TokenId> history(prompt.begin(), prompt.end());
-  std::span<const float> logits =
-      engine.append(sequence, prompt.subspan(static_cast<size_t>(result.stats.reused_tokens)));
+  std::span<const float> logits = run_prompt(engine, sequence, prompt, options, [&] { return emit(""); });
+  if (logits.empty()) {
+    result.reason = StopReason::cancelled;
+    return result;
+  }
   result.stats.prefill_ms = milliseconds(Clock::now() - start);
   auto first = Clock::now();
   while (true) {
@@ -81,27 +109,15 @@ Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokeniz
       result.stats.ttft_ms = milliseconds(now - start);
     }
     result.stats.decode_ms = milliseconds(now - first);
-    if (std::find(options.end_tokens.begin(), options.end_tokens.end(), next) != options.end_tokens.end()) {
+    if (contains(options.end_tokens, next)) {
       result.reason = StopReason::end_token;
       break;
     }
     result.tokens.push_back(next);
     history.push_back(next);
     const bool wanted = emit(stops.push(decoder.push(next)));
-    if (stops.stopped()) {
-      result.reason = StopReason::stop_string;
-      break;
-    }
-    if (!wanted) {
-      result.reason = StopReason::cancelled;
-      break;
-    }
-    if (result.stats.generated_tokens == options.max_tokens) {
-      result.reason = StopReason::max_tokens;
-      break;
-    }
-    if (sequence.length() == engine.context()) {
-      result.reason = StopReason::context_full;
+    if (const auto reason = reason_to_end(wanted)) {
+      result.reason = *reason;
       break;
     }
     logits = engine.append(sequence, {&next, 1});

@@ -16,6 +16,8 @@ struct GenerationOptions {
   int max_tokens = 0;               ///< 0: until the text ends or the context is full
   std::vector<TokenId> end_tokens;  ///< each ends the text and is not part of it
   std::vector<std::string> stops;   ///< each ends the text before it
+  /// Called as the prompt is run: tokens done and in all.
+  std::function<void(int done, int total)> progress;
 };
 
 enum class StopReason { end_token, stop_string, max_tokens, context_full, cancelled };
@@ -43,8 +45,9 @@ struct Generation {
 /// Continues `prompt`. Whatever of it is in `sequence` already is not run again; what the sequence holds
 /// beyond is forgotten. Afterwards the sequence holds the prompt and the tokens before the last one.
 ///
-/// `show` gets the text as it becomes certain and says whether to go on; may be empty. Throws InputError for
-/// an empty prompt and for one longer than the context.
+/// `show` gets the text as it becomes certain and says whether to go on; it is asked with "" where there is
+/// none (before each chunk of the prompt, at tokens that complete no character). May be empty. Throws
+/// InputError for an empty prompt and for one longer than the context.
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const TokenId> prompt, const GenerationOptions& options,
                     const std::function<bool(std::string_view text)>& show = {});

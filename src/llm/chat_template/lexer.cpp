@@ -140,7 +140,7 @@ class Lexer {
       size_t close_end = close;
       if (!raw_tag("endraw", close_end)) continue;
       skip(end - at_);
-      after_tag(trim_begin, true);
+      after_tag(trim_begin, false);
       std::string_view body = source_.substr(at_, close > at_ ? close - at_ : 0);
       if (source_[close + 2] == '-')
         body = body.substr(0, body.find_last_not_of(kSpace) + 1);
