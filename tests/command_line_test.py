@@ -6,12 +6,16 @@ Usage: command_line_test.py HALFTONE SOURCE_DIR. Uses the shared small models wh
 
 import json
 import os
+import pty
+import select
 import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+from tiny_gguf import write_gguf
 
 PROGRAM = Path(sys.argv[1]).resolve()
 SOURCE = Path(sys.argv[2]).resolve()
@@ -155,18 +159,53 @@ class Run(Program):
         self.assertEqual(result.returncode, 5)
 
 
+def golden(i):
+    """A prompt's text, its number of tokens, and what follows it greedily."""
+    vocabulary = json.loads((STORIES / "tokenizer.json").read_text())["model"]["vocab"]
+    pieces = {number: piece for piece, number in vocabulary.items()}
+    prompt = npy_ids(SHARED / "golden" / f"stories260K_{i}_input_ids.npy")
+    greedy = npy_ids(SHARED / "golden" / f"stories260K_{i}_greedy_ids.npy")
+    text = "".join(pieces[number] for number in prompt[1:]).replace("\u2581", " ")[1:]
+    return text, len(prompt), greedy[len(prompt) :]
+
+
 @needs_stories
-class Golden(Run):
+class Golden(Program):
+    def check(self, model, i):
+        text, length, expected = golden(i)
+        result = halftone("run", "-m", model, "--json", "-p", text, "-n", len(expected), "--temp", 0)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        self.assertEqual(found["prompt_tokens"], length)
+        self.assertEqual(found["token_ids"], expected)
+
     def test_greedy_text_is_the_golden_text(self):
-        vocabulary = json.loads((STORIES / "tokenizer.json").read_text())["model"]["vocab"]
-        pieces = {number: piece for piece, number in vocabulary.items()}
         for i in (0, 1):
-            prompt = npy_ids(SHARED / "golden" / f"stories260K_{i}_input_ids.npy")
-            expected = npy_ids(SHARED / "golden" / f"stories260K_{i}_greedy_ids.npy")[len(prompt) :]
-            text = "".join(pieces[number] for number in prompt[1:]).replace("\u2581", " ")[1:]
-            found = self.run_json("-p", text, "-n", len(expected), "--temp", 0, model=STORIES)
-            self.assertEqual(found["prompt_tokens"], len(prompt))
-            self.assertEqual(found["token_ids"], expected)
+            self.check(STORIES, i)
+
+    def test_so_it_is_from_a_gguf_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stories.gguf"
+            write_gguf(STORIES, path)
+            self.check(path, 0)
+
+    def test_a_gguf_file_brings_its_chat_template(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stories.gguf"
+            write_gguf(STORIES, path, "{{ bos_token }}{% for m in messages %}{{ m.content[:4] }}{% endfor %}")
+            short = json.loads(halftone("run", "-m", path, "--json", "-p", "Once upon a time", "-n", 5).stdout)
+            whole = json.loads(halftone("run", "-m", path, "--raw", "--json", "-p", "Once upon a time", "-n", 5).stdout)
+            self.assertLess(short["prompt_tokens"], whole["prompt_tokens"])
+
+    def test_a_quantized_folder_runs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "w8"
+            quantized = halftone("quantize", "-m", STORIES, "-o", out, "--recipe", "rtn-w8")
+            self.assertEqual(quantized.returncode, 0, quantized.stderr)
+            text, length, _ = golden(0)
+            found = json.loads(halftone("run", "-m", out, "--json", "-p", text, "-n", 20, "--temp", 0).stdout)
+            self.assertEqual(found["prompt_tokens"], length)
+            self.assertIn("park", found["text"])
 
 
 @needs_model
@@ -197,6 +236,30 @@ class Chat(Program):
         result = halftone("chat", "-m", MODEL, "-n", 20, "-c", 96, "--temp", 0, "--chat-template", "plain", text=lines)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("were forgotten", result.stderr)
+
+    def test_ctrl_c_does_not_end_the_program(self):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(PROGRAM, [str(PROGRAM), "chat", "-m", str(MODEL), "--chat-template", "plain"])
+
+        def wait_for(text):
+            seen = b""
+            while text not in seen:
+                ready, _, _ = select.select([terminal], [], [], 60)
+                self.assertTrue(ready, seen)
+                seen += os.read(terminal, 4096)
+
+        wait_for(b"> ")
+        os.write(terminal, b"Tell me a long story.\r")
+        wait_for(b"story.\r\n")
+        os.write(terminal, b"\x03")  # while it answers
+        wait_for(b"> ")
+        os.write(terminal, b"\x03")  # at the prompt
+        wait_for(b"leaves)")
+        os.write(terminal, b"/quit\r")
+        wait_for(b"TTFT")
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        os.close(terminal)
 
     def test_bad_templates(self):
         self.fails(2, "chat", "-m", MODEL, "--chat-template", "nothing", saying=["chatml"])
