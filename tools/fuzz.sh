@@ -5,9 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz -j "$(nproc)"
-for program in build-fuzz/fuzz/*_fuzz; do
-  target=$(basename "$program" _fuzz)
+targets=(fuzz/*_fuzz.cpp)
+targets=("${targets[@]#fuzz/}")
+targets=("${targets[@]%_fuzz.cpp}")
+cmake --build --preset fuzz -j "$(nproc)" --target "${targets[@]/%/_fuzz}"
+for target in "${targets[@]}"; do
+  program=build-fuzz/fuzz/${target}_fuzz
   mkdir -p "build-fuzz/found/$target"
   echo "fuzz: $target for $seconds s"
   "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
