@@ -13,7 +13,6 @@ packages_build=(
   libpcre2-dev                    # the regular expressions of BPE pre-tokenizers
   libutf8proc-dev                 # Unicode normalisation
   libsentencepiece-dev            # tokenizer.model: the library is the reference
-  libdnnl-dev                     # oneDNN: floating-point GEMM on the CPU
   libedit-dev                     # line editing in `halftone chat`
   libgtest-dev python3            # tests
 )
