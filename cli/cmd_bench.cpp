@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/check_plan.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -23,6 +24,7 @@ struct Options {
   std::vector<int> generated_tokens = {128};
   std::vector<int> depths = {0};
   int repetitions = 3;
+  bool check_plan = false;
 };
 
 struct Row {
@@ -97,17 +99,19 @@ void bench(const Options& options) {
   const std::vector<SpeedTest> tests = tests_of(options);
   const int context = std::max(options.model.context, longest(tests));
 
+  // Before anything large is in memory, so that the peak that is told is the model's.
+  const double before = read_bandwidth(threads);
   Graph graph = make_graph(options, context);
   if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   EngineOptions settings = engine_options(options.model);
   settings.context = context;
+  check_memory(graph, settings, options.model);
   Progress packing("packing", options.model.json);
   settings.progress = [&](int done, int total) { packing.update(done, total); };
   Engine engine(std::move(graph), settings, threads);
   packing.finish();
   if (options.model.explain) fmt::print(stderr, "{}", engine.plan().explain());
 
-  const double before = read_bandwidth(threads);
   const bool int8 = computes_in_int8(engine.plan());
   const double peak = int8 ? peak_int8_ops(threads) : peak_f32_flops(threads);
   std::vector<Row> rows;
@@ -118,6 +122,7 @@ void bench(const Options& options) {
                                   [&](int done, int total) { progress.update(done, total); }),
                     work_of(engine, test), 0, ""});
   }
+  const double peak_memory = static_cast<double>(peak_memory_bytes());
   const double after = read_bandwidth(threads);
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool decode = tests[i].phase == SpeedTest::Phase::decode;
@@ -126,8 +131,17 @@ void bench(const Options& options) {
     rows[i].roof_share = used / (decode ? std::max(before, after) : peak);
     rows[i].roof = decode ? "read bandwidth" : int8 ? "int8 peak" : "f32 peak";
   }
-  if (options.model.json)
-    return print_json(report_json(options, rows, threads.size(), before, after, engine));
+  std::vector<PlanCheck> checks;
+  if (options.check_plan) {
+    std::vector<double> measured;
+    for (const Row& row : rows) measured.push_back(row.samples.median());
+    checks = check_plan(engine, tests, measured, std::max(before, after), peak_memory, threads);
+  }
+  if (options.model.json) {
+    OrderedJson report = report_json(options, rows, threads.size(), before, after, engine);
+    if (options.check_plan) report["plan_check"] = plan_check_json(checks);
+    return print_json(report);
+  }
 
   using Align = Table::Align;
   Table table(
@@ -142,6 +156,7 @@ void bench(const Options& options) {
       "{} threads; packed weights {}; read bandwidth {:.1f} GB/s before, {:.1f} after; {} {:.0f} G/s\n",
       threads.size(), bytes_text(static_cast<double>(engine.plan().packed_bytes())), before / 1e9,
       after / 1e9, int8 ? "int8 peak" : "f32 peak", peak / 1e9));
+  if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }
 
 }  // namespace
@@ -176,6 +191,8 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions")
       ->check(CLI::Range(1, 1000));
+  command->add_flag("--check-plan", options->check_plan,
+                    "Compare what `halftone plan` predicts with what was measured");
   command->footer(
       "Shapes: " + fmt::format("{}", fmt::join(synthetic_shapes(), ", ")) +
       "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2");

@@ -31,7 +31,9 @@ void plan(Options options) {
   options.plan.goal = options.goal == "latency" ? PlanGoal::latency
                       : options.goal == "size"  ? PlanGoal::size
                                                 : PlanGoal::accuracy;
-  const auto make_graph = [&] { return graph_for_plan(options.model, options.plan.context); };
+  // Built for the model's own context, so that the largest one that fits can be told; copies share constants.
+  const Graph graph = graph_for_plan(options.model, 0);
+  const auto make_graph = [&] { return graph; };
   DevicePlan result;
   if (options.recipes.empty()) {
     result = plan_device(make_graph, compared_recipes(), device, options.plan);

@@ -53,7 +53,7 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   command.add_flag("--exact", options.exact, "Keep activations in floating point");
   command.add_option_function<std::string>("--isa", set_isa, "Use no instruction set beyond this one")
       ->type_name("NAME");
-  command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own)")
+  command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own, at most 8192)")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   command
@@ -70,6 +70,7 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   command.add_flag("--json", options.json, "Print one JSON object and nothing else");
   command.add_flag("--explain", options.explain,
                    "Say which kernel runs each node, and why no faster one does");
+  command.add_flag("--force", options.force, "Go on though the model needs more memory than there is");
 }
 
 }  // namespace halftone::cli

@@ -17,13 +17,14 @@ struct ModelOptions {
   int threads = 0;                   ///< 0: one for each core this process may use
   const Backend* backend = nullptr;  ///< set when the options are parsed
   bool exact = false;
-  int context = 0;  ///< tokens; 0: the model's own, at most what a device would want (see --help)
+  int context = 0;  ///< tokens; 0: the model's own, at most kDefaultContext
   KvFormat kv = KvFormat::f16;
   bool json = false;
   bool explain = false;
+  bool force = false;  ///< load though the plan says that memory will not do
 };
 
-/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --json and --explain.
+/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --json, --explain and --force.
 /// `model_required` is false where something else may name the model (--synthetic).
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 

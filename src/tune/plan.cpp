@@ -120,19 +120,19 @@ std::vector<Recipe> compared_recipes() {
 }
 
 RecipePlan plan_recipe(Graph graph, const Recipe* recipe, const Device& device, const PlanOptions& options) {
-  RecipePlan plan;
-  plan.recipe = recipe ? recipe->name : "original";
-  if (recipe) {
-    quantize_graph(graph, *recipe);
-    plan.prior = accuracy_prior(*recipe);
-  } else {
-    plan.prior = AccuracyPrior{0, false, "the model itself"};
-  }
+  if (recipe) quantize_graph(graph, *recipe);
   run_passes(graph, standard_passes());
   // Our CPU kernels quantize activations as they go; weights on a GPU meet 16-bit activations.
-  const bool cpu = device.kind == DeviceKind::cpu;
-  if (cpu) add_dynamic_activations(graph);
+  if (device.kind == DeviceKind::cpu) add_dynamic_activations(graph);
+  RecipePlan plan = plan_compiled(std::move(graph), device, options);
+  plan.recipe = recipe ? recipe->name : "original";
+  plan.prior = recipe ? accuracy_prior(*recipe) : AccuracyPrior{0, false, "the model itself"};
+  return plan;
+}
 
+RecipePlan plan_compiled(Graph graph, const Device& device, const PlanOptions& options) {
+  RecipePlan plan;
+  const bool cpu = device.kind == DeviceKind::cpu;
   const LlmInfo info = llm_info(graph);
   KvCache::Layout layout = kv_layout(graph);
   const double f16_token = static_cast<double>(KvCache::bytes_per_token(layout));
@@ -142,6 +142,9 @@ RecipePlan plan_recipe(Graph graph, const Recipe* recipe, const Device& device, 
 
   const int64_t context =
       options.context > 0 ? options.context : std::min<int64_t>(info.context, kDefaultContext);
+  if (context > info.context)
+    throw UsageError("a context of {} tokens was asked for, but this model takes at most {}", context,
+                     info.context);
   const auto blocks = [&](int64_t tokens) { return ceil_div(tokens, int64_t{layout.block_tokens}); };
   const double block_bytes = plan.kv_bytes_per_token * layout.block_tokens;
   const int64_t rows = std::max<int64_t>(std::min<int64_t>(options.chunk, context), options.batch);

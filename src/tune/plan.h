@@ -81,6 +81,9 @@ Graph graph_for_plan(const std::string& model, int64_t context);
 /// The plan of one encoding of a model. The graph is unquantized unless `recipe` is null.
 RecipePlan plan_recipe(Graph graph, const Recipe* recipe, const Device& device, const PlanOptions& options);
 
+/// The plan of a graph as compile() leaves it (passes run, activation encodings set).
+RecipePlan plan_compiled(Graph graph, const Device& device, const PlanOptions& options);
+
 /// Every recipe's plan (and, unless told otherwise, the original's), sorted by the goal, with a
 /// recommendation: the best by the goal among those that fit and whose published loss is at most kWorstPrior.
 DevicePlan plan_device(const std::function<Graph()>& make_graph, const std::vector<Recipe>& recipes,

@@ -20,8 +20,7 @@ PlanOptions short_options() {
 RecipePlan planned(const std::string& model, const char* recipe, const char* device) {
   const PlanOptions options = short_options();
   const Recipe found = recipe ? find_recipe(recipe) : Recipe{};
-  return plan_recipe(graph_for_plan(model, options.context), recipe ? &found : nullptr, find_device(device),
-                     options);
+  return plan_recipe(graph_for_plan(model, 0), recipe ? &found : nullptr, find_device(device), options);
 }
 
 TEST(Plan, EightBillionDoNotFitEightGigabytesUntilTheyHaveFourBits) {
@@ -45,13 +44,12 @@ TEST(Plan, ATokenCostsItsBytesAndDeeperOnesMore) {
 TEST(Plan, TheLargestContextJustFits) {
   PlanOptions options = short_options();
   const Device& device = find_device("rtx-3090");
-  const RecipePlan small =
-      plan_recipe(graph_for_plan("llama-2-7b", options.context), nullptr, device, options);
+  const RecipePlan small = plan_recipe(graph_for_plan("llama-2-7b", 0), nullptr, device, options);
   EXPECT_EQ(small.largest_context, 4096);  // the model's own bounds it
   options.batch = static_cast<int>(small.largest_batch);
-  EXPECT_TRUE(plan_recipe(graph_for_plan("llama-2-7b", options.context), nullptr, device, options).fits);
+  EXPECT_TRUE(plan_recipe(graph_for_plan("llama-2-7b", 0), nullptr, device, options).fits);
   options.batch += 2;
-  EXPECT_FALSE(plan_recipe(graph_for_plan("llama-2-7b", options.context), nullptr, device, options).fits);
+  EXPECT_FALSE(plan_recipe(graph_for_plan("llama-2-7b", 0), nullptr, device, options).fits);
 }
 
 TEST(Plan, RecommendsByTheGoal) {

@@ -1,0 +1,65 @@
+#include "cli/check_plan.h"
+
+#include <fmt/format.h>
+
+#include "cli/table.h"
+#include "tune/plan.h"
+
+namespace halftone::cli {
+
+std::vector<PlanCheck> check_plan(const Engine& engine, const std::vector<SpeedTest>& tests,
+                                  const std::vector<double>& tokens_per_s, double bandwidth,
+                                  double peak_memory, ThreadPool& threads) {
+  Device device = measured_device(threads);
+  for (auto& [key, figure] : device.figures)
+    if (key == "achievable_bandwidth") figure.value = bandwidth;
+  PlanOptions options;
+  options.context = engine.context();
+  options.chunk = engine.chunk();
+  options.kv = engine.kv_format();
+  options.free_bytes = device.figure("memory_bytes");
+
+  std::vector<PlanCheck> checks;
+  for (size_t i = 0; i < tests.size(); ++i) {
+    const SpeedTest& test = tests[i];
+    const bool prefill = test.phase == SpeedTest::Phase::prefill;
+    if (prefill && test.depth > 0) continue;
+    options.prompt_tokens.clear();
+    options.depths.clear();
+    const int depth = test.depth + test.tokens / 2;
+    prefill ? options.prompt_tokens.push_back(test.tokens) : options.depths.push_back(depth);
+    const RecipePlan plan = plan_compiled(engine.plan().graph(), device, options);
+    const double predicted = (prefill ? plan.prefill : plan.decode).at(0).seconds.value_or(0) * 1e3;
+    const double tokens = prefill ? test.tokens : 1;
+    checks.push_back(
+        {prefill ? fmt::format("TTFT, {} tokens", test.tokens) : fmt::format("TPOT at depth {}", depth), "ms",
+         predicted, tokens / tokens_per_s[i] * 1e3});
+  }
+  options.prompt_tokens.clear();
+  options.depths.clear();
+  const double planned = plan_compiled(engine.plan().graph(), device, options).memory.total();
+  checks.push_back({"peak memory", "GB", planned / 1e9, peak_memory / 1e9});
+  return checks;
+}
+
+std::string plan_check_text(const std::vector<PlanCheck>& checks) {
+  Table table({{"plan against measurement", Table::Align::left}, {"predicted"}, {"measured"}, {"error"}});
+  for (const PlanCheck& check : checks)
+    table.add_row({check.what, fmt::format("{:.3f} {}", check.predicted, check.unit),
+                   fmt::format("{:.3f} {}", check.measured, check.unit),
+                   fmt::format("{:+.1f} %", check.error() * 100)});
+  return table.str();
+}
+
+OrderedJson plan_check_json(const std::vector<PlanCheck>& checks) {
+  OrderedJson json = OrderedJson::array();
+  for (const PlanCheck& check : checks)
+    json.push_back({{"what", check.what},
+                    {"unit", check.unit},
+                    {"predicted", check.predicted},
+                    {"measured", check.measured},
+                    {"error", check.error()}});
+  return json;
+}
+
+}  // namespace halftone::cli
