@@ -5,8 +5,8 @@
 
 #include "backend/cpu/cpu.h"
 #include "base/error.h"
-#include "cli/command.h"
 #include "base/suggest.h"
+#include "cli/command.h"
 
 namespace halftone::cli {
 namespace {
