@@ -46,9 +46,10 @@ OrderedJson recipe_json(const RecipePlan& recipe, int batch) {
   json["fits"] = recipe.fits;
   const MemoryNeed& need = recipe.memory;
   json["memory_bytes"] = need.total();
-  json["memory"] = {{"weights", need.weights},         {"kv_cache", need.kv},
-                    {"activations", need.activations}, {"workspace", need.workspace},
-                    {"runtime", need.runtime},         {"system", need.system}};
+  json["memory"] = {
+      {"weights", need.weights},     {"kv_cache", need.kv},     {"activations", need.activations},
+      {"workspace", need.workspace}, {"runtime", need.runtime}, {"loading", need.loading},
+      {"system", need.system}};
   json["weight_bytes"] = recipe.weight_bytes;
   json["bits_per_weight"] = recipe.bits_per_weight;
   json["kv_bytes_per_token"] = recipe.kv_bytes_per_token;
@@ -123,8 +124,8 @@ std::string plan_text(const DevicePlan& plan, const std::string& model, const st
                {"tokens/s"},
                {"published loss", Align::left}});
   for (const RecipePlan& recipe : plan.recipes) {
-    const auto ttft = recipe.prefill.empty() ? std::nullopt : recipe.prefill.front().seconds;
-    const auto tpot = recipe.decode.empty() ? std::nullopt : recipe.decode.front().seconds;
+    const auto ttft = recipe.ttft();
+    const auto tpot = recipe.tpot();
     table.add_row({recipe.recipe, recipe.fits ? "yes" : "no", bytes_text(recipe.memory.total()),
                    bytes_text(recipe.weight_bytes), fmt::format("{:.2f}", recipe.bits_per_weight),
                    fmt::format("{}", recipe.largest_context), fmt::format("{}", recipe.largest_batch),

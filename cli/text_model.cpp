@@ -52,7 +52,7 @@ double check_memory(const Graph& graph, const EngineOptions& engine, const Model
   else if (const std::string recipe = fitting_recipe(graph, device, plan); !recipe.empty())
     advice = fmt::format("quantized by {} it fits", recipe);
   else
-    advice = "no context and no recipe makes it fit";
+    advice = "no shorter context makes it fit, nor a recipe of three bits or more";
   throw ResourceError("memory will not do: {}; {}; --force goes on",
                       memory_sum_text(planned.memory, *plan.free_bytes), advice);
 }

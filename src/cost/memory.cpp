@@ -52,6 +52,14 @@ double resident_weight_bytes(const Graph& graph, bool packs_copies) {
   return bytes;
 }
 
+double largest_packed_bytes(const Graph& graph) {
+  double largest = 0;
+  for (const Node& node : graph.nodes())
+    if (node.schema->name == "Gemm" && graph.value(node.inputs[1]).constant)
+      largest = std::max(largest, graph.value(node.inputs[1]).constant->stored_bytes());
+  return largest;
+}
+
 double arena_bytes(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
   const ConcreteGraph concrete = concretize(graph, sizes_of(graph, symbol_sizes));
   const size_t count = graph.values().size();

@@ -15,14 +15,18 @@ struct MemoryNeed {
   double activations = 0;  ///< the arena of intermediate values of the largest run
   double workspace = 0;    ///< scratch memory of kernels
   double runtime = 0;      ///< the program and its libraries
+  double loading = 0;      ///< beyond all of the above while weights are packed
   double system = 0;       ///< what the operating system keeps, where the memory is shared with it
 
-  double total() const { return weights + kv + activations + workspace + runtime + system; }
+  double total() const { return weights + kv + activations + workspace + runtime + loading + system; }
 };
 
 /// Bytes of constants while a graph runs: a layer packs its weights for itself, all other readers of a
 /// constant share one copy. On a GPU (`packs_copies` false) they all share.
 double resident_weight_bytes(const Graph& graph, bool packs_copies);
+
+/// Bytes of the largest constant that a layer packs: while it does, the constant is there twice.
+double largest_packed_bytes(const Graph& graph);
 
 /// Bytes of the arena that holds every intermediate value of a run at these sizes, placed by their lifetimes
 /// as a session places them (runtime/memory_plan.h).

@@ -51,10 +51,6 @@ PhasePlan plan_token(const Graph& graph, int depth, const Device& device, const 
   return plan;
 }
 
-double seconds_or_huge(const std::vector<PhasePlan>& phases) {
-  return phases.empty() ? HUGE_VAL : phases.front().seconds.value_or(HUGE_VAL);
-}
-
 /// Published loss; unknown losses come after all known ones, fewer bits later.
 double loss_rank(const RecipePlan& plan) {
   return plan.prior ? plan.prior->loss_percent : 1e9 - plan.bits_per_weight;
@@ -64,7 +60,7 @@ bool comes_first(const RecipePlan& a, const RecipePlan& b, PlanGoal goal) {
   if (a.fits != b.fits) return a.fits;
   switch (goal) {
     case PlanGoal::latency:
-      return seconds_or_huge(a.decode) < seconds_or_huge(b.decode);
+      return a.tpot().value_or(HUGE_VAL) < b.tpot().value_or(HUGE_VAL);
     case PlanGoal::size:
       return a.weight_bytes < b.weight_bytes;
     case PlanGoal::accuracy:
@@ -109,6 +105,14 @@ void recommend(DevicePlan& plan) {
 }
 
 }  // namespace
+
+std::optional<double> RecipePlan::ttft() const {
+  return prefill.empty() ? std::nullopt : prefill.front().seconds;
+}
+
+std::optional<double> RecipePlan::tpot() const {
+  return decode.empty() ? std::nullopt : decode.front().seconds;
+}
 
 std::vector<Recipe> compared_recipes() {
   std::vector<Recipe> recipes;
@@ -157,6 +161,10 @@ RecipePlan plan_compiled(Graph graph, const Device& device, const PlanOptions& o
   plan.memory.activations = arena_bytes(graph, widest) * conditions.activation_scale;
   plan.memory.workspace = workspace_bytes(graph, widest);
   plan.memory.runtime = efficiencies(device.kind).runtime_bytes;
+  // Weights are packed before the cache and the arena are touched, so their room serves for it.
+  if (cpu)
+    plan.memory.loading =
+        std::max(0.0, largest_packed_bytes(graph) - plan.memory.kv - plan.memory.activations);
   plan.memory.system = options.free_bytes ? 0 : system_bytes(device);
 
   const double available = options.free_bytes.value_or(device.figure("memory_bytes").value());
@@ -196,6 +204,7 @@ std::string memory_sum_text(const MemoryNeed& need, double available) {
   std::string text =
       fmt::format("weights {} + KV cache {} + activations {} + workspace {} + runtime {}", gb(need.weights),
                   gb(need.kv), gb(need.activations), gb(need.workspace), gb(need.runtime));
+  if (need.loading > 0) text += " + loading " + gb(need.loading);
   if (need.system > 0) text += " + system " + gb(need.system);
   return text + fmt::format(" = {} GB of {} GB", gb(need.total()), gb(available));
 }

@@ -55,6 +55,10 @@ struct RecipePlan {
   std::vector<PhasePlan> prefill;  ///< by PlanOptions::prompt_tokens
   std::vector<PhasePlan> decode;   ///< by PlanOptions::depths
   std::optional<AccuracyPrior> prior;
+  /// Seconds of the first prompt and of a token at the first depth.
+  std::optional<double> ttft() const;
+  std::optional<double> tpot() const;
+
   Graph graph;  ///< as it would be compiled; names the nodes of `run`
 };
 

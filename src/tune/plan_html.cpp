@@ -205,8 +205,8 @@ std::string recipe_table(const DevicePlan& plan) {
       "<th>TTFT ms</th><th>TPOT ms</th><th>tokens/s</th><th>published loss</th></tr>\n";
   for (size_t i = 0; i < plan.recipes.size(); ++i) {
     const RecipePlan& recipe = plan.recipes[i];
-    const auto ttft = recipe.prefill.empty() ? std::nullopt : recipe.prefill.front().seconds;
-    const auto tpot = recipe.decode.empty() ? std::nullopt : recipe.decode.front().seconds;
+    const auto ttft = recipe.ttft();
+    const auto tpot = recipe.tpot();
     const std::string loss =
         recipe.recipe == "original" ? "0"
         : recipe.prior
