@@ -1,6 +1,10 @@
 # Every third-party library, found once. tools/bootstrap.sh installs them and says why each is here.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+set(HALFTONE_FMT fmt::fmt)
+if(CMAKE_CROSSCOMPILING)  # tests are linked statically then (halftone_test), and Debian has no static fmt
+  set(HALFTONE_FMT fmt::fmt-header-only)
+endif()
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
