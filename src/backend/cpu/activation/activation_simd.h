@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backend/cpu/activation/activation_loops.h"
-#include "backend/cpu/simd.h"
+#include "backend/cpu/simd_math.h"
 
 namespace halftone::cpu {
 namespace {

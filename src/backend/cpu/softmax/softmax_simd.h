@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cpu/simd.h"
+#include "backend/cpu/simd_math.h"
 #include "backend/cpu/softmax/softmax_loops.h"
 
 namespace halftone::cpu {
