@@ -47,13 +47,14 @@ std::string stats_text(const Conversation& conversation, const TextModel& text) 
       "{} answers, {} tokens generated | TTFT {:.1f} ms, TPOT {:.2f} ms on average | prefill {:.1f}, decode "
       "{:.1f} "
       "tokens/s | {} of {} prompt tokens came from the cache | {} of {} tokens of context used | peak memory "
-      "{}, KV "
+      "{} (planned {}), KV "
       "cache {}\n",
       conversation.answers(), s.generated_tokens, mean(s.ttft_ms, conversation.answers()),
       mean(s.decode_ms, after_first), s.prefill_tokens_per_s(),
       s.decode_ms > 0 ? after_first * 1000 / s.decode_ms : 0, s.reused_tokens, s.prompt_tokens,
       conversation.cached_tokens(), text.engine->context(),
-      bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(static_cast<double>(kv_bytes)));
+      bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(text.planned_bytes),
+      bytes_text(static_cast<double>(kv_bytes)));
 }
 
 class Chat {
@@ -187,6 +188,7 @@ class Chat {
                 {"generated_tokens", s.generated_tokens},
                 {"ttft_ms", mean(s.ttft_ms, answers)},
                 {"tpot_ms", mean(s.decode_ms, s.generated_tokens - answers)},
+                {"planned_memory_bytes", text_.planned_bytes},
                 {"peak_memory_bytes", peak_memory_bytes()}});
   }
 

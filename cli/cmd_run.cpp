@@ -64,10 +64,10 @@ void print_result(const Options& o, const TextModel& text, const std::string& pr
     fmt::print(stderr,
                "\n{} prompt tokens, {} generated ({}) | TTFT {:.1f} ms | TPOT {:.2f} ms | prefill {:.1f}, "
                "decode {:.1f} "
-               "tokens/s | peak memory {}, KV cache {}\n",
+               "tokens/s | peak memory {} (planned {}), KV cache {}\n",
                stats.prompt_tokens, stats.generated_tokens, stop_reason_name(result.reason), stats.ttft_ms,
                stats.tpot_ms(), stats.prefill_tokens_per_s(), stats.decode_tokens_per_s(),
-               bytes_text(static_cast<double>(peak_memory_bytes())),
+               bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(text.planned_bytes),
                bytes_text(static_cast<double>(kv_bytes)));
     return;
   }
@@ -84,6 +84,7 @@ void print_result(const Options& o, const TextModel& text, const std::string& pr
               {"prefill_tokens_per_s", stats.prefill_tokens_per_s()},
               {"decode_tokens_per_s", stats.decode_tokens_per_s()},
               {"kv_cache_bytes", kv_bytes},
+              {"planned_memory_bytes", text.planned_bytes},
               {"peak_memory_bytes", peak_memory_bytes()}});
 }
 
