@@ -135,7 +135,7 @@ void bench(const Options& options) {
   if (options.check_plan) {
     std::vector<double> measured;
     for (const Row& row : rows) measured.push_back(row.samples.median());
-    checks = check_plan(engine, tests, measured, std::max(before, after), peak_memory, threads);
+    checks = check_plan(engine, tests, measured, (before + after) / 2, peak_memory, threads);
   }
   if (options.model.json) {
     OrderedJson report = report_json(options, rows, threads.size(), before, after, engine);
