@@ -108,6 +108,7 @@ void add_common(CLI::App& command, Options& options) {
 void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Measure accuracy: perplexity, divergence from a reference");
   command->require_subcommand(1);
+  command->footer("Example:\n  halftone eval ppl -m MODEL --text wiki.test.raw");
 
   auto perplexity_options = std::make_shared<Options>();
   CLI::App* perplexity =

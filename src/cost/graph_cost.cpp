@@ -1,19 +1,12 @@
 #include "cost/graph_cost.h"
 
-#include "base/error.h"
 #include "graph/concretize.h"
 
 namespace halftone {
 
 GraphCost graph_cost(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
-  std::vector<int64_t> sizes;
-  for (const Symbol& symbol : graph.symbols()) {
-    auto found = symbol_sizes.find(symbol.name);
-    if (found == symbol_sizes.end()) throw UsageError("the size of \"{}\" is not given", symbol.name);
-    sizes.push_back(found->second);
-  }
   GraphCost cost;
-  for (const OpSite& site : concretize(graph, sizes).sites) {
+  for (const OpSite& site : concretize(graph, symbol_sizes).sites) {
     const Cost node = site.schema->alias ? Cost{} : site.schema->cost(site);
     cost.nodes.push_back(node);
     cost.total.flops += node.flops;

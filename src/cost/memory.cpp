@@ -5,24 +5,13 @@
 
 #include "base/error.h"
 #include "cost/roofline.h"
-#include "graph/concretize.h"
-#include "runtime/memory_plan.h"
+#include "runtime/value_layout.h"
 
 namespace halftone {
 namespace {
 
 size_t index(ValueId id) {
   return static_cast<size_t>(id);
-}
-
-std::vector<int64_t> sizes_of(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
-  std::vector<int64_t> sizes;
-  for (const Symbol& symbol : graph.symbols()) {
-    const auto found = symbol_sizes.find(symbol.name);
-    if (found == symbol_sizes.end()) throw UsageError("the size of \"{}\" is not given", symbol.name);
-    sizes.push_back(found->second);
-  }
-  return sizes;
 }
 
 /// The number in a file of one number; nothing for "max", or where there is no such file.
@@ -61,37 +50,13 @@ double largest_packed_bytes(const Graph& graph) {
 }
 
 double arena_bytes(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
-  const ConcreteGraph concrete = concretize(graph, sizes_of(graph, symbol_sizes));
-  const size_t count = graph.values().size();
-  const int steps = static_cast<int>(graph.nodes().size());
-  std::vector<ValueId> owner(count);
-  for (size_t id = 0; id < count; ++id) owner[id] = static_cast<ValueId>(id);
-  std::vector<int> first(count, -1), last(count, -1);
-  for (int n = 0; n < steps; ++n) {
-    const Node& node = graph.nodes()[static_cast<size_t>(n)];
-    for (ValueId input : node.inputs)
-      if (input != kNoValue) last[index(owner[index(input)])] = n;
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      const size_t id = index(node.outputs[i]);
-      if (i == 0 && node.schema->alias)
-        owner[id] = owner[index(node.inputs[0])];
-      else
-        first[id] = last[id] = n;
-    }
-  }
-  for (ValueId output : graph.outputs()) last[index(owner[index(output)])] = steps;
-  std::vector<Lifetime> lifetimes;
-  for (size_t id = 0; id < count; ++id)
-    if (first[id] >= 0 && concrete.types[id].dtype != DType::state)
-      lifetimes.push_back(
-          {static_cast<size_t>(concrete.types[id].shape.elements()) * dtype_bytes(concrete.types[id].dtype),
-           first[id], last[id]});
-  return static_cast<double>(plan_memory(lifetimes).arena_bytes);
+  const ConcreteGraph concrete = concretize(graph, symbol_sizes);
+  return static_cast<double>(lay_out_values(graph, concrete).arena_bytes);
 }
 
 double workspace_bytes(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
   double largest = 0;
-  for (const OpSite& site : concretize(graph, sizes_of(graph, symbol_sizes)).sites)
+  for (const OpSite& site : concretize(graph, symbol_sizes).sites)
     if (site.schema->name == "Gemm" && !site.inputs[0].constant && site.inputs[0].encoding)
       largest = std::max(largest, static_cast<double>(site.input_shape(0).elements()));
   return largest;

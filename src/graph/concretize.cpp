@@ -1,5 +1,7 @@
 #include "graph/concretize.h"
 
+#include "base/error.h"
+
 namespace halftone {
 
 ConcreteGraph concretize(const Graph& graph, std::span<const int64_t> sizes) {
@@ -22,6 +24,16 @@ ConcreteGraph concretize(const Graph& graph, std::span<const int64_t> sizes) {
     concrete.sites.push_back(std::move(site));
   }
   return concrete;
+}
+
+ConcreteGraph concretize(const Graph& graph, const std::map<std::string, int64_t>& sizes) {
+  std::vector<int64_t> in_order;
+  for (const Symbol& symbol : graph.symbols()) {
+    const auto found = sizes.find(symbol.name);
+    if (found == sizes.end()) throw UsageError("the size of \"{}\" is not given", symbol.name);
+    in_order.push_back(found->second);
+  }
+  return concretize(graph, in_order);
 }
 
 }  // namespace halftone

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "graph/graph.h"
@@ -15,5 +17,7 @@ struct ConcreteGraph {
 
 /// Puts sizes in the place of symbols (sizes[k] for the k-th) and runs the shape rules again.
 ConcreteGraph concretize(const Graph& graph, std::span<const int64_t> sizes);
+/// The same with sizes by the symbols' names. Throws UsageError when one is missing.
+ConcreteGraph concretize(const Graph& graph, const std::map<std::string, int64_t>& sizes);
 
 }  // namespace halftone

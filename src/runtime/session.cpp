@@ -5,8 +5,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "graph/concretize.h"
-#include "runtime/memory_plan.h"
+#include "runtime/value_layout.h"
 
 namespace halftone {
 namespace {
@@ -115,46 +114,16 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
 
   auto binding = std::make_unique<Binding>();
   Binding& b = *binding;
-  const size_t count = graph.values().size();
   ConcreteGraph concrete = concretize(graph, sizes);
+  ValueLayout layout = lay_out_values(graph, concrete);
   b.types = std::move(concrete.types);
   b.sites = std::move(concrete.sites);
-
-  b.root.resize(count);
-  for (size_t id = 0; id < count; ++id) b.root[id] = static_cast<ValueId>(id);
-  const int steps = static_cast<int>(graph.nodes().size());
-  std::vector<int> first(count, -1), last(count, -1);
-  for (int n = 0; n < steps; ++n) {
-    const Node& node = graph.nodes()[static_cast<size_t>(n)];
-    for (ValueId input : node.inputs)
-      if (input != kNoValue) last[index(b.root[index(input)])] = n;
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      const size_t id = index(node.outputs[i]);
-      if (i == 0 && node.schema->alias)
-        b.root[id] = b.root[index(node.inputs[0])];
-      else
-        first[id] = last[id] = n;
-    }
-  }
-  for (ValueId output : graph.outputs()) last[index(b.root[index(output)])] = steps;
-
-  std::vector<Lifetime> lifetimes;
-  std::vector<size_t> owners;
-  for (size_t id = 0; id < count; ++id) {
-    if (first[id] < 0 || b.types[id].dtype == DType::state) continue;
-    auto elements = b.types[id].shape.checked_elements();
-    assert(elements);
-    lifetimes.push_back(
-        {static_cast<size_t>(*elements) * dtype_bytes(b.types[id].dtype), first[id], last[id]});
-    owners.push_back(id);
-  }
-  const MemoryPlan memory = plan_memory(lifetimes);
-  b.offsets.assign(count, 0);
-  for (size_t i = 0; i < owners.size(); ++i) b.offsets[owners[i]] = memory.offsets[i];
+  b.root = std::move(layout.root);
+  b.offsets = std::move(layout.offsets);
   for (size_t n = 0; n < b.sites.size(); ++n)
     if (const auto& prepared = plan_->steps()[n].prepared)
       b.workspace_bytes = std::max(b.workspace_bytes, prepared->workspace_bytes(b.sites[n]));
-  b.workspace_offset = round_up(memory.arena_bytes, size_t{64});
+  b.workspace_offset = round_up(layout.arena_bytes, size_t{64});
   b.arena_bytes = b.workspace_offset + b.workspace_bytes;
   return *bindings_.emplace(sizes, std::move(binding)).first->second;
 }
