@@ -45,6 +45,8 @@ struct Kernel {
   Refusal (*supports)(const OpSite& site) = nullptr;
   /// Packs the site's constants (SiteInput::constant). Called once; may use the threads.
   std::unique_ptr<PreparedKernel> (*prepare)(const OpSite& site, ThreadPool& threads) = nullptr;
+  /// Whether supports() looks at how values are stored; otherwise it is asked only where all are plain.
+  bool takes_storage = false;
 };
 
 /// A place to run: an ordered list of kernels, best first.

@@ -7,7 +7,7 @@ namespace halftone {
 GraphCost graph_cost(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes) {
   GraphCost cost;
   for (const OpSite& site : concretize(graph, symbol_sizes).sites) {
-    const Cost node = site.schema->alias ? Cost{} : site.schema->cost(site);
+    const Cost node = site.is_alias() ? Cost{} : site.schema->cost(site);
     cost.nodes.push_back(node);
     cost.total.flops += node.flops;
     cost.total.weight_bytes += node.weight_bytes;

@@ -99,8 +99,7 @@ RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbo
     const Node& node = graph.nodes()[n];
     const Cost& cost = run.cost.nodes[n];
     NodeTime time;
-    if (!node.schema->alias) {
-      const OpSite site = graph.site(node);
+    if (const OpSite site = graph.site(node); !site.is_alias()) {
       const Efficiency& factor = table.find(node.schema->name, weight_format(site));
       const auto peak = peak_of(site, device);
       time.flops = cost.flops;

@@ -14,7 +14,7 @@ int64_t Graph::symbol(const std::string& symbol_name, int64_t min, int64_t max) 
 }
 
 ValueId Graph::add_value(std::string value_name, const ValueType& type) {
-  values_.push_back({std::move(value_name), type, std::nullopt});
+  values_.push_back({std::move(value_name), type, std::nullopt, {}});
   return static_cast<ValueId>(values_.size()) - 1;
 }
 
@@ -55,6 +55,7 @@ OpSite Graph::site(const Node& node) const {
       const Value& v = value(node.inputs[i]);
       input.present = true;
       input.type = v.type;
+      input.storage = v.storage;
       if (v.constant) {
         input.constant = &*v.constant;
         if (v.constant->encoding()) input.encoding = &*v.constant->encoding();
@@ -64,7 +65,10 @@ OpSite Graph::site(const Node& node) const {
     }
     site.inputs.push_back(input);
   }
-  for (ValueId output : node.outputs) site.outputs.push_back(value(output).type);
+  for (ValueId output : node.outputs) {
+    site.outputs.push_back(value(output).type);
+    site.output_storage.push_back(value(output).storage);
+  }
   return site;
 }
 

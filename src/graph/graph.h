@@ -18,6 +18,7 @@ struct Value {
   std::string name;
   ValueType type;
   std::optional<Constant> constant;
+  Storage storage = {};  ///< of an activation; graph inputs, outputs and constants are plain
 };
 
 /// One operator applied. Inputs may hold kNoValue.

@@ -35,6 +35,8 @@ std::string node_text(const Graph& graph, const Node& node) {
   for (ValueId output : node.outputs) {
     if (!text.empty()) text += ", ";
     text += fmt::format("%{}: {}", graph.value(output).name, type_text(graph, graph.value(output).type));
+    if (const Storage& storage = graph.value(output).storage; !storage.plain())
+      text += fmt::format(" ({})", storage.str());
   }
   text += fmt::format(" = {}(", node.schema->name);
   for (size_t i = 0; i < node.inputs.size(); ++i) {

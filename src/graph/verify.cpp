@@ -1,3 +1,4 @@
+#include <cmath>
 #include <set>
 #include <stdexcept>
 
@@ -19,6 +20,16 @@ void verify_encodings(const Graph& graph, const Node& node) {
     if (!node.use_encodings[i]->format) fail(node.name + ": an encoding without a number format");
     if (graph.value(node.inputs[i]).constant) fail(node.name + ": an activation encoding on a constant");
   }
+}
+
+void verify_storage(const Value& value) {
+  const Storage& storage = value.storage;
+  if (storage.order == Storage::Order::channels_last && value.type.shape.rank() < 3)
+    fail(value.name + ": channels-last, but of fewer than three dimensions");
+  if (!storage.codes) return;
+  if (!is_float(value.type.dtype)) fail(value.name + ": codes of a value that is not floating");
+  if (!(storage.codes->scale > 0) || !std::isfinite(storage.codes->scale))
+    fail(value.name + ": codes without a positive scale");
 }
 
 }  // namespace
@@ -61,12 +72,17 @@ void verify(const Graph& graph) {
   for (size_t i = 0; i < made.size(); ++i) {
     const std::string& name = graph.values()[i].name;
     if (!made[i]) continue;
+    verify_storage(graph.values()[i]);
     if (name.empty()) fail(fmt::format("value {} has no name", i));
     if (!names.insert(name).second) fail("two values are named " + name);
   }
-  for (ValueId output : graph.outputs())
+  for (ValueId input : graph.inputs())
+    if (!graph.value(input).storage.plain()) fail(graph.value(input).name + ": an input that is not plain");
+  for (ValueId output : graph.outputs()) {
     if (output < 0 || static_cast<size_t>(output) >= made.size() || !made[static_cast<size_t>(output)])
       fail("an output that nothing makes");
+    if (!graph.value(output).storage.plain()) fail(graph.value(output).name + ": an output that is not plain");
+  }
 }
 
 }  // namespace halftone

@@ -1,6 +1,6 @@
 #include "ops/op_schema.h"
 
-#include <array>
+#include <algorithm>
 
 namespace halftone {
 
@@ -23,9 +23,46 @@ const OpSchema* find_op(std::string_view name) {
   return nullptr;
 }
 
+bool OpSite::all_plain() const {
+  return std::all_of(inputs.begin(), inputs.end(), [](const SiteInput& i) { return i.storage.plain(); }) &&
+         std::all_of(output_storage.begin(), output_storage.end(), [](const Storage& s) { return s.plain(); });
+}
+
+bool OpSite::is_alias() const {
+  return schema->alias && inputs[0].storage.order == Storage::Order::planar &&
+         inputs[0].storage == storage_of_output(0);
+}
+
+void run_reference(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs) {
+  if (site.all_plain()) return site.schema->reference(site, inputs, outputs);
+  std::vector<Tensor> held;
+  auto plain_copy = [&](DType dtype, const Shape& shape) {
+    held.push_back(Tensor::allocate(dtype, shape));
+    return held.back().mutable_view();
+  };
+  std::vector<Operand> plain_inputs(inputs.begin(), inputs.end());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const SiteInput& input = site.inputs[i];
+    if (input.storage.plain()) continue;
+    const MutableTensorView plain = plain_copy(input.type.dtype, input.type.shape);
+    load_stored(inputs[i].tensor, input.storage, plain);
+    plain_inputs[i].tensor = plain;
+  }
+  std::vector<MutableTensorView> plain_outputs(outputs.begin(), outputs.end());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!site.storage_of_output(i).plain())
+      plain_outputs[i] = plain_copy(site.outputs[i].dtype, site.outputs[i].shape);
+  site.schema->reference(site, plain_inputs, plain_outputs);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (const Storage storage = site.storage_of_output(i); !storage.plain())
+      store_plain(plain_outputs[i], storage, outputs[i]);
+}
+
 Cost traffic(const OpSite& site) {
-  auto bytes = [](const ValueType& type) {
-    return static_cast<double>(type.shape.elements()) * static_cast<double>(dtype_bytes(type.dtype));
+  auto bytes = [](const ValueType& type, const Storage& storage) {
+    return static_cast<double>(type.shape.elements()) *
+           static_cast<double>(dtype_bytes(stored_dtype(type.dtype, storage)));
   };
   Cost cost;
   for (const SiteInput& input : site.inputs) {
@@ -33,9 +70,10 @@ Cost traffic(const OpSite& site) {
     if (input.constant)
       cost.weight_bytes += input.constant->stored_bytes();
     else
-      cost.activation_bytes += bytes(input.type);
+      cost.activation_bytes += bytes(input.type, input.storage);
   }
-  for (const ValueType& output : site.outputs) cost.activation_bytes += bytes(output);
+  for (size_t i = 0; i < site.outputs.size(); ++i)
+    cost.activation_bytes += bytes(site.outputs[i], site.storage_of_output(i));
   return cost;
 }
 

@@ -11,6 +11,7 @@
 #include "core/tensor.h"
 #include "ops/attributes.h"
 #include "ops/constant.h"
+#include "ops/storage.h"
 
 namespace halftone {
 
@@ -33,6 +34,7 @@ struct SiteInput {
   ValueType type;
   const Constant* constant = nullptr;  ///< set when the value is a constant
   const Encoding* encoding = nullptr;  ///< the constant's encoding, or the activation encoding on this use
+  Storage storage = {};                     ///< how an activation lies in memory
 };
 
 struct OpSchema;
@@ -45,12 +47,20 @@ struct OpSite {
   std::string_view name;  ///< the node's, for errors
   std::vector<SiteInput> inputs;
   std::vector<ValueType> outputs;
+  std::vector<Storage> output_storage = {};  ///< by output; empty or shorter: plain
 
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i].present; }
   const Shape& input_shape(size_t i) const { return inputs[i].type.shape; }
+  Storage storage_of_output(size_t i) const {
+    return i < output_storage.size() ? output_storage[i] : Storage{};
+  }
+  bool all_plain() const;
+  /// Whether the first output is the first input's bytes: nothing need run. An alias operator whose two ends
+  /// are stored differently copies, as its reference does.
+  bool is_alias() const;
 };
 
-/// An input at run time: a plain tensor, or codes of a constant, or a state.
+/// An input at run time: a tensor as its storage has it, or codes of a constant, or a state.
 struct Operand {
   TensorView tensor;
   const QuantizedTensor* quantized = nullptr;
@@ -92,9 +102,14 @@ struct OpSchema {
   /// compute.
   void (*reference)(const OpSite& site, std::span<const Operand> inputs,
                     std::span<const MutableTensorView> outputs) = nullptr;
-  /// Whether outputs[0] has the bytes of inputs[0] under another shape (Reshape), so no kernel need run.
+  /// Whether outputs[0] has the bytes of inputs[0] under another shape (Reshape); see OpSite::is_alias().
   bool alias = false;
 };
+
+/// Runs the reference on values of any storage: inputs are made plain, outputs rounded to their storage. That
+/// is what an operator on stored codes means.
+void run_reference(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs);
 
 /// Every operator, the list that declares and tests them (ops.inc).
 std::span<const OpSchema* const> op_schemas();

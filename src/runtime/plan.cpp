@@ -11,13 +11,14 @@ Step choose(const Graph& graph, int position, const Backend* backend, ThreadPool
   const Node& node = graph.nodes()[static_cast<size_t>(position)];
   Step step;
   step.node = position;
-  step.kernel = node.schema->alias ? "alias" : "reference";
-  if (!backend || node.schema->alias) return step;
-
   const OpSite site = graph.site(node);
+  step.kernel = site.is_alias() ? "alias" : "reference";
+  if (!backend || site.is_alias()) return step;
+
   for (const Kernel& kernel : backend->kernels()) {
     if (kernel.op != node.schema->name || !cpu_has(kernel.isa)) continue;
-    Refusal refusal = kernel.supports(site);
+    Refusal refusal = kernel.takes_storage || site.all_plain() ? kernel.supports(site)
+                                                               : "values are not stored planar and plain";
     if (!refusal.empty()) {
       step.refusals.emplace_back(kernel.name, std::move(refusal));
       continue;

@@ -154,8 +154,8 @@ void Session::place_operands(Binding& b) {
           operand = plan_->constants()[index(root)];
           operand.tensor.shape = b.types[index(id)].shape;
         } else {
-          operand.tensor = {b.types[index(id)].dtype, b.types[index(id)].shape,
-                            base + b.offsets[index(root)]};
+          operand.tensor = {stored_dtype(b.types[index(id)].dtype, graph.value(id).storage),
+                            b.types[index(id)].shape, base + b.offsets[index(root)]};
           if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end())
             b.from_inputs.push_back({n, i, root});
         }
@@ -164,8 +164,8 @@ void Session::place_operands(Binding& b) {
     }
     for (ValueId id : node.outputs) {
       if (b.types[index(id)].dtype == DType::state) states[id] = state;
-      b.results[n].push_back(
-          {b.types[index(id)].dtype, b.types[index(id)].shape, base + b.offsets[index(id)]});
+      b.results[n].push_back({stored_dtype(b.types[index(id)].dtype, graph.value(id).storage),
+                              b.types[index(id)].shape, base + b.offsets[index(id)]});
     }
   }
 }
@@ -187,13 +187,13 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
     const Step& step = plan_->steps()[n];
     if (step.prepared)
       step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
-    else if (!node.schema->alias)
-      node.schema->reference(b.sites[n], b.operands[n], b.results[n]);
+    else if (!b.sites[n].is_alias())
+      run_reference(b.sites[n], b.operands[n], b.results[n]);
     if (!observer_) continue;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (b.types[index(node.outputs[i])].dtype == DType::state) continue;
-      const TensorView made = node.schema->alias ? alias_view(b, n) : TensorView(b.results[n][i]);
-      observer_(graph.value(node.outputs[i]), made);
+      const TensorView made = b.sites[n].is_alias() ? alias_view(b, n) : TensorView(b.results[n][i]);
+      show(graph.value(node.outputs[i]), made);
     }
   }
   for (size_t i = 0; i < graph.outputs().size(); ++i) {
@@ -202,6 +202,13 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
         graph.value(root).type.dtype != DType::state)
       passed_through_[root] = inputs.at(graph.value(root).name);
   }
+}
+
+void Session::show(const Value& value, const TensorView& stored) const {
+  if (value.storage.plain()) return observer_(value, stored);
+  Tensor plain = Tensor::allocate(value.type.dtype, stored.shape);
+  load_stored(stored, value.storage, plain.mutable_view());
+  observer_(value, plain.view());
 }
 
 TensorView Session::alias_view(const Binding& b, size_t node) const {

@@ -11,7 +11,8 @@
 
 namespace halftone {
 
-/// Sees the values of a running graph. `value` lives only during the call.
+/// Sees the values of a running graph, planar and of their own type however they are stored. Both arguments
+/// live only during the call.
 using Observer = std::function<void(const Value& value, const TensorView& tensor)>;
 
 /// Runs a plan. Holds the arena for intermediate values and the states bound to it. Not thread-safe; sessions
@@ -44,6 +45,7 @@ class Session {
   struct Binding;  ///< everything derived from one set of concrete dimensions
   Binding& bind(const std::map<std::string, TensorView>& inputs);
   void place_operands(Binding& binding);
+  void show(const Value& value, const TensorView& stored) const;
   TensorView alias_view(const Binding& binding, size_t node) const;
 
   std::shared_ptr<const Plan> plan_;

@@ -1,5 +1,6 @@
 #include "runtime/session.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -51,6 +52,59 @@ TEST(Session, ObserversSeeEachValueMade) {
   const Tensor x = Tensor::zeros(DType::f32, {4, 2});
   session.run({{"x", x.view()}});
   EXPECT_EQ(seen, (std::vector<std::string>{"h[4, 2]", "m[4, 2]"}));
+}
+
+/// y = swish(x), z = x flattened, the values between stored channels-last and as codes.
+Graph stored_graph() {
+  const Storage turned{Storage::Order::channels_last, {}};
+  const Storage codes{Storage::Order::channels_last, CodeScale{0.25f, 100}};
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 2, 3}});
+  const ValueId t = graph.add_node(*find_op("Identity"), "t", {x}).front();
+  const ValueId q = graph.add_node(*find_op("Swish"), "q", {t}).front();
+  graph.add_output(graph.add_node(*find_op("Identity"), "back", {q}).front(), "y");
+  const ValueId shape = graph.add_constant("shape", Constant(Tensor::from<int64_t>({1}, {6})));
+  graph.add_output(graph.add_node(*find_op("Reshape"), "flat", {t, shape}).front(), "z");
+  graph.value(t).storage = turned;
+  graph.value(q).storage = codes;
+  return graph;
+}
+
+TEST(Session, ValuesKeepTheirMeaningHoweverTheyAreStored) {
+  ThreadPool threads(1);
+  Session session(compile(stored_graph(), {}, threads), threads);
+  const Tensor x = Tensor::from<float>({1, 2, 3}, {-2, -1, 0, 0.5f, 1, 40});
+  std::map<std::string, Tensor> seen;
+  session.observe([&](const Value& value, const TensorView& tensor) {
+    ASSERT_EQ(tensor.dtype, DType::f32);
+    Tensor& copy = seen[value.name] = Tensor::allocate(tensor.dtype, tensor.shape);
+    std::ranges::copy(tensor.span<float>(), copy.mutable_view().span<float>().begin());
+  });
+  session.run({{"x", x.view()}});
+
+  const TensorView y = session.output("y"), z = session.output("z");
+  for (size_t i = 0; i < 6; ++i) {
+    const float value = x.span<float>()[i];
+    EXPECT_EQ(z.span<float>()[i], value);
+    EXPECT_EQ(seen.at("t").span<float>()[i], value);
+    const float rounded = std::min(std::nearbyint(silu(value) / 0.25f) * 0.25f, 155 * 0.25f);
+    EXPECT_EQ(y.span<float>()[i], rounded) << value;
+    EXPECT_EQ(seen.at("q").span<float>()[i], rounded);
+  }
+}
+
+TEST(Session, KernelsOfPlainValuesAreNotAskedForOthers) {
+  static const Kernel kernel{.name = "plain_swish", .op = "Swish", .supports = [](const OpSite&) {
+                               return Refusal();
+                             }};
+  struct OneKernel : Backend {
+    std::string_view name() const override { return "test"; }
+    std::span<const Kernel> kernels() const override { return {&kernel, 1}; }
+  } backend;
+  ThreadPool threads(1);
+  const auto plan = compile(stored_graph(), {.backend = &backend, .run_passes = false}, threads);
+  EXPECT_EQ(plan->steps()[1].kernel, "reference");
+  EXPECT_EQ(plan->steps()[1].refusals.front().second, "values are not stored planar and plain");
 }
 
 TEST(Session, WrongInputsAreNamed) {

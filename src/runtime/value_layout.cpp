@@ -23,7 +23,7 @@ ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete) {
       if (input != kNoValue) last[index(layout.root[index(input)])] = n;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const size_t id = index(node.outputs[i]);
-      if (i == 0 && node.schema->alias)
+      if (i == 0 && concrete.sites[static_cast<size_t>(n)].is_alias())
         layout.root[id] = layout.root[index(node.inputs[0])];
       else
         first[id] = last[id] = n;
@@ -38,7 +38,8 @@ ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete) {
     if (first[id] < 0 || type.dtype == DType::state) continue;
     const auto elements = type.shape.checked_elements();
     assert(elements);
-    lifetimes.push_back({static_cast<size_t>(*elements) * dtype_bytes(type.dtype), first[id], last[id]});
+    const DType stored = stored_dtype(type.dtype, graph.values()[id].storage);
+    lifetimes.push_back({static_cast<size_t>(*elements) * dtype_bytes(stored), first[id], last[id]});
     owners.push_back(id);
   }
   const MemoryPlan memory = plan_memory(lifetimes);

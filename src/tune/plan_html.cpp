@@ -171,9 +171,10 @@ std::string points(const LogPlot& plot, const RecipePlan& recipe, const PhasePla
 std::string roofline(const DevicePlan& plan, const RecipePlan& recipe) {
   std::map<std::string, double> peaks;
   for (const Node& node : recipe.graph.nodes()) {
-    if (node.schema->alias) continue;
+    const OpSite site = recipe.graph.site(node);
+    if (site.is_alias()) continue;
     std::string key;
-    if (const auto peak = peak_of(recipe.graph.site(node), plan.device, &key)) peaks[key] = *peak;
+    if (const auto peak = peak_of(site, plan.device, &key)) peaks[key] = *peak;
   }
   if (peaks.empty()) return "<p>No peak of this device is known, so there is no roof to draw.</p>\n";
   double highest = 0;
