@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 # The arm64 libraries are unpacked beside the build, not installed: some of Debian's -dev packages cannot be installed for two
 # processors at once.
 sysroot=$PWD/build-aarch64/sysroot
-libraries=(libfmt-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libgtest-dev libgomp1)
+libraries=(libfmt-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libgtest-dev libgomp1
+  libjpeg-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev)
 if [ ! -e "$sysroot/complete" ]; then
   mkdir -p "$sysroot"
   packages=("${libraries[@]/%/:arm64}")

@@ -13,6 +13,7 @@ packages_build=(
   libpcre2-dev                    # the regular expressions of BPE pre-tokenizers
   libutf8proc-dev                 # Unicode normalisation
   libsentencepiece-dev            # tokenizer.model: the library is the reference
+  libjpeg-dev libpng-dev libwebp-dev   # pictures; libjpeg is libjpeg-turbo, so pixels are those that everybody sees
   libedit-dev                     # line editing in `halftone chat`
   libgtest-dev python3            # tests
 )

@@ -23,6 +23,7 @@ ALLOWED = {
     "models": ["graph", "formats"],
     "cost": ["runtime"],
     "llm": ["runtime", "tokenizer", "models", "cost"],
+    "vision": ["runtime", "models", "cost"],
     "eval": ["llm", "quant"],
     "tune": ["eval", "quant", "cost"],
 }
