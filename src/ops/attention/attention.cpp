@@ -2,24 +2,13 @@
 
 #include <cmath>
 
+#include "ops/attention/attention_mask.h"
 #include "ops/elementwise.h"
 
 namespace halftone {
 namespace {
 
 enum Input : size_t { kQ, kK, kV, kMask, kPastKey, kPastValue };
-
-HeadsExtent heads_extent(const OpSite& site, size_t input, std::string_view attribute) {
-  const Shape& shape = site.input_shape(input);
-  const std::string_view name = site.schema->inputs[input].name;
-  require(site, shape.rank() == 3 || shape.rank() == 4, "{}: expected 3 or 4 dimensions, found {}", name,
-          shape.str());
-  if (shape.rank() == 4) return {shape[0], shape[1], shape[2], shape[3], false};
-  const int64_t heads = site.attributes->get_int(attribute, 0);
-  require(site, heads > 0 && shape[2] > 0 && shape[2] % heads == 0,
-          "{} {}: the width is not attribute {} ({}) heads", name, shape.str(), attribute, heads);
-  return {shape[0], heads, shape[1], shape[2] / heads, true};
-}
 
 struct Extents {
   HeadsExtent q, k, v;
@@ -104,38 +93,6 @@ Cost cost(const OpSite& site) {
   return total;
 }
 
-/// The mask's addend for each score; -infinity for what it hides.
-class Mask {
- public:
-  Mask(const Operand* operand, const Shape& scores, int64_t causal_past, bool causal)
-      : causal_past_(causal_past), causal_(causal) {
-    if (!operand) return;
-    mask_ = plain(*operand);
-    keys_ = mask_.shape().back();
-    Shape shape = scores;
-    shape[3] = keys_;
-    strides_ = broadcast_strides(mask_.shape(), shape);
-  }
-
-  double operator()(int64_t b, int64_t head, int64_t query, int64_t key) const {
-    if (causal_ && key > causal_past_ + query) return -HUGE_VAL;
-    if (keys_ < 0) return 0;
-    if (key >= keys_) return -HUGE_VAL;
-    const int64_t at = b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3];
-    if (mask_.dtype() == DType::boolean) return mask_.span<bool>()[static_cast<size_t>(at)] ? 0 : -HUGE_VAL;
-    float value;
-    load_floats(mask_.view(), at, {&value, 1});
-    return value;
-  }
-
- private:
-  Tensor mask_;
-  int64_t keys_ = -1;
-  Strides strides_{};
-  int64_t causal_past_;
-  bool causal_;
-};
-
 /// Keys or values of the past and of this run, one after the other.
 struct History {
   const TensorView* past;
@@ -181,8 +138,8 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   const History values = history(inputs, kPastValue, kV, e.v);
   const int64_t total = keys.length();
   const bool masked = inputs.size() > kMask && inputs[kMask].present;
-  const Mask mask(masked ? &inputs[kMask] : nullptr, Shape{e.q.batch, e.q.heads, e.q.length, total}, e.past,
-                  causal);
+  const AttentionMask mask(masked ? &inputs[kMask] : nullptr, Shape{e.q.batch, e.q.heads, e.q.length, total},
+                           e.past, causal);
   HeadsExtent y = e.q;
   y.dim = e.v.dim;
 
@@ -224,6 +181,18 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
 }
 
 }  // namespace
+
+HeadsExtent heads_extent(const OpSite& site, size_t input, std::string_view attribute) {
+  const Shape& shape = site.input_shape(input);
+  const std::string_view name = site.schema->inputs[input].name;
+  require(site, shape.rank() == 3 || shape.rank() == 4, "{}: expected 3 or 4 dimensions, found {}", name,
+          shape.str());
+  if (shape.rank() == 4) return {shape[0], shape[1], shape[2], shape[3], false};
+  const int64_t heads = site.attributes->get_int(attribute, 0);
+  require(site, heads > 0 && shape[2] > 0 && shape[2] % heads == 0,
+          "{} {}: the width is not attribute {} ({}) heads", name, shape.str(), attribute, heads);
+  return {shape[0], heads, shape[1], shape[2] / heads, true};
+}
 
 const OpSchema& attention_schema() {
   static const OpSchema schema = {

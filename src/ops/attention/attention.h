@@ -31,5 +31,7 @@ struct HeadsExtent {
                   : ((b * heads + head) * length + position) * dim;
   }
 };
+/// That of input `input`; `attribute` counts the heads of the 3-D form.
+HeadsExtent heads_extent(const OpSite& site, size_t input, std::string_view attribute);
 
 }  // namespace halftone

@@ -33,6 +33,26 @@ struct WeightRows {
   const float* table;  ///< [2^bits], 16 at least
 };
 
+/// A plain matrix of activations.
+struct MatrixView {
+  const float* data;
+  int64_t rows, columns;
+  int64_t step;  ///< from one row to the next
+};
+
+/// The same as weights [n, k] for many_rows().
+inline WeightRows rows_of(const MatrixView& matrix) {
+  WeightRows rows{};
+  rows.kind = RowKind::f32;
+  rows.n = matrix.rows;
+  rows.k = rows.group = matrix.columns;
+  rows.row_bytes = matrix.step * static_cast<int64_t>(sizeof(float));
+  rows.data = reinterpret_cast<const std::byte*>(matrix.data);
+  rows.data_end =
+      reinterpret_cast<const std::byte*>(matrix.data + (matrix.rows - 1) * matrix.step + matrix.columns);
+  return rows;
+}
+
 /// Where products go: Y = alpha * product + beta * C.
 struct FloatOutput {
   float* y;  ///< [m, n]
@@ -52,6 +72,9 @@ struct FloatGemmLoops {
   /// aligned.
   void (*many_rows)(const WeightRows& weights, const float* a, int64_t a_step, int64_t m,
                     const FloatOutput& out, int64_t begin, int64_t end, std::byte* scratch);
+  /// The same for B [k, n] as it lies.
+  void (*many_columns)(const MatrixView& b, const float* a, int64_t a_step, int64_t m, const FloatOutput& out,
+                       int64_t begin, int64_t end, std::byte* scratch);
 };
 
 /// Rows that few_rows() takes.

@@ -1,0 +1,287 @@
+#include "ops/attention/attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/float_site.h"
+#include "backend/cpu/gemm/matrix_product.h"
+#include "backend/cpu/softmax/softmax_loops.h"
+#include "base/checked.h"
+
+namespace halftone::cpu {
+namespace {
+
+/// Query rows worked on at a time: their scores against all keys stay in the cache.
+constexpr int64_t kBlockRows = 64;
+
+struct Loops {
+  const FloatGemmLoops& products;
+  const SoftmaxLoops& softmax;
+};
+
+/// The sizes and settings of one use, of Attention or of its gradient, whose Q stands at `q_input`.
+struct Spec {
+  HeadsExtent q, k, v, y;
+  float scale, cap;
+  bool causal;
+
+  Spec(const OpSite& site, size_t q_input)
+      : q(heads_extent(site, q_input, "q_num_heads")),
+        k(heads_extent(site, q_input + 1, "kv_num_heads")),
+        v(heads_extent(site, q_input + 2, "kv_num_heads")),
+        y(q),
+        scale(site.attributes->get_float("scale", 1.0f / std::sqrt(static_cast<float>(q.dim)))),
+        cap(site.attributes->get_float("softcap", 0.0f)),
+        causal(site.attributes->get_int("is_causal", 0) != 0) {
+    y.dim = v.dim;
+  }
+
+  int64_t group() const { return q.heads / k.heads; }
+  /// Keys that rows [0, end) of the queries see.
+  int64_t keys_for(int64_t end) const { return causal ? std::min(end, k.length) : k.length; }
+};
+
+/// From one position of a head to the next.
+int64_t step_of(const HeadsExtent& e) {
+  return e.packed ? e.heads * e.dim : e.dim;
+}
+
+MatrixView head_matrix(const float* data, const HeadsExtent& e, int64_t b, int64_t head, int64_t first,
+                       int64_t rows) {
+  return {data + e.offset(b, head, first), rows, e.dim, step_of(e)};
+}
+
+/// What one worker computes in: the products' scratch and some matrices, 64-byte aligned each.
+class Arena {
+ public:
+  explicit Arena(std::byte* at) : at_(at) {}
+  float* floats(int64_t count) { return reinterpret_cast<float*>(take(count * int64_t{sizeof(float)})); }
+  std::byte* take(int64_t bytes) {
+    std::byte* taken = at_;
+    at_ += round_up(bytes, int64_t{64});
+    return taken;
+  }
+
+ private:
+  std::byte* at_;
+};
+
+/// Probabilities of a block of query rows, and the capped scores where there is a cap.
+void probabilities(const Spec& spec, const Loops& loops, const MatrixProduct& product,
+                   const MatrixView& query, const MatrixView& keys, int64_t first_row, float* weights,
+                   float* capped) {
+  product.by_rows(query.data, query.step, query.rows, keys, weights, spec.scale);
+  const int64_t count = query.rows * keys.rows;
+  if (spec.cap > 0)
+    for (int64_t i = 0; i < count; ++i) capped[i] = weights[i] = spec.cap * std::tanh(weights[i] / spec.cap);
+  if (spec.causal)
+    for (int64_t row = 0; row < query.rows; ++row)
+      for (int64_t key = first_row + row + 1; key < keys.rows; ++key)
+        weights[row * keys.rows + key] = -HUGE_VALF;
+  loops.softmax.rows(weights, weights, query.rows, keys.rows);
+}
+
+class AttentionKernel : public PreparedKernel {
+ public:
+  AttentionKernel(const Loops& loops, ThreadPool& threads) : loops_(loops), workers_(threads.size()) {}
+
+  size_t workspace_bytes(const OpSite& site) const override {
+    return static_cast<size_t>(workers_ * worker_bytes(Spec(site, 0)));
+  }
+
+  void run(const KernelRun& run) const override {
+    const Spec spec(run.site, 0);
+    const float *q = data(run, 0), *k = data(run, 1), *v = data(run, 2);
+    float* y = run.outputs[0].span<float>().data();
+    const int64_t blocks = ceil_div(spec.q.length, kBlockRows), heads = spec.q.batch * spec.q.heads;
+    // Pieces go to the worker of their number, so that each has memory of its own.
+    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), heads * blocks});
+    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker) {
+        Arena arena(run.workspace.data() + worker * worker_bytes(spec));
+        const MatrixProduct product{loops_.products, arena.take(loops_.products.scratch_bytes)};
+        float* weights = arena.floats(kBlockRows * spec.k.length);
+        float* capped = arena.floats(spec.cap > 0 ? kBlockRows * spec.k.length : 0);
+        float* result = arena.floats(kBlockRows * spec.v.dim);
+        for (int64_t piece = worker; piece < heads * blocks; piece += workers) {
+          const int64_t b = piece / blocks / spec.q.heads, head = piece / blocks % spec.q.heads;
+          const int64_t first = piece % blocks * kBlockRows,
+                        rows = std::min(kBlockRows, spec.q.length - first);
+          const int64_t keys = spec.keys_for(first + rows), kv_head = head / spec.group();
+          probabilities(spec, loops_, product, head_matrix(q, spec.q, b, head, first, rows),
+                        head_matrix(k, spec.k, b, kv_head, 0, keys), first, weights, capped);
+          product.by_columns(weights, keys, rows, head_matrix(v, spec.v, b, kv_head, 0, keys), result);
+          for (int64_t row = 0; row < rows; ++row)
+            std::copy_n(result + row * spec.v.dim, spec.v.dim, y + spec.y.offset(b, head, first + row));
+        }
+      }
+    });
+  }
+
+ private:
+  static const float* data(const KernelRun& run, size_t input) {
+    return run.inputs[input].span<float>().data();
+  }
+  int64_t worker_bytes(const Spec& spec) const {
+    const int64_t floats = kBlockRows * (spec.k.length * (spec.cap > 0 ? 2 : 1) + spec.v.dim);
+    return round_up(loops_.products.scratch_bytes + floats * int64_t{sizeof(float)} + 4 * 64, int64_t{64});
+  }
+
+  Loops loops_;
+  int64_t workers_;
+};
+
+class AttentionGradientKernel : public PreparedKernel {
+ public:
+  AttentionGradientKernel(const Loops& loops, ThreadPool& threads)
+      : loops_(loops), workers_(threads.size()) {}
+
+  size_t workspace_bytes(const OpSite& site) const override {
+    return static_cast<size_t>(workers_ * worker_bytes(Spec(site, 1)));
+  }
+
+  /// A piece is one KV head: what its query heads add to it stays with one worker, in their order.
+  void run(const KernelRun& run) const override {
+    const Spec spec(run.site, 1);
+    const int64_t pieces = spec.k.batch * spec.k.heads;
+    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), pieces});
+    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker)
+        for (int64_t piece = worker; piece < pieces; piece += workers)
+          run_head(run, spec, piece / spec.k.heads, piece % spec.k.heads,
+                   run.workspace.data() + worker * worker_bytes(spec));
+    });
+  }
+
+ private:
+  int64_t worker_bytes(const Spec& spec) const {
+    const int64_t keys = spec.k.length, dims = spec.q.dim + spec.v.dim;
+    const int64_t floats = kBlockRows * (keys * 4 + spec.q.dim) + 2 * keys * dims;
+    return round_up(loops_.products.scratch_bytes + floats * int64_t{sizeof(float)} + 9 * 64, int64_t{64});
+  }
+
+  void run_head(const KernelRun& run, const Spec& spec, int64_t b, int64_t kv_head, std::byte* memory) const {
+    const float *dy = data(run, 0), *q = data(run, 1), *k = data(run, 2), *v = data(run, 3);
+    const int64_t length = spec.k.length, dim = spec.q.dim, v_dim = spec.v.dim;
+    Arena arena(memory);
+    const MatrixProduct product{loops_.products, arena.take(loops_.products.scratch_bytes)};
+    float* weights = arena.floats(kBlockRows * length);
+    float* capped = arena.floats(kBlockRows * length);
+    float* slopes = arena.floats(kBlockRows * length);
+    float* turned = arena.floats(kBlockRows * length);
+    float* d_query = arena.floats(kBlockRows * dim);
+    float* part = arena.floats(length * std::max(dim, v_dim));
+    float* d_keys = arena.floats(length * dim);
+    float* d_values = arena.floats(length * v_dim);
+    std::fill_n(d_keys, length * dim, 0.0f);
+    std::fill_n(d_values, length * v_dim, 0.0f);
+
+    for (int64_t head = kv_head * spec.group(); head < (kv_head + 1) * spec.group(); ++head)
+      for (int64_t first = 0; first < spec.q.length; first += kBlockRows) {
+        const int64_t rows = std::min(kBlockRows, spec.q.length - first), keys = spec.keys_for(first + rows);
+        const MatrixView query = head_matrix(q, spec.q, b, head, first, rows);
+        const MatrixView key = head_matrix(k, spec.k, b, kv_head, 0, keys);
+        const MatrixView value = head_matrix(v, spec.v, b, kv_head, 0, keys);
+        const MatrixView d_result = head_matrix(dy, spec.y, b, head, first, rows);
+        probabilities(spec, loops_, product, query, key, first, weights, capped);
+        turn(weights, rows, keys, turned);
+        product.by_columns(turned, rows, keys, d_result, part);
+        for (int64_t i = 0; i < keys * v_dim; ++i) d_values[i] += part[i];
+
+        product.by_rows(d_result.data, d_result.step, rows, value, slopes);
+        score_gradients(spec, weights, capped, rows, keys, slopes);
+        product.by_columns(slopes, keys, rows, key, d_query);
+        for (int64_t row = 0; row < rows; ++row)
+          std::copy_n(d_query + row * dim, dim,
+                      run.outputs[0].span<float>().data() + spec.q.offset(b, head, first + row));
+        turn(slopes, rows, keys, turned);
+        product.by_columns(turned, rows, keys, query, part);
+        for (int64_t i = 0; i < keys * dim; ++i) d_keys[i] += part[i];
+      }
+    for (int64_t key = 0; key < length; ++key) {
+      std::copy_n(d_keys + key * dim, dim,
+                  run.outputs[1].span<float>().data() + spec.k.offset(b, kv_head, key));
+      std::copy_n(d_values + key * v_dim, v_dim,
+                  run.outputs[2].span<float>().data() + spec.v.offset(b, kv_head, key));
+    }
+  }
+
+  static const float* data(const KernelRun& run, size_t input) {
+    return run.inputs[input].span<float>().data();
+  }
+
+  /// [rows, columns] to [columns, rows].
+  static void turn(const float* from, int64_t rows, int64_t columns, float* to) {
+    constexpr int64_t kSide = 16;
+    for (int64_t c0 = 0; c0 < columns; c0 += kSide)
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t c = c0; c < std::min(c0 + kSide, columns); ++c)
+          to[c * rows + row] = from[row * columns + c];
+  }
+
+  /// slopes, dP before: P (dP - sum(P dP)) (1 - (t / c)^2) scale.
+  static void score_gradients(const Spec& spec, const float* weights, const float* capped, int64_t rows,
+                              int64_t keys, float* slopes) {
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* p = weights + row * keys;
+      float* d = slopes + row * keys;
+      double mean = 0;
+      for (int64_t i = 0; i < keys; ++i) mean += double{p[i]} * d[i];
+      const float shift = static_cast<float>(mean);
+      for (int64_t i = 0; i < keys; ++i) d[i] = p[i] * (d[i] - shift) * spec.scale;
+      if (spec.cap <= 0) continue;
+      for (int64_t i = 0; i < keys; ++i) {
+        const float t = capped[row * keys + i] / spec.cap;
+        d[i] *= 1 - t * t;
+      }
+    }
+  }
+
+  Loops loops_;
+  int64_t workers_;
+};
+
+/// Query rows that see no key at all, which a causal use with fewer keys than queries never has, need no
+/// thought.
+Refusal supports(const OpSite& site, size_t q_input) {
+  if (Refusal refusal = not_all_f32(site, site.inputs.size()); !refusal.empty()) return refusal;
+  if (site.has_input(q_input + 3)) return "there is a mask";
+  if (site.has_input(q_input + 4)) return "there is a past";
+  return {};
+}
+
+Refusal supports_attention(const OpSite& site) {
+  return supports(site, 0);
+}
+Refusal supports_gradient(const OpSite& site) {
+  return supports(site, 1);
+}
+
+template <class Prepared, const FloatGemmLoops& kProducts, const SoftmaxLoops& kSoftmax>
+std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool& threads) {
+  return std::make_unique<Prepared>(Loops{kProducts, kSoftmax}, threads);
+}
+
+}  // namespace
+
+#if defined(__x86_64__)
+extern const Kernel attention_dense_avx512vnni{
+    "attention_dense_avx512vnni", "Attention", Isa::avx512vnni, supports_attention,
+    prepare<AttentionKernel, float_gemm_avx512vnni, softmax_avx512vnni_loops>};
+extern const Kernel attention_dense_avx2{"attention_dense_avx2", "Attention", Isa::avx2, supports_attention,
+                                         prepare<AttentionKernel, float_gemm_avx2, softmax_avx2_loops>};
+extern const Kernel attention_gradient_avx512vnni{
+    "attention_gradient_avx512vnni", "AttentionGradient", Isa::avx512vnni, supports_gradient,
+    prepare<AttentionGradientKernel, float_gemm_avx512vnni, softmax_avx512vnni_loops>};
+extern const Kernel attention_gradient_avx2{
+    "attention_gradient_avx2", "AttentionGradient", Isa::avx2, supports_gradient,
+    prepare<AttentionGradientKernel, float_gemm_avx2, softmax_avx2_loops>};
+#elif defined(__aarch64__)
+extern const Kernel attention_dense_neon{"attention_dense_neon", "Attention", Isa::neon, supports_attention,
+                                         prepare<AttentionKernel, float_gemm_neon, softmax_neon_loops>};
+extern const Kernel attention_gradient_neon{
+    "attention_gradient_neon", "AttentionGradient", Isa::neon, supports_gradient,
+    prepare<AttentionGradientKernel, float_gemm_neon, softmax_neon_loops>};
+#endif
+
+}  // namespace halftone::cpu
