@@ -35,8 +35,13 @@ std::vector<ValueType> infer_arithmetic(const OpSite& site) {
   const DType a = site.inputs[0].type.dtype;
   const DType b = site.inputs[1].type.dtype;
   require(site, a == b, "inputs have different types, {} and {}", dtype_name(a), dtype_name(b));
-  require(site, a != DType::boolean && a != DType::state, "no arithmetic on {}", dtype_name(a));
+  require_number(site, 0);
   return {{a, broadcast_shapes(site, site.input_shape(0), site.input_shape(1))}};
+}
+
+void require_number(const OpSite& site, size_t input) {
+  const DType type = site.inputs[input].type.dtype;
+  require(site, type != DType::boolean && type != DType::state, "no arithmetic on {}", dtype_name(type));
 }
 
 Cost elementwise_cost(const OpSite& site) {

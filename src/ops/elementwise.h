@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "ops/op_schema.h"
@@ -18,6 +19,9 @@ std::vector<ValueType> infer_float_map(const OpSite& site);
 std::vector<ValueType> infer_same(const OpSite& site);
 /// Two inputs of one number type, broadcast together.
 std::vector<ValueType> infer_arithmetic(const OpSite& site);
+
+/// InputError unless inputs[input] has number elements (no bool, no state).
+void require_number(const OpSite& site, size_t input);
 
 /// Traffic, and one operation for each output element (a transcendental function counts as one).
 Cost elementwise_cost(const OpSite& site);
@@ -72,6 +76,13 @@ void visit_number(DType dtype, F f) {
   }
 }
 
+/// The same with bool among the types.
+template <class F>
+void visit_element(DType dtype, F f) {
+  if (dtype == DType::boolean) return f(bool{});
+  visit_number(dtype, f);
+}
+
 /// The type that numbers of type T are computed in: f32 for the 16-bit floats, T itself otherwise.
 template <class T>
 auto widen(T value) {
@@ -90,23 +101,67 @@ T narrow(Computed value) {
     return static_cast<T>(value);
 }
 
-/// f of each pair of elements of the two inputs, broadcast to the output's shape; all of one type.
+/// A number as another element type. Floating to integer cuts towards zero and, beyond the type's range,
+/// gives its nearest end (NaN gives 0); anything but 0 is true; integers wrap around.
+template <class To, class From>
+To to_number(From from) {
+  const auto value = widen(from);
+  if constexpr (std::is_same_v<To, bool>) {
+    return value != 0;
+  } else if constexpr (std::is_floating_point_v<decltype(value)> && std::is_integral_v<To>) {
+    constexpr double kLeast = static_cast<double>(std::numeric_limits<To>::min());
+    constexpr double kBeyond = 2.0 * static_cast<double>(std::numeric_limits<To>::max() / 2 + 1);
+    if (std::isnan(value)) return 0;
+    if (value <= kLeast) return std::numeric_limits<To>::min();
+    if (value >= kBeyond) return std::numeric_limits<To>::max();
+    return static_cast<To>(value);
+  } else {
+    return narrow<To>(value);
+  }
+}
+
+/// f of each element of inputs[0], of any number type, which is the output's too.
 template <class F>
-void map_pairs(std::span<const Operand> inputs, std::span<const MutableTensorView> outputs, F f) {
+void map_numbers(std::span<const Operand> inputs, std::span<const MutableTensorView> outputs, F f) {
+  const Tensor x = plain(inputs[0]);
+  visit_number(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto from = x.span<T>();
+    const auto to = outputs[0].span<T>();
+    for (size_t i = 0; i < from.size(); ++i) to[i] = narrow<T>(f(widen(from[i])));
+  });
+}
+
+/// f of each pair of elements of the two inputs, of type In, broadcast to y's shape, as Out.
+template <class In, class Out, class F>
+void map_broadcast(std::span<const Operand> inputs, const MutableTensorView& y, F f) {
   const Tensor a = plain(inputs[0]);
   const Tensor b = plain(inputs[1]);
-  const MutableTensorView& y = outputs[0];
-  visit_number(y.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const auto as = a.span<T>();
-    const auto bs = b.span<T>();
-    const auto ys = y.span<T>();
-    walk<2>(y.shape, {broadcast_strides(a.shape(), y.shape), broadcast_strides(b.shape(), y.shape)},
-            [&](int64_t i, const std::array<int64_t, 2>& at) {
-              ys[static_cast<size_t>(i)] =
-                  narrow<T>(f(widen(as[static_cast<size_t>(at[0])]), widen(bs[static_cast<size_t>(at[1])])));
-            });
-  });
+  const auto as = a.span<In>();
+  const auto bs = b.span<In>();
+  const auto ys = y.span<Out>();
+  walk<2>(y.shape, {broadcast_strides(a.shape(), y.shape), broadcast_strides(b.shape(), y.shape)},
+          [&](int64_t i, const std::array<int64_t, 2>& at) {
+            ys[static_cast<size_t>(i)] =
+                narrow<Out>(f(widen(as[static_cast<size_t>(at[0])]), widen(bs[static_cast<size_t>(at[1])])));
+          });
+}
+
+/// The same where the output has the inputs' number type.
+template <class F>
+void map_pairs(std::span<const Operand> inputs, std::span<const MutableTensorView> outputs, F f) {
+  visit_number(outputs[0].dtype,
+               [&](auto zero) { map_broadcast<decltype(zero), decltype(zero)>(inputs, outputs[0], f); });
+}
+
+/// The larger and the smaller of two numbers; NaN if either is.
+template <class T>
+T higher(T a, T b) {
+  return a > b || a != a ? a : b;
+}
+template <class T>
+T lower(T a, T b) {
+  return a < b || a != a ? a : b;
 }
 
 /// Integer arithmetic that wraps around, as two's complement does, instead of being undefined.

@@ -5,16 +5,23 @@
 namespace halftone {
 
 #define HALFTONE_OP(schema) const OpSchema& schema();
+#define HALFTONE_OPS(schemas) std::span<const OpSchema> schemas();
 #include "ops/ops.inc"
 #undef HALFTONE_OP
+#undef HALFTONE_OPS
 
 std::span<const OpSchema* const> op_schemas() {
-  static const std::vector<const OpSchema*> schemas = {
-#define HALFTONE_OP(schema) &schema(),
+  static const std::vector<const OpSchema*> all = [] {
+    std::vector<const OpSchema*> made;
+#define HALFTONE_OP(schema) made.push_back(&schema());
+#define HALFTONE_OPS(schemas) \
+  for (const OpSchema& schema : schemas()) made.push_back(&schema);
 #include "ops/ops.inc"
 #undef HALFTONE_OP
-  };
-  return schemas;
+#undef HALFTONE_OPS
+    return made;
+  }();
+  return all;
 }
 
 const OpSchema* find_op(std::string_view name) {

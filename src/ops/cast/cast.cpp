@@ -1,7 +1,5 @@
 #include "ops/cast/cast.h"
 
-#include <limits>
-
 #include "ops/elementwise.h"
 
 namespace halftone {
@@ -26,29 +24,6 @@ std::vector<ValueType> infer(const OpSite& site) {
   throw UnsupportedError("{} (Cast): ONNX element type {}", site.name, to);
 }
 
-template <class To, class From>
-To convert(From from) {
-  const auto value = widen(from);
-  if constexpr (std::is_same_v<To, bool>) {
-    return value != 0;
-  } else if constexpr (std::is_floating_point_v<decltype(value)> && std::is_integral_v<To>) {
-    constexpr double kLeast = static_cast<double>(std::numeric_limits<To>::min());
-    constexpr double kBeyond = 2.0 * static_cast<double>(std::numeric_limits<To>::max() / 2 + 1);
-    if (std::isnan(value)) return 0;
-    if (value <= kLeast) return std::numeric_limits<To>::min();
-    if (value >= kBeyond) return std::numeric_limits<To>::max();
-    return static_cast<To>(value);
-  } else {
-    return narrow<To>(value);
-  }
-}
-
-template <class F>
-void visit_element(DType dtype, F f) {
-  if (dtype == DType::boolean) return f(bool{});
-  visit_number(dtype, f);
-}
-
 void reference(const OpSite&, std::span<const Operand> inputs, std::span<const MutableTensorView> outputs) {
   const Tensor from = plain(inputs[0]);
   visit_element(from.dtype(), [&](auto from_zero) {
@@ -57,7 +32,7 @@ void reference(const OpSite&, std::span<const Operand> inputs, std::span<const M
       using To = decltype(to_zero);
       const auto source = from.span<From>();
       const auto target = outputs[0].span<To>();
-      for (size_t i = 0; i < source.size(); ++i) target[i] = convert<To>(source[i]);
+      for (size_t i = 0; i < source.size(); ++i) target[i] = to_number<To>(source[i]);
     });
   });
 }
