@@ -24,8 +24,10 @@ std::string arithmetic(const Engine& engine) {
   for (const Node& node : engine.plan().graph().nodes())
     for (const auto& encoding : node.use_encodings)
       dynamic |= encoding && encoding->timing == Timing::dynamic;
-  return fmt::format("activations {}, KV cache {}", dynamic ? "int8 per-token dynamic" : "f32",
-                     kv_format_name(engine.kv_format()));
+  const KvCache::Layout& kv = engine.kv_layout();
+  std::string cache(kv_format_name(kv.format));
+  if (kv.format == KvFormat::int4) cache += fmt::format(" (newest {} tokens f16)", kv.residual_tokens);
+  return fmt::format("activations {}, KV cache {}", dynamic ? "int8 per-token dynamic" : "f32", cache);
 }
 
 TextModel open_model(const Options& options) {
@@ -64,6 +66,7 @@ void eval_divergence(const Options& options) {
   ModelOptions reference_options = options.model;
   reference_options.model = options.reference;
   reference_options.exact = true;
+  if (reference_options.kv != KvFormat::f32) reference_options.kv = KvFormat::f16;
   const TextModel original = open_text_model(reference_options);
   Engine &engine = *model.engine, &reference = *original.engine;
   const EvalText text = read_eval_text(options.text, *original.model.tokenizer,

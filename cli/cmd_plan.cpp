@@ -104,7 +104,7 @@ void add_plan(CLI::App& app) {
           "--kv",
           [options](const std::string& name) {
             const auto format = kv_format_from_name(name);
-            if (!format) throw UsageError("--kv {}: expected f16, bf16, int8 or f32", name);
+            if (!format) throw UsageError("--kv {}: expected f16, bf16, int8, int4 or f32", name);
             options->plan.kv = *format;
           },
           "How keys and values are kept: f16, bf16, int8 or f32")

@@ -19,13 +19,14 @@ struct ModelOptions {
   bool exact = false;
   int context = 0;  ///< tokens; 0: the model's own, at most kDefaultContext
   KvFormat kv = KvFormat::f16;
+  int kv_residual = KvCache::Layout().residual_tokens;
   bool json = false;
   bool explain = false;
   bool force = false;  ///< load though the plan says that memory will not do
 };
 
-/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --json, --explain and --force.
-/// `model_required` is false where something else may name the model (--synthetic).
+/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --kv-residual, --json,
+/// --explain and --force. `model_required` is false where something else may name the model (--synthetic).
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
 /// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.

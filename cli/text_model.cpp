@@ -15,6 +15,7 @@ EngineOptions engine_options(const ModelOptions& options) {
   settings.exact = options.exact;
   settings.context = options.context;
   settings.kv_format = options.kv;
+  settings.kv_residual = options.kv_residual;
   return settings;
 }
 

@@ -27,10 +27,11 @@ int context_for(const LlmInfo& info, int asked) {
   return asked;
 }
 
-KvCache::Layout layout_for(const Graph& graph, KvFormat format) {
+KvCache::Layout layout_for(const Graph& graph, const EngineOptions& options) {
   KvCache::Layout layout = kv_layout(graph);
   layout.block_tokens = kBlockTokens;
-  layout.format = format;
+  layout.format = options.kv_format;
+  layout.residual_tokens = options.kv_residual;
   return layout;
 }
 
@@ -51,7 +52,7 @@ Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
       info_(llm_info(plan_->graph())),
       context_(context_for(info_, options.context)),
       chunk_(std::min(options.chunk, context_)),
-      cache_(layout_for(plan_->graph(), options.kv_format), cache_blocks(context_, options.sequences)),
+      cache_(layout_for(plan_->graph(), options), cache_blocks(context_, options.sequences)),
       blocks_(cache_.blocks(), kBlockTokens),
       session_(plan_, threads) {
   session_.bind_state("cache", cache_);

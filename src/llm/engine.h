@@ -18,7 +18,8 @@ struct EngineOptions {
   int context = 0;                   ///< tokens of one sequence; 0: the model's own, at most kDefaultContext
   int sequences = 1;                 ///< the cache holds this many sequences of full length
   KvFormat kv_format = KvFormat::f16;
-  int chunk = 512;  ///< most tokens in one run of the graph
+  int kv_residual = KvCache::Layout().residual_tokens;  ///< see KvCache::Layout; int4 only
+  int chunk = 512;                                      ///< most tokens in one run of the graph
   /// Called as weights are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;
 };
@@ -77,6 +78,7 @@ class Engine {
   Session& session() { return session_; }
   const KvBlocks& blocks() const { return blocks_; }
   KvFormat kv_format() const { return cache_.layout().format; }
+  const KvCache::Layout& kv_layout() const { return cache_.layout(); }
   /// Bytes of keys and values of one token, all layers.
   size_t kv_bytes_per_token() const { return KvCache::bytes_per_token(cache_.layout()); }
 

@@ -121,10 +121,13 @@ TEST_F(EngineTest, RoundedCachesStayClose) {
   Engine exact(random_llama(), exact_cache(), threads_);
   const auto tokens = some_tokens(50);
   const auto expected = logits_after(exact, tokens);
-  for (const auto& [format, bound] :
-       {std::pair{KvFormat::f16, 0.01}, {KvFormat::bf16, 0.1}, {KvFormat::int8, 0.1}}) {
+  for (const auto& [format, bound] : {std::pair{KvFormat::f16, 0.01},
+                                      {KvFormat::bf16, 0.1},
+                                      {KvFormat::int8, 0.1},
+                                      {KvFormat::int4, 0.5}}) {
     EngineOptions options = exact_cache();
     options.kv_format = format;
+    options.kv_residual = 0;
     Engine engine(random_llama(), options, threads_);
     const auto logits = logits_after(engine, tokens);
     for (size_t i = 0; i < logits.size(); ++i)

@@ -1,21 +1,30 @@
 #include "ops/paged_attention/kv_cache.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
 #include <sys/mman.h>
 
 #include "base/checked.h"
+#include "ops/paged_attention/kv_int4.h"
 #include "scheme/dynamic.h"
 
 namespace halftone {
 namespace {
 
-constexpr std::array<std::string_view, 4> kFormatNames = {"f32", "f16", "bf16", "int8"};
+constexpr std::array<std::string_view, 5> kFormatNames = {"f32", "f16", "bf16", "int8", "int4"};
 
+/// Of formats that keep each element by itself: not int4.
 size_t element_bytes(KvFormat format) {
   constexpr std::array<size_t, 4> kBytes = {4, 2, 2, 1};
   return kBytes[static_cast<size_t>(format)];
+}
+
+size_t tile_bytes(const KvCache::Layout& layout) {
+  if (layout.format == KvFormat::int4) return kv_int4_tile_bytes(layout.block_tokens, layout.head_dim);
+  return static_cast<size_t>(layout.block_tokens) * static_cast<size_t>(layout.head_dim) *
+         element_bytes(layout.format);
 }
 
 /// Zeroed address space whose pages are taken from the system when first written.
@@ -63,7 +72,8 @@ KvCache::KvCache(const Layout& layout, int blocks) : layout_(layout), blocks_(bl
     return *all;
   };
   const auto block_tokens = static_cast<size_t>(layout.block_tokens);
-  tile_bytes_ = product({block_tokens, static_cast<size_t>(layout.head_dim), element_bytes(layout.format)});
+  product({block_tokens, static_cast<size_t>(layout.head_dim), sizeof(float)});
+  tile_bytes_ = tile_bytes(layout);
   const size_t tiles = product({2, static_cast<size_t>(layout.layers), static_cast<size_t>(blocks),
                                 static_cast<size_t>(layout.kv_heads)});
   data_ = reserve(product({tiles, tile_bytes_}));
@@ -71,16 +81,25 @@ KvCache::KvCache(const Layout& layout, int blocks) : layout_(layout), blocks_(bl
     std::shared_ptr<std::byte> memory = reserve(product({tiles, block_tokens, sizeof(float)}));
     scales_ = {memory, reinterpret_cast<float*>(memory.get())};
   }
+  if (layout.format == KvFormat::int4)
+    open_.resize(static_cast<size_t>(layout.layers) * static_cast<size_t>(blocks));
 }
 
 size_t KvCache::bytes_per_token(const Layout& layout) {
-  const size_t head = static_cast<size_t>(layout.head_dim) * element_bytes(layout.format) +
+  const size_t head = ceil_div(tile_bytes(layout), static_cast<size_t>(layout.block_tokens)) +
                       (layout.format == KvFormat::int8 ? sizeof(float) : 0);
   return 2 * static_cast<size_t>(layout.layers) * static_cast<size_t>(layout.kv_heads) * head;
 }
 
 void KvCache::store(int layer, int block, int head, int slot, std::span<const float> key,
                     std::span<const float> value) {
+  if (layout_.format == KvFormat::int4) {
+    if (!is_open(layer, block)) open(layer, block);
+    const size_t at = static_cast<size_t>(slot) * key.size();
+    std::ranges::transform(key, open_keys(layer, block, head) + at, to_half);
+    std::ranges::transform(value, open_values(layer, block, head) + at, to_half);
+    return;
+  }
   const size_t at = static_cast<size_t>(slot) * key.size() * element_bytes(layout_.format);
   std::byte* k = keys(layer, block, head) + at;
   std::byte* v = values(layer, block, head) + at;
@@ -101,33 +120,100 @@ void KvCache::store(int layer, int block, int head, int slot, std::span<const fl
       key_scales(layer, block, head)[slot] = quantize_head(k, key);
       value_scales(layer, block, head)[slot] = quantize_head(v, value);
       return;
+    case KvFormat::int4:
+      return;
   }
 }
 
-void KvCache::load(int layer, int block, int head, int slot, std::span<float> key,
-                   std::span<float> value) const {
-  auto read = [&](int which, std::span<float> out) {
-    const std::byte* from = at(which, layer, block, head) +
-                            static_cast<size_t>(slot) * out.size() * element_bytes(layout_.format);
-    for (size_t i = 0; i < out.size(); ++i) {
-      switch (layout_.format) {
-        case KvFormat::f32:
-          out[i] = reinterpret_cast<const float*>(from)[i];
-          break;
-        case KvFormat::f16:
-          out[i] = to_float(reinterpret_cast<const Half*>(from)[i]);
-          break;
-        case KvFormat::bf16:
-          out[i] = to_float(reinterpret_cast<const BFloat16*>(from)[i]);
-          break;
-        case KvFormat::int8:
-          out[i] = static_cast<float>(reinterpret_cast<const int8_t*>(from)[i]) *
-                   scales_at(which, layer, block, head)[slot];
-      }
+void KvCache::load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value,
+                   bool codes) const {
+  if (layout_.format != KvFormat::int4) {
+    const size_t at = static_cast<size_t>(slot) * key.size() * element_bytes(layout_.format);
+    const bool scaled = layout_.format == KvFormat::int8;
+    load_float(this->at(0, layer, block, head) + at, scaled ? scales_at(0, layer, block, head)[slot] : 1,
+               key);
+    load_float(this->at(1, layer, block, head) + at, scaled ? scales_at(1, layer, block, head)[slot] : 1,
+               value);
+    return;
+  }
+  if (codes || !is_open(layer, block)) {
+    decode_kv_int4_key(at(0, layer, block, head), layout_.block_tokens, slot, key);
+    decode_kv_int4_value(at(1, layer, block, head), layout_.block_tokens, slot, value);
+    return;
+  }
+  const size_t from = static_cast<size_t>(slot) * key.size();
+  for (size_t i = 0; i < key.size(); ++i) {
+    key[i] = to_float(open_keys(layer, block, head)[from + i]);
+    value[i] = to_float(open_values(layer, block, head)[from + i]);
+  }
+}
+
+void KvCache::load_float(const std::byte* from, float scale, std::span<float> out) const {
+  for (size_t i = 0; i < out.size(); ++i) {
+    switch (layout_.format) {
+      case KvFormat::f32:
+        out[i] = reinterpret_cast<const float*>(from)[i];
+        break;
+      case KvFormat::f16:
+        out[i] = to_float(reinterpret_cast<const Half*>(from)[i]);
+        break;
+      case KvFormat::bf16:
+        out[i] = to_float(reinterpret_cast<const BFloat16*>(from)[i]);
+        break;
+      case KvFormat::int8:
+      case KvFormat::int4:
+        out[i] = static_cast<float>(reinterpret_cast<const int8_t*>(from)[i]) * scale;
     }
-  };
-  read(0, key);
-  read(1, value);
+  }
+}
+
+size_t KvCache::tile_elements() const {
+  return static_cast<size_t>(layout_.block_tokens) * static_cast<size_t>(layout_.head_dim);
+}
+
+std::unique_ptr<Half[]>& KvCache::open_block(int layer, int block) {
+  return open_[static_cast<size_t>(layer) * static_cast<size_t>(blocks_) + static_cast<size_t>(block)];
+}
+const std::unique_ptr<Half[]>& KvCache::open_block(int layer, int block) const {
+  return open_[static_cast<size_t>(layer) * static_cast<size_t>(blocks_) + static_cast<size_t>(block)];
+}
+
+bool KvCache::is_open(int layer, int block) const {
+  return open_block(layer, block) != nullptr;
+}
+
+Half* KvCache::open_at(int which, int layer, int block, int head) const {
+  return open_block(layer, block).get() +
+         static_cast<size_t>(which * layout_.kv_heads + head) * tile_elements();
+}
+
+void KvCache::open(int layer, int block) {
+  std::unique_ptr<Half[]>& memory = open_block(layer, block);
+  if (memory) return;
+  if (spare_.empty()) {
+    memory = std::make_unique<Half[]>(2 * static_cast<size_t>(layout_.kv_heads) * tile_elements());
+  } else {
+    memory = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  std::vector<float> key(static_cast<size_t>(layout_.head_dim)), value(key.size());
+  for (int head = 0; head < layout_.kv_heads; ++head)
+    for (int slot = 0; slot < layout_.block_tokens; ++slot) {
+      load(layer, block, head, slot, key, value, true);
+      store(layer, block, head, slot, key, value);
+    }
+}
+
+void KvCache::encode(int layer, int block, int head) {
+  const std::span<const Half> k{open_keys(layer, block, head), tile_elements()};
+  const std::span<const Half> v{open_values(layer, block, head), tile_elements()};
+  encode_kv_int4_keys(k, layout_.block_tokens, layout_.head_dim, keys(layer, block, head));
+  encode_kv_int4_values(v, layout_.block_tokens, layout_.head_dim, values(layer, block, head));
+}
+
+void KvCache::close(int layer, int block) {
+  std::unique_ptr<Half[]>& memory = open_block(layer, block);
+  if (memory) spare_.push_back(std::move(memory));
 }
 
 std::byte* KvCache::at(int which, int layer, int block, int head) const {

@@ -1,18 +1,20 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "ops/op_schema.h"
 
 namespace halftone {
 
 /// How keys and values are kept. int8: symmetric codes with one f32 scale for each token and head, as
-/// quantize_token() of scheme/dynamic.h makes them.
-enum class KvFormat : uint8_t { f32, f16, bf16, int8 };
+/// quantize_token() of scheme/dynamic.h makes them. int4: see kv_int4.h; the newest tokens stay in f16.
+enum class KvFormat : uint8_t { f32, f16, bf16, int8, int4 };
 std::string_view kv_format_name(KvFormat format);
 std::optional<KvFormat> kv_format_from_name(std::string_view name);
 
@@ -28,6 +30,8 @@ class KvCache : public State {
     int head_dim = 0;
     int block_tokens = 32;
     KvFormat format = KvFormat::f16;
+    /// int4: a block is read as codes by tokens that stand this many behind its end; nearer ones read f16.
+    int residual_tokens = 128;
   };
 
   /// Throws ResourceError when the memory cannot be had.
@@ -35,7 +39,7 @@ class KvCache : public State {
 
   const Layout& layout() const { return layout_; }
   int blocks() const { return blocks_; }
-  /// Bytes of one token in all layers, K and V, scales counted.
+  /// Bytes of one token in all layers, K and V, scales counted (int4: once it is in codes).
   static size_t bytes_per_token(const Layout& layout);
 
   /// First byte of K or V of (layer, block, head).
@@ -45,12 +49,34 @@ class KvCache : public State {
   float* value_scales(int layer, int block, int head) { return scales_at(1, layer, block, head); }
 
   /// Writes one token's K and V of one head (head_dim floats each), rounded or quantized to the format.
+  /// Threads may store side by side once the block is open (int4).
   void store(int layer, int block, int head, int slot, std::span<const float> key,
              std::span<const float> value);
-  /// Reads them back as f32.
-  void load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value) const;
+  /// Reads them back as f32, from its codes where the block has both (int4).
+  void load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value,
+            bool codes = true) const;
+
+  // int4 only. A block is open while its tokens lie in f16, to be written and read by near tokens; encode()
+  // makes the codes of one head, close() lets the f16 go. Opening a block that has only codes decodes them.
+  void open(int layer, int block);
+  bool is_open(int layer, int block) const;
+  void encode(int layer, int block, int head);
+  void close(int layer, int block);
+  /// How many of a sequence's blocks, from its first, the token at `position` reads as codes.
+  int far_blocks(int position) const {
+    if (layout_.format != KvFormat::int4) return 0;
+    return std::max(0, position + 1 - layout_.residual_tokens) / layout_.block_tokens;
+  }
+  /// [block_tokens, head_dim] of an open block.
+  Half* open_keys(int layer, int block, int head) const { return open_at(0, layer, block, head); }
+  Half* open_values(int layer, int block, int head) const { return open_at(1, layer, block, head); }
 
  private:
+  Half* open_at(int which, int layer, int block, int head) const;
+  std::unique_ptr<Half[]>& open_block(int layer, int block);
+  const std::unique_ptr<Half[]>& open_block(int layer, int block) const;
+  size_t tile_elements() const;
+  void load_float(const std::byte* from, float scale, std::span<float> out) const;
   std::byte* at(int which, int layer, int block, int head) const;
   float* scales_at(int which, int layer, int block, int head) const;
   size_t tile_index(int which, int layer, int block, int head) const;
@@ -60,6 +86,8 @@ class KvCache : public State {
   size_t tile_bytes_;  ///< of one (layer, block, head)
   std::shared_ptr<std::byte> data_;
   std::shared_ptr<float> scales_;
+  std::vector<std::unique_ptr<Half[]>> open_;   ///< by layer and block; null: closed
+  std::vector<std::unique_ptr<Half[]>> spare_;  ///< of closed blocks
 };
 
 }  // namespace halftone

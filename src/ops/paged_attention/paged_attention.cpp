@@ -74,8 +74,9 @@ class HeadAttention {
   void run(int kv_head, std::span<const float> query, int first, int last, std::span<float> result) {
     std::vector<double> scores;
     double highest = -HUGE_VAL;
+    const int far = cache_.far_blocks(last) * cache_.layout().block_tokens;
     for (int position = first; position <= last; ++position) {
-      load(kv_head, position);
+      load(kv_head, position, position < far);
       double dot = 0;
       for (size_t i = 0; i < query.size(); ++i) dot += double{query[i]} * key_[i];
       double score = dot * spec_.scale;
@@ -86,7 +87,7 @@ class HeadAttention {
     double total = 0;
     std::vector<double> sum(query.size(), 0.0);
     for (int position = first; position <= last; ++position) {
-      load(kv_head, position);
+      load(kv_head, position, position < far);
       const double weight = std::exp(scores[static_cast<size_t>(position - first)] - highest);
       total += weight;
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += weight * value_[i];
@@ -95,10 +96,10 @@ class HeadAttention {
   }
 
  private:
-  void load(int kv_head, int position) {
+  void load(int kv_head, int position, bool codes) {
     const int size = cache_.layout().block_tokens;
     cache_.load(spec_.layer, blocks_[static_cast<size_t>(position / size)], kv_head, position % size, key_,
-                value_);
+                value_, codes);
   }
 
   const PagedAttentionSpec& spec_;
@@ -125,6 +126,23 @@ void store_new_tokens(const PagedAttentionSpec& spec, const SequenceSpan& sequen
     }
 }
 
+/// int4: makes the codes that the run's tokens read.
+void encode_far_blocks(const PagedAttentionSpec& spec, const SequenceSpan& sequence,
+                       std::span<const int32_t> blocks, KvCache& cache) {
+  for (const int32_t block :
+       blocks.first(static_cast<size_t>(cache.far_blocks(sequence.past + sequence.rows - 1))))
+    for (int head = 0; cache.is_open(spec.layer, block) && head < spec.kv_heads; ++head)
+      cache.encode(spec.layer, block, head);
+}
+
+/// int4: lets the f16 go that later tokens will not read.
+void close_far_blocks(const PagedAttentionSpec& spec, const SequenceSpan& sequence,
+                      std::span<const int32_t> blocks, KvCache& cache) {
+  for (const int32_t block :
+       blocks.first(static_cast<size_t>(cache.far_blocks(sequence.past + sequence.rows - 1))))
+    cache.close(spec.layer, block);
+}
+
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const PagedAttentionSpec spec = paged_attention_spec(site);
@@ -143,6 +161,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
     const SequenceSpan sequence{sequences[3 * s], sequences[3 * s + 1], sequences[3 * s + 2]};
     const auto blocks = table.subspan(s * width, width);
     store_new_tokens(spec, sequence, blocks, inputs[kKey].tensor, inputs[kValue].tensor, cache);
+    encode_far_blocks(spec, sequence, blocks, cache);
     HeadAttention attention(spec, cache, blocks);
     for (int row = 0; row < sequence.rows; ++row)
       for (int head = 0; head < spec.num_heads; ++head) {
@@ -153,6 +172,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
         attention.run(head / (spec.num_heads / spec.kv_heads), query, first, last, result);
         store_floats(result, out, at);
       }
+    close_far_blocks(spec, sequence, blocks, cache);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "op_run.h"
+#include "ops/paged_attention/kv_int4.h"
 #include "paged_sequences.h"
 
 namespace halftone {
@@ -185,7 +186,76 @@ TEST(KvCache, CountsItsBytes) {
   EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::int8}), 2u * 32 * 8 * (128 + 4));
   EXPECT_THROW(KvCache({1 << 20, 1 << 20, 1 << 20, 1 << 20, KvFormat::f32}, 1 << 20), ResourceError);
   EXPECT_EQ(kv_format_from_name("bf16"), KvFormat::bf16);
-  EXPECT_EQ(kv_format_from_name("int4"), std::nullopt);
+  EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::int4}), 2u * 32 * 8 * (64 + 16));
+  EXPECT_EQ(kv_format_from_name("int3"), std::nullopt);
+}
+
+TEST(KvInt4, KeysHaveAScaleAChannelAndValuesOneATokenAndGroup) {
+  constexpr int kTokens = 4, kWide = 40;
+  std::vector<Half> floats(kTokens * kWide);
+  for (int t = 0; t < kTokens; ++t)
+    for (int c = 0; c < kWide; ++c)
+      floats[static_cast<size_t>(t * kWide + c)] =
+          to_half(static_cast<float>((c + 1) * (t * 5)));  // 0 .. 15 (c + 1)
+  std::vector<std::byte> tile(kv_int4_tile_bytes(kTokens, kWide));
+  std::vector<float> row(kWide);
+
+  encode_kv_int4_keys(floats, kTokens, kWide, tile.data());
+  for (int t = 0; t < kTokens; ++t) {
+    decode_kv_int4_key(tile.data(), kTokens, t, row);
+    for (int c = 0; c < kWide; ++c)
+      EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>((c + 1) * t * 5));
+  }
+  encode_kv_int4_values(floats, kTokens, kWide, tile.data());
+  for (int t = 0; t < kTokens; ++t) {
+    decode_kv_int4_value(tile.data(), kTokens, t, row);
+    for (int c = 0; c < kWide; ++c) {
+      const float range = static_cast<float>((c < 32 ? 31 : 7) * t * 5);
+      EXPECT_NEAR(row[static_cast<size_t>(c)], static_cast<float>((c + 1) * t * 5), range / 30 * 1.001f);
+    }
+  }
+}
+
+TEST(KvInt4, AWideWindowOfNearTokensChangesNothing) {
+  const Tokens tokens(11);
+  KvCache::Layout layout{2, kKvHeads, kDim, kBlock, KvFormat::int4, 100};
+  KvCache near(layout, 16), halves = make_cache(KvFormat::f16);
+  EXPECT_EQ(floats(run(tokens, {{0, 11, 0}}, near)), floats(run(tokens, {{0, 11, 0}}, halves)));
+}
+
+TEST(KvInt4, AnswersDoNotDependOnHowTheTextIsCut) {
+  const Tokens tokens(23);
+  const KvCache::Layout layout{2, kKvHeads, kDim, kBlock, KvFormat::int4, 3};
+  KvCache whole_cache(layout, 16), cache(layout, 16);
+  const std::vector<float> whole = floats(run(tokens, {{0, 23, 0}}, whole_cache));
+  std::vector<float> found;
+  int32_t past = 0;
+  for (int32_t rows : {5, 1, 1, 9, 7}) {
+    for (float y : floats(run(tokens.rows(past, past + rows), {{0, rows, past}}, cache))) found.push_back(y);
+    past += rows;
+  }
+  EXPECT_EQ(found, whole);
+  EXPECT_NE(whole, floats(plain_attention(tokens)));
+  for (int block = 0; block < 5; ++block) EXPECT_FALSE(cache.is_open(1, block));
+  EXPECT_TRUE(cache.is_open(1, 5));
+}
+
+TEST(KvInt4, AClosedBlockOpensAgainWithWhatItsCodesSay) {
+  KvCache cache({1, 1, 8, 4, KvFormat::int4, 0}, 1);
+  std::vector<float> key(8), value(8), k(8), v(8);
+  for (int slot = 0; slot < 4; ++slot) {
+    const Tensor x = random_tensor({2, 8}, static_cast<unsigned>(slot));
+    cache.store(0, 0, 0, slot, x.span<float>().first(8), x.span<float>().subspan(8));
+  }
+  cache.encode(0, 0, 0);
+  cache.close(0, 0);
+  cache.load(0, 0, 0, 2, key, value);
+  cache.open(0, 0);
+  cache.load(0, 0, 0, 2, k, v, false);
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(k[i], to_float(to_half(key[i])));
+    EXPECT_EQ(v[i], to_float(to_half(value[i])));
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/paged_attention/attention_loops.h"
@@ -89,6 +90,7 @@ class PagedAttention : public PreparedKernel {
       }
     });
     if (partials) join_parts(run, pieces, partials);
+    for_far_blocks(pieces, cache, [&](int block) { cache.close(spec_.layer, block); });
   }
 
  private:
@@ -125,6 +127,9 @@ class PagedAttention : public PreparedKernel {
     for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
       const SequenceSpan sequence = pieces.sequence(s);
       const int32_t* blocks = pieces.blocks(s);
+      if (cache.layout().format == KvFormat::int4)
+        for (int b = sequence.past / block_tokens; b * block_tokens < sequence.past + sequence.rows; ++b)
+          cache.open(spec_.layer, blocks[b]);
       const int64_t grain = row_grain(int64_t{spec_.kv_heads} * spec_.head_dim);
       run.threads.parallel_for(sequence.rows, grain, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
@@ -135,6 +140,23 @@ class PagedAttention : public PreparedKernel {
                         keys.subspan(at, dim), values.subspan(at, dim));
           }
       });
+    }
+    for_far_blocks(pieces, cache, [&](int block) {
+      run.threads.parallel_for(spec_.kv_heads, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t head = begin; head < end; ++head)
+          cache.encode(spec_.layer, block, static_cast<int>(head));
+      });
+    });
+  }
+
+  /// int4: the open blocks that this run's last tokens, and all later ones, read as codes.
+  template <class Body>
+  void for_far_blocks(const AttentionPieces& pieces, const KvCache& cache, Body body) const {
+    for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
+      const SequenceSpan sequence = pieces.sequence(s);
+      const int far = cache.far_blocks(sequence.past + sequence.rows - 1);
+      for (int b = 0; b < far; ++b)
+        if (const int block = pieces.blocks(s)[b]; cache.is_open(spec_.layer, block)) body(block);
     }
   }
 
@@ -159,6 +181,52 @@ class PagedAttention : public PreparedKernel {
             scratch.last, scratch.highest, scratch.total,   scratch.sum,   scratch.scores};
   }
 
+  /// Queries stand in the order of their positions: this many of them, from the first, are too near to block
+  /// number `index` of their sequence to read its codes.
+  static int64_t queries_near(const KvCache& cache, const QueryTile& tile, int64_t index) {
+    const auto far = [&](int32_t last) { return cache.far_blocks(last) > index; };
+    return std::partition_point(tile.last, tile.last + tile.count, std::not_fn(far)) - tile.last;
+  }
+
+  static QueryTile rows(const QueryTile& tile, int64_t begin, int64_t end) {
+    QueryTile part = tile;
+    part.count = end - begin;
+    part.queries += begin * tile.padded_dim;
+    part.sum += begin * tile.padded_dim;
+    part.first += begin;
+    part.last += begin;
+    part.highest += begin;
+    part.total += begin;
+    return part;
+  }
+
+  /// The keys and values of one head in one block; int4 blocks as codes or as the f16 that is still open.
+  std::pair<KvTile, KvTile> tiles(KvCache& cache, int block, int head, bool codes,
+                                  const Scratch& scratch) const {
+    const KvCache::Layout& layout = cache.layout();
+    KvTile keys{
+        cache.keys(spec_.layer, block, head), nullptr, layout.format, spec_.head_dim, padded_, scratch.keys};
+    KvTile values{cache.values(spec_.layer, block, head),
+                  nullptr,
+                  layout.format,
+                  spec_.head_dim,
+                  padded_,
+                  scratch.values};
+    if (layout.format == KvFormat::int8) {
+      keys.scales = cache.key_scales(spec_.layer, block, head);
+      values.scales = cache.value_scales(spec_.layer, block, head);
+    } else if (layout.format == KvFormat::int4 && codes) {
+      keys.per_channel = true;
+      keys.int4 = kv_int4_key_parameters(keys.stored, layout.block_tokens, layout.head_dim);
+      values.int4 = kv_int4_value_parameters(values.stored, layout.block_tokens, layout.head_dim);
+    } else if (layout.format == KvFormat::int4) {
+      keys.format = values.format = KvFormat::f16;
+      keys.stored = reinterpret_cast<const std::byte*>(cache.open_keys(spec_.layer, block, head));
+      values.stored = reinterpret_cast<const std::byte*>(cache.open_values(spec_.layer, block, head));
+    }
+    return {keys, values};
+  }
+
   void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
               float* partials) const {
     const QueryTile tile = gather_queries(run, piece, scratch);
@@ -170,27 +238,25 @@ class PagedAttention : public PreparedKernel {
       position = std::max(position, piece.part * part_tokens);
       end = std::min(end, (piece.part + 1) * part_tokens);
     }
-    const auto head = static_cast<int>(piece.kv_head);
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
       const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
-      const bool scaled = cache.layout().format == KvFormat::int8;
-      KvTile keys{cache.keys(spec_.layer, block, head),
-                  scaled ? cache.key_scales(spec_.layer, block, head) : nullptr,
-                  cache.layout().format,
-                  spec_.head_dim,
-                  padded_,
-                  scratch.keys};
-      KvTile values{cache.values(spec_.layer, block, head),
-                    scaled ? cache.value_scales(spec_.layer, block, head) : nullptr,
-                    cache.layout().format,
-                    spec_.head_dim,
-                    padded_,
-                    scratch.values};
-      loops_.load(keys, slot, slot + tokens);
-      loops_.load(values, slot, slot + tokens);
-      loops_.attend(tile, scratch.keys, scratch.values, position, tokens);
+      const int64_t near = queries_near(cache, tile, position / block_tokens);
+      const bool open = cache.layout().format == KvFormat::int4 && cache.is_open(spec_.layer, block);
+      auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
+        if (from >= to) return;
+        const auto [keys, values] = tiles(cache, block, static_cast<int>(piece.kv_head), codes, scratch);
+        loops_.load(keys, slot, slot + tokens);
+        loops_.load(values, slot, slot + tokens);
+        loops_.attend(rows(tile, from, to), scratch.keys, scratch.values, position, tokens);
+      };
+      if (open) {
+        attend_stored(false, 0, near);
+        attend_stored(true, near, tile.count);
+      } else {
+        attend_stored(true, 0, tile.count);
+      }
       position += tokens;
     }
     if (piece.parts > 1)

@@ -14,13 +14,14 @@ struct Case {
   KvFormat format = KvFormat::f32;
   int window = 0;
   float softcap = 0;
+  int residual = 128;
   std::vector<SequenceSpan> spans;
 };
 
 /// Fills both caches with the same past, runs the kernel on one and the reference on the other.
 void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
   const PagedSequences table(c.spans, c.block);
-  const KvCache::Layout layout{2, c.kv_heads, c.dim, c.block, c.format};
+  const KvCache::Layout layout{2, c.kv_heads, c.dim, c.block, c.format, c.residual};
   KvCache ours(layout, table.block_count), theirs(layout, table.block_count);
   const auto dim = static_cast<size_t>(c.dim);
   unsigned seed = 10;
@@ -64,6 +65,9 @@ void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
         ours.load(1, block, head, slot, a, b);
         theirs.load(1, block, head, slot, x, y);
         ASSERT_TRUE(a == x && b == y) << "the cache differs in block " << block;
+        ours.load(1, block, head, slot, a, b, false);
+        theirs.load(1, block, head, slot, x, y, false);
+        ASSERT_TRUE(a == x && b == y) << "the cache differs in block " << block;
       }
 }
 
@@ -106,6 +110,21 @@ TEST(CpuPagedAttention, ReadsEveryCacheFormat) {
   for (KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::int8})
     for (int dim : {8, 20, 128})
       compare_all({.dim = dim, .format = format, .spans = {{0, 9, 3}, {9, 1, 20}}});
+}
+
+TEST(CpuPagedAttention, ReadsFarBlocksAsCodesAndNearOnesAsTheyWere) {
+  for (int residual : {0, 5, 1000})
+    for (int dim : {8, 20, 72}) {
+      auto with = [&](std::vector<SequenceSpan> spans, int window = 0) {
+        Case made{.dim = dim, .format = KvFormat::int4, .window = window, .residual = residual, .spans = {}};
+        made.spans = std::move(spans);
+        compare_all(made);
+      };
+      with({{0, 37, 0}});
+      with({{0, 1, 300}});
+      with({{0, 30, 13}, {30, 1, 20}, {31, 2, 90}});
+      with({{0, 40, 3}}, 9);
+    }
 }
 
 TEST(CpuPagedAttention, KeepsToTheWindowAndTheCap) {
