@@ -1,5 +1,9 @@
 #include "quant/algorithm.h"
 
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/suggest.h"
 #include "quant/algo/rtn/rtn.h"
 
 namespace halftone {
@@ -26,6 +30,47 @@ const Algorithm* find_algorithm(std::string_view name) {
   for (const Algorithm* algorithm : algorithms())
     if (algorithm->name() == name) return algorithm;
   return nullptr;
+}
+
+AlgorithmSettings settings_of(const Algorithm& algorithm, const AlgorithmSettings& given) {
+  AlgorithmSettings settings;
+  std::vector<std::string> names;
+  for (const AlgorithmSetting& known : algorithm.settings()) {
+    settings.emplace(known.name, known.preset);
+    names.emplace_back(known.name);
+  }
+  for (const auto& [name, value] : given) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+      throw UsageError("{} has no setting \"{}\"{}", algorithm.name(), name, did_you_mean(name, names));
+    const AlgorithmSetting& known = algorithm.settings()[static_cast<size_t>(found - names.begin())];
+    if (!(value >= known.least && value <= known.most))
+      throw UsageError("{}: {}: expected {} to {}, found {}", algorithm.name(), name, known.least, known.most,
+                       value);
+    settings[name] = value;
+  }
+  return settings;
+}
+
+AlgorithmChain make_chain(std::span<const AlgorithmStep> steps) {
+  AlgorithmChain chain;
+  for (const AlgorithmStep& step : steps) {
+    const Algorithm* algorithm = find_algorithm(step.name);
+    if (!algorithm)
+      throw UsageError("no algorithm \"{}\"{}", step.name, did_you_mean(step.name, algorithm_names()));
+    chain.push_back({algorithm, settings_of(*algorithm, step.settings)});
+  }
+  return chain;
+}
+
+CalibrationNeeds needs_of(const AlgorithmChain& chain) {
+  CalibrationNeeds all;
+  for (const ChainLink& link : chain) {
+    const CalibrationNeeds one = link.algorithm->needs();
+    all.original_prefix |= one.original_prefix;
+    all.quantized_prefix |= one.quantized_prefix;
+  }
+  return all;
 }
 
 }  // namespace halftone

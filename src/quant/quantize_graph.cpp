@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "quant/algorithm.h"
+#include "quant/calib/block_context.h"
+#include "quant/calib/quantize_blocks.h"
 #include "quant/targets.h"
 
 namespace halftone {
@@ -39,9 +41,35 @@ std::string set_activations(const Recipe& recipe, Node& node) {
   return wanted->str();
 }
 
+/// The whole graph as one block, without activations.
+std::vector<LayerNote> quantize_at_once(Graph& graph, const AlgorithmChain& chain,
+                                        const std::vector<QuantTarget>& targets,
+                                        const QuantizeOptions& options) {
+  const CalibrationMachine machine{.threads = options.threads};
+  BlockContext context{machine, graph.name, options.seed, graph, targets};
+  CalibrationBlock block(context);
+  block.graph = std::move(graph);
+  for (const auto& [algorithm, settings] : chain) {
+    context.algorithm = algorithm->name();
+    algorithm->apply(block, settings);
+  }
+  graph = std::move(block.graph);
+  return std::move(context.notes);
+}
+
+std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
+                                      const std::vector<QuantTarget>& targets,
+                                      const QuantizeOptions& options) {
+  const AlgorithmChain chain = make_chain(options.encodings_only ? Recipe().algorithms : recipe.algorithms);
+  if (!needs_of(chain).any()) return quantize_at_once(graph, chain, targets, options);
+  if (!options.data)
+    throw UsageError("recipe {} needs calibration data (--calib FILE or FOLDER)", recipe.name);
+  return quantize_blocks(graph, chain, targets, options);
+}
+
 }  // namespace
 
-QuantReport quantize_graph(Graph& graph, const Recipe& recipe) {
+QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options) {
   const QuantTargets targets = find_targets(graph, recipe);
   if (targets.quantized.empty()) refuse_nothing(graph, recipe, targets);
   QuantReport report;
@@ -66,7 +94,17 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe) {
   std::vector<double> before;
   for (const QuantTarget& target : targets.quantized)
     before.push_back(graph.value(target.weight).constant->stored_bytes());
-  for (const std::string& name : recipe.algorithms) find_algorithm(name)->apply(graph, targets.quantized);
+  // Names and activation encodings first: algorithms may add nodes, and see what the uses will be given.
+  std::vector<std::vector<LayerReport>> quantized_layers(targets.quantized.size());
+  for (size_t i = 0; i < targets.quantized.size(); ++i)
+    for (int position : targets.quantized[i].nodes) {
+      Node& node = graph.nodes()[static_cast<size_t>(position)];
+      LayerReport layer;
+      layer.layer = node.name;
+      layer.activations = set_activations(recipe, node);
+      quantized_layers[i].push_back(std::move(layer));
+    }
+  report.notes = run_algorithms(graph, recipe, targets.quantized, options);
 
   double bits = 0;
   for (size_t i = 0; i < targets.quantized.size(); ++i) {
@@ -75,18 +113,15 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe) {
     const double after = weight.constant->stored_bytes();
     report.quantized_elements += static_cast<double>(weight.type.shape.elements());
     bits += 8 * after;
-    for (int position : target.nodes) {
-      Node& node = graph.nodes()[static_cast<size_t>(position)];
-      const bool first = position == target.nodes.front();
-      layers.push_back({position,
-                        {.layer = node.name,
-                         .weight = weight.name,
-                         .shape = weight.type.shape,
-                         .encoding = weight.constant->encoding()->str(),
-                         .kept = {},
-                         .activations = set_activations(recipe, node),
-                         .bytes_before = first ? before[i] : 0,
-                         .bytes_after = first ? after : 0}});
+    for (size_t n = 0; n < target.nodes.size(); ++n) {
+      LayerReport& layer = quantized_layers[i][n];
+      layer.weight = weight.name;
+      layer.shape = weight.type.shape;
+      layer.encoding = weight.constant->encoding() ? weight.constant->encoding()->str() : "";
+      layer.kept = weight.constant->encoding() ? "" : "outside the blocks asked for";
+      layer.bytes_before = n == 0 ? before[i] : 0;
+      layer.bytes_after = n == 0 ? after : 0;
+      layers.push_back({target.nodes[n], std::move(layer)});
     }
   }
   std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

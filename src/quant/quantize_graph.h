@@ -1,9 +1,13 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/graph.h"
+#include "quant/calib/calibration.h"
 #include "quant/recipe.h"
 
 namespace halftone {
@@ -23,6 +27,7 @@ struct LayerReport {
 struct QuantReport {
   std::string recipe;
   std::vector<LayerReport> layers;     ///< in the graph's order
+  std::vector<LayerNote> notes;        ///< what the algorithms did, in the order in which they did it
   std::vector<std::string> unmatched;  ///< patterns of the recipe that match no layer
   double bytes_before = 0;             ///< of all constants of the graph
   double bytes_after = 0;
@@ -30,8 +35,43 @@ struct QuantReport {
   double bits_per_weight = 0;
 };
 
-/// Applies a recipe: finds its targets, runs its algorithms, puts activation encodings on the uses, verifies.
-/// Throws UsageError when the recipe quantizes nothing at all, and what find_targets() throws.
-QuantReport quantize_graph(Graph& graph, const Recipe& recipe);
+/// A block that is done: its graph with codes, and what was said of it.
+struct FinishedBlock {
+  Graph graph;
+  std::vector<LayerNote> notes;
+};
+
+/// Keeps finished blocks, so that their codes leave the memory and an interrupted run can go on.
+class BlockStore {
+ public:
+  virtual ~BlockStore() = default;
+  /// The block as save() was given it, or nothing.
+  virtual std::optional<FinishedBlock> load(int index, const std::string& name) = 0;
+  /// Returns the same block, its constants read from where they now lie.
+  virtual FinishedBlock save(int index, const std::string& name, FinishedBlock block) = 0;
+};
+
+/// What quantizing needs beside graph and recipe. Recipes without calibration need none of it.
+struct QuantizeOptions {
+  const CalibrationData* data = nullptr;
+  ThreadPool* threads = nullptr;     ///< required with data
+  const Backend* backend = nullptr;  ///< runs the blocks; null: scalar references
+  size_t memory = size_t{2} << 30;   ///< bytes of activations kept in memory; more go to a temporary file
+  fs::path spill_folder{};           ///< of that file; empty: the system's
+  uint64_t seed = 1;
+  BlockStore* store = nullptr;
+  /// Blocks [first, second) only; the others stay as they are.
+  std::optional<std::pair<int, int>> blocks{};
+  /// Sets encodings alone, rounded to nearest, whatever the algorithms: for planning, where sizes count.
+  bool encodings_only = false;
+  /// Called before each block and at the end.
+  std::function<void(int done, int total, const std::string& block)> progress{};
+};
+
+/// Applies a recipe: finds its targets, puts activation encodings on the uses, runs its algorithms (block by
+/// block where one of them asks for activations), verifies. Throws UsageError when the recipe quantizes
+/// nothing at all or needs calibration data and there is none, InputError for activations that are not
+/// finite, and what find_targets() throws.
+QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options = {});
 
 }  // namespace halftone

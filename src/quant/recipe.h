@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,11 +20,22 @@ struct RecipeRule {
   bool matches(std::string_view layer) const;
 };
 
+/// What a recipe sets for an algorithm, by name ("alpha" -> 0.8); flags are 0 or 1.
+using AlgorithmSettings = std::map<std::string, double, std::less<>>;
+
+/// One algorithm of a chain.
+struct AlgorithmStep {
+  std::string name;
+  AlgorithmSettings settings{};  ///< only those that differ from the presets
+
+  friend bool operator==(const AlgorithmStep&, const AlgorithmStep&) = default;
+};
+
 /// How a model is to be quantized. docs/formats/recipe.md has the whole story.
 struct Recipe {
   std::string name;
-  std::vector<RecipeRule> rules;                  ///< the first that matches a layer decides
-  std::vector<std::string> algorithms = {"rtn"};  ///< run one after the other
+  std::vector<RecipeRule> rules;                      ///< the first that matches a layer decides
+  std::vector<AlgorithmStep> algorithms = {{"rtn"}};  ///< run one after the other, block by block
   /// Encoding of a table that is both a token embedding and the weights of a layer (tied); none: it stays as
   /// it is. Rows of an embedding are read one by one and every answer passes through the projection, so
   /// recipes of few bits keep the pair at 8.

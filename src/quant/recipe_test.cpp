@@ -18,7 +18,7 @@ TEST(RecipeNames, EachIsFoundAndNoneTwice) {
     EXPECT_EQ(recipe.name, name);
     ASSERT_EQ(recipe.rules.size(), 1u);
     EXPECT_TRUE(recipe.rules[0].matches("model.layers.0.mlp.up_proj"));
-    EXPECT_EQ(recipe.algorithms, std::vector<std::string>{"rtn"});
+    EXPECT_EQ(recipe.algorithms, std::vector<AlgorithmStep>{{"rtn"}});
   }
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <span>
 #include <sstream>
 #include <yaml-cpp/eventhandler.h>
@@ -58,6 +59,38 @@ class Reader {
   }
 
   bool is_list() const { return node_.IsSequence(); }
+  bool is_map() const { return node_.IsMap(); }
+
+  /// Keys and values of a mapping, no key twice.
+  std::vector<std::pair<Reader, Reader>> entries(const char* what) const {
+    if (!node_.IsMap()) fail("{}: expected a mapping of keys to values, found {}", what, kind());
+    std::vector<std::pair<Reader, Reader>> all;
+    for (const auto& entry : node_) {
+      const Reader key(entry.first, source_);
+      for (const auto& [earlier, value] : all)
+        if (earlier.text("a key") == key.text("a key"))
+          key.fail("key \"{}\" a second time", key.text("a key"));
+      all.emplace_back(key, Reader(entry.second, source_));
+    }
+    return all;
+  }
+
+  std::pair<Reader, Reader> only_entry(const char* what) const {
+    auto all = entries(what);
+    if (all.size() != 1) fail("{}: expected one name with its settings, found {} keys", what, all.size());
+    return all.front();
+  }
+
+  /// A number; true and false are 1 and 0.
+  double number(const char* what) const {
+    const std::string digits = text(what);
+    if (digits == "true" || digits == "false") return digits == "true" ? 1 : 0;
+    double value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value))
+      fail("{}: expected a number, true or false, found \"{}\"", what, digits);
+    return value;
+  }
   bool is_word(const char* word) const { return node_.IsScalar() && node_.Scalar() == word; }
 
   std::string text(const char* what) const {
@@ -186,6 +219,21 @@ RecipeRule read_rule(const Reader& reader) {
   return rule;
 }
 
+/// "gptq", or "gptq: {damping: 0.05}".
+AlgorithmStep read_algorithm(const Reader& reader) {
+  if (!reader.is_map()) return {algorithm_names()[reader.choice("algorithms", algorithm_names())]};
+  const auto [name, settings] = reader.only_entry("algorithms");
+  AlgorithmStep step{algorithm_names()[name.choice("algorithms", algorithm_names())]};
+  for (const auto& [key, value] : settings.entries(step.name.c_str()))
+    step.settings[key.text("a setting")] = value.number(key.text("a setting").c_str());
+  try {
+    settings_of(*find_algorithm(step.name), step.settings);
+  } catch (const UsageError& error) {
+    settings.fail("{}", error.what());
+  }
+  return step;
+}
+
 Recipe read_recipe(const Reader& reader, const std::string& source) {
   reader.expect_map("a recipe", {"name", "algorithms", "rules", "tied", "minimum_elements"});
   Recipe recipe;
@@ -199,7 +247,7 @@ Recipe read_recipe(const Reader& reader, const std::string& source) {
   if (const auto algorithms = reader.find("algorithms")) {
     recipe.algorithms.clear();
     for (const Reader& algorithm : algorithms->list("algorithms"))
-      recipe.algorithms.push_back(algorithm_names()[algorithm.choice("algorithms", algorithm_names())]);
+      recipe.algorithms.push_back(read_algorithm(algorithm));
   }
   if (const auto tied = reader.find("tied")) {
     recipe.tied = unless("keep", *tied, read_weights);

@@ -49,7 +49,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   if (options.run_passes) plan->passes_ = run_passes(g, standard_passes());
   if (options.exact)
     remove_dynamic_activations(g);
-  else
+  else if (!options.as_written)
     add_dynamic_activations(g);
   verify(g);
 

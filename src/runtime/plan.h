@@ -14,6 +14,7 @@ namespace halftone {
 struct CompileOptions {
   const Backend* backend = nullptr;  ///< null: scalar references only
   bool exact = false;                ///< activations stay floating point: no dynamic encodings are added
+  bool as_written = false;  ///< encodings of activations are the graph's: none added, none taken away
   bool run_passes = true;
   /// Called as constants are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;

@@ -124,7 +124,7 @@ std::vector<Recipe> compared_recipes() {
 }
 
 RecipePlan plan_recipe(Graph graph, const Recipe* recipe, const Device& device, const PlanOptions& options) {
-  if (recipe) quantize_graph(graph, *recipe);
+  if (recipe) quantize_graph(graph, *recipe, {.encodings_only = true});
   run_passes(graph, standard_passes());
   // Our CPU kernels quantize activations as they go; weights on a GPU meet 16-bit activations.
   if (device.kind == DeviceKind::cpu) add_dynamic_activations(graph);

@@ -70,7 +70,7 @@ Graph graph_for_plan(const std::string& model, int64_t context) {
 
 std::optional<AccuracyPrior> accuracy_prior(const Recipe& recipe) {
   if (recipe.rules.empty() || !recipe.rules.front().weights || recipe.rules.front().activations ||
-      recipe.algorithms != std::vector<std::string>{"rtn"})
+      recipe.algorithms != Recipe().algorithms)
     return {};
   const Encoding& weights = *recipe.rules.front().weights;
   if (!weights.format->is_integer()) return {};

@@ -2,9 +2,9 @@
 
 namespace halftone {
 
-void Rtn::apply(Graph& graph, std::span<const QuantTarget> targets) const {
-  for (const QuantTarget& target : targets) {
-    Constant& weight = *graph.value(target.weight).constant;
+void Rtn::apply(CalibrationBlock& block, const AlgorithmSettings&) const {
+  for (const QuantTarget& target : block.targets()) {
+    Constant& weight = *block.graph.value(target.weight).constant;
     if (weight.encoding() != target.encoding) weight.set_encoding(target.encoding);
   }
 }

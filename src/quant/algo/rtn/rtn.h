@@ -10,7 +10,7 @@ namespace halftone {
 class Rtn final : public Algorithm {
  public:
   std::string_view name() const override { return "rtn"; }
-  void apply(Graph& graph, std::span<const QuantTarget> targets) const override;
+  void apply(CalibrationBlock& block, const AlgorithmSettings& settings) const override;
 };
 
 }  // namespace halftone

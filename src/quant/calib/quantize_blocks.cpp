@@ -1,0 +1,253 @@
+#include "quant/calib/quantize_blocks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "graph/subgraph.h"
+#include "quant/calib/block_context.h"
+#include "quant/calib/block_cuts.h"
+
+namespace halftone {
+namespace {
+
+size_t index(ValueId id) {
+  return static_cast<size_t>(id);
+}
+
+std::map<std::string, std::string> state_origins(const Graph& graph) {
+  std::map<std::string, std::string> origins;
+  for (ValueId id : graph.inputs())
+    if (const Value& value = graph.value(id); value.type.dtype == DType::state)
+      origins[value.name] = value.name;
+  for (const Node& node : graph.nodes())
+    for (ValueId input : node.inputs) {
+      if (input == kNoValue || graph.value(input).type.dtype != DType::state) continue;
+      for (ValueId output : node.outputs)
+        if (output != kNoValue && graph.value(output).type.dtype == DType::state)
+          origins[graph.value(output).name] = origins.at(graph.value(input).name);
+    }
+  return origins;
+}
+
+void check_finite(const TensorView& tensor, const std::string& value, const std::string& block,
+                  const char* model) {
+  if (tensor.dtype != DType::f32) return;
+  for (const float x : tensor.span<float>())
+    if (!std::isfinite(x))
+      throw InputError(
+          "block {}: \"{}\" of the {} model is {} for a calibration sample; expected finite numbers", block,
+          value, model, x);
+}
+
+/// A model whose blocks are quantized one after the other, with the activations at the cut that work has
+/// reached.
+class BlockwiseRun {
+ public:
+  BlockwiseRun(Graph& graph, const AlgorithmChain& chain, const std::vector<QuantTarget>& targets,
+               const QuantizeOptions& options)
+      : working_(graph), floating_(graph), chain_(chain), options_(options), needs_(needs_of(chain)) {
+    machine_.data = options.data;
+    machine_.backend = options.backend;
+    machine_.threads = options.threads;
+    const fs::path folder = options.spill_folder.empty() ? fs::temp_directory_path() : options.spill_folder;
+    machine_.pool = std::make_shared<ActivationPool>(options.memory, folder);
+    machine_.state_origin = state_origins(graph);
+    for (Node& node : floating_.nodes()) node.use_encodings.clear();
+    read_samples(targets);
+    share_out(targets);
+  }
+
+  std::vector<LayerNote> run() {
+    const int total = static_cast<int>(ranges_.size());
+    const auto [first, last] = options_.blocks.value_or(std::pair{0, total});
+    if (first < 0 || first >= last || last > total)
+      throw UsageError("blocks {} to {} of {}: expected a range within 0 to {}", first, last, total, total);
+    for (int b = 0; b < last; ++b) {
+      if (options_.progress) options_.progress(b, total, ranges_[static_cast<size_t>(b)].name);
+      if (b >= first) finish(b);
+      if (b + 1 < last) propagate(b);
+    }
+    if (options_.progress) options_.progress(total, total, {});
+    return std::move(notes_);
+  }
+
+ private:
+  void read_samples(const std::vector<QuantTarget>& targets) {
+    const int samples = machine_.data->samples();
+    if (samples < 1) throw InputError("the calibration data holds no sample");
+    auto store = std::make_shared<ActivationStore>(machine_.pool, samples);
+    for (int s = 0; s < samples; ++s) {
+      const std::map<std::string, Tensor> sample = machine_.data->sample(s);
+      if (s == 0) ranges_ = cut_blocks(floating_, targets, sample);
+      for (ValueId id : floating_.inputs()) {
+        const Value& value = floating_.value(id);
+        if (value.type.dtype == DType::state) continue;
+        const auto given = sample.find(value.name);
+        if (given == sample.end())
+          throw InputError("calibration sample {} has no input \"{}\"", s, value.name);
+        store->put(s, id, given->second.view());
+      }
+    }
+    original_ = quantized_ = std::move(store);
+  }
+
+  /// Which block each target belongs to. Weights of several blocks get their encoding now.
+  void share_out(const std::vector<QuantTarget>& targets) {
+    block_targets_.resize(ranges_.size());
+    for (const QuantTarget& target : targets) {
+      const std::set<int> blocks = blocks_of(target.weight);
+      if (blocks.size() == 1) {
+        block_targets_[static_cast<size_t>(*blocks.begin())].push_back(target);
+        continue;
+      }
+      working_.value(target.weight).constant->set_encoding(target.encoding);
+      for (int node : target.nodes)
+        notes_.push_back({floating_.nodes()[static_cast<size_t>(node)].name, "rtn",
+                          "its weights serve several blocks and are rounded to nearest", false});
+    }
+  }
+
+  std::set<int> blocks_of(ValueId constant) const {
+    std::set<int> blocks;
+    for (size_t b = 0; b < ranges_.size(); ++b)
+      for (int n = ranges_[b].first; n < ranges_[b].last; ++n) {
+        const std::vector<ValueId>& inputs = floating_.nodes()[static_cast<size_t>(n)].inputs;
+        if (std::find(inputs.begin(), inputs.end(), constant) != inputs.end())
+          blocks.insert(static_cast<int>(b));
+      }
+    return blocks;
+  }
+
+  /// Values of block b that later blocks read (or the model gives out).
+  std::vector<ValueId> outputs_of(int b) const {
+    std::vector<ValueId> outputs;
+    std::vector<bool> made(floating_.values().size());
+    for (int n = range(b).first; n < range(b).last; ++n)
+      for (ValueId output : floating_.nodes()[static_cast<size_t>(n)].outputs)
+        if (output != kNoValue) made[index(output)] = true;
+    for (ValueId value : live_values(floating_, range(b).last))
+      if (made[index(value)]) outputs.push_back(value);
+    return outputs;
+  }
+
+  const BlockRange& range(int b) const { return ranges_[static_cast<size_t>(b)]; }
+
+  /// The activations at the cut before block b, under the block's own ids.
+  Activations block_inputs(const std::shared_ptr<ActivationStore>& live, const Subgraph& block) const {
+    auto store = std::make_shared<ActivationStore>(machine_.pool, live->samples());
+    for (ValueId id : block.graph.inputs())
+      if (block.graph.value(id).type.dtype != DType::state)
+        for (int s = 0; s < live->samples(); ++s) store->put(s, id, live->find(s, block.origin[index(id)]));
+    return Activations(std::move(store));
+  }
+
+  void finish(int b) {
+    if (options_.store)
+      if (auto done = options_.store->load(b, range(b).name)) return take(b, std::move(*done));
+    FinishedBlock done = quantize(b);
+    if (options_.store) done = options_.store->save(b, range(b).name, std::move(done));
+    take(b, std::move(done));
+  }
+
+  FinishedBlock quantize(int b) {
+    const std::vector<ValueId> inputs = live_values(floating_, range(b).first), outputs = outputs_of(b);
+    Subgraph before = extract(floating_, inputs, outputs);
+    BlockContext context{machine_, range(b).name};
+    context.seed = options_.seed * 0x9E3779B97F4A7C15u + static_cast<uint64_t>(b);
+    context.targets = targets_within(b, before);
+    context.shared.resize(before.graph.values().size());
+    for (size_t i = 0; i < context.shared.size(); ++i)
+      if (before.graph.values()[i].constant) context.shared[i] = blocks_of(before.origin[i]).size() > 1;
+    if (needs_.original_prefix) context.original_inputs = block_inputs(original_, before);
+    if (needs_.quantized_prefix) context.quantized_inputs = block_inputs(quantized_, before);
+    context.original = std::move(before.graph);
+
+    CalibrationBlock block(context);
+    block.graph = extract(working_, inputs, outputs).graph;
+    for (const auto& [algorithm, settings] : chain_) {
+      context.algorithm = algorithm->name();
+      algorithm->apply(block, settings);
+      verify(block.graph);
+    }
+    for (const QuantTarget& target : context.targets) {
+      const Value& value = block.graph.value(target.weight);
+      Constant& weight = *block.graph.value(target.weight).constant;
+      if (!weight.encoding()) weight.set_encoding(target.encoding);
+      weight.set_encoded(weight.load_encoded(value.name));
+    }
+    return {std::move(block.graph), std::move(context.notes)};
+  }
+
+  std::vector<QuantTarget> targets_within(int b, const Subgraph& block) const {
+    std::map<std::string, int> places;
+    for (size_t n = 0; n < block.graph.nodes().size(); ++n)
+      places[block.graph.nodes()[n].name] = static_cast<int>(n);
+    std::vector<QuantTarget> targets = block_targets_[static_cast<size_t>(b)];
+    for (QuantTarget& target : targets) {
+      target.weight = block.to_copy(target.weight);
+      for (int& node : target.nodes) node = places.at(floating_.nodes()[static_cast<size_t>(node)].name);
+    }
+    return targets;
+  }
+
+  /// Puts a finished block into the model.
+  void take(int b, FinishedBlock done) {
+    const int before = static_cast<int>(working_.nodes().size());
+    splice(working_, range(b).first + shift_, range(b).last + shift_, done.graph);
+    shift_ += static_cast<int>(working_.nodes().size()) - before;
+    notes_.insert(notes_.end(), done.notes.begin(), done.notes.end());
+  }
+
+  /// Carries the activations over block b.
+  void propagate(int b) {
+    const bool same = original_ == quantized_;
+    const bool split =
+        needs_.quantized_prefix && (!same || b >= options_.blocks.value_or(std::pair{0, 0}).first);
+    auto floating =
+        needs_.original_prefix || (same && !split) ? carried(b, floating_, original_, "original") : nullptr;
+    quantized_ = split ? carried(b, working_, quantized_, "quantized") : floating;
+    original_ = floating ? floating : quantized_;
+  }
+
+  std::shared_ptr<ActivationStore> carried(int b, const Graph& model,
+                                           const std::shared_ptr<ActivationStore>& from, const char* which) {
+    const std::vector<ValueId> outputs = outputs_of(b);
+    auto to = std::make_shared<ActivationStore>(machine_.pool, from->samples());
+    for (ValueId value : live_values(floating_, range(b).last))
+      if (std::find(outputs.begin(), outputs.end(), value) == outputs.end())
+        for (int s = 0; s < from->samples(); ++s) to->put(s, value, from->find(s, value));
+    std::map<std::string, std::unique_ptr<State>> states;
+    run_piece(
+        machine_, model, *from, outputs,
+        [&](int sample, ValueId value, const TensorView& tensor) {
+          check_finite(tensor, model.value(value).name, range(b).name, which);
+          to->put(sample, value, tensor);
+        },
+        states);
+    return to;
+  }
+
+  Graph& working_;
+  Graph floating_;  ///< the model as it came
+  const AlgorithmChain& chain_;
+  const QuantizeOptions& options_;
+  CalibrationNeeds needs_;
+  CalibrationMachine machine_;
+  std::vector<BlockRange> ranges_;  ///< positions in floating_
+  std::vector<std::vector<QuantTarget>> block_targets_;
+  int shift_ = 0;  ///< of positions in working_ against those in floating_, at the block at work
+  std::shared_ptr<ActivationStore> original_, quantized_;  ///< all that lives at the cut, by the graph's ids
+  std::vector<LayerNote> notes_;
+};
+
+}  // namespace
+
+std::vector<LayerNote> quantize_blocks(Graph& graph, const AlgorithmChain& chain,
+                                       const std::vector<QuantTarget>& targets,
+                                       const QuantizeOptions& options) {
+  return BlockwiseRun(graph, chain, targets, options).run();
+}
+
+}  // namespace halftone
