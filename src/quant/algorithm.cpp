@@ -4,7 +4,10 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "quant/algo/awq/awq.h"
+#include "quant/algo/gptq/gptq.h"
 #include "quant/algo/rtn/rtn.h"
+#include "quant/algo/smoothquant/smoothquant.h"
 
 namespace halftone {
 

@@ -149,11 +149,28 @@ TEST(QuantizeGraph, CodesAreThoseOfQuantize) {
   }
 }
 
+/// Texts of a few words.
+class Words final : public CalibrationData {
+ public:
+  int samples() const override { return 4; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    std::vector<int64_t> ids;
+    for (int64_t i = 0; i < 20 + index; ++i) ids.push_back((i * 37 + index * 11) % 100);
+    return {
+        {"ids", Tensor::from<int64_t>({static_cast<int64_t>(ids.size())}, std::span<const int64_t>(ids))}};
+  }
+};
+
 TEST(QuantizeGraph, EveryNamedRecipeApplies) {
+  const Words words;
+  ThreadPool threads(2);
+  QuantizeOptions options;
+  options.data = &words;
+  options.threads = &threads;
   for (const std::string& name : recipe_names())
     for (bool tied : {false, true}) {
       WordModel model(tied);
-      const QuantReport report = quantize_graph(model.graph, find_recipe(name));
+      const QuantReport report = quantize_graph(model.graph, find_recipe(name), options);
       EXPECT_LT(report.bytes_after, report.bytes_before) << name;
     }
 }

@@ -58,9 +58,39 @@ void add_integer_recipes(std::vector<Recipe>& recipes) {
   }
 }
 
+Recipe calibrated(std::string name, const Encoding& weights, std::vector<AlgorithmStep> algorithms,
+                  bool dynamic_activations = false) {
+  Recipe recipe = rtn(std::move(name), weights, dynamic_activations);
+  recipe.algorithms = std::move(algorithms);
+  return recipe;
+}
+
+/// {awq,gptq,awq+gptq}-w{4,3}g{128,64,32}, each with the zero points that its peers use and in the other
+/// form; gptq also -act-order; smoothquant.
+void add_calibrated_recipes(std::vector<Recipe>& recipes) {
+  const AlgorithmStep scales_alone{"awq", {{"clip", 0}}}, act_order{"gptq", {{"act_order", 1}}};
+  for (int bits : {4, 3})
+    for (int group : {128, 64, 32}) {
+      const std::string shape = fmt::format("w{}g{}", bits, group);
+      auto weights = [&](bool symmetric) {
+        return weights_as(fmt::format("int{}", bits), Granularity::per_group(group), symmetric);
+      };
+      recipes.push_back(calibrated("awq-" + shape, weights(false), {{"awq"}}));
+      recipes.push_back(calibrated("awq-" + shape + "-sym", weights(true), {{"awq"}}));
+      recipes.push_back(calibrated("gptq-" + shape, weights(true), {{"gptq"}}));
+      recipes.push_back(calibrated("gptq-" + shape + "-affine", weights(false), {{"gptq"}}));
+      recipes.push_back(calibrated("gptq-" + shape + "-act-order", weights(true), {act_order}));
+      recipes.push_back(calibrated("awq+gptq-" + shape, weights(false), {scales_alone, {"gptq"}}));
+    }
+  const Encoding int8 = weights_as("int8", Granularity::per_axis(0));
+  recipes.push_back(calibrated("smoothquant-w8a8", int8, {{"smoothquant"}}, true));
+  recipes.push_back(calibrated("smoothquant+gptq-w8a8", int8, {{"smoothquant"}, {"gptq"}}, true));
+}
+
 std::vector<Recipe> make_recipes() {
   std::vector<Recipe> recipes;
   add_integer_recipes(recipes);
+  add_calibrated_recipes(recipes);
   recipes.push_back(rtn("w4a8-g128", weights_as("int4", Granularity::per_group(128)), true));
   Encoding nf4 = weights_as("nf4", Granularity::per_group(64));
   recipes.push_back(rtn("nf4", nf4));
@@ -97,7 +127,9 @@ const std::vector<std::string>& recipe_names() {
 std::string_view recipe_names_in_short() {
   return "rtn-wB with B of 8, 6, 5, 4, 3, 2 bits (per channel), rtn-wBgN with groups of 128, 64, 32, "
          "rtn-wBa8 and "
-         "rtn-wBa8-gN with int8 activations, each also -affine; rtn-wB-tensor; w4a8-g128; nf4, nf4-dq; "
+         "rtn-wBa8-gN with int8 activations, each also -affine; rtn-wB-tensor; w4a8-g128; awq-wBgN[-sym], "
+         "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
+         "smoothquant+gptq-w8a8; nf4, nf4-dq; "
          "quantile4, "
          "quantile3, quantile2; fp8-e4m3, fp8-e5m2";
 }

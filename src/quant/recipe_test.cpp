@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "quant/algorithm.h"
 #include "scheme/number_format.h"
 #include "shared_files.h"
 
@@ -18,8 +19,17 @@ TEST(RecipeNames, EachIsFoundAndNoneTwice) {
     EXPECT_EQ(recipe.name, name);
     ASSERT_EQ(recipe.rules.size(), 1u);
     EXPECT_TRUE(recipe.rules[0].matches("model.layers.0.mlp.up_proj"));
-    EXPECT_EQ(recipe.algorithms, std::vector<AlgorithmStep>{{"rtn"}});
+    EXPECT_NO_THROW(make_chain(recipe.algorithms)) << name;
   }
+}
+
+TEST(RecipeNames, NameTheirAlgorithms) {
+  using Steps = std::vector<AlgorithmStep>;
+  EXPECT_EQ(find_recipe("rtn-w4").algorithms, (Steps{{"rtn"}}));
+  EXPECT_EQ(find_recipe("awq-w4g128").algorithms, (Steps{{"awq"}}));
+  EXPECT_EQ(find_recipe("gptq-w3g64-act-order").algorithms, (Steps{{"gptq", {{"act_order", 1}}}}));
+  EXPECT_EQ(find_recipe("awq+gptq-w4g32").algorithms, (Steps{{"awq", {{"clip", 0}}}, {"gptq"}}));
+  EXPECT_EQ(find_recipe("smoothquant+gptq-w8a8").algorithms, (Steps{{"smoothquant"}, {"gptq"}}));
 }
 
 TEST(RecipeNames, SayWhatTheyDo) {
@@ -42,6 +52,11 @@ TEST(RecipeNames, SayWhatTheyDo) {
       {"rtn-w4g32-affine", "int4 g32 affine", "", "int8 per-channel"},
       {"rtn-w4a8-g128", "int4 g128", a8, "int8 per-channel"},
       {"w4a8-g128", "int4 g128", a8, "int8 per-channel"},
+      {"awq-w4g128", "int4 g128 affine", "", "int8 per-channel"},
+      {"awq-w4g64-sym", "int4 g64", "", "int8 per-channel"},
+      {"gptq-w4g128", "int4 g128", "", "int8 per-channel"},
+      {"gptq-w3g32-affine", "int3 g32 affine", "", "int8 per-channel"},
+      {"smoothquant-w8a8", "int8 per-channel", a8, "int8 per-channel"},
       {"rtn-w3g64-affine", "int3 g64 affine", "", "int8 per-channel"},
       {"rtn-w2-affine", "int2 per-channel affine", "", "int8 per-channel"},
       {"nf4", "nf4 g64", "", "int8 per-channel"},
@@ -162,7 +177,7 @@ TEST(RecipeYaml, HostileTextGetsOneLineThatSaysWhere) {
       {"rules:\n  - weights: {format: int4}\n    activations: {format: int8, per: tensor}",
        "per: expected one of token"},
       {rule + "algorithms: [rnt]",
-       "line 3: algorithms: expected one of rtn, found \"rnt\"; did you mean 'rtn'?"},
+       "line 3: algorithms: expected one of rtn, smoothquant, awq, gptq, found \"rnt\""},
       {rule + "minimum_elements: -1", "minimum_elements: expected a whole number"},
       {"rules: [{? [a] : b}]", "a key: expected a word, found a list"},
       {std::string(70000, ' '), "70000 bytes; a recipe has at most 65536"},
