@@ -14,7 +14,7 @@ inline std::vector<const Kernel*> cpu_kernels(std::string_view op) {
   return found;
 }
 
-/// The outputs that `kernel` makes, with a workspace of exactly the bytes it asks for (filled with a
+/// The outputs that `kernel` makes, planar, with a workspace of exactly the bytes it asks for (filled with a
 /// pattern). The kernel must support the site.
 inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPool& threads) {
   const OpSite& site = op.site();
@@ -26,7 +26,7 @@ inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPoo
   std::vector<Tensor> outputs = op.outputs();
   const std::vector<MutableTensorView> views = OpRun::views(outputs);
   prepared->run({site, op.operands(), views, workspace.mutable_view().bytes(), threads});
-  return outputs;
+  return op.plain_outputs(std::move(outputs));
 }
 
 }  // namespace halftone

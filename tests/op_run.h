@@ -23,6 +23,19 @@ class OpRun {
     operands_.push_back({tensor.view(), nullptr, nullptr, true});
     return *this;
   }
+  /// An activation whose bytes lie as `storage` says.
+  OpRun& stored(const Tensor& tensor, const Storage& storage) {
+    held_.push_back(Tensor::allocate(stored_dtype(tensor.dtype(), storage), tensor.shape()));
+    store_plain(tensor.view(), storage, held_.back().mutable_view());
+    site_.inputs.push_back({true, {tensor.dtype(), tensor.shape()}, nullptr, nullptr, storage});
+    operands_.push_back({held_.back().view(), nullptr, nullptr, true});
+    return *this;
+  }
+  /// How the outputs are stored (plain unless said). What reference() and run_kernel() give is plain anyhow.
+  OpRun& store_outputs(std::initializer_list<Storage> storages) {
+    site_.output_storage = storages;
+    return *this;
+  }
   OpRun& constant(Constant constant) {
     constants_.push_back(std::move(constant));
     const Constant& kept = constants_.back();
@@ -59,18 +72,26 @@ class OpRun {
     return *this;
   }
 
+  /// Leaves all but the first `kept` outputs away.
+  OpRun& drop_outputs(size_t kept) {
+    kept_ = kept;
+    return *this;
+  }
+
   /// With output types by the shape rule.
   const OpSite& site() {
     site_.outputs = site_.schema->infer(site_);
+    if (site_.outputs.size() > kept_) site_.outputs.resize(kept_);
     return site_;
   }
   std::span<const Operand> operands() const { return operands_; }
 
-  /// Memory for the outputs, filled with a pattern that no result is likely to be.
+  /// Memory for the outputs as they are stored, filled with a pattern that no result is likely to be.
   std::vector<Tensor> outputs() {
     std::vector<Tensor> tensors;
-    for (const ValueType& type : site().outputs) {
-      tensors.push_back(Tensor::allocate(type.dtype, type.shape));
+    for (size_t i = 0; i < site().outputs.size(); ++i) {
+      const ValueType& type = site_.outputs[i];
+      tensors.push_back(Tensor::allocate(stored_dtype(type.dtype, site_.storage_of_output(i)), type.shape));
       for (std::byte& b : tensors.back().mutable_view().bytes()) b = std::byte{0xee};
     }
     return tensors;
@@ -80,15 +101,27 @@ class OpRun {
     for (Tensor& tensor : tensors) made.push_back(tensor.mutable_view());
     return made;
   }
+  /// The outputs planar and of their own types.
+  std::vector<Tensor> plain_outputs(std::vector<Tensor> stored) const {
+    for (size_t i = 0; i < stored.size(); ++i) {
+      const Storage storage = site_.storage_of_output(i);
+      if (storage.plain()) continue;
+      Tensor plain = Tensor::allocate(site_.outputs[i].dtype, site_.outputs[i].shape);
+      load_stored(stored[i].view(), storage, plain.mutable_view());
+      stored[i] = plain;
+    }
+    return stored;
+  }
 
   std::vector<Tensor> reference() {
     std::vector<Tensor> made = outputs();
     const std::vector<MutableTensorView> to = views(made);
-    site_.schema->reference(site_, operands_, to);
-    return made;
+    run_reference(site_, operands_, to);
+    return plain_outputs(std::move(made));
   }
 
  private:
+  size_t kept_ = SIZE_MAX;
   Attributes attributes_;
   OpSite site_;
   std::deque<Constant> constants_;

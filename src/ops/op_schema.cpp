@@ -32,12 +32,17 @@ const OpSchema* find_op(std::string_view name) {
 
 bool OpSite::all_plain() const {
   return std::all_of(inputs.begin(), inputs.end(), [](const SiteInput& i) { return i.storage.plain(); }) &&
-         std::all_of(output_storage.begin(), output_storage.end(), [](const Storage& s) { return s.plain(); });
+         std::all_of(output_storage.begin(), output_storage.end(),
+                     [](const Storage& s) { return s.plain(); });
 }
 
 bool OpSite::is_alias() const {
-  return schema->alias && inputs[0].storage.order == Storage::Order::planar &&
-         inputs[0].storage == storage_of_output(0);
+  if (!schema->alias || !(inputs[0].storage == storage_of_output(0))) return false;
+  if (inputs[0].storage.order == Storage::Order::planar) return true;
+  // Channels-last bytes stay where they are under shapes that join or part spatial axes alone.
+  const Shape& from = inputs[0].type.shape;
+  const Shape& to = outputs[0].shape;
+  return from.rank() >= 2 && to.rank() >= 2 && from[0] == to[0] && from[1] == to[1];
 }
 
 void run_reference(const OpSite& site, std::span<const Operand> inputs,

@@ -21,15 +21,6 @@ std::vector<int64_t> axis_values(const OpSite& site, std::string_view name, size
   return values;
 }
 
-/// Pads such that there are ceil(input / stride) outputs.
-void pad_same(WindowAxis& axis, int64_t input, bool upper) {
-  if (input < 0) return;
-  const int64_t outputs = ceil_div(input, axis.stride);
-  const int64_t total = std::max<int64_t>(0, (outputs - 1) * axis.stride + axis.span() - input);
-  axis.pad_begin = upper ? total / 2 : total - total / 2;
-  axis.pad_end = total - axis.pad_begin;
-}
-
 }  // namespace
 
 int64_t Window::taps() const {
@@ -56,11 +47,25 @@ Window read_window(const OpSite& site, const Shape& input, std::span<const int64
   for (size_t a = 0; a < rank; ++a) {
     require(site, 1 <= kernel[a] && kernel[a] <= kLargestStep && dilations[a] <= kLargestStep / kernel[a],
             "kernel_shape: found {} with dilation {}", kernel[a], dilations[a]);
-    WindowAxis& axis = window.axes[a];
-    axis = {kernel[a], strides[a], dilations[a], pads[a], pads[rank + a]};
-    if (same) pad_same(axis, input[static_cast<int>(a) + 2], auto_pad == "SAME_UPPER");
+    window.axes[a] = {kernel[a], strides[a], dilations[a], pads[a], pads[rank + a]};
   }
+  if (same)
+    window.auto_pad = auto_pad == "SAME_UPPER" ? Window::AutoPad::same_upper : Window::AutoPad::same_lower;
+  fit_same(window, input);
   return window;
+}
+
+void fit_same(Window& window, const Shape& input) {
+  if (window.auto_pad == Window::AutoPad::none) return;
+  for (int a = 0; a < window.rank; ++a) {
+    WindowAxis& axis = window.axes[static_cast<size_t>(a)];
+    const int64_t size = input[a + 2];
+    if (size < 0) continue;
+    const int64_t outputs = ceil_div(size, axis.stride);
+    const int64_t total = std::max<int64_t>(0, (outputs - 1) * axis.stride + axis.span() - size);
+    axis.pad_begin = window.auto_pad == Window::AutoPad::same_upper ? total / 2 : total - total / 2;
+    axis.pad_end = total - axis.pad_begin;
+  }
 }
 
 std::vector<int64_t> pool_kernel(const OpSite& site) {
@@ -71,8 +76,7 @@ std::vector<int64_t> pool_kernel(const OpSite& site) {
 int64_t window_outputs(const OpSite& site, const Window& window, int axis, int64_t input) {
   const WindowAxis& w = window[axis];
   if (input < 0) {
-    const std::string auto_pad = site.attributes->get_string("auto_pad", "NOTSET");
-    const bool same = auto_pad.starts_with("SAME") || w.pad_begin + w.pad_end == w.span() - 1;
+    const bool same = window.auto_pad != Window::AutoPad::none || w.pad_begin + w.pad_end == w.span() - 1;
     return w.stride == 1 && same ? input : Shape::kUnknownDim;
   }
   const int64_t room = input + w.pad_begin + w.pad_end - w.span();

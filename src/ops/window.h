@@ -20,6 +20,7 @@ struct Window {
   int rank = 0;
   std::array<WindowAxis, kMaxRank> axes{};
   bool ceil_mode = false;  ///< a last window that does not fit whole counts
+  enum class AutoPad { none, same_upper, same_lower } auto_pad = AutoPad::none;
 
   const WindowAxis& operator[](int axis) const { return axes[static_cast<size_t>(axis)]; }
   int64_t taps() const;
@@ -32,6 +33,10 @@ using SpatialIndex = std::array<int64_t, Window::kMaxRank>;
 /// `input` is [N, C, spatial...]; paddings of SAME over a symbolic dimension are 0. InputError for counts
 /// that differ from the rank, sizes that are not positive, negative pads.
 Window read_window(const OpSite& site, const Shape& input, std::span<const int64_t> kernel);
+
+/// Sets the pads that auto_pad SAME asks for over an input [N, C, spatial...]: ceil(size / stride) outputs,
+/// the odd element of padding at the end (upper) or the start.
+void fit_same(Window& window, const Shape& input);
 
 /// The spatial part of kernel_shape, which pools must have.
 std::vector<int64_t> pool_kernel(const OpSite& site);

@@ -63,9 +63,11 @@ TEST(CpuActivations, HoldAtTheEnds) {
 
 TEST(CpuArithmetic, EqualsTheReference) {
   ThreadPool threads(2);
-  const std::vector<std::pair<Shape, Shape>> shapes = {
-      {{3, 5}, {3, 5}}, {{3, 5}, {5}},      {{3, 5}, {1, 5}},      {{3, 5}, {}},
-      {{3, 5}, {1}},    {{70, 700}, {700}}, {{2, 3, 1}, {1, 1, 1}}};
+  const std::vector<std::pair<Shape, Shape>> shapes = {{{3, 5}, {3, 5}},       {{3, 5}, {5}},
+                                                       {{3, 5}, {1, 5}},       {{3, 5}, {}},
+                                                       {{3, 5}, {1}},          {{70, 700}, {700}},
+                                                       {{2, 3, 1}, {1, 1, 1}}, {{5}, {3, 5}},
+                                                       {{3, 5}, {3, 1}},       {{2, 3, 4, 5}, {3, 1, 1}}};
   for (const char* op : {"Add", "Sub", "Mul", "Div"})
     for (const auto& [a, b] : shapes) {
       OpRun run(*find_op(op));
@@ -77,12 +79,12 @@ TEST(CpuArithmetic, EqualsTheReference) {
 }
 
 TEST(CpuArithmetic, RefusesOtherBroadcasts) {
-  OpRun wider(*find_op("Add"));
-  wider.input(random_tensor({5}, 1)).input(random_tensor({3, 5}, 2));
-  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(wider.site()).empty());
-  OpRun columns(*find_op("Add"));
-  columns.input(random_tensor({3, 5}, 1)).input(random_tensor({3, 1}, 2));
-  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(columns.site()).empty());
+  OpRun both(*find_op("Add"));
+  both.input(random_tensor({3, 1}, 1)).input(random_tensor({1, 5}, 2));
+  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(both.site()).empty());
+  OpRun apart(*find_op("Add"));
+  apart.input(random_tensor({3, 4, 5}, 1)).input(random_tensor({3, 1, 5}, 2));
+  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(apart.site()).empty());
   OpRun integers(*find_op("Add"));
   integers.input(Tensor::from<int32_t>({1}, {1})).input(Tensor::from<int32_t>({1}, {1}));
   EXPECT_EQ(cpu_kernels("Add")[0]->supports(integers.site()), "A is i32, not f32");

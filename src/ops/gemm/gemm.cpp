@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/checked.h"
+#include "ops/fused_activation.h"
 #include "scheme/dynamic.h"
 
 namespace halftone {
@@ -35,14 +36,16 @@ std::vector<ValueType> infer(const OpSite& site) {
     require(site, is_float(site.inputs[i].type.dtype), "input {} is {}, not floating", "ABC"[i],
             dtype_name(site.inputs[i].type.dtype));
     const int rank = site.input_shape(i).rank();
-    require(site, i < 2 ? rank == 2 : rank <= 2, "input {} has shape {}, not a matrix", "ABC"[i],
+    const bool rows = i == 0 && !is_transposed(site, "transA") && rank > 2;
+    require(site, rows || (i < 2 ? rank == 2 : rank <= 2), "input {} has shape {}, not a matrix", "ABC"[i],
             site.input_shape(i).str());
   }
   const Shape& a = site.input_shape(0);
   const Shape& b = site.input_shape(1);
   const bool trans_a = is_transposed(site, "transA"), trans_b = is_transposed(site, "transB");
-  require(site, dims_agree(a[trans_a ? 0 : 1], b[trans_b ? 1 : 0]), "A {}{} and B {}{} do not fit together",
-          a.str(), trans_a ? "^T" : "", b.str(), trans_b ? "^T" : "");
+  require(site, dims_agree(trans_a ? a[0] : a.back(), b[trans_b ? 1 : 0]),
+          "A {}{} and B {}{} do not fit together", a.str(), trans_a ? "^T" : "", b.str(),
+          trans_b ? "^T" : "");
   const GemmExtent extent = gemm_extent(site);
   const Shape output{extent.m, extent.n};
   if (site.has_input(2)) {
@@ -54,7 +57,11 @@ std::vector<ValueType> infer(const OpSite& site) {
     }
   }
   check_activation_encoding(site);
-  return {{site.inputs[0].type.dtype, output}};
+  fused_activation(site);
+  if (a.rank() == 2) return {{site.inputs[0].type.dtype, output}};
+  Shape rows = a;
+  rows[a.rank() - 1] = extent.n;
+  return {{site.inputs[0].type.dtype, rows}};
 }
 
 Cost cost(const OpSite& site) {
@@ -203,6 +210,8 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
         float_product(a, load_rows(inputs[1], extent.n, extent.k, !is_transposed(site, "transB")), extent);
   }
   scale_and_add(product, site, inputs, extent);
+  const FusedActivation activation = fused_activation(site);
+  for (float& y : product) y = apply_activation(activation, y);
   store_floats(product, outputs[0], 0);
 }
 
@@ -223,7 +232,13 @@ GemmExtent gemm_extent(const OpSite& site) {
   const Shape& a = site.input_shape(0);
   const Shape& b = site.input_shape(1);
   const bool trans_a = is_transposed(site, "transA"), trans_b = is_transposed(site, "transB");
-  return {a[trans_a ? 1 : 0], b[trans_b ? 0 : 1], b[trans_b ? 1 : 0]};
+  int64_t rows = a[trans_a ? 1 : 0];
+  if (a.rank() > 2) {
+    rows = 1;
+    for (int axis = 0; axis + 1 < a.rank(); ++axis)
+      rows = rows < 0 || a[axis] < 0 ? Shape::kUnknownDim : rows * a[axis];
+  }
+  return {rows, b[trans_b ? 0 : 1], b[trans_b ? 1 : 0]};
 }
 
 std::vector<GemmSegment> gemm_segments(int64_t k, int64_t a_group, int64_t b_group) {

@@ -22,9 +22,13 @@ namespace halftone {
 /// minimum = min[n, s] or sa[m, s] * min[n, s]. Then, each step rounded: sum *= sa[m] (one scale a token);
 /// sum *= alpha unless it is 1; sum += beta * C. So kernels give the same bits, whatever the processor, the
 /// number of rows and the number of threads.
+///
+/// Ours: A of more than two dimensions, whose last is k and whose others are the rows, one by one (transA is
+/// 0; Y has them too; C is one row then); `activation` with its parameters (ops/fused_activation.h), applied
+/// last in f32.
 const OpSchema& gemm_schema();
 
-/// The sizes of one Gemm: A' is [m, k], B' is [k, n].
+/// The sizes of one Gemm: A' is [m, k], B' is [k, n]; m counts all rows.
 struct GemmExtent {
   int64_t m, n, k;
 };

@@ -1,5 +1,6 @@
 #include "ops/gemm/gemm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
@@ -178,6 +179,29 @@ TEST(Gemm, NotANumberStaysVisible) {
   b.set_encoding({.format = find_number_format("int8"), .granularity = Granularity::per_axis(0)});
   const Tensor y = Case{{{"transB", int64_t{1}}}, a, b, {}, &dynamic}.run();
   for (size_t i = 0; i < 10; ++i) EXPECT_EQ(std::isnan(y.span<float>()[i]), i >= 5) << i;
+}
+
+TEST(Gemm, TakesRowsOfMoreDimensions) {
+  Case flat{.attributes = {{"transB", int64_t{1}}},
+            .a = random_tensor({6, 5}, 1),
+            .b = Constant(random_tensor({4, 5}, 2))};
+  flat.c = random_tensor({4}, 3);
+  Case deep = flat;
+  deep.a = flat.a.reshaped({2, 3, 5});
+  const Tensor y = deep.run();
+  EXPECT_EQ(y.shape(), (Shape{2, 3, 4}));
+  EXPECT_TRUE(std::ranges::equal(y.span<float>(), flat.run().span<float>()));
+}
+
+TEST(Gemm, AppliesItsActivationLast) {
+  Case plain{.attributes = {{"transB", int64_t{1}}},
+             .a = random_tensor({3, 5}, 1),
+             .b = Constant(random_tensor({4, 5}, 2))};
+  plain.c = random_tensor({4}, 3);
+  Case relu = plain;
+  relu.attributes.set("activation", std::string("relu"));
+  const Tensor expected = plain.run(), y = relu.run();
+  for (size_t i = 0; i < 12; ++i) EXPECT_EQ(y.span<float>()[i], std::max(expected.span<float>()[i], 0.0f));
 }
 
 }  // namespace

@@ -98,4 +98,15 @@ const OpSchema& slice_schema() {
   return schema;
 }
 
+std::vector<SliceAxis> slice_axes(const OpSite& site) {
+  const Shape& shape = site.input_shape(0);
+  std::vector<SliceAxis> axes;
+  for (int64_t size : shape) axes.push_back({0, 1, size});
+  for (const Cut& cut : cuts_of(site)) {
+    const Run run = run_of(cut, shape[cut.axis]);
+    axes[static_cast<size_t>(cut.axis)] = {run.start, cut.step, run.count};
+  }
+  return axes;
+}
+
 }  // namespace halftone

@@ -9,4 +9,11 @@ namespace halftone {
 /// its new size is unknown.
 const OpSchema& slice_schema();
 
+/// What a Slice takes of one axis: `count` elements from `start` on, `step` apart.
+struct SliceAxis {
+  int64_t start = 0, step = 1, count = 0;
+};
+/// By axis, for an input whose axes that are cut have fixed sizes.
+std::vector<SliceAxis> slice_axes(const OpSite& site);
+
 }  // namespace halftone

@@ -4,12 +4,14 @@
 
 namespace halftone::cpu {
 
-enum class Activation { sigmoid, tanh, swish, gelu, gelu_tanh };
+enum class Activation { sigmoid, tanh, swish, gelu, gelu_tanh, leaky_relu, hard_sigmoid, hard_swish };
 
 /// Loops over floats for one instruction set.
 struct ActivationLoops {
-  /// y = f(x), or f(x) * up where `up` is not null. `alpha` is Swish's.
-  void (*apply)(Activation f, float alpha, const float* x, const float* up, float* y, int64_t count);
+  /// y = f(x), or f(x) * up where `up` is not null. Swish takes alpha, leaky_relu the slope alpha below 0,
+  /// hard_sigmoid is min(max(alpha x + beta, 0), 1).
+  void (*apply)(Activation f, float alpha, float beta, const float* x, const float* up, float* y,
+                int64_t count);
 };
 
 extern const ActivationLoops activation_avx512vnni;

@@ -19,7 +19,12 @@ void map(F f, const float* x, const float* up, float* y, int64_t count) {
   Simd::store_part(y + i, up ? Simd::mul(value, Simd::load_part(up + i, count - i)) : value, count - i);
 }
 
-void apply(Activation f, float alpha, const float* x, const float* up, float* y, int64_t count) {
+/// min(max(x, 0), 1).
+inline Float saturate(Float x) {
+  return Simd::min(Simd::max(x, Simd::zero()), Simd::broadcast(1.0f));
+}
+
+void apply(Activation f, float alpha, float beta, const float* x, const float* up, float* y, int64_t count) {
   switch (f) {
     case Activation::sigmoid:
       return map([](Float v) { return sigmoid(v); }, x, up, y, count);
@@ -44,6 +49,22 @@ void apply(Activation f, float alpha, const float* x, const float* up, float* y,
             const Float u =
                 Simd::fma(Simd::broadcast(0.044715f * 1.59576912f), square, Simd::broadcast(1.59576912f));
             return Simd::mul(v, sigmoid(Simd::mul(v, u)));
+          },
+          x, up, y, count);
+    case Activation::leaky_relu: {
+      const Float slope = Simd::broadcast(alpha);
+      return map([slope](Float v) { return Simd::where_less(v, Simd::zero(), Simd::mul(v, slope), v); }, x,
+                 up, y, count);
+    }
+    case Activation::hard_sigmoid: {
+      const Float a = Simd::broadcast(alpha), b = Simd::broadcast(beta);
+      return map([a, b](Float v) { return saturate(Simd::fma(a, v, b)); }, x, up, y, count);
+    }
+    case Activation::hard_swish:
+      return map(
+          [](Float v) {
+            const Float gate = Simd::fma(v, Simd::broadcast(1.0f / 6), Simd::broadcast(0.5f));
+            return Simd::mul(v, saturate(gate));
           },
           x, up, y, count);
   }

@@ -3,6 +3,7 @@
 namespace halftone::cpu {
 
 Refusal plain_gemm_refusal(const OpSite& site) {
+  if (site.attributes->has("activation")) return "it has an activation";
   if (site.attributes->get_int("transA", 0) != 0) return "transA is 1";
   if (site.attributes->get_int("transB", 0) == 0) return "transB is 0";
   if (site.inputs[0].type.dtype != DType::f32)

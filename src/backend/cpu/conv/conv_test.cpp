@@ -1,0 +1,172 @@
+#include "ops/conv/conv.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+#include "kernel_run.h"
+#include "ops/fused_activation.h"
+
+namespace halftone {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+const Storage kPlanar{};
+const Storage kLast{Storage::Order::channels_last, {}};
+
+struct Case {
+  Shape x, w;
+  Attributes attributes = {};
+  FusedActivation activation = {};
+  bool bias = true;
+  bool residual = false;
+};
+
+/// Every kernel of the name's prefix against the reference: within the bound of a sum of as many roundings,
+/// and the same bits from one thread and from two.
+void expect_close(const Case& test, std::string_view prefix, const Storage& input) {
+  Attributes attributes = test.attributes;
+  set_fused_activation(attributes, test.activation);
+  auto fill = [&](OpRun& run, bool sizes) {
+    auto tensor = [&](const Shape& shape, unsigned seed) {
+      Tensor made = random_tensor(shape, seed);
+      if (sizes)
+        for (float& v : made.mutable_view().span<float>()) v = std::fabs(v);
+      return made;
+    };
+    run.stored(tensor(test.x, 1), input).constant(Constant(tensor(test.w, 2)));
+    if (test.bias)
+      run.constant(Constant(tensor({test.w[0]}, 3)));
+    else
+      run.absent();
+    if (test.residual) {
+      OpRun shape(conv_schema(), test.attributes);
+      shape.type(DType::f32, test.x).type(DType::f32, test.w);
+      run.stored(tensor(shape.site().outputs[0].shape, 4), kLast);
+    }
+    run.store_outputs({kLast});
+  };
+  OpRun run(conv_schema(), attributes), size(conv_schema(), test.attributes);
+  fill(run, false);
+  fill(size, true);
+  const std::vector<float> expected = floats(run.reference()[0]), sizes = floats(size.reference()[0]);
+  const ConvExtent extent = conv_extent(run.site());
+  const float roundings = static_cast<float>(extent.group_inputs * extent.window.taps() + 12);
+  int kernels = 0;
+  for (const Kernel* kernel : cpu_kernels("Conv")) {
+    if (!kernel->name.starts_with(prefix)) continue;
+    ++kernels;
+    ThreadPool one(1), two(2);
+    const std::vector<float> y = floats(run_kernel(*kernel, run, one)[0]);
+    for (size_t i = 0; i < y.size(); ++i)
+      ASSERT_NEAR(y[i], expected[i], roundings * 0x1p-23f * (sizes[i] + 1))
+          << kernel->name << " " << test.x.str() << test.w.str() << " at " << i;
+    EXPECT_EQ(floats(run_kernel(*kernel, run, two)[0]), y) << kernel->name;
+  }
+  EXPECT_GT(kernels, 0);
+}
+
+TEST(ConvFloat, PointwiseOfAnyWidth) {
+  for (int64_t inputs : {1, 5, 16, 33})
+    for (int64_t outputs : {1, 8, 15, 16, 17, 31, 32, 40, 58, 65})
+      expect_close({{1, inputs, 5, 7}, {outputs, inputs, 1, 1}}, "conv_float_", kLast);
+}
+
+TEST(ConvFloat, WindowsStridesPadsAndDilations) {
+  const Shape x{2, 6, 11, 9};
+  expect_close({x, {20, 6, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_float_", kLast);
+  expect_close({x, {20, 6, 3, 3}, {{"pads", Ints{1, 0, 2, 1}}, {"strides", Ints{2, 3}}}}, "conv_float_",
+               kLast);
+  expect_close({x, {7, 6, 3, 2}, {{"dilations", Ints{2, 3}}, {"pads", Ints{4, 4, 4, 4}}}}, "conv_float_",
+               kLast);
+  expect_close({x, {7, 6, 1, 1}, {{"strides", Ints{2, 2}}}}, "conv_float_", kLast);
+  expect_close({x, {7, 6, 1, 1}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_float_", kLast);
+  expect_close({x, {7, 6, 11, 9}}, "conv_float_", kLast);
+  expect_close({x, {7, 6, 5, 5}, {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 2}}}},
+               "conv_float_", kLast);
+  expect_close({{3, 6, 40}, {9, 6, 5}, {{"pads", Ints{2, 2}}}}, "conv_float_", kLast);
+}
+
+TEST(ConvFloat, Groups) {
+  expect_close({{1, 12, 6, 7}, {30, 4, 3, 3}, {{"group", int64_t{3}}, {"pads", Ints{1, 1, 1, 1}}}},
+               "conv_float_", kLast);
+  expect_close({{1, 12, 6, 7}, {24, 6, 1, 1}, {{"group", int64_t{2}}}}, "conv_float_", kLast);
+}
+
+TEST(ConvFloat, Epilogues) {
+  using Kind = FusedActivation::Kind;
+  for (const FusedActivation& activation : {FusedActivation{},
+                                            {Kind::relu},
+                                            {Kind::clip, 0, 6},
+                                            {Kind::leaky_relu, 0.1f},
+                                            {Kind::sigmoid},
+                                            {Kind::silu},
+                                            {Kind::hard_sigmoid, 0.2f, 0.5f},
+                                            {Kind::hard_swish},
+                                            {Kind::tanh},
+                                            {Kind::gelu},
+                                            {Kind::gelu_tanh}})
+    for (bool residual : {false, true}) {
+      expect_close(
+          {{1, 3, 5, 6}, {20, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, activation, !residual, residual},
+          "conv_float_", kLast);
+      expect_close(
+          {{1, 3, 5, 6}, {20, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, activation, !residual, residual},
+          "conv_planar_", kPlanar);
+      expect_close({{1, 20, 5, 6},
+                    {20, 1, 3, 3},
+                    {{"pads", Ints{1, 1, 1, 1}}, {"group", int64_t{20}}},
+                    activation,
+                    !residual,
+                    residual},
+                   "conv_depthwise_", kLast);
+    }
+}
+
+TEST(ConvPlanar, EdgesAndStrides) {
+  for (int64_t columns : {3, 8, 29, 113}) {
+    const Shape x{2, 3, 9, columns};
+    expect_close({x, {20, 3, 3, 3}}, "conv_planar_", kPlanar);
+    expect_close({x, {20, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_planar_", kPlanar);
+    expect_close({x, {33, 3, 3, 3}, {{"pads", Ints{0, 1, 2, 0}}, {"strides", Ints{2, 2}}}}, "conv_planar_",
+                 kPlanar);
+    expect_close({x, {5, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}}}, "conv_planar_",
+                 kPlanar);
+    expect_close({x, {5, 3, 2, 2}, {{"pads", Ints{4, 4, 4, 4}}, {"dilations", Ints{2, 5}}}}, "conv_planar_",
+                 kPlanar);
+  }
+  expect_close({{1, 3, 32, 48}, {40, 3, 16, 16}, {{"strides", Ints{16, 16}}}}, "conv_planar_", kPlanar);
+  expect_close({{2, 2, 50}, {9, 2, 5}, {{"pads", Ints{2, 2}}}}, "conv_planar_", kPlanar);
+}
+
+TEST(ConvDepthwise, WindowsOfAnyWidth) {
+  for (int64_t channels : {1, 7, 16, 24, 58}) {
+    auto attributes = [&](Attributes made) {
+      made.set("group", channels);
+      return made;
+    };
+    for (const Shape& x : {Shape{1, channels, 1, 1}, Shape{2, channels, 6, 13}}) {
+      expect_close({x, {channels, 1, 3, 3}, attributes({{"pads", Ints{1, 1, 1, 1}}})}, "conv_depthwise_",
+                   kLast);
+      expect_close(
+          {x, {channels, 1, 3, 3}, attributes({{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{2, 2}}})},
+          "conv_depthwise_", kLast);
+      expect_close({x, {channels, 1, 5, 5}, attributes({{"pads", Ints{2, 2, 2, 2}}})}, "conv_depthwise_",
+                   kLast);
+      expect_close(
+          {x, {channels, 1, 3, 3}, attributes({{"pads", Ints{4, 2, 4, 2}}, {"dilations", Ints{2, 2}}})},
+          "conv_depthwise_", kLast);
+    }
+    expect_close({{1, channels, 9}, {channels, 1, 3}, attributes({})}, "conv_depthwise_", kLast);
+  }
+}
+
+TEST(ConvKernels, SayWhyTheyRefuse) {
+  OpRun run(conv_schema());
+  run.input(random_tensor({1, 8, 4, 4}, 1)).constant(Constant(random_tensor({4, 8, 1, 1}, 2)));
+  for (const Kernel* kernel : cpu_kernels("Conv"))
+    EXPECT_NE(kernel->supports(run.site()), "") << kernel->name;
+}
+
+}  // namespace
+}  // namespace halftone

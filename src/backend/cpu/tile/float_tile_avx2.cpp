@@ -1,0 +1,7 @@
+#include "backend/cpu/tile/float_tile_simd.h"
+
+namespace halftone::cpu {
+
+const FloatTileLoops float_tile_avx2 = kFloatTileLoops;
+
+}  // namespace halftone::cpu
