@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "graph/passes/dynamic_activations.h"
+#include "graph/passes/layout.h"
 
 namespace halftone {
 namespace {
@@ -51,6 +52,8 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
     remove_dynamic_activations(g);
   else if (!options.as_written)
     add_dynamic_activations(g);
+  if (options.run_passes && options.backend)
+    for (PassReport& report : run_passes(g, backend_passes())) plan->passes_.push_back(std::move(report));
   verify(g);
 
   const int total = static_cast<int>(g.nodes().size());

@@ -1,0 +1,67 @@
+#include <algorithm>
+
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace halftone {
+namespace {
+
+std::vector<int64_t> permutation(const Graph& graph, const Node& node) {
+  const int rank = graph.value(node.inputs[0]).type.shape.rank();
+  std::vector<int64_t> reversed;
+  for (int axis = rank; axis-- > 0;) reversed.push_back(axis);
+  std::vector<int64_t> perm = node.attributes.get_ints("perm", reversed);
+  for (int64_t& axis : perm)
+    if (axis < 0) axis += rank;
+  return perm;
+}
+
+bool is_identity(const std::vector<int64_t>& perm) {
+  for (size_t i = 0; i < perm.size(); ++i)
+    if (perm[i] != static_cast<int64_t>(i)) return false;
+  return true;
+}
+
+}  // namespace
+
+/// A Transpose of a Transpose -> one; one that leaves every axis where it is -> nothing. A Reshape of a
+/// Reshape reads the first one's input, when its shape says all.
+int cancel_transposes(Graph& graph) {
+  const UseMap uses(graph);
+  int changes = 0;
+  std::vector<bool> gone(graph.nodes().size(), false);
+  for (size_t n = 0; n < gone.size(); ++n) {
+    Node& node = graph.nodes()[n];
+    if (!node.use_encodings.empty()) continue;
+    if (node.schema->name == "Reshape") {
+      const Node* first = uses.made_by(node.inputs[0], "Reshape");
+      if (!first || !graph.value(node.outputs[0]).type.shape.is_concrete()) continue;
+      node.inputs[0] = first->inputs[0];
+      const Shape& shape = graph.value(node.outputs[0]).type.shape;
+      node.inputs[1] = add_pass_constant(
+          graph, node.name + ".shape",
+          Constant(Tensor::from<int64_t>({shape.rank()},
+                                         std::span(shape.begin(), static_cast<size_t>(shape.rank())))));
+      ++changes;
+    }
+    if (node.schema->name != "Transpose") continue;
+    std::vector<int64_t> perm = permutation(graph, node);
+    if (const Node* first = uses.made_by(node.inputs[0], "Transpose")) {
+      const std::vector<int64_t> before = permutation(graph, *first);
+      for (int64_t& axis : perm) axis = before[static_cast<size_t>(axis)];
+      node.inputs[0] = first->inputs[0];
+      node.attributes.set("perm", perm);
+      ++changes;
+    }
+    const bool is_output =
+        std::find(graph.outputs().begin(), graph.outputs().end(), node.outputs[0]) != graph.outputs().end();
+    if (!is_identity(perm) || is_output) continue;
+    graph.replace_uses(node.outputs[0], node.inputs[0]);
+    gone[n] = true;
+    ++changes;
+  }
+  graph.remove_nodes(gone);
+  return changes;
+}
+
+}  // namespace halftone

@@ -1,0 +1,180 @@
+#include "graph/passes/layout.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace halftone {
+
+int fuse_gemm_activation(Graph& graph);
+
+namespace {
+
+using Order = Storage::Order;
+
+/// How an operator meets orders.
+enum class Taste {
+  planar,  ///< reads and writes planar
+  last,    ///< is fastest channels-last
+  same,    ///< whatever, when all of its values have one
+  turns,   ///< reads either, writes planar
+};
+
+/// Operators that take each element by itself, or whole channels, so that any one order of all values will
+/// do.
+constexpr std::array<std::string_view, 22> kSame = {
+    "Add",   "Sub",     "Mul",    "Div",       "Max",         "Min",   "Relu", "LeakyRelu",
+    "Clip",  "Sigmoid", "Tanh",   "HardSwish", "HardSigmoid", "Swish", "Gelu", "Concat",
+    "Split", "Slice",   "Gather", "Resize",    "PRelu",       "Elu"};
+constexpr std::array<std::string_view, 5> kLast = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool",
+                                                   "GlobalMaxPool"};
+
+template <size_t N>
+bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Whether a Reshape joins or parts spatial axes alone, so that the bytes of both orders stay where they are.
+bool keeps_channels(const Graph& graph, const Node& node) {
+  const Shape& from = graph.value(node.inputs[0]).type.shape;
+  const Shape& to = graph.value(node.outputs[0]).type.shape;
+  return from.rank() >= 3 && to.rank() >= 3 && from[0] == to[0] && from[1] == to[1] && from[1] >= 0;
+}
+
+/// Constants broadcast over channels-last values only as one number for each channel, or for all.
+bool broadcasts_last(const Graph& graph, const Node& node) {
+  const int rank = graph.value(node.outputs[0]).type.shape.rank();
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+    if (input == kNoValue || !graph.value(input).constant) return true;
+    const Shape& shape = graph.value(input).type.shape;
+    for (int a = 0; a < shape.rank(); ++a)
+      if (shape[a] != 1 && a + rank - shape.rank() != 1) return false;
+    return true;
+  });
+}
+
+/// Activations of an operator of any order have the rank of its output.
+bool has_one_rank(const Graph& graph, const Node& node) {
+  const int rank = graph.value(node.outputs[0]).type.shape.rank();
+  return rank >= 3 && std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+           return input == kNoValue || graph.value(input).constant ||
+                  graph.value(input).type.shape.rank() == rank;
+         });
+}
+
+Taste taste_of(const Graph& graph, const Node& node) {
+  const std::string_view op = node.schema->name;
+  const ValueId x = node.inputs.empty() ? kNoValue : node.inputs[0];
+  if (x == kNoValue || node.outputs.empty()) return Taste::planar;
+  const Shape& shape = graph.value(x).type.shape;
+  if (op == "Transpose") return shape.rank() >= 3 ? Taste::turns : Taste::planar;
+  if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze")
+    return keeps_channels(graph, node) ? Taste::same : Taste::planar;
+  if (contains(kLast, op))
+    return shape.rank() >= 3 && shape.rank() <= 4 && graph.value(x).type.dtype == DType::f32 &&
+                   node.outputs.size() == 1
+               ? Taste::last
+               : Taste::planar;
+  if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize")
+    return has_one_rank(graph, node) ? Taste::same : Taste::planar;
+  if (contains(kSame, op))
+    return has_one_rank(graph, node) && broadcasts_last(graph, node) ? Taste::same : Taste::planar;
+  return Taste::planar;
+}
+
+/// A convolution of few input channels reads a planar image as it is.
+bool reads_planar(const Graph& graph, const Node& node) {
+  return node.schema->name == "Conv" && node.attributes.get_int("group", 1) == 1 &&
+         graph.value(node.inputs[0]).type.shape[1] >= 0 && graph.value(node.inputs[0]).type.shape[1] <= 4;
+}
+
+class Layout {
+ public:
+  explicit Layout(Graph& graph) : graph_(graph) {}
+
+  int run() {
+    std::vector<Node> before = std::move(graph_.nodes());
+    graph_.nodes().clear();
+    for (Node& node : before) place(std::move(node));
+    turn_outputs();
+    return changes_;
+  }
+
+ private:
+  Order order(ValueId value) const { return graph_.value(value).storage.order; }
+  bool is_activation(ValueId value) const { return value != kNoValue && !graph_.value(value).constant; }
+
+  void place(Node node) {
+    const Taste taste = taste_of(graph_, node);
+    Order in = Order::planar, out = Order::planar;
+    if (taste == Taste::last) in = out = Order::channels_last;
+    if (taste == Taste::same && std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+          return is_activation(input) && order(input) == Order::channels_last;
+        }))
+      in = out = Order::channels_last;
+    if (taste == Taste::turns) in = order(node.inputs[0]);
+    const bool planar_image =
+        taste == Taste::last && order(node.inputs[0]) == Order::planar && reads_planar(graph_, node);
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (is_activation(node.inputs[i]) && !(planar_image && i == 0))
+        node.inputs[i] = in_order(node.inputs[i], in);
+    for (ValueId output : node.outputs) {
+      graph_.value(output).storage.order = out;
+      changes_ += out == Order::channels_last;
+    }
+    graph_.nodes().push_back(std::move(node));
+  }
+
+  /// The value, or a copy of it in that order, made where it is first asked for.
+  ValueId in_order(ValueId value, Order wanted) {
+    if (order(value) == wanted || graph_.value(value).type.shape.rank() < 3) return value;
+    if (graph_.value(value).type.dtype == DType::state) return value;
+    auto [copy, fresh] = copies_.try_emplace(value, kNoValue);
+    if (fresh) copy->second = add_copy(value, wanted);
+    return copy->second;
+  }
+
+  ValueId add_copy(ValueId value, Order wanted) {
+    const bool last = wanted == Order::channels_last;
+    const std::string name = graph_.value(value).name + (last ? ".channels_last" : ".planar");
+    const ValueId copy = graph_.add_value(name, ValueType(graph_.value(value).type));
+    graph_.value(copy).storage = graph_.value(value).storage;
+    graph_.value(copy).storage.order = wanted;
+    graph_.nodes().push_back({find_op("Identity"), name, {value}, {copy}, {}, {}});
+    return copy;
+  }
+
+  /// Graph outputs are planar: another value takes over what is stored channels-last, the output is its copy.
+  void turn_outputs() {
+    for (ValueId output : graph_.outputs()) {
+      if (order(output) == Order::planar) continue;
+      const std::string name = graph_.value(output).name + ".channels_last";
+      const ValueId inner = graph_.add_value(name, ValueType(graph_.value(output).type));
+      graph_.value(inner).storage = graph_.value(output).storage;
+      graph_.value(output).storage.order = Order::planar;
+      for (Node& node : graph_.nodes()) {
+        std::replace(node.inputs.begin(), node.inputs.end(), output, inner);
+        std::replace(node.outputs.begin(), node.outputs.end(), output, inner);
+      }
+      graph_.nodes().push_back({find_op("Identity"), graph_.value(output).name, {inner}, {output}, {}, {}});
+    }
+  }
+
+  Graph& graph_;
+  std::map<ValueId, ValueId> copies_;
+  int changes_ = 0;
+};
+
+}  // namespace
+
+int assign_layout(Graph& graph) {
+  return Layout(graph).run();
+}
+
+std::span<const Pass> backend_passes() {
+  static constexpr Pass kPasses[] = {{"fuse_gemm_activation", fuse_gemm_activation},
+                                     {"assign_layout", assign_layout}};
+  return kPasses;
+}
+
+}  // namespace halftone

@@ -1,0 +1,136 @@
+#include <cmath>
+#include <optional>
+
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace halftone {
+namespace {
+
+bool is_hard_swish_gate(const Node& node) {
+  return std::abs(node.attributes.get_float("alpha", 0.2f) - 1.0f / 6) < 1e-6f &&
+         node.attributes.get_float("beta", 0.5f) == 0.5f;
+}
+
+/// The operator that x * gate(x) is.
+const OpSchema* gated(const Node& gate) {
+  if (gate.schema->name == "Sigmoid") return find_op("Swish");
+  if (gate.schema->name == "HardSigmoid" && is_hard_swish_gate(gate)) return find_op("HardSwish");
+  return nullptr;
+}
+
+/// Factors of a product: leaves of a tree of Mul whose inner nodes feed nothing else.
+void collect_factors(const Graph& graph, const UseMap& uses, const Node& mul, std::vector<ValueId>& factors) {
+  for (ValueId input : mul.inputs) {
+    const Node* inner = uses.made_by(input, "Mul");
+    if (inner && uses.only_feeds_one(input) && factors.size() < 8)
+      collect_factors(graph, uses, *inner, factors);
+    else
+      factors.push_back(input);
+  }
+}
+
+/// The other operand of Add(value, 1), or kNoValue.
+ValueId one_plus(const Graph& graph, const UseMap& uses, ValueId value) {
+  const Node* add = uses.made_by(value, "Add");
+  if (!add || !uses.only_feeds_one(value)) return kNoValue;
+  for (size_t side : {size_t{0}, size_t{1}})
+    if (is_scalar(graph, add->inputs[side], 1)) return add->inputs[1 - side];
+  return kNoValue;
+}
+
+/// x, when `value` is x times `factor` (or divided by its inverse).
+ValueId scaled_by(const Graph& graph, const UseMap& uses, ValueId value, float factor) {
+  if (const Node* div = uses.made_by(value, "Div"))
+    return is_scalar(graph, div->inputs[1], 1 / factor) ? div->inputs[0] : kNoValue;
+  if (const Node* mul = uses.made_by(value, "Mul"))
+    for (size_t side : {size_t{0}, size_t{1}})
+      if (is_scalar(graph, mul->inputs[side], factor)) return mul->inputs[1 - side];
+  return kNoValue;
+}
+
+bool is_cube(const Graph& graph, const UseMap& uses, ValueId value, ValueId x) {
+  if (const Node* pow = uses.made_by(value, "Pow"))
+    return pow->inputs[0] == x && is_scalar(graph, pow->inputs[1], 3);
+  const Node* mul = uses.made_by(value, "Mul");
+  if (!mul) return false;
+  std::vector<ValueId> factors;
+  collect_factors(graph, uses, *mul, factors);
+  return factors == std::vector<ValueId>{x, x, x};
+}
+
+/// x, when `value` is sqrt(2 / pi) (x + 0.044715 x^3).
+ValueId tanh_argument(const Graph& graph, const UseMap& uses, ValueId value) {
+  const ValueId sum = scaled_by(graph, uses, value, 0.79788456f);
+  const Node* add = sum == kNoValue ? nullptr : uses.made_by(sum, "Add");
+  if (!add) return kNoValue;
+  for (size_t side : {size_t{0}, size_t{1}}) {
+    const ValueId x = add->inputs[side];
+    const ValueId cube = scaled_by(graph, uses, add->inputs[1 - side], 0.044715f);
+    if (cube != kNoValue && is_cube(graph, uses, cube, x)) return x;
+  }
+  return kNoValue;
+}
+
+struct FoundGelu {
+  ValueId x;
+  bool by_tanh;
+};
+
+/// x * 0.5 * (1 + erf(x / sqrt 2)) or its approximation, however the product is bracketed.
+std::optional<FoundGelu> find_gelu(const Graph& graph, const UseMap& uses, const Node& mul) {
+  std::vector<ValueId> factors;
+  collect_factors(graph, uses, mul, factors);
+  if (factors.size() != 3) return std::nullopt;
+  for (size_t gate = 0; gate < 3; ++gate) {
+    const ValueId inner = one_plus(graph, uses, factors[gate]);
+    if (inner == kNoValue) continue;
+    ValueId x = kNoValue;
+    const bool by_tanh = uses.is_made_by(inner, "Tanh");
+    if (const Node* erf = uses.made_by(inner, "Erf"))
+      x = scaled_by(graph, uses, erf->inputs[0], 0.70710678f);
+    else if (const Node* tanh = uses.made_by(inner, "Tanh"))
+      x = tanh_argument(graph, uses, tanh->inputs[0]);
+    if (x == kNoValue) continue;
+    const ValueId first = factors[(gate + 1) % 3], second = factors[(gate + 2) % 3];
+    if ((first == x && is_scalar(graph, second, 0.5f)) || (second == x && is_scalar(graph, first, 0.5f)))
+      return FoundGelu{x, by_tanh};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+/// What exporters spell out: x * Sigmoid(x) -> Swish, x * HardSigmoid(x) -> HardSwish, and the products
+/// around Erf and Tanh that are Gelu. What they leave unread is dead code.
+int recognise_activations(Graph& graph) {
+  const UseMap uses(graph);
+  int changes = 0;
+  for (Node& node : graph.nodes()) {
+    if (node.schema->name != "Mul" || !node.use_encodings.empty()) continue;
+    if (const auto gelu = find_gelu(graph, uses, node)) {
+      if (!(graph.value(gelu->x).type == graph.value(node.outputs[0]).type)) continue;
+      node.schema = find_op("Gelu");
+      node.inputs = {gelu->x};
+      node.attributes = gelu->by_tanh ? Attributes{{"approximate", std::string("tanh")}} : Attributes{};
+      ++changes;
+      continue;
+    }
+    for (size_t side : {size_t{0}, size_t{1}}) {
+      const Node* gate = uses.made_by(node.inputs[side]);
+      if (!gate || !gate->use_encodings.empty() || gate->inputs.empty() ||
+          gate->inputs[0] != node.inputs[1 - side] || !uses.only_feeds_one(node.inputs[side]))
+        continue;
+      const OpSchema* op = gated(*gate);
+      if (!op || !is_float(graph.value(node.outputs[0]).type.dtype)) continue;
+      node.schema = op;
+      node.inputs = {gate->inputs[0]};
+      node.attributes = {};
+      ++changes;
+      break;
+    }
+  }
+  return changes;
+}
+
+}  // namespace halftone

@@ -1,0 +1,101 @@
+#include <optional>
+
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace halftone {
+namespace {
+
+/// x, when `value` is its mean over the last axis, which stays as 1.
+ValueId mean_of(const Graph& graph, const UseMap& uses, ValueId value) {
+  const Node* mean = uses.made_by(value, "ReduceMean");
+  if (!mean || mean->attributes.get_int("keepdims", 1) != 1) return kNoValue;
+  std::vector<int64_t> axes = mean->attributes.get_ints("axes", {});
+  if (mean->inputs.size() > 1 && mean->inputs[1] != kNoValue) {
+    const auto& constant = graph.value(mean->inputs[1]).constant;
+    if (!constant || constant->dtype() != DType::i64) return kNoValue;
+    const Tensor tensor = constant->load();
+    axes.assign(tensor.span<int64_t>().begin(), tensor.span<int64_t>().end());
+  }
+  const int rank = graph.value(mean->inputs[0]).type.shape.rank();
+  return axes.size() == 1 && (axes[0] == -1 || axes[0] == rank - 1) ? mean->inputs[0] : kNoValue;
+}
+
+bool is_square_of(const Graph& graph, const UseMap& uses, ValueId value, ValueId x) {
+  if (const Node* pow = uses.made_by(value, "Pow"))
+    return pow->inputs[0] == x && is_scalar(graph, pow->inputs[1], 2);
+  const Node* mul = uses.made_by(value, "Mul");
+  return mul && mul->inputs[0] == x && mul->inputs[1] == x;
+}
+
+struct Found {
+  ValueId x;
+  float epsilon;
+};
+
+/// (x - mean) / sqrt(mean of its squares + epsilon).
+std::optional<Found> find_normalised(const Graph& graph, const UseMap& uses, const Node& div) {
+  const Node* off = uses.made_by(div.inputs[0], "Sub");
+  const Node* root = uses.made_by(div.inputs[1], "Sqrt");
+  const Node* sum = root ? uses.made_by(root->inputs[0], "Add") : nullptr;
+  if (!off || !sum || mean_of(graph, uses, off->inputs[1]) != off->inputs[0]) return std::nullopt;
+  const auto epsilon = scalar_constant(graph, sum->inputs[1]);
+  const ValueId square = mean_of(graph, uses, sum->inputs[0]);
+  if (!epsilon || square == kNoValue || !is_square_of(graph, uses, square, off->outputs[0]))
+    return std::nullopt;
+  return Found{off->inputs[0], *epsilon};
+}
+
+/// The constant vector [width] that `node` combines `value` with, or kNoValue.
+ValueId row_constant(const Graph& graph, const Node& node, ValueId value, int64_t width) {
+  for (size_t side : {size_t{0}, size_t{1}})
+    if (node.inputs[side] == value && graph.value(node.inputs[1 - side]).constant &&
+        graph.value(node.inputs[1 - side]).type.shape == Shape{width})
+      return node.inputs[1 - side];
+  return kNoValue;
+}
+
+}  // namespace
+
+/// ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add -> LayerNormalization over the last axis.
+int recognise_layer_normalization(Graph& graph) {
+  const UseMap uses(graph);
+  int changes = 0;
+  // From the back, so that the Add of a shift is met before the Mul by the scale that it takes along.
+  for (size_t n = graph.nodes().size(); n-- > 0;) {
+    Node& node = graph.nodes()[n];
+    if (node.schema->name != "Mul" && node.schema->name != "Add") continue;
+    if (!node.use_encodings.empty() || graph.value(node.outputs[0]).type.dtype != DType::f32) continue;
+    const int64_t width = graph.value(node.outputs[0]).type.shape.rank() > 0
+                              ? graph.value(node.outputs[0]).type.shape.back()
+                              : -1;
+    const bool is_add = node.schema->name == "Add";
+    for (size_t side : {size_t{0}, size_t{1}}) {
+      const ValueId inner = node.inputs[side];
+      const Node* mul = is_add ? uses.made_by(inner, "Mul") : &node;
+      if (!mul || (is_add && !uses.only_feeds_one(inner))) continue;
+      const ValueId shift = is_add ? row_constant(graph, node, inner, width) : kNoValue;
+      if (is_add && shift == kNoValue) continue;
+      std::optional<Found> found;
+      ValueId scale = kNoValue;
+      for (size_t factor : {size_t{0}, size_t{1}}) {
+        const Node* div = uses.made_by(mul->inputs[factor], "Div");
+        if (!div) continue;
+        found = find_normalised(graph, uses, *div);
+        scale = row_constant(graph, *mul, mul->inputs[factor], width);
+        if (found && scale != kNoValue) break;
+      }
+      if (!found || scale == kNoValue || !(graph.value(found->x).type == graph.value(node.outputs[0]).type))
+        continue;
+      node.schema = find_op("LayerNormalization");
+      node.inputs = {found->x, scale};
+      if (shift != kNoValue) node.inputs.push_back(shift);
+      node.attributes = {{"axis", int64_t{-1}}, {"epsilon", found->epsilon}};
+      ++changes;
+      break;
+    }
+  }
+  return changes;
+}
+
+}  // namespace halftone

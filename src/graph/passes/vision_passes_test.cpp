@@ -1,0 +1,249 @@
+#include <cmath>
+#include <gtest/gtest.h>
+#include <map>
+
+#include "graph/passes/layout.h"
+#include "graph/passes/pass.h"
+#include "op_run.h"
+
+namespace halftone {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+/// A graph built line by line.
+struct Draft {
+  Graph graph;
+
+  ValueId input(const std::string& name, const Shape& shape) {
+    return graph.add_input(name, {DType::f32, shape});
+  }
+  ValueId constant(const std::string& name, const Shape& shape, unsigned seed = 1) {
+    Tensor tensor = random_tensor(shape, seed);
+    for (float& x : tensor.mutable_view().span<float>()) x = std::fabs(x) + 0.1f;
+    return graph.add_constant(name, Constant(tensor));
+  }
+  ValueId number(const std::string& name, float value) {
+    return graph.add_constant(name, Constant(Tensor::from<float>({}, {value})));
+  }
+  ValueId ints(const std::string& name, Ints values) {
+    const Shape shape{static_cast<int64_t>(values.size())};
+    return graph.add_constant(name, Constant(Tensor::from<int64_t>(shape, values)));
+  }
+  ValueId node(const char* op, const std::string& name, std::vector<ValueId> inputs,
+               Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), name, std::move(inputs), std::move(attributes)).front();
+  }
+  void output(ValueId value) { graph.add_output(value, graph.value(value).name); }
+};
+
+/// All values that a graph makes of random inputs, by its references.
+std::map<std::string, Tensor> run(const Graph& graph) {
+  std::vector<Tensor> values(graph.values().size());
+  unsigned seed = 7;
+  for (ValueId id : graph.inputs())
+    values[static_cast<size_t>(id)] = random_tensor(graph.value(id).type.shape, ++seed);
+  for (size_t id = 0; id < values.size(); ++id)
+    if (graph.values()[id].constant) values[id] = graph.values()[id].constant->load();
+  for (const Node& node : graph.nodes()) {
+    const OpSite site = graph.site(node);
+    std::vector<Operand> inputs;
+    for (ValueId input : node.inputs)
+      inputs.push_back(input == kNoValue
+                           ? Operand{}
+                           : Operand{values[static_cast<size_t>(input)].view(), nullptr, nullptr, true});
+    std::vector<MutableTensorView> outputs;
+    for (ValueId output : node.outputs) {
+      const Value& value = graph.value(output);
+      values[static_cast<size_t>(output)] = Tensor::allocate(value.type.dtype, value.type.shape);
+      outputs.push_back(values[static_cast<size_t>(output)].mutable_view());
+    }
+    run_reference(site, inputs, outputs);
+  }
+  std::map<std::string, Tensor> outputs;
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    outputs[graph.output_names()[i]] = values[static_cast<size_t>(graph.outputs()[i])];
+  return outputs;
+}
+
+/// The passes' nodes as text, after checking that the graph gives the same numbers as before.
+std::string nodes_after(Draft draft, std::span<const Pass> passes = standard_passes()) {
+  const auto before = run(draft.graph);
+  run_passes(draft.graph, passes);
+  verify(draft.graph);
+  const auto after = run(draft.graph);
+  for (const auto& [name, expected] : before) {
+    const std::vector<float> a = floats(after.at(name)), b = floats(expected);
+    EXPECT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+      EXPECT_NEAR(a[i], b[i], 1e-4f * (1 + std::fabs(b[i]))) << name << " at " << i;
+  }
+  const std::string text = graph_text(draft.graph);
+  return text.substr(text.find("\n%") + 1);
+}
+
+TEST(VisionPasses, ConvTakesNormalizationResidualAndActivation) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 4, 6, 6});
+  const ValueId conv =
+      d.node("Conv", "conv", {x, d.constant("w", {4, 4, 3, 3})}, {{"pads", Ints{1, 1, 1, 1}}});
+  const ValueId bn = d.node("BatchNormalization", "bn",
+                            {conv, d.constant("s", {4}, 2), d.constant("b", {4}, 3), d.constant("m", {4}, 4),
+                             d.constant("v", {4}, 5)});
+  d.output(d.node("Relu", "y", {d.node("Add", "sum", {bn, x})}));
+  EXPECT_EQ(nodes_after(d),
+            "%y: f32[1, 4, 6, 6] = Conv(%x, %w.folded, %conv.bias.folded, %x) activation=\"relu\" pads=[1, "
+            "1, 1, 1]\n"
+            "output y = %y\n");
+}
+
+TEST(VisionPasses, GemmTakesNormalizationAndLoneNormalizationBecomesDepthwise) {
+  Draft d;
+  const ValueId x = d.input("x", {3, 5});
+  const ValueId linear =
+      d.node("Gemm", "linear", {x, d.constant("w", {4, 5}), d.constant("c", {4})}, {{"transB", int64_t{1}}});
+  auto normalize = [&](const std::string& name, ValueId value, int64_t n) {
+    return d.node("BatchNormalization", name,
+                  {value, d.constant(name + ".s", {n}, 2), d.constant(name + ".b", {n}, 3),
+                   d.constant(name + ".m", {n}, 4), d.constant(name + ".v", {n}, 5)});
+  };
+  d.output(normalize("y", linear, 4));
+  d.output(normalize("z", d.input("p", {1, 2, 3, 3}), 2));
+  EXPECT_EQ(nodes_after(d),
+            "%y: f32[3, 4] = Gemm(%x, %w.folded, %linear.bias.folded) transB=1\n"
+            "%z: f32[1, 2, 3, 3] = Conv(%p, %z.factor, %z.shift) group=2\n"
+            "output y = %y\noutput z = %z\n");
+}
+
+TEST(VisionPasses, SigmoidTimesItsInputIsSwish) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 2, 4, 4});
+  const ValueId conv = d.node("Conv", "conv", {x, d.constant("w", {3, 2, 1, 1})});
+  d.output(d.node("Mul", "y", {conv, d.node("Sigmoid", "gate", {conv})}));
+  // The Conv feeds two nodes until the Mul is seen to be a Swish.
+  EXPECT_EQ(nodes_after(d), "%y: f32[1, 3, 4, 4] = Conv(%x, %w) activation=\"silu\"\noutput y = %y\n");
+}
+
+TEST(VisionPasses, GeluHoweverItIsBracketed) {
+  for (bool halves_first : {false, true}) {
+    Draft d;
+    const ValueId x = d.input("x", {2, 5});
+    const ValueId half = d.number("half", 0.5f);
+    const ValueId gate =
+        d.node("Add", "plus",
+               {d.node("Erf", "erf", {d.node("Div", "div", {x, d.number("root", 1.41421356f)})}),
+                d.number("one", 1)});
+    d.output(halves_first ? d.node("Mul", "y", {d.node("Mul", "h", {x, half}), gate})
+                          : d.node("Mul", "y", {d.node("Mul", "h", {x, gate}), half}));
+    EXPECT_EQ(nodes_after(d), "%y: f32[2, 5] = Gelu(%x)\noutput y = %y\n");
+  }
+  Draft d;
+  const ValueId x = d.input("x", {2, 5});
+  const ValueId cube =
+      d.node("Mul", "c", {d.node("Pow", "pow", {x, d.number("three", 3)}), d.number("k", 0.044715f)});
+  const ValueId u = d.node("Mul", "u", {d.node("Add", "a", {x, cube}), d.number("s", 0.7978845608f)});
+  const ValueId gate = d.node("Add", "plus", {d.node("Tanh", "tanh", {u}), d.number("one", 1)});
+  d.output(d.node("Mul", "y", {d.node("Mul", "h", {x, d.number("half", 0.5f)}), gate}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[2, 5] = Gelu(%x) approximate=\"tanh\"\noutput y = %y\n");
+}
+
+TEST(VisionPasses, FocusIsAConvolutionOfTwiceTheSize) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 3, 8, 12});
+  const ValueId ends = d.ints("ends", {1 << 30, 1 << 30}), axes = d.ints("axes", {2, 3}),
+                steps = d.ints("steps", {2, 2});
+  std::vector<ValueId> quarters;
+  for (const Ints& start : {Ints{0, 0}, Ints{1, 0}, Ints{0, 1}, Ints{1, 1}}) {
+    const std::string name = "q" + std::to_string(quarters.size());
+    quarters.push_back(d.node("Slice", name, {x, d.ints(name + ".s", start), ends, axes, steps}));
+  }
+  const ValueId focus = d.node("Concat", "focus", quarters, {{"axis", int64_t{1}}});
+  d.output(d.node("Conv", "y", {focus, d.constant("w", {5, 12, 3, 3})}, {{"pads", Ints{1, 1, 1, 1}}}));
+  EXPECT_EQ(nodes_after(d),
+            "%y: f32[1, 5, 4, 6] = Conv(%x, %w.spread) kernel_shape=[6, 6] pads=[2, 2, 2, 2] strides=[2, "
+            "2]\noutput y = %y\n");
+}
+
+TEST(VisionPasses, ChannelShuffleIsAGather) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 6, 2, 2});
+  const ValueId split = d.node("Reshape", "split", {x, d.ints("s", {1, 2, 3, 2, 2})});
+  const ValueId turned = d.node("Transpose", "turned", {split}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+  d.output(d.node("Reshape", "y", {turned, d.ints("t", {1, 6, 2, 2})}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[1, 6, 2, 2] = Gather(%x, %y.channels) axis=1\noutput y = %y\n");
+}
+
+TEST(VisionPasses, TransposesCancel) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 4});
+  const ValueId there = d.node("Transpose", "there", {x}, {{"perm", Ints{1, 2, 0}}});
+  const ValueId back = d.node("Transpose", "back", {there}, {{"perm", Ints{2, 0, 1}}});
+  d.output(d.node("Relu", "y", {back}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[2, 3, 4] = Relu(%x)\noutput y = %y\n");
+}
+
+TEST(VisionPasses, LinearLayersAreGemm) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 4});
+  const ValueId product = d.node("MatMul", "product", {x, d.constant("w", {4, 5})});
+  d.output(d.node("Add", "y", {d.constant("b", {5}), product}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[2, 3, 5] = Gemm(%x, %w.turned, %b) transB=1\noutput y = %y\n");
+}
+
+/// Q, K, V of three heads parted from [1, 5, 12].
+Draft attention(bool merged) {
+  Draft d;
+  const ValueId parted = d.ints("parted", {1, 5, 3, 4});
+  auto heads = [&](const std::string& name, Ints perm) {
+    const ValueId x = d.input(name, {1, 5, 12});
+    return d.node("Transpose", name + ".t", {d.node("Reshape", name + ".r", {x, parted})},
+                  {{"perm", std::move(perm)}});
+  };
+  const ValueId q = heads("q", {0, 2, 1, 3}), k = heads("k", {0, 2, 3, 1}), v = heads("v", {0, 2, 1, 3});
+  const ValueId scores = d.node("Div", "scaled", {d.node("MatMul", "scores", {q, k}), d.number("root", 2)});
+  const ValueId context = d.node("MatMul", "context", {d.node("Softmax", "p", {scores}), v});
+  const ValueId turned = d.node("Transpose", "turned", {context}, {{"perm", Ints{0, 2, 1, 3}}});
+  if (merged)
+    d.output(d.node("Reshape", "y", {turned, d.ints("merged", {1, 5, 12})}));
+  else
+    d.output(turned);
+  return d;
+}
+
+TEST(VisionPasses, AttentionOverPackedHeads) {
+  EXPECT_EQ(
+      nodes_after(attention(true)),
+      "%y: f32[1, 5, 12] = Attention(%q, %k, %v) kv_num_heads=3 q_num_heads=3 scale=0.5\noutput y = %y\n");
+}
+
+TEST(VisionPasses, AttentionOverHeads) {
+  const std::string text = nodes_after(attention(false));
+  EXPECT_NE(text.find("%context: f32[1, 3, 5, 4] = Attention(%q.t, %k.t, %v.t) scale=0.5\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Layout, ConvolutionsRunChannelsLastBetweenPlanarEnds) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 3, 9, 9});
+  const ValueId a =
+      d.node("Conv", "a", {x, d.constant("w", {8, 3, 3, 3})}, {{"activation", std::string("relu")}});
+  const ValueId pool = d.node("AveragePool", "pool", {a}, {{"kernel_shape", Ints{2, 2}}});
+  const ValueId both = d.node("Concat", "both", {pool, pool}, {{"axis", int64_t{1}}});
+  d.output(d.node("Conv", "y", {both, d.constant("v", {4, 16, 1, 1})}));
+  d.output(d.node("Softmax", "p", {d.node("Reshape", "flat", {pool, d.ints("shape", {1, 288})})}));
+  run_passes(d.graph, standard_passes());
+  EXPECT_EQ(nodes_after(d, backend_passes()),
+            "%a: f32[1, 8, 7, 7] (channels-last) = Conv(%x, %w) activation=\"relu\"\n"
+            "%pool: f32[1, 8, 6, 6] (channels-last) = AveragePool(%a) kernel_shape=[2, 2]\n"
+            "%both: f32[1, 16, 6, 6] (channels-last) = Concat(%pool, %pool) axis=1\n"
+            "%y.channels_last: f32[1, 4, 6, 6] (channels-last) = Conv(%both, %v)\n"
+            "%pool.planar: f32[1, 8, 6, 6] = Identity(%pool)\n"
+            "%flat: f32[1, 288] = Reshape(%pool.planar, %shape)\n"
+            "%p: f32[1, 288] = Softmax(%flat)\n"
+            "%y: f32[1, 4, 6, 6] = Identity(%y.channels_last)\n"
+            "output y = %y\noutput p = %p\n");
+}
+
+}  // namespace
+}  // namespace halftone
