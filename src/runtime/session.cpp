@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -184,11 +185,7 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
   const std::span<std::byte> workspace{base + b.workspace_offset, b.workspace_bytes};
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
-    const Step& step = plan_->steps()[n];
-    if (step.prepared)
-      step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
-    else if (!b.sites[n].is_alias())
-      run_reference(b.sites[n], b.operands[n], b.results[n]);
+    run_step(b, n, workspace);
     if (!observer_) continue;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (b.types[index(node.outputs[i])].dtype == DType::state) continue;
@@ -202,6 +199,18 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
         graph.value(root).type.dtype != DType::state)
       passed_through_[root] = inputs.at(graph.value(root).name);
   }
+}
+
+void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspace) {
+  const Step& step = plan_->steps()[n];
+  if (!step.prepared && b.sites[n].is_alias()) return;
+  const auto start = clock_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+  if (step.prepared)
+    step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
+  else
+    run_reference(b.sites[n], b.operands[n], b.results[n]);
+  if (clock_)
+    clock_(n, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
 }
 
 void Session::show(const Value& value, const TensorView& stored) const {

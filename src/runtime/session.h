@@ -15,6 +15,9 @@ namespace halftone {
 /// live only during the call.
 using Observer = std::function<void(const Value& value, const TensorView& tensor)>;
 
+/// Told of each step of a run, by its position, and how long it took.
+using StepClock = std::function<void(size_t step, double milliseconds)>;
+
 /// Runs a plan. Holds the arena for intermediate values and the states bound to it. Not thread-safe; sessions
 /// of one plan are independent.
 class Session {
@@ -28,6 +31,8 @@ class Session {
   void bind_state(std::string_view input, State& state);
   /// Called with every intermediate value and output that a run makes.
   void observe(Observer observer) { observer_ = std::move(observer); }
+  /// Called with every step that runs something (aliases do not).
+  void clock_steps(StepClock clock) { clock_ = std::move(clock); }
 
   /// Takes every non-state graph input by name; symbolic dimensions are read off their shapes. Throws
   /// InputError on a missing or unknown input, a wrong type, contradicting dimensions, or a symbol out of its
@@ -55,7 +60,9 @@ class Session {
   Binding* last_ = nullptr;
   Tensor arena_;
   std::map<ValueId, TensorView> passed_through_;  ///< outputs that are inputs
+  void run_step(const Binding& binding, size_t step, std::span<std::byte> workspace);
   Observer observer_;
+  StepClock clock_;
 };
 
 }  // namespace halftone
