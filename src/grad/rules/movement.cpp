@@ -95,13 +95,10 @@ void slice_gradient(GradientScope& s) {
   s.give(0, padded);
 }
 
-/// Rows (slices along `axis`) add up where the indices put them.
+/// Slices along `axis` add up where the indices put them.
 void gather_gradient(GradientScope& s) {
-  const Shape data = s.shape(s.input(0));
-  const int axis = axis_attribute(s.site(), "axis", 0, data.rank());
-  if (data[axis] < 0) s.refuse("along a symbolic axis");
-  s.give(0,
-         s.op("GatherGradient", {s.gradient(), s.input(1)}, {{"axis", int64_t{axis}}, {"size", data[axis]}}));
+  s.give(0, s.op("GatherGradient", {s.gradient(), s.input(1), s.input(0)},
+                 {{"axis", s.attributes().get_int("axis", 0)}}));
 }
 
 namespace {

@@ -60,7 +60,11 @@ std::vector<ValueType> infer(const OpSite& site) {
             "{}: expected the floating type of Q, found {}", site.schema->inputs[i].name,
             dtype_name(site.inputs[i].type.dtype));
   const Extents e = extents_of(site);
-  require(site, e.q.packed == e.k.packed && e.k.packed == e.v.packed, "Q, K and V have different ranks");
+  const int rank = site.input_shape(kQ).rank();
+  require(site, site.input_shape(kK).rank() == rank && site.input_shape(kV).rank() == rank,
+          "Q, K and V have different ranks");
+  require(site, site.attributes->get_int("window", 0) >= 0, "attribute window: found {}",
+          site.attributes->get_int("window", 0));
   require(site,
           e.q.batch == e.k.batch && e.k.batch == e.v.batch && e.k.heads == e.v.heads &&
               e.k.length == e.v.length && e.q.dim == e.k.dim,
@@ -139,7 +143,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   const int64_t total = keys.length();
   const bool masked = inputs.size() > kMask && inputs[kMask].present;
   const AttentionMask mask(masked ? &inputs[kMask] : nullptr, Shape{e.q.batch, e.q.heads, e.q.length, total},
-                           e.past, causal);
+                           e.past, causal, site.attributes->get_int("window", 0));
   HeadsExtent y = e.q;
   y.dim = e.v.dim;
 
@@ -185,13 +189,15 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
 HeadsExtent heads_extent(const OpSite& site, size_t input, std::string_view attribute) {
   const Shape& shape = site.input_shape(input);
   const std::string_view name = site.schema->inputs[input].name;
-  require(site, shape.rank() == 3 || shape.rank() == 4, "{}: expected 3 or 4 dimensions, found {}", name,
+  require(site, shape.rank() >= 2 && shape.rank() <= 4, "{}: expected 2 to 4 dimensions, found {}", name,
           shape.str());
   if (shape.rank() == 4) return {shape[0], shape[1], shape[2], shape[3], false};
   const int64_t heads = site.attributes->get_int(attribute, 0);
-  require(site, heads > 0 && shape[2] > 0 && shape[2] % heads == 0,
+  const int64_t width = shape.back();
+  require(site, heads > 0 && width > 0 && width % heads == 0,
           "{} {}: the width is not attribute {} ({}) heads", name, shape.str(), attribute, heads);
-  return {shape[0], heads, shape[1], shape[2] / heads, true};
+  if (shape.rank() == 2) return {1, heads, shape[0], width / heads, true};
+  return {shape[0], heads, shape[1], width / heads, true};
 }
 
 const OpSchema& attention_schema() {

@@ -8,7 +8,8 @@ namespace halftone {
 ///
 /// Inputs: Q [batch, heads, length, dim], K and V [batch, kv heads, kv length, dim], or the 3-D form [batch,
 /// length,
-///         heads * dim] with attributes q_num_heads and kv_num_heads; attn_mask, boolean (true: takes part)
+///         heads * dim] with attributes q_num_heads and kv_num_heads, or, beyond ONNX, [length, heads * dim]:
+///         a batch of one on the flat axis of tokens of the LLM graphs; attn_mask, boolean (true: takes part)
 ///         or floating (added), broadcast to [batch, heads, length, total length], shorter along the last
 ///         axis where the rest is masked; past_key and past_value [batch, kv heads, past length, dim], both
 ///         or neither.
@@ -16,9 +17,10 @@ namespace halftone {
 /// together.
 ///          qk_matmul_output is not made.
 /// Attributes: scale (1 / sqrt(dim)), softcap (c * tanh(score / c), before the mask; 0: none), is_causal
-/// (query i sees
-///          keys up to past length + i), q_num_heads, kv_num_heads. softmax_precision changes nothing: the
-///          reference computes in double.
+/// (query i
+///             sees keys up to past length + i), q_num_heads, kv_num_heads; beyond ONNX window (query i sees
+///             no keys up to past length + i - window; 0: all). softmax_precision changes nothing: the
+///             reference computes in double.
 const OpSchema& attention_schema();
 
 /// One tensor of heads in either form, [batch, heads, length, dim] however it lies.

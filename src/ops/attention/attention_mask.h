@@ -9,8 +9,8 @@ namespace halftone {
 /// The mask's addend for each score; -infinity for what it hides.
 class AttentionMask {
  public:
-  AttentionMask(const Operand* operand, const Shape& scores, int64_t causal_past, bool causal)
-      : causal_past_(causal_past), causal_(causal) {
+  AttentionMask(const Operand* operand, const Shape& scores, int64_t causal_past, bool causal, int64_t window)
+      : causal_past_(causal_past), causal_(causal), window_(window) {
     if (!operand) return;
     mask_ = plain(*operand);
     keys_ = mask_.shape().back();
@@ -21,6 +21,7 @@ class AttentionMask {
 
   double operator()(int64_t b, int64_t head, int64_t query, int64_t key) const {
     if (causal_ && key > causal_past_ + query) return -HUGE_VAL;
+    if (window_ > 0 && key <= causal_past_ + query - window_) return -HUGE_VAL;
     if (keys_ < 0) return 0;
     if (key >= keys_) return -HUGE_VAL;
     const int64_t at = b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3];
@@ -36,6 +37,7 @@ class AttentionMask {
   Strides strides_{};
   int64_t causal_past_;
   bool causal_;
+  int64_t window_;
 };
 
 }  // namespace halftone

@@ -61,7 +61,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   const bool causal = site.attributes->get_int("is_causal", 0) != 0;
   const bool masked = inputs.size() > kMask && inputs[kMask].present;
   const AttentionMask mask(masked ? &inputs[kMask] : nullptr, Shape{q.batch, q.heads, q.length, k.length}, 0,
-                           causal);
+                           causal, site.attributes->get_int("window", 0));
 
   std::vector<std::vector<double>> sums;
   for (const MutableTensorView& output : outputs)

@@ -4,33 +4,27 @@
 
 #include "ops/elementwise.h"
 #include "ops/gather/gather.h"
+#include "ops/movement.h"
 
 namespace halftone {
 namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
-  const ValueType& gradient = site.inputs[0].type;
-  const ValueType& indices = site.inputs[1].type;
-  require(site, gradient.dtype == DType::f32, "gradient: expected f32, found {}", dtype_name(gradient.dtype));
-  require(site, indices.dtype == DType::i64 || indices.dtype == DType::i32,
-          "indices: expected i64 or i32, found {}", dtype_name(indices.dtype));
-  const int axis = static_cast<int>(site.attributes->get_int("axis", 0));
-  const int64_t size = site.attributes->get_int("size", -1);
-  require(site, size >= 0, "attribute size: found {}", size);
-  const int named = indices.shape.rank();
-  require(site, axis >= 0 && axis + named <= gradient.shape.rank(), "axis {}: gradient {}, indices {}", axis,
-          gradient.shape.str(), indices.shape.str());
-  Shape out;
-  for (int a = 0; a < axis; ++a) out.push_back(gradient.shape[a]);
-  out.push_back(size);
-  for (int a = axis + named; a < gradient.shape.rank(); ++a) out.push_back(gradient.shape[a]);
-  return {{DType::f32, out}};
+  require(site, site.inputs[0].type.dtype == DType::f32, "gradient: expected f32, found {}",
+          dtype_name(site.inputs[0].type.dtype));
+  OpSite forward = site;
+  forward.schema = &gather_schema();
+  forward.inputs = {site.inputs[2], site.inputs[1]};
+  const Shape gathered = forward.schema->infer(forward).front().shape;
+  require(site, site.input_shape(0) == gathered, "gradient: expected {}, found {}", gathered.str(),
+          site.input_shape(0).str());
+  return {{DType::f32, site.input_shape(2)}};
 }
 
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
-  const int axis = static_cast<int>(site.attributes->get_int("axis", 0));
   const Shape& out = outputs[0].shape;
+  const int axis = axis_attribute(site, "axis", 0, out.rank());
   const int64_t size = out[axis], count = inputs[1].tensor.shape.elements();
   int64_t outer = 1, inner = 1;
   for (int a = 0; a < axis; ++a) outer *= out[a];
@@ -54,7 +48,7 @@ const OpSchema& gather_gradient_schema() {
   static const OpSchema schema = {
       .name = "GatherGradient",
       .domain = "halftone",
-      .inputs = {{"gradient"}, {"indices"}},
+      .inputs = {{"gradient"}, {"indices"}, {"data"}},
       .outputs = {"dData"},
       .infer = infer,
       .cost = elementwise_cost,

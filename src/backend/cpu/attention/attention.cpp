@@ -24,6 +24,7 @@ struct Spec {
   HeadsExtent q, k, v, y;
   float scale, cap;
   bool causal;
+  int64_t window;  ///< 0: all
 
   Spec(const OpSite& site, size_t q_input)
       : q(heads_extent(site, q_input, "q_num_heads")),
@@ -32,7 +33,8 @@ struct Spec {
         y(q),
         scale(site.attributes->get_float("scale", 1.0f / std::sqrt(static_cast<float>(q.dim)))),
         cap(site.attributes->get_float("softcap", 0.0f)),
-        causal(site.attributes->get_int("is_causal", 0) != 0) {
+        causal(site.attributes->get_int("is_causal", 0) != 0),
+        window(site.attributes->get_int("window", 0)) {
     y.dim = v.dim;
   }
 
@@ -77,6 +79,10 @@ void probabilities(const Spec& spec, const Loops& loops, const MatrixProduct& pr
   if (spec.causal)
     for (int64_t row = 0; row < query.rows; ++row)
       for (int64_t key = first_row + row + 1; key < keys.rows; ++key)
+        weights[row * keys.rows + key] = -HUGE_VALF;
+  if (spec.window > 0)
+    for (int64_t row = 0; row < query.rows; ++row)
+      for (int64_t key = 0; key <= first_row + row - spec.window && key < keys.rows; ++key)
         weights[row * keys.rows + key] = -HUGE_VALF;
   loops.softmax.rows(weights, weights, query.rows, keys.rows);
 }
@@ -241,8 +247,6 @@ class AttentionGradientKernel : public PreparedKernel {
   int64_t workers_;
 };
 
-/// Query rows that see no key at all, which a causal use with fewer keys than queries never has, need no
-/// thought.
 Refusal supports(const OpSite& site, size_t q_input) {
   if (Refusal refusal = not_all_f32(site, site.inputs.size()); !refusal.empty()) return refusal;
   if (site.has_input(q_input + 3)) return "there is a mask";

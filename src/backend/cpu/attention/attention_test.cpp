@@ -13,13 +13,14 @@ struct Case {
   int64_t batch, heads, kv_heads, length, keys, dim, v_dim;
   bool packed, causal;
   float softcap;
+  int64_t window = 0;
 };
 
 constexpr Case kCases[] = {
     {1, 1, 1, 1, 1, 1, 1, false, true, 0},      {2, 4, 2, 5, 5, 3, 4, true, true, 0},
     {1, 2, 2, 7, 9, 8, 8, false, false, 0},     {1, 3, 1, 65, 65, 20, 17, true, true, 0},
     {2, 2, 1, 130, 130, 32, 32, true, true, 0}, {1, 4, 4, 70, 33, 16, 24, true, false, 2.5f},
-    {1, 2, 1, 66, 66, 8, 8, false, true, 1.5f}};
+    {1, 2, 1, 66, 66, 8, 8, false, true, 1.5f}, {1, 2, 1, 90, 90, 8, 8, true, true, 0, 7}};
 
 void add_inputs(OpRun& op, const Case& c) {
   auto shape = [&](int64_t heads, int64_t length, int64_t dim) {
@@ -31,7 +32,7 @@ void add_inputs(OpRun& op, const Case& c) {
 }
 
 Attributes attributes(const Case& c) {
-  Attributes made = {{"is_causal", int64_t{c.causal}}, {"softcap", c.softcap}};
+  Attributes made = {{"is_causal", int64_t{c.causal}}, {"softcap", c.softcap}, {"window", c.window}};
   if (c.packed) made.set("q_num_heads", c.heads), made.set("kv_num_heads", c.kv_heads);
   return made;
 }
