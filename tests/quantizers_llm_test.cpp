@@ -85,6 +85,13 @@ struct Subject {
   }
 };
 
+/// A recipe whose learning algorithm takes so many steps in place of its hundreds.
+Recipe shortened(std::string_view name, const char* steps, double count) {
+  Recipe recipe = find_recipe(name);
+  recipe.algorithms[0].settings[steps] = count;
+  return recipe;
+}
+
 /// A method that does not beat rounding to nearest at the same bits and group has a bug.
 TEST(QuantizersOnTheZoo, LeaveLessDivergenceThanRoundingToNearest) {
   Subject zoo(source_path("zoo/llm"), read_text(source_path("zoo/heldout.txt"), 1 << 24), 64, 8, 4);
@@ -92,6 +99,7 @@ TEST(QuantizersOnTheZoo, LeaveLessDivergenceThanRoundingToNearest) {
   const double affine = zoo.divergence(find_recipe("rtn-w4g128-affine"));
   EXPECT_LT(zoo.divergence(find_recipe("gptq-w4g128")), 0.7 * symmetric);
   EXPECT_LT(zoo.divergence(find_recipe("awq-w4g128")), 0.9 * affine);
+  EXPECT_LT(zoo.divergence(shortened("autoround-w4g128", "iterations", 40)), 0.6 * symmetric);
 }
 
 TEST(QuantizersOnBabyLlama, LeaveLessDivergenceThanRoundingToNearest) {
@@ -103,6 +111,8 @@ TEST(QuantizersOnBabyLlama, LeaveLessDivergenceThanRoundingToNearest) {
   EXPECT_LT(baby.divergence(find_recipe("gptq-w4g32")), 0.7 * symmetric);
   EXPECT_LT(baby.divergence(find_recipe("awq-w4g32")), affine);
   EXPECT_LT(baby.divergence(find_recipe("awq+gptq-w4g32")), 0.8 * affine);
+  EXPECT_LT(baby.divergence(shortened("autoround-w4g32", "iterations", 60)), 0.7 * symmetric);
+  EXPECT_LT(baby.divergence(shortened("omniquant-w4g32-affine", "epochs", 10)), affine);
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "quant/algo/adaround/adaround.h"
+#include "quant/algo/autoround/autoround.h"
 #include "quant/algo/awq/awq.h"
 #include "quant/algo/gptq/gptq.h"
+#include "quant/algo/omniquant/omniquant.h"
 #include "quant/algo/rtn/rtn.h"
 #include "quant/algo/smoothquant/smoothquant.h"
 

@@ -87,10 +87,25 @@ void add_calibrated_recipes(std::vector<Recipe>& recipes) {
   recipes.push_back(calibrated("smoothquant+gptq-w8a8", int8, {{"smoothquant"}, {"gptq"}}, true));
 }
 
+/// {autoround,adaround,omniquant}-w{4,3,2}[g{128,64,32}][-affine]
+void add_learned_recipes(std::vector<Recipe>& recipes) {
+  for (const char* algorithm : {"autoround", "adaround", "omniquant"})
+    for (int bits : {4, 3, 2})
+      for (int group : {0, 128, 64, 32})
+        for (bool affine : {false, true}) {
+          const Granularity granularity = group ? Granularity::per_group(group) : Granularity::per_axis(0);
+          recipes.push_back(
+              calibrated(fmt::format("{}-w{}{}{}", algorithm, bits, group ? fmt::format("g{}", group) : "",
+                                     affine ? "-affine" : ""),
+                         weights_as(fmt::format("int{}", bits), granularity, !affine), {{algorithm}}));
+        }
+}
+
 std::vector<Recipe> make_recipes() {
   std::vector<Recipe> recipes;
   add_integer_recipes(recipes);
   add_calibrated_recipes(recipes);
+  add_learned_recipes(recipes);
   recipes.push_back(rtn("w4a8-g128", weights_as("int4", Granularity::per_group(128)), true));
   Encoding nf4 = weights_as("nf4", Granularity::per_group(64));
   recipes.push_back(rtn("nf4", nf4));
@@ -131,7 +146,9 @@ std::string_view recipe_names_in_short() {
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
          "smoothquant+gptq-w8a8; nf4, nf4-dq; "
          "quantile4, "
-         "quantile3, quantile2; fp8-e4m3, fp8-e5m2";
+         "quantile3, quantile2; fp8-e4m3, fp8-e5m2; autoround-wB, adaround-wB, omniquant-wB with B of 4, 3, "
+         "2 and groups "
+         "as above, each also -affine";
 }
 
 Recipe find_recipe(std::string_view name) {

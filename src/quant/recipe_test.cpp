@@ -26,6 +26,7 @@ TEST(RecipeNames, EachIsFoundAndNoneTwice) {
 TEST(RecipeNames, NameTheirAlgorithms) {
   using Steps = std::vector<AlgorithmStep>;
   EXPECT_EQ(find_recipe("rtn-w4").algorithms, (Steps{{"rtn"}}));
+  EXPECT_EQ(find_recipe("autoround-w2g64").algorithms, (Steps{{"autoround"}}));
   EXPECT_EQ(find_recipe("awq-w4g128").algorithms, (Steps{{"awq"}}));
   EXPECT_EQ(find_recipe("gptq-w3g64-act-order").algorithms, (Steps{{"gptq", {{"act_order", 1}}}}));
   EXPECT_EQ(find_recipe("awq+gptq-w4g32").algorithms, (Steps{{"awq", {{"clip", 0}}}, {"gptq"}}));
@@ -176,8 +177,7 @@ TEST(RecipeYaml, HostileTextGetsOneLineThatSaysWhere) {
        "format: expected one of int8"},
       {"rules:\n  - weights: {format: int4}\n    activations: {format: int8, per: tensor}",
        "per: expected one of token"},
-      {rule + "algorithms: [rnt]",
-       "line 3: algorithms: expected one of rtn, smoothquant, awq, gptq, found \"rnt\""},
+      {rule + "algorithms: [rnt]", "line 3: algorithms: expected one of adaround, autoround, "},
       {rule + "minimum_elements: -1", "minimum_elements: expected a whole number"},
       {"rules: [{? [a] : b}]", "a key: expected a word, found a list"},
       {std::string(70000, ' '), "70000 bytes; a recipe has at most 65536"},

@@ -137,6 +137,10 @@ ThreadPool& CalibrationBlock::threads() const {
   return *context_.machine.threads;
 }
 
+const Backend* CalibrationBlock::backend() const {
+  return context_.machine.backend;
+}
+
 bool CalibrationBlock::has_data() const {
   return context_.machine.data != nullptr;
 }

@@ -87,6 +87,7 @@ class CalibrationBlock {
   const std::string& name() const;  ///< "model.layers.3", "conv2.0 to conv2.relu"
   uint64_t seed() const;            ///< for algorithms that draw; differs from block to block
   ThreadPool& threads() const;
+  const Backend* backend() const;  ///< null: scalar references
 
   /// False for algorithms that asked for no data: then only what stands above may be called.
   bool has_data() const;

@@ -1,0 +1,143 @@
+#include "quant/reconstruct/reconstruct.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+#include "op_run.h"
+#include "quant/quantize_graph.h"
+
+namespace halftone {
+namespace {
+
+/// Two residual blocks with a norm and a gated middle, over rows of 16 numbers.
+Graph small_model() {
+  Graph graph;
+  graph.name = "small";
+  const int64_t rows = graph.symbol("rows", 1, 64);
+  unsigned seed = 1;
+  auto node = [&](std::string_view op, std::string name, std::vector<ValueId> inputs,
+                  Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), std::move(name), std::move(inputs), std::move(attributes)).front();
+  };
+  auto linear = [&](const std::string& name, ValueId x, int64_t in, int64_t out) {
+    const ValueId w = graph.add_constant(name + ".weight", Constant(random_tensor({out, in}, seed++, 0.3f)));
+    return node("Gemm", name, {x, w}, {{"transB", int64_t{1}}});
+  };
+  ValueId x = graph.add_input("x", {DType::f32, {rows, 16}});
+  for (int b = 0; b < 2; ++b) {
+    const std::string name = "blocks." + std::to_string(b);
+    const ValueId scale = graph.add_constant(name + ".norm.weight", Constant(random_tensor({16}, seed++)));
+    const ValueId normed = node("RMSNormalization", name + ".norm", {x, scale});
+    const ValueId gate = node("Swish", name + ".act", {linear(name + ".gate", normed, 16, 24)});
+    const ValueId gated = node("Mul", name + ".gated", {gate, linear(name + ".up", normed, 16, 24)});
+    x = node("Add", name + ".sum", {x, linear(name + ".down", gated, 24, 16)});
+  }
+  graph.add_output(x, "y");
+  verify(graph);
+  return graph;
+}
+
+/// Rows whose columns differ much in size, as activations do.
+class Rows final : public CalibrationData {
+ public:
+  explicit Rows(unsigned first = 0) : first_(first) {}
+  int samples() const override { return 6; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    Tensor x = random_tensor({12 + index, 16}, 100 + first_ + static_cast<unsigned>(index));
+    const auto values = x.mutable_view().span<float>();
+    for (size_t i = 0; i < values.size(); ++i) values[i] *= static_cast<float>(1 + i % 16) / 4;
+    return {{"x", std::move(x)}};
+  }
+
+ private:
+  unsigned first_;
+};
+
+Recipe recipe_of(const std::string& algorithm, AlgorithmSettings settings = {}) {
+  Recipe recipe = find_recipe("rtn-w3");
+  recipe.algorithms = {{algorithm, std::move(settings)}};
+  recipe.minimum_elements = 0;
+  return recipe;
+}
+
+Graph quantized_by(const Recipe& recipe, int threads, uint64_t seed = 1, QuantReport* report = nullptr) {
+  Graph graph = small_model();
+  const Rows data;
+  ThreadPool pool(threads);
+  QuantizeOptions options;
+  options.data = &data;
+  options.threads = &pool;
+  options.seed = seed;
+  QuantReport made = quantize_graph(graph, recipe, options);
+  if (report) *report = std::move(made);
+  return graph;
+}
+
+/// Mean squared error of the outputs on rows that were not used to calibrate.
+double held_out_error(const Graph& quantized) {
+  ThreadPool threads(1);
+  CompileOptions options;
+  options.as_written = true;
+  Session original(compile(small_model(), options, threads), threads),
+      trial(compile(quantized, options, threads), threads);
+  const Rows data(50);
+  double sum = 0;
+  for (int s = 0; s < data.samples(); ++s) {
+    const std::map<std::string, Tensor> sample = data.sample(s);
+    original.run({{"x", sample.at("x").view()}});
+    trial.run({{"x", sample.at("x").view()}});
+    const auto a = original.output("y").span<float>(), b = trial.output("y").span<float>();
+    for (size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  }
+  return sum;
+}
+
+std::vector<std::byte> codes_of(const Graph& graph) {
+  std::vector<std::byte> all;
+  for (const Value& value : graph.values()) {
+    if (!value.constant || !value.constant->encoding()) continue;
+    const auto encoded = value.constant->load_encoded(value.name);
+    for (const Tensor* part : {&encoded->parts().codes, &encoded->parts().scales})
+      all.insert(all.end(), part->view().bytes().begin(), part->view().bytes().end());
+  }
+  return all;
+}
+
+TEST(Reconstruct, EachAlgorithmBeatsRoundingToNearest) {
+  const double nearest = held_out_error(quantized_by(recipe_of("rtn"), 1));
+  EXPECT_LT(held_out_error(quantized_by(recipe_of("autoround"), 1)), 0.6 * nearest);
+  EXPECT_LT(held_out_error(quantized_by(recipe_of("adaround", {{"iterations", 600}, {"rate", 1e-2}}), 1)),
+            0.6 * nearest);
+  EXPECT_LT(held_out_error(quantized_by(recipe_of("omniquant"), 1)), 0.9 * nearest);
+}
+
+TEST(Reconstruct, TheSeedDecidesNotTheThreads) {
+  for (const char* algorithm : {"autoround", "omniquant"}) {
+    const auto one = codes_of(quantized_by(recipe_of(algorithm, {{"batch", 2}}), 1));
+    EXPECT_EQ(codes_of(quantized_by(recipe_of(algorithm, {{"batch", 2}}), 2)), one) << algorithm;
+    EXPECT_NE(codes_of(quantized_by(recipe_of(algorithm, {{"batch", 2}}), 1, 2)), one) << algorithm;
+  }
+}
+
+TEST(Reconstruct, SaysWhatItDidForEachLayer) {
+  QuantReport report;
+  quantized_by(recipe_of("autoround", {{"iterations", 50}}), 1, 1, &report);
+  ASSERT_EQ(report.notes.size(), 6u);
+  for (const LayerNote& note : report.notes) {
+    EXPECT_FALSE(note.fallback);
+    EXPECT_NE(note.text.find("relative output error"), std::string::npos) << note.text;
+  }
+}
+
+TEST(Reconstruct, WhatHasNoRoundingToLearnIsReported) {
+  Recipe recipe = recipe_of("autoround", {{"iterations", 5}});
+  recipe.rules[0].weights->format = find_number_format("nf4");
+  QuantReport report;
+  quantized_by(recipe, 1, 1, &report);
+  ASSERT_EQ(report.notes.size(), 6u);
+  EXPECT_TRUE(report.notes[0].fallback);
+  EXPECT_NE(report.notes[0].text.find("rounded to nearest"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace halftone

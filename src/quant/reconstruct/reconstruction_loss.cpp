@@ -1,0 +1,143 @@
+#include "quant/reconstruct/reconstruction_loss.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "grad/gradient.h"
+#include "graph/subgraph.h"
+#include "quant/reconstruct/plain_attention.h"
+
+namespace halftone {
+namespace {
+
+/// Floating outputs of the block, which is what later blocks read.
+std::vector<ValueId> outputs_of(const Graph& graph) {
+  std::vector<ValueId> outputs;
+  for (ValueId id : graph.outputs())
+    if (is_float(graph.value(id).type.dtype)) outputs.push_back(id);
+  return outputs;
+}
+
+/// Constants that gradients pass through come as plain f32: kernels of gradients read nothing else.
+void decode_constants(Graph& graph) {
+  for (size_t i = 0; i < graph.values().size(); ++i) {
+    Value& value = graph.value(static_cast<ValueId>(i));
+    if (!value.constant || !is_float(value.type.dtype)) continue;
+    if (value.constant->encoding())
+      value.constant = Constant(value.constant->load_encoded(value.name)->decode());
+    else if (value.type.dtype != DType::f32)
+      value.constant = Constant(to_f32(value.constant->load()));
+    value.type.dtype = DType::f32;
+  }
+}
+
+}  // namespace
+
+ReconstructionLoss::ReconstructionLoss(const CalibrationBlock& block, std::span<const ValueId> trials)
+    : samples_(block.samples()),
+      from_(block.inputs(Prefix::quantized)),
+      wanted_(block.record(block.original(), block.inputs(Prefix::original), outputs_of(block.original()))) {
+  for (ValueId id : trials) {
+    const Tensor weights = to_f32(block.graph.value(id).constant->load());
+    Trial trial{"trial." + block.graph.value(id).name, "gradient." + block.graph.value(id).name,
+                Tensor::allocate(DType::f32, weights.shape()), Tensor::zeros(DType::f32, weights.shape())};
+    std::ranges::copy(weights.span<float>(), trial.values.mutable_view().span<float>().begin());
+    trials_.push_back(std::move(trial));
+  }
+  build(block, trials);
+  for (int sample = 0; sample < samples_; ++sample)
+    for (const BlockOutput& output : outputs_) {
+      const Tensor wanted = wanted_.get(sample, output.value);
+      for (float x : wanted.span<float>()) energy_ += double{x} * x;
+      elements_ += wanted.shape().elements();
+    }
+}
+
+void ReconstructionLoss::build(const CalibrationBlock& block, std::span<const ValueId> trials) {
+  Graph whole = block.graph;
+  for (Node& node : whole.nodes()) node.use_encodings.clear();
+  std::vector<std::pair<std::string, ValueId>> sequences;  // of each attention: the input that tells its rows
+  for (const Node& node : whole.nodes())
+    if (node.schema->name == "PagedAttention") sequences.emplace_back(node.name, node.inputs[3]);
+  if (replace_paged_attention(whole) > 0)
+    for (int sample = 0; sample < samples_; ++sample) {
+      const Tensor rows = from_.get(sample, sequences.front().second);
+      check_one_sequence(rows, rows.span<int32_t>()[1], block.name());
+    }
+
+  const std::vector<ValueId> outputs = outputs_of(block.original());
+  Subgraph piece = extract(whole, {}, outputs);
+  Graph& graph = piece.graph;
+  for (ValueId id : graph.inputs())
+    inputs_.push_back({graph.value(id).name, piece.origin[static_cast<size_t>(id)]});
+  decode_constants(graph);
+
+  std::vector<ValueId> wrt;
+  for (size_t i = 0; i < trials.size(); ++i) {
+    wrt.push_back(graph.add_input(trials_[i].input, {DType::f32, trials_[i].values.shape()}));
+    graph.replace_uses(piece.to_copy(trials[i]), wrt.back());
+  }
+  std::vector<ValueGradient> seeds;
+  for (ValueId output : outputs) {
+    const std::string& name = whole.value(output).name;
+    const ValueId made = piece.to_copy(output);
+    const ValueId wanted = graph.add_input("wanted." + name, graph.value(made).type);
+    const ValueId difference = graph.add_node(*find_op("Sub"), "difference." + name, {made, wanted}).front();
+    graph.add_output(difference, "difference." + name);
+    outputs_.push_back({"wanted." + name, "difference." + name, output});
+    seeds.push_back({made, difference});
+  }
+
+  CompileOptions options;
+  options.backend = block.backend();
+  options.as_written = true;
+  forward_ = std::make_unique<Session>(compile(graph, options, block.threads()), block.threads());
+  const std::vector<ValueId> gradients = add_gradients(graph, seeds, wrt);
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    if (gradients[i] == kNoValue)
+      throw UnsupportedError("block {}: its outputs do not depend on {}", block.name(), trials_[i].input);
+    graph.add_output(gradients[i], trials_[i].output);
+  }
+  backward_ = std::make_unique<Session>(compile(std::move(graph), options, block.threads()), block.threads());
+}
+
+std::map<std::string, TensorView> ReconstructionLoss::load(int sample) {
+  held_.clear();
+  std::map<std::string, TensorView> views;
+  auto hold = [&](const std::string& name, Tensor tensor) {
+    views[name] = tensor.view();
+    held_.push_back(std::move(tensor));
+  };
+  for (const BlockInput& input : inputs_) hold(input.name, from_.get(sample, input.value));
+  for (const BlockOutput& output : outputs_) hold(output.wanted, wanted_.get(sample, output.value));
+  for (const Trial& trial : trials_) views[trial.input] = trial.values.view();
+  return views;
+}
+
+double ReconstructionLoss::squares(const Session& session) const {
+  double sum = 0;
+  for (const BlockOutput& output : outputs_)
+    for (float x : session.output(output.difference).span<float>()) sum += double{x} * x;
+  return sum;
+}
+
+double ReconstructionLoss::evaluate(int sample) {
+  forward_->run(load(sample));
+  return squares(*forward_);
+}
+
+double ReconstructionLoss::differentiate(int sample) {
+  backward_->run(load(sample));
+  for (Trial& trial : trials_) {
+    const auto made = backward_->output(trial.output).span<float>();
+    const auto sum = trial.gradient.mutable_view().span<float>();
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += made[i];
+  }
+  return squares(*backward_);
+}
+
+void ReconstructionLoss::clear_gradients() {
+  for (Trial& trial : trials_) std::ranges::fill(trial.gradient.mutable_view().span<float>(), 0.0f);
+}
+
+}  // namespace halftone
