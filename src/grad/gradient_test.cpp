@@ -100,6 +100,27 @@ TEST(Gradient, MatMul) {
                                        batches.input(random_tensor({2, 2, 5, 4}, 15))})});
 }
 
+TEST(Gradient, Conv) {
+  struct Case {
+    Shape x, w;
+    Attributes attributes;
+  };
+  using Ints = std::vector<int64_t>;
+  const Case cases[] = {
+      {{2, 3, 5, 6}, {4, 3, 3, 2}, {}},
+      {{1, 4, 8, 7}, {6, 2, 3, 3}, {{"strides", Ints{2, 3}}, {"pads", Ints{1, 0, 2, 1}}, {"group", int64_t{2}}}},
+      {{2, 3, 6, 6}, {3, 1, 2, 2}, {{"group", int64_t{3}}, {"dilations", Ints{2, 1}}, {"strides", Ints{1, 2}}}},
+      {{1, 2, 9}, {3, 2, 4}, {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2}}}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.x.str());
+    GradientCheck check;
+    std::vector<ValueId> inputs = {check.input(random_tensor(c.x, 1)), check.input(random_tensor(c.w, 2))};
+    if (find_op("ReduceSum")) inputs.push_back(check.input(random_tensor({c.w[0]}, 3)));
+    check.run({check.node("Conv", inputs, c.attributes)});
+  }
+}
+
 TEST(Gradient, Normalizations) {
   for (const char* op : {"RMSNormalization", "LayerNormalization"}) {
     SCOPED_TRACE(op);
