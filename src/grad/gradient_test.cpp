@@ -108,8 +108,12 @@ TEST(Gradient, Conv) {
   using Ints = std::vector<int64_t>;
   const Case cases[] = {
       {{2, 3, 5, 6}, {4, 3, 3, 2}, {}},
-      {{1, 4, 8, 7}, {6, 2, 3, 3}, {{"strides", Ints{2, 3}}, {"pads", Ints{1, 0, 2, 1}}, {"group", int64_t{2}}}},
-      {{2, 3, 6, 6}, {3, 1, 2, 2}, {{"group", int64_t{3}}, {"dilations", Ints{2, 1}}, {"strides", Ints{1, 2}}}},
+      {{1, 4, 8, 7},
+       {6, 2, 3, 3},
+       {{"strides", Ints{2, 3}}, {"pads", Ints{1, 0, 2, 1}}, {"group", int64_t{2}}}},
+      {{2, 3, 6, 6},
+       {3, 1, 2, 2},
+       {{"group", int64_t{3}}, {"dilations", Ints{2, 1}}, {"strides", Ints{1, 2}}}},
       {{1, 2, 9}, {3, 2, 4}, {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2}}}},
   };
   for (const Case& c : cases) {

@@ -43,8 +43,8 @@ ValueId input_gradient(GradientScope& s, const ConvExtent& extent) {
                {"group", extent.groups}});
 }
 
-/// dW[m, c, t] = sum over n, o of dY[n, m, o] X[n, c, o stride - pad + t dilation]: a convolution of X by dY in which
-/// samples and channels change places, and so do strides and dilations.
+/// dW[m, c, t] = sum over n, o of dY[n, m, o] X[n, c, o stride - pad + t dilation]: a convolution of X by dY
+/// in which samples and channels change places, and so do strides and dilations.
 ValueId weight_gradient(GradientScope& s, const ConvExtent& extent) {
   const Shape x = s.shape(s.input(0)), w = s.shape(s.input(1));
   const int64_t batch = x[0], groups = extent.groups, channels = extent.group_inputs;

@@ -111,6 +111,54 @@ TEST(Reconstruct, EachAlgorithmBeatsRoundingToNearest) {
   EXPECT_LT(held_out_error(quantized_by(recipe_of("omniquant"), 1)), 0.9 * nearest);
 }
 
+/// Convolutions over pictures of 3 x 6 x 6, the second with a residual around it; any number at a time.
+Graph convolutions() {
+  Graph graph;
+  graph.name = "convolutions";
+  const int64_t batch = graph.symbol("batch", 1, 8);
+  auto node = [&](std::string_view op, std::string name, std::vector<ValueId> inputs,
+                  Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), std::move(name), std::move(inputs), std::move(attributes)).front();
+  };
+  auto conv = [&](const std::string& name, ValueId x, const Shape& shape) {
+    const ValueId w = graph.add_constant(
+        name + ".weight", Constant(random_tensor(shape, static_cast<unsigned>(shape.elements()), 0.3f)));
+    return node("Conv", name, {x, w}, {{"pads", std::vector<int64_t>{1, 1, 1, 1}}});
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, {batch, 3, 6, 6}});
+  const ValueId first = node("Relu", "relu", {conv("first", x, {8, 3, 3, 3})});
+  graph.add_output(node("Add", "sum", {first, conv("second", first, {8, 8, 3, 3})}), "y");
+  verify(graph);
+  return graph;
+}
+
+class Pictures final : public CalibrationData {
+ public:
+  int samples() const override { return 4; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    return {{"x", random_tensor({1, 3, 6, 6}, 200 + static_cast<unsigned>(index))}};
+  }
+};
+
+TEST(Reconstruct, Convolutions) {
+  for (const char* algorithm : {"adaround", "autoround"}) {
+    Graph graph = convolutions();
+    const Pictures data;
+    ThreadPool threads(1);
+    QuantizeOptions options;
+    options.data = &data;
+    options.threads = &threads;
+    AlgorithmSettings settings = {{"iterations", 30}};
+    if (std::string(algorithm) == "adaround") settings["rate"] = 0.1;
+    const QuantReport report = quantize_graph(graph, recipe_of(algorithm, settings), options);
+    ASSERT_EQ(report.notes.size(), 2u);
+    for (const LayerNote& note : report.notes) {
+      EXPECT_FALSE(note.fallback) << note.text;
+      EXPECT_NE(note.text.find("relative output error"), std::string::npos) << note.text;
+    }
+  }
+}
+
 TEST(Reconstruct, TheSeedDecidesNotTheThreads) {
   for (const char* algorithm : {"autoround", "omniquant"}) {
     const auto one = codes_of(quantized_by(recipe_of(algorithm, {{"batch", 2}}), 1));

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "grad/gradient.h"
+#include "graph/concretize.h"
 #include "graph/subgraph.h"
 #include "quant/reconstruct/plain_attention.h"
 
@@ -29,6 +30,28 @@ void decode_constants(Graph& graph) {
       value.constant = Constant(to_f32(value.constant->load()));
     value.type.dtype = DType::f32;
   }
+}
+
+/// Puts sizes in the place of symbols where all samples agree on them: some gradients need to know.
+void fix_sizes(Graph& graph, std::span<const ValueId> values, const Activations& samples) {
+  std::vector<int64_t> sizes(graph.symbols().size(), Shape::kUnknownDim);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Shape& wanted = graph.value(graph.inputs()[i]).type.shape;
+    for (int sample = 0; sample < samples.samples(); ++sample) {
+      const Shape given = samples.get(sample, values[i]).shape();
+      for (int axis = 0; axis < wanted.rank(); ++axis) {
+        if (wanted[axis] >= 0) continue;
+        if (wanted[axis] == Shape::kUnknownDim) return;
+        int64_t& size = sizes[static_cast<size_t>(Shape::dim_symbol(wanted[axis]))];
+        if (size != Shape::kUnknownDim && size != given[axis]) return;
+        size = given[axis];
+      }
+    }
+  }
+  if (std::ranges::count(sizes, Shape::kUnknownDim) > 0) return;
+  const ConcreteGraph concrete = concretize(graph, sizes);
+  for (size_t i = 0; i < concrete.types.size(); ++i)
+    graph.value(static_cast<ValueId>(i)).type = concrete.types[i];
 }
 
 }  // namespace
@@ -71,6 +94,9 @@ void ReconstructionLoss::build(const CalibrationBlock& block, std::span<const Va
   for (ValueId id : graph.inputs())
     inputs_.push_back({graph.value(id).name, piece.origin[static_cast<size_t>(id)]});
   decode_constants(graph);
+  std::vector<ValueId> sources;
+  for (const BlockInput& input : inputs_) sources.push_back(input.value);
+  fix_sizes(graph, sources, from_);
 
   std::vector<ValueId> wrt;
   for (size_t i = 0; i < trials.size(); ++i) {

@@ -79,6 +79,7 @@ void OmniQuant::apply(CalibrationBlock& block, const AlgorithmSettings& settings
   options.batch = std::min(static_cast<int>(settings.at("batch")), block.samples());
   options.iterations = static_cast<int>(settings.at("epochs")) * block.samples() / options.batch;
   options.seed = block.seed();
+  options.keep_best = false;
   const float rate = static_cast<float>(settings.at("rate"));
   reconstruct_block(block, options, [&](Tensor weights, const Encoding& encoding, const std::string& name) {
     return std::make_unique<ClippedWeight>(std::move(weights), encoding, name, rate, block.threads());
