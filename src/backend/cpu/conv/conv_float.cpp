@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kPointers = 4096;
 /// Register tiles in a block: the panel of weights is read once for them.
 constexpr int64_t kBlockTiles = 4;
+constexpr int64_t kLargestBlock = 48;
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = float_conv_refusal(site, Storage::Order::channels_last); !refusal.empty())
@@ -38,7 +39,7 @@ class FloatConv : public PreparedKernel {
     group_inputs_ = weights.group_inputs();
     groups_ = site.attributes->get_int("group", 1);
     group_outputs_ = weights.outputs() / groups_;
-    zeros_.resize(static_cast<size_t>(group_inputs_));
+    zeros_.resize(static_cast<size_t>(group_inputs_ * window_[window_.rank - 1].kernel));
     for (int64_t g = 0; g < groups_; ++g)
       panels_.emplace_back(
           loops, group_outputs_, group_inputs_ * weights.taps(),
@@ -59,64 +60,110 @@ class FloatConv : public PreparedKernel {
   void run(const KernelRun& run) const override {
     const Planes planes = make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape);
     const int64_t work = groups_ * group_outputs_ * group_inputs_ * planes.taps();
-    const int64_t blocks = ceil_div(planes.out_places(), block_);
+    const std::array<Region, 2> regions = cut(planes);
+    const int64_t inner_blocks = ceil_div(regions[0].places(planes), block_);
+    const int64_t blocks = inner_blocks + ceil_div(regions[1].places(planes), block_);
     run.threads.parallel_for(blocks, ceil_div(work_grain(work), block_), [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block)
-        run_block(run, planes, block * block_, std::min(block_, planes.out_places() - block * block_));
+      for (int64_t i = begin; i < end; ++i) {
+        const Region& region = regions[i < inner_blocks ? 0 : 1];
+        const int64_t first = (i < inner_blocks ? i : i - inner_blocks) * block_;
+        run_block(run, planes, region, first, std::min(block_, region.places(planes) - first));
+      }
     });
   }
 
  private:
-  /// Places [first, first + count) of the output, all images in a row.
-  void run_block(const KernelRun& run, const Planes& planes, int64_t first, int64_t count) const {
+  /// Columns [0, left) and [skip_to, out_columns) of every output row.
+  struct Region {
+    int64_t left, skip_to, width;  ///< width: columns in all
+    bool joined;  ///< every tap of a row of the window lies inside, one behind the other: they are one tap,
+                  ///< as long
+
+    int64_t places(const Planes& planes) const { return planes.batch * planes.out_rows * width; }
+  };
+
+  /// The columns whose windows lie inside, and the others. Only with groups and dilations of 1 taps can be
+  /// joined.
+  std::array<Region, 2> cut(const Planes& p) const {
+    const Region all{0, 0, p.out_columns, false}, none{0, 0, 0, false};
+    if (groups_ != 1 || p.x.dilation != 1 || p.x.kernel == 1) return {all, none};
+    const int64_t begin = std::min(ceil_div(p.x.pad_begin, p.x.stride), p.out_columns);
+    const int64_t room = p.columns + p.x.pad_begin - p.x.span();
+    const int64_t end = room < 0 ? 0 : std::min(room / p.x.stride + 1, p.out_columns);
+    if (end <= begin) return {all, none};
+    return {Region{0, begin, end - begin, true}, Region{begin, end, p.out_columns - (end - begin), false}};
+  }
+
+  bool is_pointwise(const Planes& p) const {
+    return p.taps() == 1 && p.y.stride == 1 && p.x.stride == 1 && p.out_rows == p.rows &&
+           p.out_columns == p.columns;
+  }
+
+  /// The region's places [first, first + count), all images in a row.
+  void run_block(const KernelRun& run, const Planes& planes, const Region& region, int64_t first,
+                 int64_t count) const {
     const int64_t inputs = groups_ * group_inputs_, outputs = groups_ * group_outputs_;
     const float* x = run.inputs[0].span<float>().data();
-    float* y = run.outputs[0].span<float>().data() + first * outputs;
-    const float* residual =
-        run.site.has_input(3) ? run.inputs[3].span<float>().data() + first * outputs : nullptr;
-    const bool pointwise = planes.taps() == 1 && planes.y.stride == 1 && planes.x.stride == 1 &&
-                           planes.out_rows == planes.rows && planes.out_columns == planes.columns;
+    float* y = run.outputs[0].span<float>().data();
+    const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
+    std::array<int64_t, kLargestBlock> places;
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t row = (first + r) / region.width, column = (first + r) % region.width;
+      places[static_cast<size_t>(r)] =
+          row * planes.out_columns + (column < region.left ? column : column - region.left + region.skip_to);
+    }
+    const bool pointwise = is_pointwise(planes);
+    const int64_t taps = region.joined ? planes.y.kernel : planes.taps();
+    const int64_t depth = group_inputs_ * planes.taps() / taps;
     std::array<const float*, kPointers> pointers;
     for (int64_t g = 0; g < groups_; ++g) {
       const PackedPanels& panels = panels_[static_cast<size_t>(g)];
       const int64_t at = g * group_outputs_;
-      const TileOutput out{y + at,  outputs,       panels.bias(), residual ? residual + at : nullptr,
-                           outputs, epilogue_.low, epilogue_.high};
+      const TileOutput out{y + at,  outputs,       panels.bias(),  residual ? residual + at : nullptr,
+                           outputs, epilogue_.low, epilogue_.high, places.data()};
       const float* group = x + g * group_inputs_;
       if (pointwise) {
         loops_.dense(group + first * inputs, inputs, count, group_inputs_, panels.panels(), group_outputs_,
                      out);
         continue;
       }
-      point_at_taps(planes, group, inputs, first, count, pointers.data());
-      loops_.indirect(pointers.data(), planes.taps(), count, group_inputs_, panels.panels(), group_outputs_,
-                      out);
+      point_at_taps(planes, group, inputs, std::span(places).first(static_cast<size_t>(count)), region.joined,
+                    pointers.data());
+      loops_.indirect(pointers.data(), taps, count, depth, panels.panels(), group_outputs_, out);
     }
-    epilogue_.apply(activations_, y, count * outputs);
+    if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs);
   }
 
-  /// pointers[t * count + r]: the channels under tap t of place first + r, or zeros.
-  void point_at_taps(const Planes& p, const float* x, int64_t channels, int64_t first, int64_t count,
-                     const float** pointers) const {
-    int64_t column = first % p.out_columns, row = first / p.out_columns % p.out_rows,
-            image = first / p.out_columns / p.out_rows;
+  /// Over runs of neighbouring places.
+  void apply_map(float* y, std::span<const int64_t> places, int64_t outputs) const {
+    for (size_t begin = 0; begin < places.size();) {
+      size_t end = begin + 1;
+      while (end < places.size() && places[end] == places[end - 1] + 1) ++end;
+      epilogue_.apply(activations_, y + places[begin] * outputs, static_cast<int64_t>(end - begin) * outputs);
+      begin = end;
+    }
+  }
+
+  /// pointers[t * count + r]: the channels under tap t of place r, or zeros. Joined, t counts rows of the
+  /// window.
+  void point_at_taps(const Planes& p, const float* x, int64_t channels, std::span<const int64_t> places,
+                     bool joined, const float** pointers) const {
+    const int64_t count = static_cast<int64_t>(places.size()), across = joined ? 1 : p.x.kernel;
     for (int64_t r = 0; r < count; ++r) {
+      const int64_t place = places[static_cast<size_t>(r)];
+      const int64_t column = place % p.out_columns, row = place / p.out_columns % p.out_rows,
+                    image = place / p.out_columns / p.out_rows;
       const float* plane = x + image * p.rows * p.columns * channels;
       const float** to = pointers + r;
       for (int64_t ky = 0; ky < p.y.kernel; ++ky) {
         const int64_t iy = row * p.y.stride - p.y.pad_begin + ky * p.y.dilation;
         const bool inside = iy >= 0 && iy < p.rows;
-        for (int64_t kx = 0; kx < p.x.kernel; ++kx, to += count) {
+        for (int64_t kx = 0; kx < across; ++kx, to += count) {
           const int64_t ix = column * p.x.stride - p.x.pad_begin + kx * p.x.dilation;
           *to =
               inside && ix >= 0 && ix < p.columns ? plane + (iy * p.columns + ix) * channels : zeros_.data();
         }
       }
-      if (++column < p.out_columns) continue;
-      column = 0;
-      if (++row < p.out_rows) continue;
-      row = 0;
-      ++image;
     }
   }
 

@@ -6,12 +6,13 @@ namespace halftone::cpu {
 
 /// Where the products of a tile go and what becomes of them: y = min(max(sum + bias + residual, low), high).
 struct TileOutput {
-  float* y;  ///< y[r * y_step + n]
+  float* y;  ///< y[place(r) * y_step + n]
   int64_t y_step;
   const float* bias;      ///< [n], padded to whole vectors
-  const float* residual;  ///< null, or residual[r * residual_step + n]
+  const float* residual;  ///< null, or residual[place(r) * residual_step + n]
   int64_t residual_step;
   float low, high;
+  const int64_t* places = nullptr;  ///< place(r) is places[r], or r where this is null
 };
 
 /// Products of m rows and n outputs of packed weights for one instruction set. Weights are packed in panels

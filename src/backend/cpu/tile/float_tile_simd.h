@@ -11,6 +11,9 @@ namespace {
 /// Rows and vectors of the register tile: 12 x 2 accumulators of 32 registers (NEON: 8 x 2), 6 x 2 of 16.
 constexpr int kTileRows = Simd::kManyRegisters ? (Simd::kWidth == 16 ? 12 : 8) : 6;
 constexpr int kTileVectors = 2;
+/// Rows of a tile of one vector: as many as hide the latency, and no more addresses than there are registers
+/// for.
+constexpr int kNarrowRows = Simd::kManyRegisters ? 8 : 6;
 
 /// The three ways to find row r of A. `step` prepares the columns from k = tap * depth on.
 struct DenseRows {
@@ -39,10 +42,12 @@ struct GatheredRows {
   const float* a;
   int64_t a_step;
   const int32_t* offsets;
-  const float* first;
-  void begin(int64_t row, int) { first = a + row * a_step; }
+  const float* at[kTileRows];
+  void begin(int64_t row, int rows) {
+    for (int r = 0; r < rows; ++r) at[r] = a + (row + r) * a_step;
+  }
   void tap(int64_t, int64_t, int) {}
-  float operator()(int r, int64_t i) const { return first[r * a_step + offsets[i]]; }
+  float operator()(int r, int64_t i) const { return at[r][offsets[i]]; }
 };
 
 /// Outputs [0, count) of a vector of sums.
@@ -60,9 +65,10 @@ inline void store_sum(Float sum, const TileOutput& out, int64_t row, int64_t n, 
     Simd::store_part(to, sum, count);
 }
 
+/// Never inlined: each has the registers to itself, so that the rows' addresses stay in them.
 template <int kRows, int kVectors, class Rows>
-void tile(Rows rows, int64_t row, int64_t taps, int64_t k, const float* panel, int64_t n, int64_t count,
-          const TileOutput& out) {
+[[gnu::noinline]] void tile(Rows rows, int64_t row, int64_t taps, int64_t k, const float* panel, int64_t n,
+                            int64_t count, const TileOutput& out) {
   Float sum[kRows][kVectors];
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
@@ -91,7 +97,8 @@ void tile(Rows rows, int64_t row, int64_t taps, int64_t k, const float* panel, i
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
       if (count > v * Simd::kWidth)
-        store_sum(sum[r][v], out, row + r, n + v * Simd::kWidth, count - v * Simd::kWidth);
+        store_sum(sum[r][v], out, out.places ? out.places[row + r] : row + r, n + v * Simd::kWidth,
+                  count - v * Simd::kWidth);
 }
 
 /// Rows [row, m) of one panel: as many as fit the registers at a time, then half as many, and so on.
@@ -111,7 +118,7 @@ void panels(const Rows& rows, int64_t m, int64_t taps, int64_t k, const float* p
     if (outputs - n > Simd::kWidth)
       panel_rows<kTileRows, kTileVectors>(rows, 0, m, taps, k, panel, n, outputs - n, out);
     else
-      panel_rows<kTileRows, 1>(rows, 0, m, taps, k, panel, n, outputs - n, out);
+      panel_rows<kNarrowRows, 1>(rows, 0, m, taps, k, panel, n, outputs - n, out);
   }
 }
 
@@ -127,7 +134,7 @@ void indirect(const float* const* pointers, int64_t taps, int64_t m, int64_t k, 
 
 void gathered(const float* a, int64_t a_step, const int32_t* offsets, int64_t m, int64_t k,
               const float* packed, int64_t n, const TileOutput& out) {
-  panels(GatheredRows{a, a_step, offsets, nullptr}, m, 1, k, packed, n, out);
+  panels(GatheredRows{a, a_step, offsets, {}}, m, 1, k, packed, n, out);
 }
 
 constexpr FloatTileLoops kFloatTileLoops = {kTileRows, kTileVectors* Simd::kWidth, dense, indirect, gathered};
