@@ -19,7 +19,8 @@ class OpRun {
 
   OpRun& input(const Tensor& tensor) {
     held_.push_back(tensor);
-    site_.inputs.push_back({true, {tensor.dtype(), tensor.shape()}, nullptr, nullptr});
+    site_.inputs.push_back(
+        {true, {tensor.dtype(), tensor.shape()}, nullptr, nullptr, {}, &held_.back().view()});
     operands_.push_back({tensor.view(), nullptr, nullptr, true});
     return *this;
   }

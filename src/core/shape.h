@@ -53,4 +53,9 @@ class Shape {
   int rank_ = 0;
 };
 
+/// Whether two dimensions are of one size as far as is known: an unknown one agrees with any.
+constexpr bool dims_agree(int64_t a, int64_t b) {
+  return a == b || a == Shape::kUnknownDim || b == Shape::kUnknownDim;
+}
+
 }  // namespace halftone

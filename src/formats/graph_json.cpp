@@ -200,14 +200,14 @@ class GraphReader {
     check_inputs(*schema, inputs, where);
     Attributes node_attributes = attributes(json, where);
     std::vector<ValueId> outputs;
+    const Json& names = list(json, "outputs", where);
     try {
-      outputs = graph_.add_node(*schema, name, std::move(inputs), std::move(node_attributes));
+      outputs = graph_.add_node(*schema, name, std::move(inputs), std::move(node_attributes), names.size());
     } catch (const InputError& error) {
       throw InputError("{}: {}", source_, error.what());
     } catch (const UnsupportedError& error) {
       throw UnsupportedError("{}: {}", source_, error.what());
     }
-    const Json& names = list(json, "outputs", where);
     if (names.size() != outputs.size())
       throw InputError("{}: {} makes {} values, found {} names", where, op, outputs.size(), names.size());
     for (size_t i = 0; i < outputs.size(); ++i) {

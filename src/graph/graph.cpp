@@ -30,10 +30,12 @@ ValueId Graph::add_constant(std::string constant_name, Constant constant) {
 }
 
 std::vector<ValueId> Graph::add_node(const OpSchema& schema, std::string node_name,
-                                     std::vector<ValueId> inputs, Attributes attributes) {
+                                     std::vector<ValueId> inputs, Attributes attributes, size_t outputs) {
   Node node{&schema, std::move(node_name), std::move(inputs), {}, std::move(attributes), {}};
   const std::vector<ValueType> types = schema.infer(site(node));
-  for (size_t i = 0; i < types.size(); ++i)
+  const size_t made =
+      std::clamp(outputs, types.size() - std::min(types.size(), schema.optional_outputs), types.size());
+  for (size_t i = 0; i < made; ++i)
     node.outputs.push_back(add_value(i == 0 ? node.name : fmt::format("{}.{}", node.name, i), types[i]));
   nodes_.push_back(std::move(node));
   return nodes_.back().outputs;

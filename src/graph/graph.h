@@ -53,9 +53,10 @@ class Graph {
   ValueId add_input(std::string name, const ValueType& type);
   ValueId add_constant(std::string name, Constant constant);
   /// Appends a node; output types come from its shape rule (InputError when they do not fit). Names of
-  /// outputs are NAME, or NAME.1, NAME.2 after the first.
+  /// outputs are NAME, or NAME.1, NAME.2 after the first. `outputs`: how many it has, when optional ones are
+  /// asked for.
   std::vector<ValueId> add_node(const OpSchema& schema, std::string name, std::vector<ValueId> inputs,
-                                Attributes attributes = {});
+                                Attributes attributes = {}, size_t outputs = 0);
   void add_output(ValueId value, std::string name);
 
   const std::vector<Value>& values() const { return values_; }

@@ -154,5 +154,54 @@ TEST(Graph, NodesThatDoNotFitAreInputErrors) {
   EXPECT_THROW(mlp.graph.add_node(*find_op("Gemm"), "bad", {0, wrong}, {{"transB", int64_t{1}}}), InputError);
 }
 
+/// x [batch, 4, 3] -> Reshape(x, Concat(Gather(Shape(x), 0), [-1])), as exporters write a flattening.
+Graph flattened(int64_t batch) {
+  Graph graph;
+  const auto node = [&](std::string_view op, const std::string& name, std::vector<ValueId> inputs,
+                        Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), name, std::move(inputs), std::move(attributes)).front();
+  };
+  const auto ints = [&](const std::string& name, const Shape& shape, int64_t value) {
+    return graph.add_constant(name, Constant(Tensor::from<int64_t>(shape, {value})));
+  };
+  const ValueId x =
+      graph.add_input("x", {DType::f32, {batch < 0 ? graph.symbol("batch", 1, 8) : batch, 4, 3}});
+  const ValueId rows = node("Gather", "rows", {node("Shape", "sizes", {x}), ints("zero", {1}, 0)});
+  const ValueId shape = node("Concat", "shape", {rows, ints("rest", {1}, -1)}, {{"axis", int64_t{0}}});
+  graph.add_output(node("Reshape", "flat", {x, shape}), "flat");
+  return graph;
+}
+
+TEST(ShapeArithmetic, FoldsWhereSizesAreKnown) {
+  Graph graph = flattened(2);
+  EXPECT_EQ(run_passes(graph, standard_passes())[0].changes, 3);
+  EXPECT_EQ(graph_text(graph),
+            "graph \ninput %x: f32[2, 4, 3]\nconstant %shape: i64[2]\n"
+            "%flat: f32[2, 12] = Reshape(%x, %shape)\noutput flat = %flat\n");
+}
+
+TEST(ShapeArithmetic, IsDoneWhenSizesAreGiven) {
+  Graph graph = flattened(-1);
+  EXPECT_EQ(graph.value(graph.outputs()[0]).type.shape, (Shape{Shape::kUnknownDim, Shape::kUnknownDim}));
+  const ConcreteGraph concrete = concretize(graph, {{"batch", 5}});
+  EXPECT_TRUE(concrete.is_complete());
+  EXPECT_EQ(concrete.types.back().shape, (Shape{5, 12}));
+}
+
+TEST(Graph, OptionalOutputsAreMadeWhenAskedFor) {
+  static const OpSchema schema = [] {
+    OpSchema twice = *find_op("Identity");
+    twice.outputs = {"output", "again"};
+    twice.optional_outputs = 1;
+    twice.infer = [](const OpSite& site) { return std::vector(2, site.inputs[0].type); };
+    return twice;
+  }();
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {2}});
+  EXPECT_EQ(graph.add_node(schema, "one", {x}).size(), 1u);
+  EXPECT_EQ(graph.add_node(schema, "two", {x}, {}, 2).size(), 2u);
+  verify(graph);
+}
+
 }  // namespace
 }  // namespace halftone

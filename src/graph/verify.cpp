@@ -62,8 +62,10 @@ void verify(const Graph& graph) {
     }
     verify_encodings(graph, node);
     const std::vector<ValueType> types = node.schema->infer(graph.site(node));
-    if (types.size() != node.outputs.size()) fail(node.name + ": wrong number of outputs");
-    for (size_t i = 0; i < types.size(); ++i) {
+    if (node.outputs.size() > types.size() ||
+        node.outputs.size() + node.schema->optional_outputs < types.size())
+      fail(node.name + ": wrong number of outputs");
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
       make(node.outputs[i], node.name);
       if (!(graph.value(node.outputs[i]).type == types[i]))
         fail(node.name + ": output type differs from the shape rule");

@@ -6,24 +6,45 @@
 
 namespace halftone {
 
-std::optional<std::vector<int64_t>> constant_ints(const OpSite& site, size_t input) {
+std::optional<Tensor> known_value(const OpSite& site, size_t input) {
   if (!site.has_input(input)) return std::nullopt;
-  const Constant* constant = site.inputs[input].constant;
+  if (const Constant* constant = site.inputs[input].constant) return constant->load();
+  if (const TensorView* known = site.inputs[input].known) return Tensor::view_of(nullptr, *known);
+  return std::nullopt;
+}
+
+std::optional<std::vector<int64_t>> known_ints(const OpSite& site, size_t input) {
+  if (!site.has_input(input)) return std::nullopt;
+  const ValueType& type = site.inputs[input].type;
   const std::string_view name = site.schema->inputs[input].name;
-  if (!constant)
-    throw UnsupportedError("{} ({}): input {} is computed at run time; only constants are handled", site.name,
-                           site.schema->name, name);
-  require(site, constant->shape().rank() <= 1, "input {}: expected a vector, found shape {}", name,
-          constant->shape().str());
-  const Tensor tensor = constant->load();
-  std::vector<int64_t> values;
-  if (tensor.dtype() == DType::i64)
-    values.assign(tensor.span<int64_t>().begin(), tensor.span<int64_t>().end());
-  else if (tensor.dtype() == DType::i32)
-    values.assign(tensor.span<int32_t>().begin(), tensor.span<int32_t>().end());
-  else
-    require(site, false, "input {}: expected i64 or i32, found {}", name, dtype_name(tensor.dtype()));
-  return values;
+  require(site, type.shape.rank() <= 1, "input {}: expected a vector, found shape {}", name,
+          type.shape.str());
+  require(site, type.dtype == DType::i64 || type.dtype == DType::i32,
+          "input {}: expected i64 or i32, found {}", name, dtype_name(type.dtype));
+  const auto tensor = known_value(site, input);
+  if (!tensor) return std::nullopt;
+  if (type.dtype == DType::i64)
+    return std::vector<int64_t>(tensor->span<int64_t>().begin(), tensor->span<int64_t>().end());
+  return std::vector<int64_t>(tensor->span<int32_t>().begin(), tensor->span<int32_t>().end());
+}
+
+int known_length(const OpSite& site, size_t input) {
+  const Shape& shape = site.input_shape(input);
+  const std::string_view name = site.schema->inputs[input].name;
+  require(site, shape.rank() == 1, "input {}: expected a vector, found shape {}", name, shape.str());
+  if (shape[0] < 0)
+    throw UnsupportedError(
+        "{} ({}): the length of input {}, and so the number of dimensions, depends on data", site.name,
+        site.schema->name, name);
+  require(site, shape[0] <= Shape::kMaxRank, "input {}: {} dimensions, at most {} are handled", name,
+          shape[0], Shape::kMaxRank);
+  return static_cast<int>(shape[0]);
+}
+
+Shape unknown_shape(int rank) {
+  Shape shape;
+  for (int axis = 0; axis < rank; ++axis) shape.push_back(Shape::kUnknownDim);
+  return shape;
 }
 
 int checked_axis(const OpSite& site, int64_t axis, int rank) {

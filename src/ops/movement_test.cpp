@@ -34,7 +34,6 @@ TEST(Reshape, FollowsTheRulesOfZeroAndMinusOne) {
   EXPECT_THROW(reshaped({2, 3}, {7}), InputError);
   EXPECT_THROW(reshaped({2, 3}, {-1, -1}), InputError);
   EXPECT_THROW(reshaped({2, 3}, {2, 3, 0}), InputError);
-  EXPECT_THROW(OpRun(op("Reshape")).type(DType::f32, {2}).type(DType::i64, {1}).site(), UnsupportedError);
 }
 
 TEST(Reshape, CarriesSymbols) {
@@ -172,6 +171,40 @@ TEST(Expand, RepeatsToAShape) {
   const Tensor y = run.reference()[0];
   EXPECT_EQ(y.shape(), (Shape{2, 2, 2}));
   EXPECT_EQ(floats(y), (std::vector<float>{1, 1, 2, 2, 1, 1, 2, 2}));
+}
+
+TEST(ShapeRules, WaitForValuesThatAreNotKnownYet) {
+  const auto shape_of = [](OpRun& run) { return run.site().outputs[0].shape; };
+  const int64_t unknown = Shape::kUnknownDim;
+  OpRun reshape(op("Reshape"));
+  EXPECT_EQ(shape_of(reshape.type(DType::f32, {2, 6}).type(DType::i64, {3})), unknown_shape(3));
+  OpRun expand(op("Expand"));
+  EXPECT_EQ(shape_of(expand.type(DType::f32, {4, 1}).type(DType::i64, {1})), (Shape{4, unknown}));
+  OpRun slice(op("Slice"));
+  slice.type(DType::f32, {4, 5}).type(DType::i64, {1}).type(DType::i64, {1}).ints({1});
+  EXPECT_EQ(shape_of(slice), (Shape{4, unknown}));
+  OpRun squeeze(op("Squeeze"));
+  EXPECT_EQ(shape_of(squeeze.type(DType::f32, {4, 1, 1}).type(DType::i64, {2})), (Shape{unknown}));
+  OpRun range(op("Range"));
+  EXPECT_EQ(shape_of(range.type(DType::i64, {}).type(DType::i64, {}).type(DType::i64, {})), (Shape{unknown}));
+  OpRun rank(op("Reshape"));
+  EXPECT_THROW(rank.type(DType::f32, {2}).type(DType::i64, {unknown}).site(), UnsupportedError);
+
+  OpRun known(op("Reshape"));
+  known.input(count_to({2, 6})).input(Tensor::from<int64_t>({2}, {4, -1}));
+  EXPECT_EQ(shape_of(known), (Shape{4, 3}));
+}
+
+TEST(ShapeAndSize, CountWhatIsThere) {
+  auto shape = [](Attributes attributes) {
+    return values<int64_t>(
+        OpRun(op("Shape"), std::move(attributes)).input(count_to({2, 3, 4})).reference()[0]);
+  };
+  EXPECT_EQ(shape({}), (std::vector<int64_t>{2, 3, 4}));
+  EXPECT_EQ(shape({{"start", int64_t{-2}}, {"end", int64_t{9}}}), (std::vector<int64_t>{3, 4}));
+  EXPECT_EQ(shape({{"start", int64_t{2}}, {"end", int64_t{1}}}), std::vector<int64_t>{});
+  EXPECT_EQ(values<int64_t>(OpRun(op("Size")).input(count_to({2, 3, 4})).reference()[0]),
+            std::vector<int64_t>{24});
 }
 
 }  // namespace

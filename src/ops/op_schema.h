@@ -34,7 +34,8 @@ struct SiteInput {
   ValueType type;
   const Constant* constant = nullptr;  ///< set when the value is a constant
   const Encoding* encoding = nullptr;  ///< the constant's encoding, or the activation encoding on this use
-  Storage storage = {};                     ///< how an activation lies in memory
+  Storage storage = {};                ///< how an activation lies in memory
+  const TensorView* known = nullptr;   ///< the value of what is no constant, where it is at hand already
 };
 
 struct OpSchema;
@@ -94,8 +95,11 @@ struct OpSchema {
   std::vector<InputSpec> inputs;
   bool variadic_inputs = false;  ///< the last input may repeat
   std::vector<std::string_view> outputs;
-  /// Output types from input types and attributes. Throws InputError naming site.name for types or shapes
-  /// that do not fit.
+  /// How many of the last outputs a node has only where somebody asks for them. References and kernels are
+  /// handed the first ones then.
+  size_t optional_outputs = 0;
+  /// Types of all outputs, optional ones too, from input types, attributes and the values that steer the
+  /// shape (known_value()). Throws InputError naming site.name for types or shapes that do not fit.
   std::vector<ValueType> (*infer)(const OpSite& site) = nullptr;
   Cost (*cost)(const OpSite& site) = nullptr;
   /// Plain scalar implementation. Honours encodings on the site: what it computes is what kernels must
@@ -104,6 +108,8 @@ struct OpSchema {
                     std::span<const MutableTensorView> outputs) = nullptr;
   /// Whether outputs[0] has the bytes of inputs[0] under another shape (Reshape); see OpSite::is_alias().
   bool alias = false;
+  /// Whether the outputs say nothing but the shape of the inputs (Shape), so they are known as soon as it is.
+  bool of_shapes = false;
 };
 
 /// Runs the reference on values of any storage: inputs are made plain, outputs rounded to their storage. That

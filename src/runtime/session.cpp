@@ -31,7 +31,8 @@ struct Session::Binding {
   std::vector<ValueType> types;  // by value, concrete
   std::vector<ValueId> root;     // by value
   std::vector<size_t> offsets;   // by value; of roots in the arena
-  std::vector<OpSite> sites;     // by node
+  std::vector<OpSite> sites;     // by node; may point into `known`
+  std::vector<Tensor> known;     // by value
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
   size_t arena_bytes = 0;
@@ -119,6 +120,7 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   ValueLayout layout = lay_out_values(graph, concrete);
   b.types = std::move(concrete.types);
   b.sites = std::move(concrete.sites);
+  b.known = std::move(concrete.known);
   b.root = std::move(layout.root);
   b.offsets = std::move(layout.offsets);
   for (size_t n = 0; n < b.sites.size(); ++n)

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
+#include "base/proto_reader.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/vocabulary.h"
 
@@ -12,85 +12,17 @@ namespace halftone {
 
 namespace {
 
-enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
-
-/// Walks over the fields of one protobuf message.
-class Fields {
- public:
-  Fields(std::string_view bytes, const std::string& source) : rest_(bytes), source_(source) {}
-
-  /// Moves to the next field; false at the end.
-  bool next() {
-    if (rest_.empty()) return false;
-    uint64_t key = varint();
-    number_ = key >> 3;
-    type_ = static_cast<int>(key & 7);
-    if (type_ == kVarint) {
-      value_ = varint();
-    } else if (type_ == kBytes) {
-      bytes_ = take(varint());
-    } else if (type_ == kFixed32 || type_ == kFixed64) {
-      bytes_ = take(type_ == kFixed32 ? 4 : 8);
-    } else {
-      throw InputError("{}: not a SentencePiece model: wire type {} in its protobuf", source_, type_);
-    }
-    return true;
-  }
-
-  uint64_t number() const { return number_; }
-  uint64_t varint_value() const { return expect(kVarint), value_; }
-  bool flag() const { return varint_value() != 0; }
-  std::string_view bytes() const { return expect(kBytes), bytes_; }
-  float number32() const {
-    expect(kFixed32);
-    float value;
-    std::memcpy(&value, bytes_.data(), 4);
-    return value;
-  }
-
- private:
-  void expect(int type) const {
-    if (type_ != type)
-      throw InputError("{}: not a SentencePiece model: field {} has wire type {}, expected {}", source_,
-                       number_, type_, type);
-  }
-  uint64_t varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      auto byte = static_cast<unsigned char>(take(1)[0]);
-      value |= static_cast<uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return value;
-    }
-    throw InputError("{}: not a SentencePiece model: a varint of more than 10 bytes", source_);
-  }
-  std::string_view take(uint64_t count) {
-    if (count > rest_.size())
-      throw InputError("{}: truncated SentencePiece model: {} bytes wanted, {} left", source_, count,
-                       rest_.size());
-    std::string_view part = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return part;
-  }
-
-  std::string_view rest_;
-  const std::string& source_;
-  uint64_t number_ = 0;
-  int type_ = 0;
-  uint64_t value_ = 0;
-  std::string_view bytes_;
-};
-
-SentencePieceProto::Piece parse_piece(std::string_view bytes, size_t id, const std::string& source) {
+SentencePieceProto::Piece parse_piece(ProtoReader field, size_t id, const std::string& source) {
   constexpr size_t kMaxPieceBytes = 4096;
   constexpr float kMaxScore = 1e9f;
   SentencePieceProto::Piece piece;
-  for (Fields field(bytes, source); field.next();) {
+  while (field.next()) {
     if (field.number() == 1) {
       piece.text = field.bytes();
     } else if (field.number() == 2) {
       piece.score = field.number32();
     } else if (field.number() == 3) {
-      uint64_t type = field.varint_value();
+      uint64_t type = field.varint();
       if (type < 1 || type > 6)
         throw InputError("{}: piece {} has type {}, expected 1 to 6", source, id, type);
       piece.type = static_cast<SentencePieceProto::Type>(type);
@@ -106,11 +38,11 @@ SentencePieceProto::Piece parse_piece(std::string_view bytes, size_t id, const s
   return piece;
 }
 
-void parse_trainer(std::string_view bytes, const std::string& source, SentencePieceProto& proto) {
-  for (Fields field(bytes, source); field.next();) {
+void parse_trainer(ProtoReader field, const std::string& source, SentencePieceProto& proto) {
+  while (field.next()) {
     switch (field.number()) {
       case 3: {
-        uint64_t type = field.varint_value();
+        uint64_t type = field.varint();
         if (type < 1 || type > 4) throw InputError("{}: model type {}, expected 1 to 4", source, type);
         proto.model = static_cast<SentencePieceProto::Model>(type);
         break;
@@ -136,8 +68,8 @@ void parse_trainer(std::string_view bytes, const std::string& source, SentencePi
   }
 }
 
-void parse_normalizer(std::string_view bytes, const std::string& source, SentencePieceProto& proto) {
-  for (Fields field(bytes, source); field.next();) {
+void parse_normalizer(ProtoReader field, SentencePieceProto& proto) {
+  while (field.next()) {
     switch (field.number()) {
       case 2:
         proto.charsmap = field.bytes();
@@ -174,42 +106,27 @@ void check_pieces(const SentencePieceProto& proto, const std::string& source) {
     if (!bytes[byte]) throw InputError("{}: byte fallback without the piece <0x{:02X}>", source, byte);
 }
 
-void put_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
-void put_number(std::string& out, uint64_t field, uint64_t value) {
-  put_varint(out, field << 3 | kVarint);
-  put_varint(out, value);
-}
-
-void put_bytes(std::string& out, uint64_t field, std::string_view bytes) {
-  put_varint(out, field << 3 | kBytes);
-  put_varint(out, bytes.size());
-  out += bytes;
-}
-
 }  // namespace
 
 SentencePieceProto parse_sentencepiece_proto(std::string_view bytes, const std::string& source) {
   SentencePieceProto proto;
-  for (Fields field(bytes, source); field.next();) {
+  const std::string where = source + ": not a SentencePiece model";
+  for (ProtoReader field(bytes, where); field.next();) {
     switch (field.number()) {
       case 1:
         if (proto.pieces.size() == static_cast<size_t>(kMaxVocabulary))
           throw InputError("{}: more than {} pieces", source, kMaxVocabulary);
-        proto.pieces.push_back(parse_piece(field.bytes(), proto.pieces.size(), source));
+        proto.pieces.push_back(parse_piece(field.message(), proto.pieces.size(), source));
         break;
       case 2:
-        parse_trainer(field.bytes(), source, proto);
+        parse_trainer(field.message(), source, proto);
         break;
       case 3:
-        parse_normalizer(field.bytes(), source, proto);
+        parse_normalizer(field.message(), proto);
         break;
       case 5: {
         SentencePieceProto denormalizer;
-        parse_normalizer(field.bytes(), source, denormalizer);
+        parse_normalizer(field.message(), denormalizer);
         proto.has_denormalizer = !denormalizer.charsmap.empty();
         break;
       }
@@ -226,21 +143,20 @@ std::string serialize(const SentencePieceProto& proto) {
   std::string out;
   for (const auto& piece : proto.pieces) {
     std::string message;
-    put_bytes(message, 1, piece.text);
-    put_varint(message, 2 << 3 | kFixed32);
-    message.append(reinterpret_cast<const char*>(&piece.score), 4);
-    put_number(message, 3, static_cast<uint64_t>(piece.type));
-    put_bytes(out, 1, message);
+    put_proto_bytes(message, 1, piece.text);
+    put_proto_float(message, 2, piece.score);
+    put_proto_varint(message, 3, static_cast<uint64_t>(piece.type));
+    put_proto_bytes(out, 1, message);
   }
   std::string trainer;
-  put_number(trainer, 3, static_cast<uint64_t>(proto.model));
-  put_number(trainer, 24, proto.space_is_suffix);
-  put_number(trainer, 35, proto.byte_fallback);
-  put_bytes(out, 2, trainer);
+  put_proto_varint(trainer, 3, static_cast<uint64_t>(proto.model));
+  put_proto_varint(trainer, 24, proto.space_is_suffix);
+  put_proto_varint(trainer, 35, proto.byte_fallback);
+  put_proto_bytes(out, 2, trainer);
   std::string normalizer;
   for (uint64_t field : {3, 4, 5})
-    put_number(normalizer, field, false);  // dummy prefix, extra spaces, escaping
-  put_bytes(out, 3, normalizer);
+    put_proto_varint(normalizer, field, false);  // dummy prefix, extra spaces, escaping
+  put_proto_bytes(out, 3, normalizer);
   return out;
 }
 

@@ -63,14 +63,25 @@ void split_gradient(GradientScope& s) {
   s.give(0, s.op("Concat", pieces, {{"axis", int64_t{axis}}}));
 }
 
+namespace {
+
+/// The integers of an input; nothing where it is absent.
+std::optional<std::vector<int64_t>> ints_of(GradientScope& s, const OpSite& site, size_t input) {
+  auto ints = known_ints(site, input);
+  if (!ints && site.has_input(input)) s.refuse("by integers that are computed at run time");
+  return ints;
+}
+
+}  // namespace
+
 /// Zeros around the gradient, one axis after the other. Steps other than 1 are refused.
 void slice_gradient(GradientScope& s) {
   const OpSite site = s.site();
-  const std::vector<int64_t> starts = *constant_ints(site, 1), ends = *constant_ints(site, 2);
+  const std::vector<int64_t> starts = *ints_of(s, site, 1), ends = *ints_of(s, site, 2);
   std::vector<int64_t> in_order(starts.size());
   for (size_t i = 0; i < in_order.size(); ++i) in_order[i] = static_cast<int64_t>(i);
-  const std::vector<int64_t> axes = constant_ints(site, 3).value_or(in_order);
-  for (int64_t step : constant_ints(site, 4).value_or(std::vector<int64_t>(starts.size(), 1)))
+  const std::vector<int64_t> axes = ints_of(s, site, 3).value_or(in_order);
+  for (int64_t step : ints_of(s, site, 4).value_or(std::vector<int64_t>(starts.size(), 1)))
     if (step != 1) s.refuse("with a step other than 1");
 
   const Shape whole = s.shape(s.input(0));
@@ -107,7 +118,7 @@ namespace {
 ValueId with_kept_axes(GradientScope& s) {
   const Shape x = s.shape(s.input(0));
   const OpSite site = s.site();
-  const std::vector<int64_t> axes = constant_ints(site, 1).value_or(std::vector<int64_t>{});
+  const std::vector<int64_t> axes = ints_of(s, site, 1).value_or(std::vector<int64_t>{});
   Shape kept = x;
   for (int axis = 0; axis < x.rank(); ++axis)
     if (axes.empty()) kept[axis] = 1;

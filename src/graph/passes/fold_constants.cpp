@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "graph/evaluate.h"
 #include "graph/passes/pass.h"
 
 namespace halftone {
@@ -9,13 +10,17 @@ namespace {
 /// broadcast table, say).
 constexpr int64_t kLargestFold = int64_t{1} << 24;
 
-bool foldable(const Graph& graph, const Node& node) {
+bool is_input_at_hand(const Graph& graph, const Node& node, ValueId input) {
+  if (input == kNoValue) return true;
+  const Value& value = graph.value(input);
+  if (node.schema->of_shapes) return value.type.shape.is_concrete();
+  return value.constant && !value.constant->encoding();
+}
+
+bool is_foldable(const Graph& graph, const Node& node) {
   if (node.inputs.empty()) return false;
-  for (ValueId input : node.inputs) {
-    if (input == kNoValue) continue;
-    const Value& value = graph.value(input);
-    if (!value.constant || value.constant->encoding()) return false;
-  }
+  for (ValueId input : node.inputs)
+    if (!is_input_at_hand(graph, node, input)) return false;
   return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
     auto elements = graph.value(output).type.shape.checked_elements();
     return elements && *elements <= kLargestFold && graph.value(output).type.dtype != DType::state;
@@ -23,34 +28,32 @@ bool foldable(const Graph& graph, const Node& node) {
 }
 
 void fold(Graph& graph, const Node& node) {
-  const OpSite site = graph.site(node);
-  std::vector<Tensor> inputs, outputs;
-  std::vector<Operand> operands;
-  for (ValueId input : node.inputs) {
-    inputs.push_back(input == kNoValue ? Tensor() : graph.value(input).constant->load());
-    operands.push_back({inputs.back().view(), nullptr, nullptr, input != kNoValue});
-  }
-  std::vector<MutableTensorView> views;
-  for (const ValueType& type : site.outputs) {
-    outputs.push_back(Tensor::allocate(type.dtype, type.shape));
-    views.push_back(outputs.back().mutable_view());
-  }
-  if (node.schema->alias)
-    outputs[0] = inputs[0].reshaped(site.outputs[0].shape);
-  else
-    node.schema->reference(site, operands, views);
+  std::vector<Tensor> inputs;
+  for (ValueId input : node.inputs)
+    inputs.push_back(input == kNoValue || node.schema->of_shapes ? Tensor()
+                                                                 : graph.value(input).constant->load());
+  const std::vector<Tensor> outputs = evaluate(graph.site(node), inputs);
   for (size_t i = 0; i < outputs.size(); ++i) graph.value(node.outputs[i]).constant = Constant(outputs[i]);
+}
+
+/// Values that became constants tell shape rules more than they knew.
+void refine_types(Graph& graph, const Node& node) {
+  const std::vector<ValueType> types = node.schema->infer(graph.site(node));
+  for (size_t i = 0; i < node.outputs.size(); ++i) graph.value(node.outputs[i]).type = types[i];
 }
 
 }  // namespace
 
-/// Replaces nodes whose inputs are all plain constants by their results.
+/// Replaces nodes whose inputs are all plain constants, and those that ask for shapes that are known, by
+/// their results.
 int fold_constants(Graph& graph) {
   int changes = 0;
   std::vector<bool> gone(graph.nodes().size(), false);
   for (size_t n = 0; n < gone.size(); ++n) {
-    if (!foldable(graph, graph.nodes()[n])) continue;
-    fold(graph, graph.nodes()[n]);
+    const Node& node = graph.nodes()[n];
+    if (changes > 0) refine_types(graph, node);
+    if (!is_foldable(graph, node)) continue;
+    fold(graph, node);
     gone[n] = true;
     ++changes;
   }

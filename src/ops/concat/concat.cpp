@@ -19,13 +19,14 @@ std::vector<ValueType> infer(const OpSite& site) {
   const int axis = axis_of(site);
   for (size_t i = 1; i < site.inputs.size(); ++i) {
     const ValueType& next = site.inputs[i].type;
-    Shape others = next.shape;
-    require(site, next.dtype == out.dtype && others.rank() == out.shape.rank(),
-            "input {}: {} {} beside {} {}", i, dtype_name(next.dtype), others.str(), dtype_name(out.dtype),
-            out.shape.str());
-    others[axis] = out.shape[axis];
-    require(site, others == out.shape, "input {}: {} beside {} along axis {}", i, next.shape.str(),
-            out.shape.str(), axis);
+    require(site, next.dtype == out.dtype && next.shape.rank() == out.shape.rank(),
+            "input {}: {} {} beside {} {}", i, dtype_name(next.dtype), next.shape.str(),
+            dtype_name(out.dtype), out.shape.str());
+    for (int a = 0; a < out.shape.rank(); ++a) {
+      require(site, a == axis || dims_agree(next.shape[a], out.shape[a]),
+              "input {}: {} beside {} along axis {}", i, next.shape.str(), out.shape.str(), axis);
+      if (a != axis && out.shape[a] == Shape::kUnknownDim) out.shape[a] = next.shape[a];
+    }
     if (out.shape[axis] < 0 || next.shape[axis] < 0) {
       out.shape[axis] = Shape::kUnknownDim;
     } else {

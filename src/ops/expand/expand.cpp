@@ -7,10 +7,12 @@ namespace halftone {
 namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
-  const auto asked = constant_ints(site, 1);
-  require(site, asked.has_value(), "input shape is missing");
-  for (int64_t dim : *asked) require(site, dim >= 0, "shape: {} is no size", dim);
-  return {{site.inputs[0].type.dtype, broadcast_shapes(site, site.input_shape(0), Shape(*asked))}};
+  require(site, site.has_input(1), "input shape is missing");
+  const auto asked = known_ints(site, 1);
+  if (asked)
+    for (int64_t dim : *asked) require(site, dim >= 0, "shape: {} is no size", dim);
+  const Shape shape = asked ? Shape(*asked) : unknown_shape(known_length(site, 1));
+  return {{site.inputs[0].type.dtype, broadcast_shapes(site, site.input_shape(0), shape)}};
 }
 
 void reference(const OpSite&, std::span<const Operand> inputs, std::span<const MutableTensorView> outputs) {

@@ -4,7 +4,7 @@
 
 namespace halftone {
 
-/// ONNX Expand (13): the input repeated to the shape that it and the constant shape broadcast to.
+/// ONNX Expand (13): the input repeated to the shape that it and `shape` broadcast to.
 const OpSchema& expand_schema();
 
 }  // namespace halftone

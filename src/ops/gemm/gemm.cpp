@@ -14,10 +14,6 @@ bool is_transposed(const OpSite& site, std::string_view attribute) {
   return site.attributes->get_int(attribute, 0) != 0;
 }
 
-bool dims_agree(int64_t a, int64_t b) {
-  return a == b || a < 0 || b < 0;
-}
-
 void check_activation_encoding(const OpSite& site) {
   const SiteInput& a = site.inputs[0];
   if (a.constant || !a.encoding) return;

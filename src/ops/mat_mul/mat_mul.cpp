@@ -30,7 +30,8 @@ Extent extent_of(const OpSite& site) {
   e.m = e.a[e.a.rank() - 2];
   e.k = e.a.back();
   e.n = e.b.back();
-  require(site, e.k == e.b[e.b.rank() - 2], "shapes {} and {}: the inner sizes differ", e.a.str(), e.b.str());
+  require(site, dims_agree(e.k, e.b[e.b.rank() - 2]), "shapes {} and {}: the inner sizes differ", e.a.str(),
+          e.b.str());
   e.batch = broadcast_shapes(site, leading(e.a), leading(e.b));
   return e;
 }

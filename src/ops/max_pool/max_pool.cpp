@@ -74,6 +74,7 @@ const OpSchema& max_pool_schema() {
                                   .domain = "",
                                   .inputs = {{"X"}},
                                   .outputs = {"Y", "Indices"},
+                                  .optional_outputs = 1,
                                   .infer = infer,
                                   .cost = cost,
                                   .reference = reference};

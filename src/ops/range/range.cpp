@@ -1,23 +1,21 @@
 #include "ops/range/range.h"
 
 #include "ops/elementwise.h"
+#include "ops/movement.h"
 
 namespace halftone {
 namespace {
 
-/// A constant scalar as a double (exact up to 2^53, which a length never reaches).
-double scalar(const OpSite& site, size_t input) {
-  const Constant* constant = site.inputs[input].constant;
-  const std::string_view name = site.schema->inputs[input].name;
-  if (!constant)
-    throw UnsupportedError("{} (Range): {} is computed at run time; only constants are handled", site.name,
-                           name);
-  require(site, constant->shape() == Shape{} || constant->shape() == Shape{1},
-          "{}: expected a scalar, found {}", name, constant->shape().str());
-  const Tensor tensor = constant->load();
+/// A scalar as a double (exact up to 2^53, which a length never reaches), if it is known.
+std::optional<double> scalar(const OpSite& site, size_t input) {
+  const Shape& shape = site.input_shape(input);
+  require(site, shape == Shape{} || (shape.rank() == 1 && dims_agree(shape[0], 1)),
+          "{}: expected a scalar, found {}", site.schema->inputs[input].name, shape.str());
+  const auto tensor = known_value(site, input);
+  if (!tensor) return std::nullopt;
   double value = 0;
-  visit_number(tensor.dtype(),
-               [&](auto zero) { value = static_cast<double>(widen(tensor.span<decltype(zero)>()[0])); });
+  visit_number(tensor->dtype(),
+               [&](auto zero) { value = static_cast<double>(widen(tensor->span<decltype(zero)>()[0])); });
   return value;
 }
 
@@ -25,9 +23,10 @@ std::vector<ValueType> infer(const OpSite& site) {
   const DType type = site.inputs[0].type.dtype;
   for (const SiteInput& input : site.inputs)
     require(site, input.type.dtype == type, "start, limit and delta have different types");
-  const double delta = scalar(site, 2);
-  require(site, delta != 0, "delta is 0");
-  const double length = std::ceil((scalar(site, 1) - scalar(site, 0)) / delta);
+  const auto start = scalar(site, 0), limit = scalar(site, 1), delta = scalar(site, 2);
+  require(site, !delta || *delta != 0, "delta is 0");
+  if (!start || !limit || !delta) return {{type, Shape{Shape::kUnknownDim}}};
+  const double length = std::ceil((*limit - *start) / *delta);
   require(site, length < 0x1p31, "a range of {} elements", length);
   return {{type, Shape{length > 0 ? static_cast<int64_t>(length) : 0}}};
 }

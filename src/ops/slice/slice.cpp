@@ -14,12 +14,15 @@ struct Cut {
   int64_t start, end, step;
 };
 
-std::vector<Cut> cuts_of(const OpSite& site) {
-  const auto starts = constant_ints(site, 1);
-  const auto ends = constant_ints(site, 2);
-  const auto axes = constant_ints(site, 3);
-  const auto steps = constant_ints(site, 4);
-  require(site, starts && ends && starts->size() == ends->size(), "starts and ends differ in length");
+/// Nothing while one of the inputs that say where to cut is unknown.
+std::optional<std::vector<Cut>> cuts_of(const OpSite& site) {
+  const auto starts = known_ints(site, 1);
+  const auto ends = known_ints(site, 2);
+  const auto axes = known_ints(site, 3);
+  const auto steps = known_ints(site, 4);
+  require(site, site.has_input(1) && site.has_input(2), "starts or ends is missing");
+  if (!starts || !ends || (!axes && site.has_input(3)) || (!steps && site.has_input(4))) return std::nullopt;
+  require(site, starts->size() == ends->size(), "starts and ends differ in length");
   require(site, !axes || axes->size() == starts->size(), "axes has {} entries, starts {}", axes->size(),
           starts->size());
   require(site, !steps || steps->size() == starts->size(), "steps has {} entries, starts {}", steps->size(),
@@ -52,9 +55,27 @@ Run run_of(const Cut& cut, int64_t size) {
   return {start, start > end ? (start - end - 1) / -cut.step + 1 : 0};
 }
 
+/// The axes cut are of unknown size; which those are is often known when where to cut is not.
+Shape shape_of_unknown_cuts(const OpSite& site) {
+  Shape shape = site.input_shape(0);
+  const auto axes = known_ints(site, 3);
+  const bool named = site.has_input(3);
+  const int64_t leading = site.input_shape(1).rank() == 1 ? site.input_shape(1)[0] : Shape::kUnknownDim;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const bool kept =
+        named ? axes && std::none_of(axes->begin(), axes->end(),
+                                     [&](int64_t a) { return a == axis || a + shape.rank() == axis; })
+              : leading >= 0 && axis >= leading;
+    if (!kept) shape[axis] = Shape::kUnknownDim;
+  }
+  return shape;
+}
+
 std::vector<ValueType> infer(const OpSite& site) {
   ValueType out = site.inputs[0].type;
-  for (const Cut& cut : cuts_of(site)) {
+  const auto cuts = cuts_of(site);
+  if (!cuts) return {{out.dtype, shape_of_unknown_cuts(site)}};
+  for (const Cut& cut : *cuts) {
     const int64_t size = out.shape[cut.axis];
     const bool whole = cut.start == 0 && cut.end >= std::numeric_limits<int32_t>::max() && cut.step == 1;
     if (size >= 0)
@@ -70,7 +91,8 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   const Tensor from = plain(inputs[0]);
   Strides strides = row_major_strides(from.shape());
   int64_t first = 0;
-  for (const Cut& cut : cuts_of(site)) {
+  const auto cuts = cuts_of(site);
+  for (const Cut& cut : *cuts) {
     const Run run = run_of(cut, from.shape()[cut.axis]);
     int64_t& stride = strides[static_cast<size_t>(cut.axis)];
     if (run.count == 0) return;
@@ -102,7 +124,8 @@ std::vector<SliceAxis> slice_axes(const OpSite& site) {
   const Shape& shape = site.input_shape(0);
   std::vector<SliceAxis> axes;
   for (int64_t size : shape) axes.push_back({0, 1, size});
-  for (const Cut& cut : cuts_of(site)) {
+  const auto cuts = cuts_of(site);
+  for (const Cut& cut : *cuts) {
     const Run run = run_of(cut, shape[cut.axis]);
     axes[static_cast<size_t>(cut.axis)] = {run.start, cut.step, run.count};
   }

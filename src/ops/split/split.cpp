@@ -1,6 +1,7 @@
 #include "ops/split/split.h"
 
 #include <cstring>
+#include <limits>
 
 #include "base/checked.h"
 #include "ops/elementwise.h"
@@ -9,18 +10,26 @@
 namespace halftone {
 namespace {
 
+/// Sizes of the pieces of an axis of `size`; Shape::kUnknownDim for what is not known yet.
 std::vector<int64_t> sizes_of(const OpSite& site, int64_t size) {
-  if (auto sizes = constant_ints(site, 1)) {
-    int64_t left = size;
+  if (site.has_input(1)) {
+    const auto sizes = known_ints(site, 1);
+    const int64_t length = site.input_shape(1).rank() == 1 ? site.input_shape(1)[0] : Shape::kUnknownDim;
+    if (!sizes && length < 0)
+      throw UnsupportedError("{} (Split): the number of pieces depends on data", site.name);
+    if (!sizes) return std::vector<int64_t>(static_cast<size_t>(length), Shape::kUnknownDim);
+    int64_t left = size < 0 ? std::numeric_limits<int64_t>::max() : size;
     for (int64_t piece : *sizes) {
       require(site, piece >= 0 && piece <= left, "split: pieces do not add up to {}", size);
       left -= piece;
     }
-    require(site, left == 0, "split: pieces do not add up to {}", size);
+    require(site, left == 0 || size < 0, "split: pieces do not add up to {}", size);
     return *sizes;
   }
   const int64_t count = site.attributes->get_int("num_outputs", 0);
-  require(site, count > 0 && count <= size, "attribute num_outputs: found {} for a size of {}", count, size);
+  constexpr int64_t kMostPieces = 1 << 16;
+  require(site, count > 0 && count <= kMostPieces, "attribute num_outputs: found {}", count);
+  if (size < 0) return std::vector<int64_t>(static_cast<size_t>(count), Shape::kUnknownDim);
   const int64_t piece = ceil_div(size, count);
   require(site, piece * (count - 1) <= size, "{} does not make {} pieces", size, count);
   std::vector<int64_t> sizes(static_cast<size_t>(count), piece);
@@ -31,8 +40,6 @@ std::vector<int64_t> sizes_of(const OpSite& site, int64_t size) {
 std::vector<ValueType> infer(const OpSite& site) {
   const Shape& shape = site.input_shape(0);
   const int axis = axis_attribute(site, "axis", 0, shape.rank());
-  if (shape[axis] < 0)
-    throw UnsupportedError("{} (Split): axis {} of {} has no fixed size", site.name, axis, shape.str());
   std::vector<ValueType> outputs;
   for (int64_t size : sizes_of(site, shape[axis])) {
     outputs.push_back(site.inputs[0].type);

@@ -9,7 +9,13 @@ namespace {
 std::vector<ValueType> infer(const OpSite& site) {
   const Shape& shape = site.input_shape(0);
   std::vector<bool> gone(static_cast<size_t>(shape.rank()));
-  if (const auto axes = constant_ints(site, 1)) {
+  const auto axes = known_ints(site, 1);
+  if (site.has_input(1) && !axes) {
+    const int rank = shape.rank() - known_length(site, 1);
+    require(site, rank >= 0, "axes has more entries than {} has dimensions", shape.str());
+    return {{site.inputs[0].type.dtype, unknown_shape(rank)}};
+  }
+  if (axes) {
     for (int64_t given : *axes) {
       const int axis = checked_axis(site, given, shape.rank());
       require(site, shape[axis] == 1 || shape[axis] == Shape::kUnknownDim, "axis {} of {} is not of size 1",

@@ -8,8 +8,9 @@ namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
   const Shape& shape = site.input_shape(0);
-  const auto axes = constant_ints(site, 1);
-  require(site, axes.has_value(), "input axes is missing");
+  require(site, site.has_input(1), "input axes is missing");
+  const auto axes = known_ints(site, 1);
+  if (!axes) return {{site.inputs[0].type.dtype, unknown_shape(shape.rank() + known_length(site, 1))}};
   require(site, axes->size() <= Shape::kMaxRank, "axes: {} entries", axes->size());
   const int rank = shape.rank() + static_cast<int>(axes->size());
   std::vector<bool> fresh(static_cast<size_t>(rank));

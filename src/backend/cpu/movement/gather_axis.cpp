@@ -14,7 +14,7 @@ Refusal supports(const OpSite& site) {
   if (site.inputs[0].type.dtype != site.outputs[0].dtype) return "the type changes";
   const int rank = site.input_shape(0).rank();
   const int64_t size = site.input_shape(0)[axis_attribute(site, "axis", 0, rank)];
-  const std::vector<int64_t> indices = *constant_ints(site, 1);
+  const std::vector<int64_t> indices = *known_ints(site, 1);
   for (int64_t index : indices)
     if (index < -size || index >= size) return fmt::format("index {} of {}", index, size);
   return unlike_storage_refusal(site, 1);
@@ -26,7 +26,7 @@ class GatherAxis : public PreparedKernel {
   explicit GatherAxis(const OpSite& site) {
     const int rank = site.input_shape(0).rank();
     axis_ = axis_attribute(site, "axis", 0, rank);
-    const std::vector<int64_t> indices = *constant_ints(site, 1);
+    const std::vector<int64_t> indices = *known_ints(site, 1);
     for (int64_t index : indices) indices_.push_back(index < 0 ? index + site.input_shape(0)[axis_] : index);
   }
 

@@ -12,6 +12,9 @@ namespace {
 
 Refusal supports(const OpSite& site) {
   if (site.inputs[0].constant) return "the input is a constant";
+  for (size_t i = 1; i < site.inputs.size(); ++i)
+    if (site.has_input(i) && !site.inputs[i].constant)
+      return fmt::format("{} are computed", site.schema->inputs[i].name);
   if (!site.input_shape(0).is_concrete()) return "the shape " + site.input_shape(0).str() + " is not fixed";
   for (size_t i = 1; i < site.inputs.size(); ++i)
     if (site.has_input(i) && !site.inputs[i].constant)
