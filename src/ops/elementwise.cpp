@@ -21,6 +21,19 @@ Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b) {
   return out;
 }
 
+bool shapes_agree(const Shape& a, const Shape& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), dims_agree);
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  if (from.rank() > to.rank()) return false;
+  for (int axis = 1; axis <= from.rank(); ++axis) {
+    const int64_t dim = from[from.rank() - axis];
+    if (dim != 1 && !dims_agree(dim, to[to.rank() - axis])) return false;
+  }
+  return true;
+}
+
 std::vector<ValueType> infer_float_map(const OpSite& site) {
   require(site, is_float(site.inputs[0].type.dtype), "expected floating-point input, found {}",
           dtype_name(site.inputs[0].type.dtype));

@@ -13,6 +13,11 @@ namespace halftone {
 /// and with 1. InputError where they do not fit.
 Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b);
 
+/// Whether two shapes are of one rank and their dimensions agree as far as they are known.
+bool shapes_agree(const Shape& a, const Shape& b);
+/// Whether `from` broadcasts to `to` without widening it, as far as they are known.
+bool broadcasts_to(const Shape& from, const Shape& to);
+
 /// One floating input, one output of its type.
 std::vector<ValueType> infer_float_map(const OpSite& site);
 /// One input of any type, one output of the same.

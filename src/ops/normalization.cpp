@@ -11,13 +11,29 @@ int normalized_axis(const OpSite& site) {
   return axis_attribute(site, "axis", -1, x.shape.rank());
 }
 
+void require_f32_stash(const OpSite& site) {
+  if (site.attributes->get_int("stash_type", 1) != 1)
+    throw UnsupportedError("{} ({}): attribute stash_type: only 1 (f32) is handled", site.name,
+                           site.schema->name);
+}
+
 void require_broadcasts_to_first(const OpSite& site, size_t input) {
   const ValueType& type = site.inputs[input].type;
   require(site, is_float(type.dtype), "input {}: expected floating point, found {}",
           site.schema->inputs[input].name, dtype_name(type.dtype));
-  require(site, broadcast_shapes(site, site.input_shape(0), type.shape) == site.input_shape(0),
-          "input {}: shape {} is wider than {}", site.schema->inputs[input].name, type.shape.str(),
-          site.input_shape(0).str());
+  require(site, broadcasts_to(type.shape, site.input_shape(0)), "input {}: shape {} is wider than {}",
+          site.schema->inputs[input].name, type.shape.str(), site.input_shape(0).str());
+}
+
+RowStatistics standardize(std::span<float> row, float epsilon) {
+  double sum = 0, squares = 0;
+  for (float x : row) sum += x;
+  const double mean = sum / static_cast<double>(row.size());
+  for (float x : row) squares += (x - mean) * (x - mean);
+  const double variance = squares / static_cast<double>(row.size());
+  const float inverse = 1.0f / std::sqrt(static_cast<float>(variance) + epsilon);
+  for (float& x : row) x = static_cast<float>(x - mean) * inverse;
+  return {mean, inverse};
 }
 
 void for_each_row(const TensorView& from, const MutableTensorView& to, int axis,

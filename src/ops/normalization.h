@@ -9,8 +9,18 @@ namespace halftone {
 /// The attribute axis (-1) of a normalisation over inputs[0], whose type must be floating.
 int normalized_axis(const OpSite& site);
 
+/// UnsupportedError unless attribute stash_type is 1 (f32), as it is by default.
+void require_f32_stash(const OpSite& site);
+
 /// InputError unless inputs[input] broadcasts to inputs[0] without widening it.
 void require_broadcasts_to_first(const OpSite& site, size_t input);
+
+struct RowStatistics {
+  double mean;
+  float inverse_deviation;  ///< 1 / sqrt(variance + epsilon)
+};
+/// row = (row - mean) / sqrt(variance + epsilon), summed in double.
+RowStatistics standardize(std::span<float> row, float epsilon);
 
 /// Copies `from` to `to` a row at a time (all axes from `axis` on), each row passed through `change` as f32.
 void for_each_row(const TensorView& from, const MutableTensorView& to, int axis,

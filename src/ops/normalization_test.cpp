@@ -61,6 +61,35 @@ TEST(LayerNormalization, CentresAndScales) {
   EXPECT_NEAR(y[3], 1.5f / deviation + 5, 1e-6);
 }
 
+TEST(LayerNormalization, GivesItsStatisticsWhenAsked) {
+  OpRun run(op("LayerNormalization"), {{"axis", int64_t{1}}, {"epsilon", 0.0f}});
+  run.input(Tensor::from<float>({2, 1, 2}, {1, 3, 10, 10.5f})).input(Tensor::from<float>({2}, {1, 1}));
+  const auto outputs = run.reference();
+  ASSERT_EQ(outputs.size(), 3);
+  EXPECT_EQ(outputs[1].shape(), (Shape{2, 1, 1}));
+  EXPECT_EQ(floats(outputs[1]), (std::vector<float>{2, 10.25f}));
+  EXPECT_EQ(floats(outputs[2]), (std::vector<float>{1, 4}));
+}
+
+TEST(GroupNormalization, CentresEachGroupOfChannels) {
+  OpRun run(op("GroupNormalization"), {{"num_groups", int64_t{2}}, {"epsilon", 0.0f}});
+  run.input(Tensor::from<float>({1, 4, 1}, {1, 3, -4, 4}))
+      .input(Tensor::from<float>({4}, {1, 2, 3, 4}))
+      .input(Tensor::from<float>({4}, {0, 0, 1, 0}));
+  EXPECT_EQ(floats(run.reference()[0]), (std::vector<float>{-1, 2, -2, 4}));
+  OpRun misfit(op("GroupNormalization"), {{"num_groups", int64_t{3}}});
+  misfit.type(DType::f32, {1, 4, 1}).type(DType::f32, {4}).type(DType::f32, {4});
+  EXPECT_THROW(misfit.site(), InputError);
+}
+
+TEST(InstanceNormalization, IsAGroupAChannel) {
+  const Tensor x = random_tensor({2, 3, 4, 5}, 1);
+  const Tensor scale = random_tensor({3}, 2), bias = random_tensor({3}, 3);
+  OpRun instance(op("InstanceNormalization")), group(op("GroupNormalization"), {{"num_groups", int64_t{3}}});
+  for (OpRun* run : {&instance, &group}) run->input(x).input(scale).input(bias);
+  EXPECT_EQ(floats(instance.reference()[0]), floats(group.reference()[0]));
+}
+
 TEST(SkipRMSNormalization, IsAnAdditionAndANorm) {
   for (DType type : {DType::f32, DType::f16, DType::bf16}) {
     const Tensor x = as_type(random_tensor({5, 7}, 1), type);
@@ -87,6 +116,18 @@ TEST(Softmax, SumsToOneAlongAnAxis) {
   EXPECT_NEAR(y[2], 0.75f, 1e-6);
   EXPECT_EQ(y[1], 0.5f);
   EXPECT_EQ(y[3], 0.5f);
+}
+
+TEST(LogSoftmax, IsTheLogarithm) {
+  const Tensor x = random_tensor({3, 4, 5}, 1, 30);
+  OpRun soft(op("Softmax"), {{"axis", int64_t{1}}}), logarithm(op("LogSoftmax"), {{"axis", int64_t{1}}});
+  soft.input(x);
+  logarithm.input(x);
+  const auto weights = floats(soft.reference()[0]), logs = floats(logarithm.reference()[0]);
+  for (size_t i = 0; i < weights.size(); ++i) EXPECT_NEAR(std::exp(logs[i]), weights[i], 1e-6);
+  OpRun nothing(op("Softmax"));
+  nothing.input(Tensor::from<float>({2, 0}, {}));
+  EXPECT_EQ(nothing.reference()[0].shape(), (Shape{2, 0}));
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 namespace halftone {
 namespace {
 
-enum Input : size_t { kQ, kK, kV, kMask, kPastKey, kPastValue };
+enum Input : size_t { kQ, kK, kV, kMask, kPastKey, kPastValue, kValidKeys };
+enum Output : size_t { kY, kPresentKey, kPresentValue, kScores };
 
 struct Extents {
   HeadsExtent q, k, v;
@@ -31,11 +32,10 @@ int64_t total_length(const Extents& e) {
 
 void check_past(const OpSite& site, size_t input, const HeadsExtent& fresh, int64_t past) {
   const Shape expected{fresh.batch, fresh.heads, past, fresh.dim};
-  require(site,
-          site.input_shape(input) == expected && site.inputs[input].type.dtype == site.inputs[kQ].type.dtype,
+  const ValueType& type = site.inputs[input].type;
+  require(site, shapes_agree(type.shape, expected) && type.dtype == site.inputs[kQ].type.dtype,
           "{}: expected {} {}, found {} {}", site.schema->inputs[input].name,
-          dtype_name(site.inputs[kQ].type.dtype), expected.str(), dtype_name(site.inputs[input].type.dtype),
-          site.input_shape(input).str());
+          dtype_name(site.inputs[kQ].type.dtype), expected.str(), dtype_name(type.dtype), type.shape.str());
 }
 
 void check_mask(const OpSite& site, const Extents& e) {
@@ -49,8 +49,16 @@ void check_mask(const OpSite& site, const Extents& e) {
   Shape leading = mask.shape;
   leading[leading.rank() - 1] = 1;
   const Shape scores{e.q.batch, e.q.heads, e.q.length, 1};
-  require(site, broadcast_shapes(site, leading, scores) == scores, "attn_mask: {} does not broadcast to {}",
-          mask.shape.str(), scores.str());
+  require(site, broadcasts_to(leading, scores), "attn_mask: {} does not broadcast to {}", mask.shape.str(),
+          scores.str());
+}
+
+void check_valid_keys(const OpSite& site, const Extents& e) {
+  const ValueType& type = site.inputs[kValidKeys].type;
+  require(site, type.dtype == DType::i64 && shapes_agree(type.shape, Shape{e.q.batch}),
+          "nonpad_kv_seqlen: expected i64 [{}], found {} {}", e.q.batch, dtype_name(type.dtype),
+          type.shape.str());
+  require(site, !site.has_input(kPastKey), "nonpad_kv_seqlen and a past do not go together");
 }
 
 std::vector<ValueType> infer(const OpSite& site) {
@@ -66,27 +74,32 @@ std::vector<ValueType> infer(const OpSite& site) {
   require(site, site.attributes->get_int("window", 0) >= 0, "attribute window: found {}",
           site.attributes->get_int("window", 0));
   require(site,
-          e.q.batch == e.k.batch && e.k.batch == e.v.batch && e.k.heads == e.v.heads &&
-              e.k.length == e.v.length && e.q.dim == e.k.dim,
+          dims_agree(e.q.batch, e.k.batch) && dims_agree(e.k.batch, e.v.batch) &&
+              dims_agree(e.k.heads, e.v.heads) && dims_agree(e.k.length, e.v.length) &&
+              dims_agree(e.q.dim, e.k.dim),
           "Q {}, K {} and V {} do not fit together", site.input_shape(kQ).str(), site.input_shape(kK).str(),
           site.input_shape(kV).str());
-  require(site, e.k.heads > 0 && e.q.heads % e.k.heads == 0, "{} query heads do not divide among {} KV heads",
-          e.q.heads, e.k.heads);
+  require(site, e.q.heads < 0 || e.k.heads < 0 || (e.k.heads > 0 && e.q.heads % e.k.heads == 0),
+          "{} query heads do not divide among {} KV heads", e.q.heads, e.k.heads);
   require(site, site.has_input(kPastKey) == site.has_input(kPastValue),
           "past_key and past_value come together");
+  const int64_t mode = site.attributes->get_int("qk_matmul_output_mode", 0);
+  require(site, mode >= 0 && mode <= 3, "attribute qk_matmul_output_mode: expected 0 to 3, found {}", mode);
   if (site.has_input(kMask)) check_mask(site, e);
-
-  Shape y = site.input_shape(kQ);
-  y[y.rank() - 1] = e.q.packed ? e.q.heads * e.v.dim : e.v.dim;
-  std::vector<ValueType> outputs = {{type, y}};
+  if (site.has_input(kValidKeys)) check_valid_keys(site, e);
   if (site.has_input(kPastKey)) {
     check_past(site, kPastKey, e.k, e.past);
     check_past(site, kPastValue, e.v, e.past);
-    const int64_t total = total_length(e);
-    outputs.push_back({type, Shape{e.k.batch, e.k.heads, total, e.k.dim}});
-    outputs.push_back({type, Shape{e.v.batch, e.v.heads, total, e.v.dim}});
   }
-  return outputs;
+
+  Shape y = site.input_shape(kQ);
+  const bool known = e.q.heads >= 0 && e.v.dim >= 0;
+  y[y.rank() - 1] = !e.q.packed ? e.v.dim : known ? e.q.heads * e.v.dim : Shape::kUnknownDim;
+  const int64_t total = total_length(e);
+  return {{type, y},
+          {type, Shape{e.k.batch, e.k.heads, total, e.k.dim}},
+          {type, Shape{e.v.batch, e.v.heads, total, e.v.dim}},
+          {type, Shape{e.q.batch, e.q.heads, e.q.length, total}}};
 }
 
 Cost cost(const OpSite& site) {
@@ -132,56 +145,90 @@ History history(std::span<const Operand> inputs, size_t past, size_t fresh, cons
   return {has_past ? &inputs[past].tensor : nullptr, past_extent, inputs[fresh].tensor, extent};
 }
 
+/// Writes what one query's scores are at the stage that attribute qk_matmul_output_mode names.
+class ScoresOutput {
+ public:
+  enum Stage : int64_t { kProduct, kCapped, kMasked, kSoftmax };
+  ScoresOutput(const OpSite& site, std::span<const MutableTensorView> outputs)
+      : stage_(site.attributes->get_int("qk_matmul_output_mode", 0)) {
+    if (outputs.size() > kScores) view_ = outputs[kScores];
+  }
+  void write(Stage stage, int64_t row, size_t position, double score) const {
+    if (stage != stage_ || !view_.data) return;
+    const auto value = static_cast<float>(score);
+    store_floats({&value, 1}, view_, row * view_.shape[3] + static_cast<int64_t>(position));
+  }
+
+ private:
+  int64_t stage_;
+  MutableTensorView view_;
+};
+
+/// Scores become weights that sum to one; all 0 where everything is masked.
+void softmax(std::span<double> scores) {
+  double highest = -HUGE_VAL, sum = 0;
+  for (double score : scores) highest = std::max(highest, score);
+  if (highest == -HUGE_VAL) {
+    std::fill(scores.begin(), scores.end(), 0.0);
+    return;
+  }
+  for (double& score : scores) sum += score = std::exp(score - highest);
+  for (double& score : scores) score /= sum;
+}
+
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const Extents e = extents_of(site);
   const float scale = site.attributes->get_float("scale", 1.0f / std::sqrt(static_cast<float>(e.q.dim)));
   const float softcap = site.attributes->get_float("softcap", 0.0f);
-  const bool causal = site.attributes->get_int("is_causal", 0) != 0;
   const History keys = history(inputs, kPastKey, kK, e.k);
   const History values = history(inputs, kPastValue, kV, e.v);
-  const int64_t total = keys.length();
-  const bool masked = inputs.size() > kMask && inputs[kMask].present;
-  const AttentionMask mask(masked ? &inputs[kMask] : nullptr, Shape{e.q.batch, e.q.heads, e.q.length, total},
-                           e.past, causal, site.attributes->get_int("window", 0));
+  const AttentionMask mask(
+      site.has_input(kMask) ? &inputs[kMask] : nullptr,
+      Shape{e.q.batch, e.q.heads, e.q.length, keys.length()}, e.past,
+      site.attributes->get_int("is_causal", 0) != 0, site.attributes->get_int("window", 0),
+      site.has_input(kValidKeys) ? inputs[kValidKeys].span<int64_t>() : std::span<const int64_t>{});
+  const ScoresOutput shown(site, outputs);
   HeadsExtent y = e.q;
   y.dim = e.v.dim;
 
   std::vector<float> query(static_cast<size_t>(e.q.dim)), key(query.size()),
-      value(static_cast<size_t>(e.v.dim));
-  std::vector<float> result(value.size());
-  std::vector<double> scores(static_cast<size_t>(total));
+      value(static_cast<size_t>(e.v.dim)), result(value.size());
+  std::vector<double> scores(static_cast<size_t>(keys.length()));
+  auto attend = [&](int64_t b, int64_t head, int64_t row) {
+    const int64_t kv_head = head / (e.q.heads / e.k.heads);
+    const int64_t line = (b * e.q.heads + head) * e.q.length + row;
+    load_floats(inputs[kQ].tensor, e.q.offset(b, head, row), query);
+    for (size_t position = 0; position < scores.size(); ++position) {
+      const auto at = static_cast<int64_t>(position);
+      keys.load(b, kv_head, at, key);
+      double score = 0;
+      for (size_t i = 0; i < key.size(); ++i) score += double{query[i]} * key[i];
+      score *= scale;
+      shown.write(ScoresOutput::kProduct, line, position, score);
+      if (softcap > 0) score = softcap * std::tanh(score / softcap);
+      shown.write(ScoresOutput::kCapped, line, position, score);
+      const double addend = mask(b, head, row, at);
+      scores[position] = addend == -HUGE_VAL ? addend : score + addend;  // what is masked may be NaN
+      shown.write(ScoresOutput::kMasked, line, position, scores[position]);
+    }
+    softmax(scores);
+    std::vector<double> weighted(value.size(), 0.0);
+    for (size_t position = 0; position < scores.size(); ++position) {
+      const double weight = scores[position];
+      shown.write(ScoresOutput::kSoftmax, line, position, weight);
+      if (weight == 0) continue;  // what is masked does not count, be it infinite
+      values.load(b, kv_head, static_cast<int64_t>(position), value);
+      for (size_t i = 0; i < value.size(); ++i) weighted[i] += weight * value[i];
+    }
+    for (size_t i = 0; i < value.size(); ++i) result[i] = static_cast<float>(weighted[i]);
+    store_floats(result, outputs[kY], y.offset(b, head, row));
+  };
   for (int64_t b = 0; b < e.q.batch; ++b)
     for (int64_t head = 0; head < e.q.heads; ++head)
-      for (int64_t row = 0; row < e.q.length; ++row) {
-        const int64_t kv_head = head / (e.q.heads / e.k.heads);
-        load_floats(inputs[kQ].tensor, e.q.offset(b, head, row), query);
-        double highest = -HUGE_VAL;
-        for (int64_t position = 0; position < total; ++position) {
-          keys.load(b, kv_head, position, key);
-          double score = 0;
-          for (size_t i = 0; i < key.size(); ++i) score += double{query[i]} * key[i];
-          score *= scale;
-          if (softcap > 0) score = softcap * std::tanh(score / softcap);
-          scores[static_cast<size_t>(position)] = score += mask(b, head, row, position);
-          highest = std::max(highest, score);
-        }
-        double sum = 0;
-        std::vector<double> weighted(value.size(), 0.0);
-        for (int64_t position = 0; position < total; ++position) {
-          values.load(b, kv_head, position, value);
-          const double weight = std::exp(scores[static_cast<size_t>(position)] - highest);
-          sum += weight;
-          if (weight == 0) continue;  // what is masked does not count, be it infinite
-          for (size_t i = 0; i < value.size(); ++i) weighted[i] += weight * value[i];
-        }
-        for (size_t i = 0; i < value.size(); ++i) result[i] = static_cast<float>(weighted[i] / sum);
-        store_floats(result, outputs[0], y.offset(b, head, row));
-      }
-  if (outputs.size() > 1) {
-    keys.write(outputs[1]);
-    values.write(outputs[2]);
-  }
+      for (int64_t row = 0; row < e.q.length; ++row) attend(b, head, row);
+  if (outputs.size() > kPresentKey) keys.write(outputs[kPresentKey]);
+  if (outputs.size() > kPresentValue) values.write(outputs[kPresentValue]);
 }
 
 }  // namespace
@@ -194,18 +241,26 @@ HeadsExtent heads_extent(const OpSite& site, size_t input, std::string_view attr
   if (shape.rank() == 4) return {shape[0], shape[1], shape[2], shape[3], false};
   const int64_t heads = site.attributes->get_int(attribute, 0);
   const int64_t width = shape.back();
-  require(site, heads > 0 && width > 0 && width % heads == 0,
+  require(site, heads > 0 && (width < 0 || (width > 0 && width % heads == 0)),
           "{} {}: the width is not attribute {} ({}) heads", name, shape.str(), attribute, heads);
-  if (shape.rank() == 2) return {1, heads, shape[0], width / heads, true};
-  return {shape[0], heads, shape[1], width / heads, true};
+  const int64_t dim = width < 0 ? Shape::kUnknownDim : width / heads;
+  if (shape.rank() == 2) return {1, heads, shape[0], dim, true};
+  return {shape[0], heads, shape[1], dim, true};
 }
 
 const OpSchema& attention_schema() {
   static const OpSchema schema = {
       .name = "Attention",
       .domain = "",
-      .inputs = {{"Q"}, {"K"}, {"V"}, {"attn_mask", true}, {"past_key", true}, {"past_value", true}},
-      .outputs = {"Y", "present_key", "present_value"},
+      .inputs = {{"Q"},
+                 {"K"},
+                 {"V"},
+                 {"attn_mask", true},
+                 {"past_key", true},
+                 {"past_value", true},
+                 {"nonpad_kv_seqlen", true}},
+      .outputs = {"Y", "present_key", "present_value", "qk_matmul_output"},
+      .optional_outputs = 3,
       .infer = infer,
       .cost = cost,
       .reference = reference,

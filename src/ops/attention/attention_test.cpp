@@ -101,6 +101,36 @@ TEST(Attention, GoesOnFromAPast) {
   expect_near(outputs[2], v, 0);
 }
 
+TEST(Attention, ShowsItsScoresAtEachStage) {
+  const Tensor q = Tensor::from<float>({1, 1, 1, 1}, {2});
+  const Tensor k = Tensor::from<float>({1, 1, 2, 1}, {1, 3});
+  const Tensor v = Tensor::from<float>({1, 1, 2, 1}, {1, 2});
+  const Tensor mask = Tensor::from<float>({1, 2}, {5, -INFINITY});
+  auto scores = [&](int64_t mode) {
+    OpRun run(op("Attention"), {{"scale", 1.0f}, {"softcap", 4.0f}, {"qk_matmul_output_mode", mode}});
+    run.input(q).input(k).input(v).input(mask);
+    return floats(run.reference()[3]);
+  };
+  const float capped = 4 * std::tanh(0.5f);
+  EXPECT_EQ(scores(0), (std::vector<float>{2, 6}));
+  EXPECT_NEAR(scores(1)[0], capped, 1e-6);
+  EXPECT_NEAR(scores(2)[0], capped + 5, 1e-6);
+  EXPECT_EQ(scores(2)[1], -INFINITY);
+  EXPECT_EQ(scores(3), (std::vector<float>{1, 0}));
+  EXPECT_THROW(scores(4), InputError);
+}
+
+TEST(Attention, IgnoresPaddingAndGivesZeroWhereNothingIsSeen) {
+  const Tensor q = random_tensor({2, 1, 2, 4}, 1);
+  const Tensor k = random_tensor({2, 1, 3, 4}, 2), v = random_tensor({2, 1, 3, 4}, 3);
+  OpRun run(op("Attention"));
+  run.input(q).input(k).input(v).absent().absent().absent();
+  run.input(Tensor::from<int64_t>({2}, {3, 0}));
+  const auto y = floats(run.reference()[0]), whole = floats(run_op("Attention", {q, k, v}));
+  for (size_t i = 0; i < 8; ++i) EXPECT_EQ(y[i], whole[i]);
+  for (size_t i = 8; i < 16; ++i) EXPECT_EQ(y[i], 0);
+}
+
 TEST(Attention, ChecksShapes) {
   auto infer = [](const Shape& q, const Shape& k, const Shape& v) {
     return OpRun(op("Attention"))

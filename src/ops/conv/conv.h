@@ -19,5 +19,9 @@ struct ConvExtent {
   int64_t groups, group_inputs, group_outputs;
 };
 ConvExtent conv_extent(const OpSite& site);
+/// The same where X and W are not the first two inputs.
+ConvExtent conv_extent(const OpSite& site, const Shape& x, const Shape& w);
+/// Y's shape. InputError where X, W and the attributes do not fit together.
+Shape conv_output_shape(const OpSite& site, const Shape& x, const Shape& w);
 
 }  // namespace halftone

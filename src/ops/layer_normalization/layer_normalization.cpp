@@ -1,19 +1,18 @@
 #include "ops/layer_normalization/layer_normalization.h"
 
-#include <cmath>
-
 #include "ops/normalization.h"
 
 namespace halftone {
 namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
-  require(site, site.attributes->get_int("stash_type", 1) == 1,
-          "attribute stash_type: only 1 (f32) is handled");
-  normalized_axis(site);
+  require_f32_stash(site);
+  const int first = normalized_axis(site);
   require_broadcasts_to_first(site, 1);
   if (site.has_input(2)) require_broadcasts_to_first(site, 2);
-  return {site.inputs[0].type};
+  Shape statistics = site.input_shape(0);
+  for (int axis = first; axis < statistics.rank(); ++axis) statistics[axis] = 1;
+  return {site.inputs[0].type, {DType::f32, statistics}, {DType::f32, statistics}};
 }
 
 Cost cost(const OpSite& site) {
@@ -25,15 +24,12 @@ Cost cost(const OpSite& site) {
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const float epsilon = site.attributes->get_float("epsilon", 1e-5f);
+  size_t count = 0;
   for_each_row(inputs[0].tensor, outputs[0], normalized_axis(site), [&](std::span<float> row) {
-    double sum = 0;
-    for (float x : row) sum += x;
-    const double mean = sum / static_cast<double>(row.size());
-    double squares = 0;
-    for (float x : row) squares += (x - mean) * (x - mean);
-    const double variance = squares / static_cast<double>(row.size());
-    const float inverse = 1.0f / std::sqrt(static_cast<float>(variance) + epsilon);
-    for (float& x : row) x = static_cast<float>(x - mean) * inverse;
+    const RowStatistics statistics = standardize(row, epsilon);
+    if (outputs.size() > 1) outputs[1].span<float>()[count] = static_cast<float>(statistics.mean);
+    if (outputs.size() > 2) outputs[2].span<float>()[count] = statistics.inverse_deviation;
+    ++count;
   });
   scale_and_shift(inputs, outputs[0]);
 }
@@ -45,7 +41,8 @@ const OpSchema& layer_normalization_schema() {
       .name = "LayerNormalization",
       .domain = "",
       .inputs = {{"X"}, {"Scale"}, {"B", true}},
-      .outputs = {"Y"},
+      .outputs = {"Y", "Mean", "InvStdDev"},
+      .optional_outputs = 2,
       .infer = infer,
       .cost = cost,
       .reference = reference,

@@ -6,12 +6,9 @@ namespace halftone {
 namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
-  const std::vector<ValueType> both = infer_arithmetic(site);
-  require(site, both[0].shape.rank() == site.input_shape(0).rank(), "slope {} is wider than X {}",
+  infer_arithmetic(site);
+  require(site, broadcasts_to(site.input_shape(1), site.input_shape(0)), "slope {} is wider than X {}",
           site.input_shape(1).str(), site.input_shape(0).str());
-  for (int axis = 0; axis < both[0].shape.rank(); ++axis)
-    require(site, site.input_shape(0)[axis] < 0 || both[0].shape[axis] == site.input_shape(0)[axis],
-            "slope {} is wider than X {}", site.input_shape(1).str(), site.input_shape(0).str());
   return {site.inputs[0].type};
 }
 

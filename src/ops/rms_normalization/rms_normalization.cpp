@@ -8,8 +8,7 @@ namespace halftone {
 namespace {
 
 std::vector<ValueType> infer(const OpSite& site) {
-  require(site, site.attributes->get_int("stash_type", 1) == 1,
-          "attribute stash_type: only 1 (f32) is handled");
+  require_f32_stash(site);
   normalized_axis(site);
   require_broadcasts_to_first(site, 1);
   return {site.inputs[0].type};

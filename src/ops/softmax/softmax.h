@@ -1,11 +1,13 @@
 #pragma once
 
+#include <span>
+
 #include "ops/op_schema.h"
 
 namespace halftone {
 
-/// ONNX Softmax (13): exp(x - max) / sum of exp(x - max) along one axis. Attribute axis (-1). The reference
-/// computes in double.
-const OpSchema& softmax_schema();
+/// ONNX Softmax and LogSoftmax (13): exp(x - max) / sum of exp(x - max) along one axis, or its logarithm.
+/// Attribute axis (-1). The references compute in double.
+std::span<const OpSchema> softmax_schemas();
 
 }  // namespace halftone

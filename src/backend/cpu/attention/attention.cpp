@@ -255,6 +255,7 @@ Refusal supports(const OpSite& site, size_t q_input) {
 }
 
 Refusal supports_attention(const OpSite& site) {
+  if (site.outputs.size() > 1) return "more than Y is asked for";
   return supports(site, 0);
 }
 Refusal supports_gradient(const OpSite& site) {

@@ -60,6 +60,7 @@ TEST(AttentionKernel, EqualsTheReference) {
   for (const Case& c : kCases) {
     OpRun op(attention_schema(), attributes(c));
     add_inputs(op, c);
+    op.drop_outputs(1);
     expect_close(op, "Attention", c);
   }
 }
@@ -75,12 +76,14 @@ TEST(AttentionKernel, GradientEqualsTheReference) {
   }
 }
 
-TEST(AttentionKernel, RefusesAMask) {
+TEST(AttentionKernel, RefusesAMaskAndFurtherOutputs) {
   OpRun op(attention_schema());
   op.type(DType::f32, {1, 1, 3, 4}).type(DType::f32, {1, 1, 3, 4}).type(DType::f32, {1, 1, 3, 4});
   op.type(DType::f32, {3, 3});
-  for (const Kernel* kernel : cpu_kernels("Attention"))
-    EXPECT_EQ(kernel->supports(op.site()), "there is a mask");
+  for (const Kernel* kernel : cpu_kernels("Attention")) {
+    EXPECT_EQ(kernel->supports(op.drop_outputs(4).site()), "more than Y is asked for");
+    EXPECT_EQ(kernel->supports(op.drop_outputs(1).site()), "there is a mask");
+  }
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ void normalise(const float* x, const float* scale, const float* shift, float* y,
 
 /// All axes from `axis` on are one row, which scale and shift cover.
 Refusal supports(const OpSite& site) {
+  if (site.outputs.size() > 1) return "more than Y is asked for";
   const Shape& x = site.input_shape(0);
   const auto axis = x.normalize_axis(site.attributes->get_int("axis", -1));
   for (size_t i = 1; i < site.inputs.size(); ++i) {
