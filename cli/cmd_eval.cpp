@@ -5,6 +5,7 @@
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/text_model.h"
+#include "eval/arithmetic.h"
 #include "eval/perplexity.h"
 #include "quant/quantize_graph.h"
 
@@ -17,18 +18,6 @@ struct Options {
   std::string recipe;
   std::string reference;
 };
-
-/// How a plan computes: what a perplexity has to say of itself beside the text's protocol.
-std::string arithmetic(const Engine& engine) {
-  bool dynamic = false;
-  for (const Node& node : engine.plan().graph().nodes())
-    for (const auto& encoding : node.use_encodings)
-      dynamic |= encoding && encoding->timing == Timing::dynamic;
-  const KvCache::Layout& kv = engine.kv_layout();
-  std::string cache(kv_format_name(kv.format));
-  if (kv.format == KvFormat::int4) cache += fmt::format(" (newest {} tokens f16)", kv.residual_tokens);
-  return fmt::format("activations {}, KV cache {}", dynamic ? "int8 per-token dynamic" : "f32", cache);
-}
 
 TextModel open_model(const Options& options) {
   LlmModel model = load_llm(options.model.model, options.model.context);

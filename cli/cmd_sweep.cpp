@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "cli/calibration_options.h"
 #include "cli/command.h"
 #include "cli/eval_text.h"
 #include "cli/model_options.h"
@@ -10,14 +11,12 @@
 namespace halftone::cli {
 namespace {
 
-const std::vector<std::string> kDefaultRecipes = {
-    "rtn-w8",           "rtn-w8-tensor", "rtn-w8a8", "rtn-w4", "rtn-w4g128", "rtn-w4g32",
-    "rtn-w4g32-affine", "rtn-w3g32",     "nf4",      "nf4-dq", "fp8-e4m3"};
-
 struct Options {
   ModelOptions model;
   EvalTextOptions text;
-  std::vector<std::string> recipes = kDefaultRecipes;
+  CalibrationOptions calibration;
+  std::vector<std::string> recipes;  ///< none: the table that the field quotes
+  bool speed = true;
   int prompt_tokens = 128;
   int generated_tokens = 32;
   int repetitions = 3;
@@ -26,6 +25,10 @@ struct Options {
 OrderedJson row_json(const SweepRow& row) {
   OrderedJson json;
   json["scheme"] = row.scheme;
+  json["dynamic"] = row.dynamic;
+  json["weight_scales"] = row.weight_scales;
+  json["activation_scales"] = row.activation_scales;
+  json["block"] = row.block;
   json["weights"] = row.weights;
   json["activations"] = row.activations;
   json["bytes"] = row.bytes;
@@ -43,26 +46,42 @@ OrderedJson row_json(const SweepRow& row) {
 
 void print_rows(const std::vector<SweepRow>& rows, const Options& options) {
   using Align = Table::Align;
-  Table table({{"scheme", Align::left},
-               {"weights", Align::left},
-               {"activations", Align::left},
-               {"size"},
-               {"bits/w"},
-               {"PPL"},
-               {"loss %"},
-               {"KLD"},
-               {"top-1 %"},
-               {fmt::format("pp{} tok/s", options.prompt_tokens)},
-               {fmt::format("tg{} tok/s", options.generated_tokens)},
-               {"runs on", Align::left}});
-  for (const SweepRow& row : rows)
-    table.add_row({row.scheme, row.weights, row.activations, bytes_text(row.bytes),
-                   fmt::format("{:.2f}", row.bits_per_weight), fmt::format("{:.4f}", row.perplexity),
-                   fmt::format("{:+.2f}", row.loss_percent), fmt::format("{:.5f}", row.kld),
-                   fmt::format("{:.2f}", row.top1_agreement * 100),
-                   fmt::format("{:.0f}", row.prefill_tokens_per_s),
-                   fmt::format("{:.0f}", row.decode_tokens_per_s),
-                   row.fast_layers == row.layers ? "fast kernels" : "reference"});
+  std::vector<Table::Column> columns = {{"scheme", Align::left},
+                                        {"dynamic", Align::left},
+                                        {"W", Align::left},
+                                        {"W scales", Align::left},
+                                        {"A scales", Align::left},
+                                        {"block"},
+                                        {"size"},
+                                        {"bits/w"},
+                                        {"PPL"},
+                                        {"loss %"},
+                                        {"KLD"},
+                                        {"top-1 %"}};
+  if (options.speed)
+    columns.insert(columns.end(), {{fmt::format("pp{} tok/s", options.prompt_tokens)},
+                                   {fmt::format("tg{} tok/s", options.generated_tokens)}});
+  columns.push_back({"computed by", Align::left});
+  Table table(columns);
+  for (const SweepRow& row : rows) {
+    std::vector<std::string> cells = {row.scheme,
+                                      row.dynamic ? "yes" : "no",
+                                      row.weights,
+                                      row.weight_scales.empty() ? "-" : row.weight_scales,
+                                      row.activation_scales.empty() ? "-" : row.activation_scales,
+                                      row.block > 0 ? std::to_string(row.block) : "-",
+                                      bytes_text(row.bytes),
+                                      fmt::format("{:.2f}", row.bits_per_weight),
+                                      fmt::format("{:.4f}", row.perplexity),
+                                      fmt::format("{:+.2f}", row.loss_percent),
+                                      fmt::format("{:.5f}", row.kld),
+                                      fmt::format("{:.2f}", row.top1_agreement * 100)};
+    if (options.speed)
+      cells.insert(cells.end(), {fmt::format("{:.0f}", row.prefill_tokens_per_s),
+                                 fmt::format("{:.0f}", row.decode_tokens_per_s)});
+    cells.push_back(row.fast_layers == row.layers ? "fast kernels" : "reference (simulated)");
+    table.add_row(cells);
+  }
   print_text(table.str());
 }
 
@@ -85,20 +104,37 @@ void run_sweep(const Options& options) {
     sweep_options.progress = [](const std::string& scheme, const std::string& stage) {
       fmt::print(stderr, "sweep: {}: {}\n", scheme, stage);
     };
-  std::vector<Recipe> recipes;
-  for (const std::string& recipe : options.recipes) recipes.push_back(recipe_from_flag(recipe));
+  sweep_options.speed = options.speed;
+
+  std::string calibration;
+  std::unique_ptr<TokenCalibration> samples;
+  if (!options.calibration.path.empty()) {
+    CalibrationText drawn = draw_calibration_text(read_text_source(options.calibration.path), *llm.tokenizer,
+                                                  info, options.calibration.text);
+    calibration = "; calibrated on " + drawn.protocol;
+    samples = std::make_unique<TokenCalibration>(llm.graph, std::move(drawn.samples));
+    sweep_options.quantize.data = samples.get();
+    sweep_options.quantize.threads = &threads;
+    sweep_options.quantize.backend = options.model.backend;
+    sweep_options.quantize.memory = options.calibration.memory;
+    sweep_options.quantize.seed = options.calibration.text.seed;
+  }
+  std::vector<SweepVariant> variants;
+  for (const std::string& recipe : options.recipes) variants.push_back({"", recipe_from_flag(recipe), false});
+  if (variants.empty()) variants = field_table(samples != nullptr);
 
   const auto make_graph = [&] { return load_llm(options.model.model, options.model.context).graph; };
-  const std::vector<SweepRow> rows = sweep(make_graph, recipes, sweep_options, threads);
+  const std::vector<SweepRow> rows = sweep(make_graph, variants, sweep_options, threads);
   if (options.model.json) {
     OrderedJson report;
-    report["protocol"] = text.protocol;
+    report["protocol"] = text.protocol + calibration;
     report["rows"] = OrderedJson::array();
     for (const SweepRow& row : rows) report["rows"].push_back(row_json(row));
     return print_json(report);
   }
   print_rows(rows, options);
-  print_text(fmt::format("Protocol: {}; loss, KLD and top-1 against the original\n", text.protocol));
+  print_text(
+      fmt::format("Protocol: {}{}; loss, KLD and top-1 against the original\n", text.protocol, calibration));
 }
 
 }  // namespace
@@ -109,16 +145,24 @@ void add_sweep(CLI::App& app) {
       app.add_subcommand("sweep", "Quantize to several schemes and print one table: size, loss, speed");
   add_model_options(*command, options->model);
   options->text.add_to(*command);
-  command->add_option("--recipes", options->recipes, "Recipes, separated by commas")
-      ->delimiter(',')
-      ->capture_default_str();
+  options->calibration.add_to(*command);
+  command
+      ->add_option(
+          "--recipes", options->recipes,
+          "Recipes, separated by commas (default: the rows that the field quotes, those that calibrate "
+          "too if --calib is given)")
+      ->delimiter(',');
+  command->add_flag_callback(
+      "--no-speed", [options] { options->speed = false; }, "Measure accuracy alone");
   command->add_option("-p,--prompt-tokens", options->prompt_tokens, "Tokens of the timed prefill")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("-n,--gen-tokens", options->generated_tokens, "Tokens of the timed decoding")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions")
       ->check(CLI::Range(1, 1000));
-  command->footer("Example:\n  halftone sweep -m MODEL --text heldout.txt --recipes rtn-w8,rtn-w4g32,nf4");
+  command->footer(
+      "Examples:\n  halftone sweep -m MODEL --text heldout.txt --calib train.txt\n"
+      "  halftone sweep -m MODEL --text heldout.txt --recipes rtn-w8,rtn-w4g32,nf4");
   command->callback([options] { run_sweep(*options); });
 }
 

@@ -1,19 +1,9 @@
 #include "cli/eval_text.h"
 
-#include <regex>
-
 #include "base/error.h"
-#include "base/file.h"
+#include "eval/text_source.h"
 
 namespace halftone::cli {
-namespace {
-
-bool is_raw_wikitext(const fs::path& path) {
-  static const std::regex name(R"(wiki\.(test|valid|train)\.raw)");
-  return std::regex_match(path.filename().string(), name);
-}
-
-}  // namespace
 
 void EvalTextOptions::add_to(CLI::App& command) {
   command.add_option("--text", path, "Text to evaluate on (UTF-8)")->required()->type_name("FILE");
@@ -23,29 +13,10 @@ void EvalTextOptions::add_to(CLI::App& command) {
       ->check(CLI::Range(0, 1 << 30));
 }
 
-std::string join_wikitext_rows(std::string_view raw) {
-  std::string joined;
-  bool first = true;
-  while (!raw.empty()) {
-    const size_t end = raw.find('\n');
-    std::string_view row = raw.substr(0, end == std::string_view::npos ? raw.size() : end);
-    raw.remove_prefix(end == std::string_view::npos ? raw.size() : end + 1);
-    if (!first) joined += "\n\n";
-    first = false;
-    if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    joined += row;
-    joined += '\n';
-  }
-  return joined;
-}
-
 EvalText read_eval_text(const EvalTextOptions& options, const Tokenizer& tokenizer, int context) {
-  std::string text = read_text(options.path);
-  const bool wikitext = is_raw_wikitext(options.path);
-  if (wikitext) text = join_wikitext_rows(text);
-
+  const TextSource source = read_text_source(options.path);
   EvalText result;
-  result.tokens = tokenizer.encode(text, true, false);
+  result.tokens = tokenizer.encode(source.joined(), true, false);
   const int window = options.window > 0 ? options.window : std::min(2048, context);
   if (window > context)
     throw UsageError("--window {}: the context is {} tokens; a larger one needs -c", window, context);
@@ -54,8 +25,8 @@ EvalText read_eval_text(const EvalTextOptions& options, const Tokenizer& tokeniz
   result.protocol = fmt::format(
       "{}{}, windows of {} tokens, stride {}, {}, {} of {} tokens used, targets: each window's tokens but "
       "its first",
-      fs::path(options.path).filename().string(), wikitext ? " (rows joined by blank lines)" : "",
-      result.windows.front().size(), result.windows.front().size(), bos ? "BOS once at the start" : "no BOS",
+      source.name, source.remark.empty() ? "" : " (" + source.remark + ")", result.windows.front().size(),
+      result.windows.front().size(), bos ? "BOS once at the start" : "no BOS",
       result.windows.size() * result.windows.front().size(), result.tokens.size());
   return result;
 }

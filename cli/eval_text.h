@@ -30,8 +30,4 @@ struct EvalText {
 /// comparable.
 EvalText read_eval_text(const EvalTextOptions& options, const Tokenizer& tokenizer, int context);
 
-/// The texts of WikiText as the data set gives it: one row a line, an empty row is nothing and any other
-/// keeps its newline; rows are joined by "\n\n" (the protocol of GPTQ, AWQ and OmniQuant).
-std::string join_wikitext_rows(std::string_view raw);
-
 }  // namespace halftone::cli

@@ -66,6 +66,61 @@ class Quantize(unittest.TestCase):
             self.assertEqual((Path(folder) / "thesis.txt").read_text(), "years of work")
 
 
+class Calibrated(unittest.TestCase):
+    CALIB = ("--calib", TEXT, "--calib-samples", 8, "--calib-length", 64, "--recipe", "gptq-w4g32", "-t", 1)
+
+    def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+            made = report("quantize", "-m", MODEL, "-o", whole, *self.CALIB)
+            self.assertEqual(json.loads((whole / "report.json").read_text())["recipe"], "gptq-w4g32")
+            self.assertIn("Worst layers", (whole / "report.html").read_text())
+            self.assertIn("the end of the calibration text", made["evaluation"]["protocol"])
+            self.assertGreaterEqual(made["evaluation"]["top1_agreement"], 0.8)
+            self.assertLessEqual(len(made["evaluation"]["worst_layers"]), 10)
+
+            work = Path(folder) / "killed.halftone-work"
+            arguments = ["quantize", "-m", MODEL, "-o", killed, *self.CALIB]
+            process = subprocess.Popen([PROGRAM, *map(str, arguments)], stderr=subprocess.DEVNULL)
+            while process.poll() is None and not (work / "block-0000.json").exists():
+                pass
+            process.kill()
+            process.wait()
+            self.assertFalse(killed.exists())
+            self.assertTrue(work.exists())
+            other = halftone(*arguments, "--resume", "--seed", 2)
+            self.assertEqual(other.returncode, 2, other.stderr)
+            resumed = report(*arguments, "--resume")
+            self.assertTrue(any("gone on after" in remark for remark in resumed["remarks"]))
+            self.assertEqual((whole / "model.safetensors").read_bytes(), (killed / "model.safetensors").read_bytes())
+            self.assertFalse(work.exists())
+
+    def test_what_is_wrong_is_said(self):
+        none = halftone("quantize", "-m", MODEL, "-o", "unused", "--recipe", "gptq-w4g32")
+        self.assertEqual(none.returncode, 2)
+        self.assertIn("--calib", none.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            short = Path(folder) / "short.txt"
+            short.write_text("Once upon a time.")
+            result = halftone("quantize", "-m", MODEL, "-o", "unused", "--recipe", "gptq-w4g32", "--calib", short)
+            self.assertEqual(result.returncode, 3)
+            self.assertIn("needs at least", result.stderr)
+
+    def test_layers_are_compared_and_ranked(self):
+        with tempfile.TemporaryDirectory() as folder:
+            output, page = Path(folder) / "w3", Path(folder) / "page.html"
+            report("quantize", "-m", MODEL, "-o", output, "--recipe", "rtn-w3g32", "--no-eval")
+            window = ("--text", TEXT, "--window", 64, "--max-windows", 2)
+            compared = report("compare", MODEL, output, *window, "--html", page)
+            sqnr = [layer["sqnr_db"] for layer in compared["layers"]]
+            self.assertEqual(sqnr, sorted(sqnr))
+            self.assertIn("<svg", page.read_text())
+            itself = report("compare", MODEL, MODEL, *window)
+            self.assertEqual({layer["sqnr_db"] for layer in itself["layers"]}, {None})
+            ranked = report("sensitivity", "-m", MODEL, "--recipe", "rtn-w3", "--blocks", *window)
+            self.assertTrue(all(row["kld_mean"] > 0 for row in ranked["rows"]))
+
+
 class Measure(unittest.TestCase):
     def test_perplexity_names_its_protocol(self):
         result = report("eval", "ppl", "-m", MODEL, *FEW)

@@ -46,6 +46,10 @@ Perplexity finish(double nll_sum, int64_t tokens) {
 
 }  // namespace
 
+double kl_divergence(std::span<const float> p_logits, std::span<const float> q_logits) {
+  return row_divergence(p_logits, log_sum_exp(p_logits), q_logits, log_sum_exp(q_logits));
+}
+
 std::vector<std::span<const TokenId>> cut_windows(std::span<const TokenId> tokens,
                                                   const WindowProtocol& protocol) {
   if (tokens.size() < 2) throw InputError("the text has {} tokens; at least 2 are needed", tokens.size());

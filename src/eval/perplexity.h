@@ -29,6 +29,9 @@ struct Perplexity {
 Perplexity measure_perplexity(WindowScorer& scorer, std::span<const std::span<const TokenId>> windows,
                               const std::function<void(int64_t, int64_t)>& progress = {});
 
+/// KL(P || Q) in nats of the distributions that two rows of logits stand for.
+double kl_divergence(std::span<const float> p_logits, std::span<const float> q_logits);
+
 /// How far a model's next-token distributions Q lie from a reference's P at the same positions.
 struct Divergence {
   double kld_mean = 0;        ///< mean of KL(P || Q), nats

@@ -132,4 +132,9 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   return report;
 }
 
+void encode_target(Graph& graph, const Recipe& recipe, const QuantTarget& target) {
+  graph.value(target.weight).constant->set_encoding(target.encoding);
+  for (int node : target.nodes) set_activations(recipe, graph.nodes()[static_cast<size_t>(node)]);
+}
+
 }  // namespace halftone

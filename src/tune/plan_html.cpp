@@ -4,19 +4,10 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "tune/html_page.h"
+
 namespace halftone {
 namespace {
-
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; } th, td { padding: .25rem .5rem; text-align: right; }
-th { border-bottom: 2px solid #1b1f24; } td { border-bottom: 1px solid #d8dee4; }
-th:first-child, td:first-child { text-align: left; } tr.best td { background: #e8f4ec; font-weight: 600; }
-tr.no td { color: #8c959f; } svg text { font: 12px system-ui, sans-serif; fill: #1b1f24; }
-.note { color: #57606a; } .legend span { display: inline-block; margin-right: 1.2rem; }
-.legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; border-radius: 2px; }
-)";
 
 struct Part {
   const char* name;
@@ -27,27 +18,6 @@ constexpr Part kParts[] = {
     {"weights", "#2f6f4f", &MemoryNeed::weights},         {"KV cache", "#c77d2e", &MemoryNeed::kv},
     {"activations", "#4a6fa5", &MemoryNeed::activations}, {"workspace", "#8a63a5", &MemoryNeed::workspace},
     {"runtime", "#7a828c", &MemoryNeed::runtime},         {"system", "#c3c9d0", &MemoryNeed::system}};
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  return out;
-}
 
 std::string gb(double bytes) {
   return fmt::format("{:.2f} GB", bytes / 1e9);
@@ -68,7 +38,7 @@ std::string memory_bars(const DevicePlan& plan) {
   double y = 18;
   for (const RecipePlan& recipe : plan.recipes) {
     svg += fmt::format("<text x=\"{}\" y=\"{:.0f}\" text-anchor=\"end\">{}</text>\n", kLeft - 8, y + 13,
-                       escaped(recipe.recipe));
+                       html_escaped(recipe.recipe));
     double begin = 0;
     for (const Part& part : kParts) {
       const double bytes = recipe.memory.*part.bytes;
@@ -131,7 +101,7 @@ std::string roof(const LogPlot& plot, double bandwidth, double peak, const std::
       "{:.1f},{:.1f}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}: {:.4g} T/s</text>\n",
       plot.x(plot.x_low), plot.y(std::max(bandwidth * plot.x_low, plot.y_low)), plot.x(ridge),
       plot.y(std::min(peak, bandwidth * ridge)), plot.x(plot.x_high), plot.y(peak), plot.x(plot.x_high) - 4,
-      plot.y(peak) - 5, escaped(label), peak / 1e12);
+      plot.y(peak) - 5, html_escaped(label), peak / 1e12);
 }
 
 /// A point for each node that works and moves bytes; nodes in the same place share one.
@@ -162,8 +132,8 @@ std::string points(const LogPlot& plot, const RecipePlan& recipe, const PhasePla
         "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" fill=\"{}\" fill-opacity=\"0.6\"><title>{}{}: "
         "{:.2f} "
         "op/byte, {:.1f} % of the time</title></circle>\n",
-        plot.x(place.intensity), plot.y(place.rate), 3 + 12 * std::sqrt(share), color, escaped(place.first),
-        more, place.intensity, share * 100);
+        plot.x(place.intensity), plot.y(place.rate), 3 + 12 * std::sqrt(share), color,
+        html_escaped(place.first), more, place.intensity, share * 100);
   }
   return svg;
 }
@@ -219,8 +189,8 @@ std::string recipe_table(const DevicePlan& plan) {
         static_cast<int>(i) == plan.recommended ? " class=\"best\""
         : recipe.fits                           ? ""
                                                 : " class=\"no\"",
-        escaped(recipe.recipe), recipe.fits ? "yes" : "no", gb(recipe.memory.total()), recipe.bits_per_weight,
-        recipe.largest_context, ms(ttft), ms(tpot),
+        html_escaped(recipe.recipe), recipe.fits ? "yes" : "no", gb(recipe.memory.total()),
+        recipe.bits_per_weight, recipe.largest_context, ms(ttft), ms(tpot),
         tpot ? fmt::format("{:.1f}", plan.options.batch / *tpot) : "unknown", loss);
   }
   return html + "</table>\n";
@@ -230,22 +200,19 @@ std::string recipe_table(const DevicePlan& plan) {
 
 std::string plan_html(const DevicePlan& plan, const std::string& model) {
   const RecipePlan& shown = plan.recipes[static_cast<size_t>(std::max(plan.recommended, 0))];
-  std::string html = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0} on {1}</title>\n<style>{2}"
-      "</style></head><body>\n<h1>{0} on {1}</h1>\n",
-      escaped(model), escaped(plan.device.title), kStyle);
-  html += plan.recommended >= 0 ? fmt::format("<p><b>Recommended: {}</b>: {}.</p>\n", escaped(shown.recipe),
-                                              escaped(plan.reason))
-                                : fmt::format("<p><b>No recommendation</b>: {}.</p>\n", escaped(plan.reason));
+  std::string html = plan.recommended >= 0
+                         ? fmt::format("<p><b>Recommended: {}</b>: {}.</p>\n", html_escaped(shown.recipe),
+                                       html_escaped(plan.reason))
+                         : fmt::format("<p><b>No recommendation</b>: {}.</p>\n", html_escaped(plan.reason));
   html += "<h2>Memory</h2>\n" + memory_bars(plan);
-  html += fmt::format("<h2>Roofline of {}</h2>\n", escaped(shown.recipe)) + roofline(plan, shown);
+  html += fmt::format("<h2>Roofline of {}</h2>\n", html_escaped(shown.recipe)) + roofline(plan, shown);
   html += "<h2>Recipes</h2>\n" + recipe_table(plan);
   html += fmt::format(
       "<p class=\"note\">Predicted, not measured: batch {}, memory read at {}/s. Published loss: perplexity "
       "of "
-      "Llama-2-7B with affine codes; a prior, no measurement of this model.</p>\n</body></html>\n",
+      "Llama-2-7B with affine codes; a prior, no measurement of this model.</p>\n",
       plan.options.batch, gb(achievable_bandwidth(plan.device)));
-  return html;
+  return html_page(model + " on " + plan.device.title, html);
 }
 
 }  // namespace halftone

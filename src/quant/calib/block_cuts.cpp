@@ -149,18 +149,13 @@ std::vector<ValueId> live_values(const Graph& graph, int position) {
   return values;
 }
 
-std::vector<BlockRange> cut_blocks(const Graph& graph, const std::vector<QuantTarget>& targets,
-                                   const std::map<std::string, Tensor>& sample) {
+std::vector<BlockRange> cut_blocks(const Graph& graph, const std::map<std::string, Tensor>& sample) {
   std::vector<bool> is_layer(graph.nodes().size());
   for (size_t n = 0; n < is_layer.size(); ++n) {
     const Node& node = graph.nodes()[n];
     is_layer[n] = has_weights(node) && node.inputs.size() > 1 && node.inputs[1] != kNoValue &&
                   graph.value(node.inputs[1]).constant;
   }
-  std::vector<bool> is_target(graph.nodes().size());
-  for (const QuantTarget& target : targets)
-    for (int node : target.nodes) is_target[static_cast<size_t>(node)] = true;
-
   const std::vector<int> cuts = cut_positions(graph, live_bytes(graph, sample), is_layer);
   std::vector<std::string> pieces;
   for (size_t i = 0; i + 1 < cuts.size(); ++i) pieces.push_back(signature(graph, cuts[i], cuts[i + 1]));
@@ -171,7 +166,7 @@ std::vector<BlockRange> cut_blocks(const Graph& graph, const std::vector<QuantTa
   for (size_t group : group_repeats(pieces)) {
     piece += group;
     const int last = cuts[piece];
-    if (std::find(is_target.begin() + first, is_target.begin() + last, true) == is_target.begin() + last)
+    if (std::find(is_layer.begin() + first, is_layer.begin() + last, true) == is_layer.begin() + last)
       continue;
     blocks.push_back({first, last, {}});
     first = last;

@@ -21,10 +21,9 @@ struct BlockRange {
 /// Cuts a graph where the fewest bytes of values live, so that little must be kept between blocks: at each
 /// place with no more live bytes than its neighbours (in a chain where all are equal: before each layer).
 /// Pieces that repeat in order (attention, MLP, attention, MLP) make one block each time; pieces without
-/// targets join the next. Sizes are those of `sample`, a tensor for each input that is no state. Blocks
+/// layers join the next. Sizes are those of `sample`, a tensor for each input that is no state. Blocks
 /// cover all nodes.
-std::vector<BlockRange> cut_blocks(const Graph& graph, const std::vector<QuantTarget>& targets,
-                                   const std::map<std::string, Tensor>& sample);
+std::vector<BlockRange> cut_blocks(const Graph& graph, const std::map<std::string, Tensor>& sample);
 
 /// Values (no constants, no states) that are there before node `position` and read at or after it, or graph
 /// outputs; in order.

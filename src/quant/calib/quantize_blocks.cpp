@@ -6,29 +6,14 @@
 
 #include "base/error.h"
 #include "graph/subgraph.h"
-#include "quant/calib/block_context.h"
 #include "quant/calib/block_cuts.h"
+#include "quant/calib/carry_over.h"
 
 namespace halftone {
 namespace {
 
 size_t index(ValueId id) {
   return static_cast<size_t>(id);
-}
-
-std::map<std::string, std::string> state_origins(const Graph& graph) {
-  std::map<std::string, std::string> origins;
-  for (ValueId id : graph.inputs())
-    if (const Value& value = graph.value(id); value.type.dtype == DType::state)
-      origins[value.name] = value.name;
-  for (const Node& node : graph.nodes())
-    for (ValueId input : node.inputs) {
-      if (input == kNoValue || graph.value(input).type.dtype != DType::state) continue;
-      for (ValueId output : node.outputs)
-        if (output != kNoValue && graph.value(output).type.dtype == DType::state)
-          origins[graph.value(output).name] = origins.at(graph.value(input).name);
-    }
-  return origins;
 }
 
 void check_finite(const TensorView& tensor, const std::string& value, const std::string& block,
@@ -47,15 +32,16 @@ class BlockwiseRun {
  public:
   BlockwiseRun(Graph& graph, const AlgorithmChain& chain, const std::vector<QuantTarget>& targets,
                const QuantizeOptions& options)
-      : working_(graph), floating_(graph), chain_(chain), options_(options), needs_(needs_of(chain)) {
-    machine_.data = options.data;
-    machine_.backend = options.backend;
-    machine_.threads = options.threads;
-    const fs::path folder = options.spill_folder.empty() ? fs::temp_directory_path() : options.spill_folder;
-    machine_.pool = std::make_shared<ActivationPool>(options.memory, folder);
-    machine_.state_origin = state_origins(graph);
+      : working_(graph),
+        floating_(graph),
+        chain_(chain),
+        options_(options),
+        needs_(needs_of(chain)),
+        machine_(make_machine(graph, *options.data, options.backend, options.threads, options.memory,
+                              options.spill_folder)),
+        ranges_(cut_blocks(graph, options.data->sample(0))) {
     for (Node& node : floating_.nodes()) node.use_encodings.clear();
-    read_samples(targets);
+    original_ = quantized_ = stored_samples(machine_, floating_);
     share_out(targets);
   }
 
@@ -74,25 +60,6 @@ class BlockwiseRun {
   }
 
  private:
-  void read_samples(const std::vector<QuantTarget>& targets) {
-    const int samples = machine_.data->samples();
-    if (samples < 1) throw InputError("the calibration data holds no sample");
-    auto store = std::make_shared<ActivationStore>(machine_.pool, samples);
-    for (int s = 0; s < samples; ++s) {
-      const std::map<std::string, Tensor> sample = machine_.data->sample(s);
-      if (s == 0) ranges_ = cut_blocks(floating_, targets, sample);
-      for (ValueId id : floating_.inputs()) {
-        const Value& value = floating_.value(id);
-        if (value.type.dtype == DType::state) continue;
-        const auto given = sample.find(value.name);
-        if (given == sample.end())
-          throw InputError("calibration sample {} has no input \"{}\"", s, value.name);
-        store->put(s, id, given->second.view());
-      }
-    }
-    original_ = quantized_ = std::move(store);
-  }
-
   /// Which block each target belongs to. Weights of several blocks get their encoding now.
   void share_out(const std::vector<QuantTarget>& targets) {
     block_targets_.resize(ranges_.size());
@@ -206,27 +173,17 @@ class BlockwiseRun {
     const bool split =
         needs_.quantized_prefix && (!same || b >= options_.blocks.value_or(std::pair{0, 0}).first);
     auto floating =
-        needs_.original_prefix || (same && !split) ? carried(b, floating_, original_, "original") : nullptr;
-    quantized_ = split ? carried(b, working_, quantized_, "quantized") : floating;
+        needs_.original_prefix || (same && !split) ? carried(b, floating_, *original_, "original") : nullptr;
+    quantized_ = split ? carried(b, working_, *quantized_, "quantized") : floating;
     original_ = floating ? floating : quantized_;
   }
 
-  std::shared_ptr<ActivationStore> carried(int b, const Graph& model,
-                                           const std::shared_ptr<ActivationStore>& from, const char* which) {
-    const std::vector<ValueId> outputs = outputs_of(b);
-    auto to = std::make_shared<ActivationStore>(machine_.pool, from->samples());
-    for (ValueId value : live_values(floating_, range(b).last))
-      if (std::find(outputs.begin(), outputs.end(), value) == outputs.end())
-        for (int s = 0; s < from->samples(); ++s) to->put(s, value, from->find(s, value));
-    std::map<std::string, std::unique_ptr<State>> states;
-    run_piece(
-        machine_, model, *from, outputs,
-        [&](int sample, ValueId value, const TensorView& tensor) {
-          check_finite(tensor, model.value(value).name, range(b).name, which);
-          to->put(sample, value, tensor);
-        },
-        states);
-    return to;
+  std::shared_ptr<ActivationStore> carried(int b, const Graph& model, const ActivationStore& from,
+                                           const char* which) const {
+    return carry_over(machine_, model, from, live_values(floating_, range(b).last), {},
+                      [&](int, ValueId value, const TensorView& tensor) {
+                        check_finite(tensor, model.value(value).name, range(b).name, which);
+                      });
   }
 
   Graph& working_;

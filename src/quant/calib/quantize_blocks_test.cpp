@@ -105,7 +105,7 @@ std::vector<float> run_model(const Graph& graph, const Rows& data, int sample, T
 
 TEST(QuantizeBlocks, CutsAtTheResiduals) {
   Harness harness;
-  const auto blocks = cut_blocks(harness.model.graph, harness.targets, harness.data.sample(0));
+  const auto blocks = cut_blocks(harness.model.graph, harness.data.sample(0));
   ASSERT_EQ(blocks.size(), 4u);
   EXPECT_EQ(blocks[0], (BlockRange{0, 4, "blocks.0"}));
   EXPECT_EQ(blocks[2], (BlockRange{8, 12, "blocks.2"}));

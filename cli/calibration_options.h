@@ -1,0 +1,24 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "eval/calibration_text.h"
+
+namespace halftone::cli {
+
+/// Where calibration samples come from and what they may cost: options of the commands that calibrate.
+struct CalibrationOptions {
+  std::string path;  ///< empty: none
+  CalibrationTextOptions text;
+  size_t memory = size_t{2} << 30;
+
+  /// Adds --calib, --calib-samples, --calib-length, --seed and --memory.
+  void add_to(CLI::App& command);
+};
+
+/// "512M", "2G", "1.5GB", "100000": bytes, powers of 1024. Throws UsageError.
+size_t parse_bytes(const std::string& text);
+
+}  // namespace halftone::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "cli/calibration_options.h"
+#include "tune/receipt.h"
+
+namespace halftone::cli {
+
+/// What `quantize` was asked for.
+struct QuantizeCommand {
+  std::string model;
+  std::string output;  ///< empty with `blocks`: nothing is written
+  std::string recipe;
+  CalibrationOptions calibration;
+  bool resume = false;
+  std::optional<std::pair<int, int>> blocks{};  ///< these blocks only, to see what they cost
+  std::string eval_text;
+  bool evaluate = true;
+  int threads = 0;
+  bool layers = false;
+  bool json = false;
+};
+
+/// Quantizes, writes the output, measures it against the original, writes the receipt beside the weights.
+Receipt run_quantize(const QuantizeCommand& command);
+
+}  // namespace halftone::cli

@@ -1,0 +1,143 @@
+#include "eval/layer_compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "quant/calib/block_cuts.h"
+#include "quant/calib/carry_over.h"
+
+namespace halftone {
+namespace {
+
+std::map<std::string, ValueId> ids_by_name(const Graph& graph) {
+  std::map<std::string, ValueId> ids;
+  for (size_t i = 0; i < graph.values().size(); ++i)
+    ids.emplace(graph.values()[i].name, static_cast<ValueId>(i));
+  return ids;
+}
+
+/// A value of the first model that is compared, and where it is in the second.
+struct Pair {
+  std::string layer;
+  std::string weights;
+  ValueId original;
+  ValueId other;
+  ClosenessMeter meter{};
+};
+
+bool is_layer(const Graph& graph, const Node& node) {
+  return has_weights(node) && node.inputs.size() > 1 && node.inputs[1] != kNoValue &&
+         graph.value(node.inputs[1]).constant;
+}
+
+std::vector<ValueId> mapped(const std::vector<ValueId>& values, const Graph& from,
+                            const std::map<std::string, ValueId>& to) {
+  std::vector<ValueId> ids;
+  for (ValueId value : values) {
+    const auto found = to.find(from.value(value).name);
+    if (found == to.end())
+      throw InputError("the models are not two versions of one: the second has no \"{}\"",
+                       from.value(value).name);
+    ids.push_back(found->second);
+  }
+  return ids;
+}
+
+}  // namespace
+
+void ClosenessMeter::add(const TensorView& made, const TensorView& wanted) {
+  const auto count = static_cast<size_t>(wanted.shape.elements());
+  if (made.shape != wanted.shape)
+    throw InputError("values of shapes {} and {} cannot be compared", made.shape.str(), wanted.shape.str());
+  std::vector<float> a(count), b(count);
+  load_floats(made, 0, a);
+  load_floats(wanted, 0, b);
+  for (size_t i = 0; i < count; ++i) {
+    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    made_ += x * x;
+    wanted_ += y * y;
+    product_ += x * y;
+    error_ += (x - y) * (x - y);
+    max_error_ = std::max(max_error_, std::abs(x - y));
+  }
+}
+
+Closeness ClosenessMeter::result() const {
+  Closeness closeness;
+  closeness.sqnr_db =
+      error_ == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(wanted_ / error_);
+  const double lengths = std::sqrt(made_ * wanted_);
+  closeness.cosine = error_ == 0 ? 1 : lengths > 0 ? product_ / lengths : 0;
+  closeness.max_error = max_error_;
+  return closeness;
+}
+
+ModelComparison compare_layers(const Graph& original, const Graph& other, const CalibrationData& data,
+                               const CompareOptions& options) {
+  const CalibrationMachine machine =
+      make_machine(original, data, options.backend, options.threads, options.memory);
+  const CalibrationMachine other_machine =
+      make_machine(other, data, options.backend, options.threads, options.memory);
+  const std::map<std::string, ValueId> other_ids = ids_by_name(other);
+  std::map<std::string, const Node*> other_nodes;
+  for (const Node& node : other.nodes()) other_nodes[node.name] = &node;
+
+  const std::vector<BlockRange> blocks = cut_blocks(original, data.sample(0));
+  std::shared_ptr<ActivationStore> here = stored_samples(machine, original);
+  std::shared_ptr<ActivationStore> there = stored_samples(other_machine, other);
+  ModelComparison comparison;
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    if (options.progress) options.progress(static_cast<int>(b), static_cast<int>(blocks.size()));
+    std::vector<Pair> pairs;
+    std::vector<ValueId> watch, other_watch;
+    auto pair_up = [&](const std::string& name, ValueId value, std::string weights) {
+      const auto found = other_ids.find(original.value(value).name);
+      if (found == other_ids.end()) return;
+      pairs.push_back({name, std::move(weights), value, found->second});
+      watch.push_back(value);
+      other_watch.push_back(found->second);
+    };
+    for (int n = blocks[b].first; n < blocks[b].last; ++n) {
+      const Node& node = original.nodes()[static_cast<size_t>(n)];
+      const auto twin = other_nodes.find(node.name);
+      if (!is_layer(original, node) || twin == other_nodes.end()) continue;
+      const auto& weights = other.value(twin->second->inputs[1]).constant;
+      pair_up(node.name, node.outputs[0], weights && weights->encoding() ? weights->encoding()->str() : "");
+    }
+    const size_t layers = pairs.size();
+    if (b + 1 == blocks.size())
+      for (size_t i = 0; i < original.outputs().size(); ++i)
+        if (is_float(original.value(original.outputs()[i]).type.dtype))
+          pair_up(original.output_names()[i], original.outputs()[i], "");
+
+    ActivationStore wanted(machine.pool, here->samples());
+    const std::vector<ValueId> live = live_values(original, blocks[b].last);
+    here = carry_over(machine, original, *here, live, watch,
+                      [&](int sample, ValueId value, const TensorView& x) {
+                        if (std::find(watch.begin(), watch.end(), value) != watch.end())
+                          wanted.put(sample, value, x);
+                      });
+    there = carry_over(other_machine, other, *there, mapped(live, original, other_ids), other_watch,
+                       [&](int sample, ValueId value, const TensorView& x) {
+                         for (Pair& pair : pairs)
+                           if (pair.other == value)
+                             pair.meter.add(x, wanted.find(sample, pair.original)->load().view());
+                       });
+    for (size_t i = 0; i < pairs.size(); ++i)
+      (i < layers ? comparison.layers : comparison.outputs)
+          .push_back({pairs[i].layer, pairs[i].weights, pairs[i].meter.result()});
+  }
+  if (options.progress) options.progress(static_cast<int>(blocks.size()), static_cast<int>(blocks.size()));
+  return comparison;
+}
+
+std::vector<LayerDifference> worst_first(std::vector<LayerDifference> layers) {
+  std::stable_sort(layers.begin(), layers.end(), [](const LayerDifference& a, const LayerDifference& b) {
+    return a.closeness.sqnr_db < b.closeness.sqnr_db;
+  });
+  return layers;
+}
+
+}  // namespace halftone

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "quant/calib/calibration.h"
+
+namespace halftone {
+
+/// How far numbers are from the ones they stand for.
+struct Closeness {
+  double sqnr_db = 0;    ///< 10 log10(sum of squares wanted / sum of squared errors); infinite where equal
+  double cosine = 0;     ///< of the angle between the two, all numbers as one vector
+  double max_error = 0;  ///< largest absolute difference
+};
+
+/// Sums from which Closeness is made, over any number of tensors.
+class ClosenessMeter {
+ public:
+  /// Floating tensors of one shape.
+  void add(const TensorView& made, const TensorView& wanted);
+  Closeness result() const;
+
+ private:
+  double made_ = 0, wanted_ = 0, product_ = 0, error_ = 0, max_error_ = 0;
+};
+
+struct LayerDifference {
+  std::string layer;
+  std::string weights;  ///< encoding of the layer's weights in the second model; empty: floating
+  Closeness closeness;
+};
+
+struct ModelComparison {
+  std::vector<LayerDifference> layers;   ///< in the order of the graph
+  std::vector<LayerDifference> outputs;  ///< of the models
+};
+
+struct CompareOptions {
+  const Backend* backend = nullptr;
+  ThreadPool* threads = nullptr;
+  size_t memory = size_t{2} << 30;  ///< bytes of activations kept in memory
+  std::function<void(int done, int total)> progress{};
+};
+
+/// Runs two versions of one model side by side over the samples, block by block, each on its own activations,
+/// and compares the outputs of every layer with constant weights, matched by name. Activations are computed
+/// as the graphs have their encodings. Throws InputError when the second has no value that the first carries
+/// from block to block: they are not versions of one model.
+ModelComparison compare_layers(const Graph& original, const Graph& other, const CalibrationData& data,
+                               const CompareOptions& options);
+
+/// Layers by SQNR, worst first.
+std::vector<LayerDifference> worst_first(std::vector<LayerDifference> layers);
+
+}  // namespace halftone

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "cost/graph_cost.h"
+#include "eval/layer_compare.h"
+#include "eval/perplexity.h"
+#include "quant/quantize_graph.h"
+
+namespace halftone {
+
+/// What was measured of a quantized LLM against its original.
+struct ReceiptEval {
+  Divergence divergence;
+  std::string protocol;                 ///< text, windows, arithmetic of both
+  std::vector<LayerDifference> layers;  ///< worst first
+  std::string layers_protocol;          ///< on what they were compared
+};
+
+/// The end of a quantization: what went in, what came out, what it cost, what was lost.
+struct Receipt {
+  std::string model;
+  std::string output;
+  std::string recipe;
+  std::string calibration;           ///< protocol; empty: none
+  std::vector<std::string> remarks;  ///< warnings of calibration and resuming
+  WeightSize before, after;
+  QuantReport report;
+  double seconds = 0;         ///< quantizing and writing
+  size_t peak_memory = 0;     ///< resident, mapped pages of model files counted
+  size_t peak_anonymous = 0;  ///< without them
+  std::optional<ReceiptEval> eval;
+  std::string not_evaluated;  ///< why, when there is no eval
+
+  double million_parameters() const { return before.elements / 1e6; }
+};
+
+/// At most this many layers are listed as the worst.
+inline constexpr size_t kWorstLayers = 10;
+
+OrderedJson receipt_json(const Receipt& receipt);
+/// For a terminal: sizes, losses, worst layers, fallbacks.
+std::string receipt_text(const Receipt& receipt);
+/// A page that needs no other file.
+std::string receipt_html(const Receipt& receipt);
+
+/// Writes report.json and report.html into a folder.
+void write_receipt(const Receipt& receipt, const fs::path& folder);
+
+/// "41.2 dB", "exact".
+std::string decibel_text(double sqnr_db);
+/// Numbers of one layer: sqnr_db (null where equal), cosine, max_error.
+OrderedJson closeness_json(const Closeness& closeness);
+
+}  // namespace halftone
