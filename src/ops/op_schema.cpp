@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/integer_meaning.h"
+
 namespace halftone {
 
 #define HALFTONE_OP(schema) const OpSchema& schema();
@@ -45,30 +47,49 @@ bool OpSite::is_alias() const {
   return from.rank() >= 2 && to.rank() >= 2 && from[0] == to[0] && from[1] == to[1];
 }
 
-void run_reference(const OpSite& site, std::span<const Operand> inputs,
-                   std::span<const MutableTensorView> outputs) {
-  if (site.all_plain()) return site.schema->reference(site, inputs, outputs);
+namespace {
+
+/// Runs `reference` on copies of the operands from which what `convert` leaves of their storage is gone.
+template <class Reference>
+void run_converted(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs, Storage (*convert)(Storage), Reference reference) {
   std::vector<Tensor> held;
-  auto plain_copy = [&](DType dtype, const Shape& shape) {
+  auto copy_for = [&](DType dtype, const Shape& shape) {
     held.push_back(Tensor::allocate(dtype, shape));
     return held.back().mutable_view();
   };
-  std::vector<Operand> plain_inputs(inputs.begin(), inputs.end());
+  std::vector<Operand> converted(inputs.begin(), inputs.end());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const SiteInput& input = site.inputs[i];
-    if (input.storage.plain()) continue;
-    const MutableTensorView plain = plain_copy(input.type.dtype, input.type.shape);
-    load_stored(inputs[i].tensor, input.storage, plain);
-    plain_inputs[i].tensor = plain;
+    const Storage storage = convert(site.inputs[i].storage);
+    if (storage.plain()) continue;
+    const DType dtype = storage.codes ? site.inputs[i].type.dtype : inputs[i].tensor.dtype;
+    const MutableTensorView copy = copy_for(dtype, site.inputs[i].type.shape);
+    load_stored(inputs[i].tensor, storage, copy);
+    converted[i].tensor = copy;
   }
-  std::vector<MutableTensorView> plain_outputs(outputs.begin(), outputs.end());
+  std::vector<MutableTensorView> made(outputs.begin(), outputs.end());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Storage storage = convert(site.storage_of_output(i));
+    if (storage.plain()) continue;
+    const DType dtype = storage.codes ? site.outputs[i].dtype : outputs[i].dtype;
+    made[i] = copy_for(dtype, site.outputs[i].shape);
+  }
+  reference(site, std::span<const Operand>(converted), std::span<const MutableTensorView>(made));
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (!site.storage_of_output(i).plain())
-      plain_outputs[i] = plain_copy(site.outputs[i].dtype, site.outputs[i].shape);
-  site.schema->reference(site, plain_inputs, plain_outputs);
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (const Storage storage = site.storage_of_output(i); !storage.plain())
-      store_plain(plain_outputs[i], storage, outputs[i]);
+    if (const Storage storage = convert(site.storage_of_output(i)); !storage.plain())
+      store_plain(made[i], storage, outputs[i]);
+}
+
+}  // namespace
+
+void run_reference(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs) {
+  if (site.all_plain()) return site.schema->reference(site, inputs, outputs);
+  if (const IntegerMeaning* integer = integer_meaning(*site.schema); integer && integer->refusal(site).empty())
+    return run_converted(
+        site, inputs, outputs, [](Storage storage) { return Storage{storage.order, {}}; }, integer->reference);
+  run_converted(
+      site, inputs, outputs, [](Storage storage) { return storage; }, site.schema->reference);
 }
 
 Cost traffic(const OpSite& site) {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "graph/passes/dynamic_activations.h"
 #include "graph/passes/layout.h"
+#include "graph/passes/lower_codes.h"
 
 namespace halftone {
 namespace {
@@ -54,6 +55,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
     add_dynamic_activations(g);
   if (options.run_passes && options.backend)
     for (PassReport& report : run_passes(g, backend_passes())) plan->passes_.push_back(std::move(report));
+  lower_codes(g);
   verify(g);
 
   const int total = static_cast<int>(g.nodes().size());

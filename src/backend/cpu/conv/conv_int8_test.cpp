@@ -1,0 +1,137 @@
+#include "backend/cpu/int8/exact_kernels.h"
+#include "ops/conv/conv_integer.h"
+
+namespace halftone::cpu {
+namespace {
+
+struct ConvCase {
+  Shape x, w;
+  int64_t group = 1;
+  std::vector<int64_t> strides = {1, 1}, pads = {0, 0, 0, 0}, dilations = {1, 1};
+  FusedActivation activation = {};
+  bool bias = true;
+  bool floats = false;
+  bool residual = false;
+
+  std::string str() const {
+    return fmt::format("x {} w {} group {} stride {} pad {} dilation {} activation {}", x.str(), w.str(), group,
+                       strides[0], pads[0], dilations[0], static_cast<int>(activation.kind));
+  }
+};
+
+const CodeScale kInput{0.03f, 113};
+
+Constant int8_weights(const Shape& shape, unsigned seed) {
+  Constant weights(random_tensor(shape, seed, 0.2f));
+  weights.set_encoding({.format = find_number_format("int8"),
+                        .granularity = Granularity::per_axis(0),
+                        .scale_dtype = DType::f32});
+  return weights;
+}
+
+/// The kernels that took the case.
+size_t check(const ConvCase& c, std::string_view how, std::string_view prefix) {
+  Attributes attributes = {{"group", c.group}, {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}};
+  attributes.set("requantization", std::string(how));
+  set_fused_activation(attributes, c.activation);
+  OpRun run(conv_schema(), attributes);
+  run.stored(random_tensor(c.x, 1, 1.5f), {Storage::Order::channels_last, kInput});
+  run.constant(int8_weights(c.w, 2));
+  if (c.bias)
+    run.constant(Constant(random_tensor({c.w[0]}, 3)));
+  else if (c.residual)
+    run.absent();
+  if (c.residual)
+    run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2), {Storage::Order::channels_last, {{0.02f, 99}}});
+  const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
+  const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
+  run.store_outputs({{Storage::Order::channels_last, c.floats ? std::nullopt : std::optional(out)}});
+  return expect_exact(run, prefix, c.str() + " " + std::string(how));
+}
+
+TEST(ConvInt8, EqualsTheReference) {
+  const std::vector<ConvCase> cases = {
+      {.x = {1, 64, 13, 13}, .w = {70, 64, 1, 1}},
+      {.x = {1, 3, 19, 23}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},
+      {.x = {2, 12, 9, 7}, .w = {17, 12, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 58, 5, 11}, .w = {58, 58, 1, 1}, .bias = false},
+      {.x = {1, 7, 17, 17}, .w = {130, 7, 7, 5}, .strides = {3, 2}, .pads = {3, 2, 3, 2}},
+      {.x = {1, 8, 12, 12}, .w = {33, 8, 3, 3}, .pads = {2, 2, 2, 2}, .dilations = {2, 2}},
+      {.x = {3, 6, 4, 5}, .w = {12, 2, 3, 3}, .group = 3, .pads = {1, 1, 1, 1}},
+      {.x = {1, 20, 1, 1}, .w = {300, 20, 1, 1}},
+      {.x = {1, 5, 3, 3}, .w = {10, 1, 3, 3}, .group = 5, .pads = {4, 4, 4, 4}},
+      {.x = {1, 16, 6, 6}, .w = {64, 16, 1, 1}, .strides = {2, 2}},
+  };
+  for (const ConvCase& c : cases)
+    for (const char* how : {"floating", "fixed"}) EXPECT_EQ(check(c, how, "conv_int8_"), int8_isas()) << c.str();
+}
+
+TEST(ConvInt8, DepthwiseEqualsTheReference) {
+  for (int64_t channels : {2, 16, 24, 58, 64, 116, 130})
+    for (int64_t stride : {1, 2})
+      for (int64_t kernel : {3, 5}) {
+        const ConvCase c{.x = {1, channels, 10, 9},
+                         .w = {channels, 1, kernel, kernel},
+                         .group = channels,
+                         .strides = {stride, stride},
+                         .pads = std::vector<int64_t>(4, kernel / 2)};
+        for (const char* how : {"floating", "fixed"})
+          EXPECT_EQ(check(c, how, "conv_int8_depthwise"), int8_isas()) << c.str();
+      }
+}
+
+TEST(ConvInt8, ActivationsInTheEpilogue) {
+  using Kind = FusedActivation::Kind;
+  const std::vector<FusedActivation> activations = {
+      {Kind::relu},         {Kind::clip, 0, 1.5f}, {Kind::clip, -1, 0.5f}, {Kind::leaky_relu, 0.1f},
+      {Kind::leaky_relu, -0.5f}, {Kind::sigmoid},       {Kind::silu},           {Kind::hard_sigmoid, 0.2f, 0.5f},
+      {Kind::hard_swish},   {Kind::tanh},          {Kind::gelu},           {Kind::gelu_tanh}};
+  for (const FusedActivation& activation : activations)
+    for (const char* how : {"floating", "fixed"}) {
+      EXPECT_EQ(check({.x = {1, 9, 7, 7}, .w = {70, 9, 1, 1}, .activation = activation}, how, "conv_int8_"), int8_isas());
+      EXPECT_EQ(check({.x = {1, 70, 7, 7}, .w = {70, 1, 3, 3}, .group = 70, .activation = activation}, how,
+                      "conv_int8_depthwise"),
+                int8_isas());
+    }
+}
+
+TEST(ConvInt8, AResidualJoinsTheSum) {
+  for (int64_t channels : {16, 58, 70})
+    for (bool to_floats : {false, true})
+      for (const char* how : {"floating", "fixed"})
+        EXPECT_EQ(check({.x = {1, channels, 7, 6},
+                         .w = {channels, channels, 3, 3},
+                         .pads = {1, 1, 1, 1},
+                         .activation = {FusedActivation::Kind::relu},
+                         .bias = channels != 58,
+                         .floats = to_floats,
+                         .residual = true},
+                        how, "conv_int8_"),
+                  int8_isas());
+}
+
+TEST(ConvInt8, FloatsComeOutUnrounded) {
+  for (const FusedActivation& activation : {FusedActivation{}, FusedActivation{FusedActivation::Kind::relu}})
+    EXPECT_EQ(check({.x = {1, 30, 5, 6}, .w = {85, 30, 3, 3}, .activation = activation, .floats = true}, "floating",
+                    "conv_int8_"),
+              int8_isas());
+}
+
+TEST(ConvInt8, StaysCloseToTheFloatingConvolution) {
+  OpRun integer(conv_schema(), {}), floating(conv_schema(), {});
+  const Tensor x = random_tensor({1, 32, 8, 8}, 5);
+  const Constant weights = int8_weights({16, 32, 3, 3}, 6);
+  const CodeScale codes = fit_codes(-4, 4);
+  integer.stored(x, {Storage::Order::planar, codes}).constant(weights);
+  floating.input(x).constant(Constant(weights.load()));
+  const std::vector<float> a = floats(integer.reference()[0]), b = floats(floating.reference()[0]);
+  double error = 0, size = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    error += std::pow(a[i] - b[i], 2);
+    size += std::pow(b[i], 2);
+  }
+  EXPECT_LT(error, 3e-4 * size);
+}
+
+}  // namespace
+}  // namespace halftone::cpu

@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cpu/int8/code_multiply.h"
+#include "backend/kernel.h"
+#include "base/checked.h"
+#include "ops/gemm/gemm_integer.h"
+
+namespace halftone::cpu {
+namespace {
+
+Refusal supports(const OpSite& site) {
+  if (Refusal refusal = integer_product_refusal(site); !refusal.empty()) return refusal;
+  if (site.inputs[0].storage.order != Storage::Order::planar ||
+      site.storage_of_output(0).order != Storage::Order::planar)
+    return "the values are not stored row by row";
+  return {};
+}
+
+/// Gemm and MatMul by constant weights on codes.
+class CodeGemm final : public PreparedKernel {
+ public:
+  CodeGemm(const OpSite& site, const CodeLoops& loops, int threads)
+      : CodeGemm(code_product(site),
+                 integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
+                                 code_product(site).output_axis,
+                                 product_bias(site, code_product(site).outputs)),
+                 site, loops, threads) {}
+
+  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  size_t packed_bytes() const override { return weights_.bytes(); }
+  size_t workspace_bytes(const OpSite&) const override {
+    return CodeMultiply::workspace_bytes(weights_, threads_) + static_cast<size_t>(weights_.quads() * kCodeQuad);
+  }
+
+  void run(const KernelRun& run) const override {
+    const auto a = run.inputs[0].span<uint8_t>();
+    const int64_t columns = weights_.extent().channels;
+    const int64_t rows = code_product(run.site).rows;
+    if (rows == 0) return;
+    uint8_t* last_row =
+        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
+    std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
+
+    CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = rows, .gather = {}};
+    multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
+      for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
+      if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
+    };
+    if (run.outputs[0].dtype == DType::u8)
+      multiply.codes = run.outputs[0].span<uint8_t>().data();
+    else
+      multiply.floats = run.outputs[0].span<float>().data();
+    multiply.activation = activation_;
+    multiply.run(run.threads, run.workspace);
+  }
+
+ private:
+  CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const OpSite& site, const CodeLoops& loops,
+           int threads)
+      : CodeGemm(product, weights, Requantizer(site, weights.units), *site.inputs[0].storage.codes, loops, threads) {}
+  CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const Requantizer& requantizer,
+           const CodeScale& input, const CodeLoops& loops, int threads)
+      : loops_(loops),
+        weights_(weights, requantizer, input, {1, product.outputs, product.columns, 1}, loops.code_bias),
+        activation_(requantizer.to_codes() ? FusedActivation{} : requantizer.float_activation()),
+        threads_(threads) {}
+
+  const CodeLoops& loops_;
+  CodeWeights weights_;
+  FusedActivation activation_;
+  int threads_;
+};
+
+template <const CodeLoops& kLoops>
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<CodeGemm>(site, kLoops, threads.size());
+}
+
+}  // namespace
+
+#define HALFTONE_GEMM_CODES_KERNELS(isa)                                                                     \
+  extern const Kernel gemm_codes_##isa{"gemm_codes_" #isa, "Gemm", Isa::isa, supports,                       \
+                                       prepare<code_loops_##isa>, true};                                     \
+  extern const Kernel mat_mul_codes_##isa{"mat_mul_codes_" #isa, "MatMul", Isa::isa, supports,               \
+                                          prepare<code_loops_##isa>, true};
+
+#if defined(__x86_64__)
+HALFTONE_GEMM_CODES_KERNELS(avx512vnni)
+HALFTONE_GEMM_CODES_KERNELS(avx2)
+#elif defined(__aarch64__)
+HALFTONE_GEMM_CODES_KERNELS(neondot)
+#endif
+
+}  // namespace halftone::cpu

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+namespace halftone::cpu {
+
+/// Loops over codes for one instruction set, equal to their scalar meanings bit for bit.
+struct CodeElementLoops {
+  /// ops/code_sum.h.
+  void (*add)(int16_t a_factor, int16_t b_factor, int32_t offset, int32_t shift, const uint8_t* a,
+              const uint8_t* b, uint8_t* y, int64_t count);
+  /// y = table[x].
+  void (*map)(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count);
+  /// encode_activation() and decode_activation() (ops/storage.h).
+  void (*encode)(const float* x, float scale, int32_t zero, uint8_t* y, int64_t count);
+  void (*decode)(const uint8_t* x, float scale, int32_t zero, float* y, int64_t count);
+};
+
+extern const CodeElementLoops code_elements_avx512vnni;
+extern const CodeElementLoops code_elements_avx2;
+extern const CodeElementLoops code_elements_neondot;
+
+}  // namespace halftone::cpu

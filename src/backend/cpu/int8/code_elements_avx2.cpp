@@ -1,0 +1,7 @@
+#include "backend/cpu/int8/code_elements_loops.h"
+
+namespace halftone::cpu {
+
+const CodeElementLoops code_elements_avx2 = {add, map_plain, encode, decode};
+
+}  // namespace halftone::cpu

@@ -1,0 +1,38 @@
+#pragma once
+
+// For per-ISA sources only (see code_tile_loops.h): loops that compilers vectorise.
+
+#include "backend/cpu/int8/code_elements.h"
+
+namespace halftone::cpu {
+namespace {
+
+void add(int16_t a_factor, int16_t b_factor, int32_t offset, int32_t shift, const uint8_t* __restrict a,
+         const uint8_t* __restrict b, uint8_t* __restrict y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t sum = (a[i] * a_factor + b[i] * b_factor + offset) >> shift;
+    const int32_t above = sum < 0 ? 0 : sum;
+    y[i] = static_cast<uint8_t>(above > 255 ? 255 : above);
+  }
+}
+
+void map_plain(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = table[x[i]];
+}
+
+void encode(const float* __restrict x, float scale, int32_t zero, uint8_t* __restrict y, int64_t count) {
+  const float z = static_cast<float>(zero);
+  for (int64_t i = 0; i < count; ++i) {
+    const float code = __builtin_nearbyintf(x[i] / scale) + z;
+    const float number = code == code ? code : z;
+    const float above = number < 0.0f ? 0.0f : number;
+    y[i] = static_cast<uint8_t>(static_cast<int32_t>(above > 255.0f ? 255.0f : above));
+  }
+}
+
+void decode(const uint8_t* __restrict x, float scale, int32_t zero, float* __restrict y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = static_cast<float>(x[i] - zero) * scale;
+}
+
+}  // namespace
+}  // namespace halftone::cpu

@@ -1,0 +1,102 @@
+#include <cmath>
+
+#include "backend/cpu/int8/exact_kernels.h"
+#include "ops/code_sum.h"
+#include "ops/fused_activation.h"
+#include "ops/requantizer.h"
+
+namespace halftone::cpu {
+namespace {
+
+using Order = Storage::Order;
+const CodeScale kA{0.021f, 130}, kB{0.008f, 7};
+
+TEST(CodeElements, IdentityBetweenStorages) {
+  const std::vector<Storage> storages = {{Order::planar, {}}, {Order::channels_last, {}}, {Order::planar, kA},
+                                         {Order::channels_last, kA}, {Order::planar, kB}, {Order::channels_last, kB}};
+  for (const Shape& shape : {Shape{1, 3, 19, 21}, Shape{2, 70, 3, 5}, Shape{1, 1, 600}})
+    for (const Storage& from : storages)
+      for (const Storage& to : storages) {
+        if (!from.codes && !to.codes) continue;
+        OpRun run(*find_op("Identity"));
+        Tensor x = random_tensor(shape, 1, 2);
+        x.mutable_view().span<float>()[1] = NAN;
+        x.mutable_view().span<float>()[2] = INFINITY;
+        run.stored(x, from).store_outputs({to});
+        EXPECT_EQ(expect_exact(run, "identity_codes", from.str() + " to " + to.str()), int8_isas());
+      }
+}
+
+TEST(CodeElements, AddIsExact) {
+  for (const CodeScale& b : {kB, kA, CodeScale{0.00002f, 3}, CodeScale{3.0f, 255}}) {
+    OpRun run(*find_op("Add"));
+    run.stored(random_tensor({1, 37, 7, 7}, 1), {Order::channels_last, kA});
+    run.stored(random_tensor({1, 37, 7, 7}, 2), {Order::channels_last, b});
+    run.store_outputs({{Order::channels_last, fit_codes(-2, 3)}});
+    EXPECT_EQ(expect_exact(run, "add_codes", "Add"), int8_isas());
+  }
+}
+
+TEST(CodeElements, AddIsWithinHalfAStepOfTheRealSum) {
+  const CodeScale sum = fit_codes(-4, 4);
+  const CodeSum add(kA, kB, sum);
+  for (int a = 0; a < 256; ++a)
+    for (int b = 0; b < 256; b += 3) {
+      const auto x = static_cast<uint8_t>(a), y = static_cast<uint8_t>(b);
+      const double real = (double{decode_activation(x, kA)} + double{decode_activation(y, kB)}) / sum.scale + sum.zero;
+      ASSERT_NEAR(add(x, y), std::clamp(real, 0.0, 255.0), 0.53) << a << " " << b;
+    }
+}
+
+TEST(CodeElements, MapsAreTablesOfTheReference) {
+  for (const char* op : {"Relu", "Sigmoid", "Tanh", "Swish", "Gelu"}) {
+    OpRun run(*find_op(op));
+    run.stored(random_tensor({1, 33, 5, 3}, 1, 2), {Order::channels_last, kA});
+    run.store_outputs({{Order::channels_last, kB}});
+    EXPECT_EQ(expect_exact(run, "", op), int8_isas()) << op;
+  }
+}
+
+TEST(CodeElements, PoolsAreExact) {
+  const Attributes window = {{"kernel_shape", std::vector<int64_t>{3, 2}},
+                             {"strides", std::vector<int64_t>{2, 1}},
+                             {"pads", std::vector<int64_t>{1, 0, 1, 1}},
+                             {"count_include_pad", int64_t{1}}};
+  for (const char* how : {"floating", "fixed"})
+    for (const char* op : {"MaxPool", "AveragePool", "GlobalAveragePool"}) {
+      Attributes attributes = std::string_view(op) == "GlobalAveragePool" ? Attributes{} : window;
+      attributes.set("requantization", std::string(how));
+      OpRun run(*find_op(op), attributes);
+      run.stored(random_tensor({2, 21, 9, 8}, 1), {Order::channels_last, kA});
+      run.store_outputs({{Order::channels_last, std::string_view(op) == "MaxPool" ? kA : kB}});
+      EXPECT_EQ(expect_exact(run, "", op), 1u) << op;
+    }
+}
+
+TEST(CodeElements, ConcatCopies) {
+  for (Order order : {Order::planar, Order::channels_last}) {
+    OpRun run(*find_op("Concat"), {{"axis", int64_t{1}}});
+    for (int64_t channels : {5, 1, 16}) run.stored(random_tensor({2, channels, 3, 4}, 1), {order, kA});
+    run.store_outputs({{order, kA}});
+    EXPECT_EQ(expect_exact(run, "concat_codes", "Concat"), 1u);
+  }
+}
+
+TEST(CodeElements, MovesGoWhereTheReferenceSays) {
+  for (Order from : {Order::planar, Order::channels_last})
+    for (Order to : {Order::planar, Order::channels_last}) {
+      OpRun slice(*find_op("Slice"));
+      slice.stored(random_tensor({1, 9, 8, 11}, 1), {from, kA}).ints({1, 1}).ints({100, 8}).ints({2, 1}).ints({2, 3});
+      slice.store_outputs({{to, kA}});
+      EXPECT_EQ(expect_exact(slice, "slice_codes", "Slice"), 1u);
+      OpRun turn(*find_op("Transpose"), {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
+      turn.stored(random_tensor({2, 5, 3, 7}, 2), {from, kA}).store_outputs({{to, kA}});
+      EXPECT_EQ(expect_exact(turn, "transpose_codes", "Transpose"), 1u);
+      OpRun shuffle(*find_op("Gather"), {{"axis", int64_t{1}}});
+      shuffle.stored(random_tensor({2, 6, 3, 7}, 2), {from, kA}).ints({0, 3, 1, 4, 2, 5}).store_outputs({{to, kA}});
+      EXPECT_EQ(expect_exact(shuffle, "gather_codes", "Gather"), 1u);
+    }
+}
+
+}  // namespace
+}  // namespace halftone::cpu

@@ -1,0 +1,59 @@
+#include "backend/cpu/int8/code_multiply.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/checked.h"
+
+namespace halftone::cpu {
+
+size_t CodeMultiply::workspace_bytes(const CodeWeights& weights, int threads) {
+  return static_cast<size_t>(threads * weights.extent().taps * kChunk) * sizeof(void*);
+}
+
+void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t panels,
+                            const uint8_t** pointers) const {
+  const int64_t count = std::min(kChunk, rows - first);
+  gather(group, first, count, pointers);
+  CodeTile tile = weights.tile(group, panel, panels);
+  tile.rows = pointers;
+  tile.row_step = tile.count = count;
+  tile.out_step = weights.extent().groups * weights.extent().outputs;
+  CodeFinish finish = weights.finish(group, panel);
+  finish.residual_zero = residual_zero;
+  const int64_t out = first * tile.out_step + group * weights.extent().outputs + panel * kCodePanel;
+  tile.residual = residual ? residual + out : nullptr;
+  if (codes) return loops.to_codes(tile, finish, codes + out);
+  loops.to_floats(tile, finish, floats + out);
+  if (activation.kind == FusedActivation::Kind::none) return;
+  for (int64_t row = 0; row < count; ++row)
+    for (float& y : std::span(floats + out + row * tile.out_step, static_cast<size_t>(tile.outputs)))
+      y = apply_activation(activation, y);
+}
+
+void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {
+  const int64_t groups = weights.extent().groups;
+  const int64_t chunks = ceil_div(rows, kChunk);
+  const int64_t blocks = ceil_div(weights.panels(), kCodeBlock);
+  // Few rows: the panels are shared out too.
+  const int64_t parts =
+      threads.size() == 1 ? 1 : std::clamp<int64_t>(ceil_div(int64_t{2} * threads.size(), groups * chunks), 1, blocks);
+  const int64_t items = groups * chunks * parts;
+  const int64_t workers = std::min<int64_t>(threads.size(), items);
+  std::atomic<int64_t> next{0};
+  // One piece a worker, so that each has pointers of its own; they share out the items among themselves.
+  threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t worker = begin; worker < end; ++worker) {
+      auto* pointers =
+          reinterpret_cast<const uint8_t**>(workspace.data()) + worker * weights.extent().taps * kChunk;
+      for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
+        const int64_t part = item % parts, chunk = item / parts % chunks, group = item / parts / chunks;
+        const int64_t panel = blocks * part / parts * kCodeBlock;
+        const int64_t last = std::min(blocks * (part + 1) / parts * kCodeBlock, weights.panels());
+        run_item(group, chunk * kChunk, panel, last - panel, pointers);
+      }
+    }
+  });
+}
+
+}  // namespace halftone::cpu

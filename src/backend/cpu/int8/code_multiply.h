@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "backend/cpu/int8/code_weights.h"
+#include "base/thread_pool.h"
+
+namespace halftone::cpu {
+
+/// Rows of codes times packed weights, shared out over threads.
+struct CodeMultiply {
+  /// Rows that are gathered at a time: their pointers and outputs stay in the nearest cache. A multiple of
+  /// every tile's rows.
+  static constexpr int64_t kChunk = 48;
+
+  const CodeLoops& loops;
+  const CodeWeights& weights;
+  int64_t rows;
+  /// Writes where rows [first, first + count) of a group read under each tap: [taps, count] pointers, each
+  /// readable for all quads.
+  std::function<void(int64_t group, int64_t first, int64_t count, const uint8_t** to)> gather;
+  uint8_t* codes = nullptr;  ///< [rows, groups * outputs], or
+  float* floats = nullptr;   ///< the same, before FusedActivation `activation`
+  const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output
+  int32_t residual_zero = 0;
+  FusedActivation activation = {};
+
+  static size_t workspace_bytes(const CodeWeights& weights, int threads);
+  void run(ThreadPool& threads, std::span<std::byte> workspace) const;
+
+ private:
+  void run_item(int64_t group, int64_t first, int64_t panel, int64_t panels, const uint8_t** pointers) const;
+};
+
+}  // namespace halftone::cpu

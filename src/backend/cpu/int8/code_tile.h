@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+
+namespace halftone::cpu {
+
+inline constexpr int64_t kCodePanel = 16;  ///< outputs of a panel
+inline constexpr int64_t kCodeQuad = 4;    ///< codes that a dot-product instruction sums
+inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
+
+/// What becomes of exact 32-bit sums (ops/requantizer.h), plain data for code of any instruction set. Arrays
+/// have an entry for each output, padded to whole blocks of panels.
+struct CodeFinish {
+  const float* multipliers = nullptr;    ///< of floats, and of codes under Requantization::floating
+  const float* below = nullptr;          ///< the multipliers of negative sums, where they differ
+  const int32_t* mantissas = nullptr;    ///< set under Requantization::fixed
+  const int32_t* shifts = nullptr;
+  const int32_t* mantissas_below = nullptr;
+  const int32_t* shifts_below = nullptr;
+  int32_t zero = 0;
+  int32_t lowest = 0, highest = 255;
+  /// Of a residual in codes: what it is times, less which zero; sums are shifted left first.
+  const int32_t* residual_factors = nullptr;
+  int32_t residual_zero = 0, sum_shift = 0;
+  bool large = false;                    ///< a multiplier is 1 or more, so a product may leave 32 bits
+  const uint8_t* table = nullptr;        ///< 256 codes by code, or null
+};
+
+/// u8 codes times s8 weights: rows of codes, gathered tap by tap.
+struct CodeTile {
+  const uint8_t* const* rows;  ///< [taps, row_step]: where row r reads its channels under each tap
+  int64_t row_step;
+  int64_t count;               ///< rows
+  int64_t taps, quads;         ///< quads of channels under a tap; rows are readable to their end
+  const int8_t* weights;       ///< [panels, taps, quads, 16, 4]
+  const int32_t* bias;         ///< [panels * 16], what a row without codes sums to
+  int64_t outputs;             ///< of all panels
+  int64_t out_step;            ///< elements between rows of the output, and of the residual
+  const uint8_t* residual;     ///< at the first output; set where the finish has factors for it
+};
+
+/// The loops for one instruction set. Bit for bit the same results from each.
+struct CodeLoops {
+  /// What the loops subtract from every code, to be made good in the bias.
+  int32_t code_bias;
+  /// `finish` and `out` begin at the tile's first output.
+  void (*to_codes)(const CodeTile& tile, const CodeFinish& finish, uint8_t* out);
+  void (*to_floats)(const CodeTile& tile, const CodeFinish& finish, float* out);
+};
+
+extern const CodeLoops code_loops_avx512vnni;
+extern const CodeLoops code_loops_avx2;
+extern const CodeLoops code_loops_neondot;
+
+}  // namespace halftone::cpu

@@ -1,0 +1,119 @@
+#include <algorithm>
+
+#include "backend/cpu/int8/code_gather.h"
+#include "backend/kernel.h"
+#include "ops/pool_integer.h"
+
+namespace halftone::cpu {
+namespace {
+
+Refusal layout_refusal(const OpSite& site) {
+  const Storage &in = site.inputs[0].storage, &out = site.storage_of_output(0);
+  if (!in.codes || !out.codes) return "not from codes to codes";
+  if (in.order != Storage::Order::channels_last || out.order != Storage::Order::channels_last)
+    return "the values are not stored channels-last";
+  if (site.input_shape(0).rank() > 4) return "more than two spatial axes";
+  return {};
+}
+
+Refusal supports_max(const OpSite& site) {
+  if (Refusal refusal = layout_refusal(site); !refusal.empty()) return refusal;
+  if (*site.inputs[0].storage.codes != *site.storage_of_output(0).codes) return "the scale changes";
+  if (site.outputs.size() > 1) return "indices are asked for";
+  return {};
+}
+
+Refusal supports_average(const OpSite& site) {
+  if (Refusal refusal = layout_refusal(site); !refusal.empty()) return refusal;
+  if (!site.input_shape(0).is_concrete()) return "symbolic sizes";
+  return average_on_codes.refusal(site);
+}
+
+/// Pools over codes: one output at a time, all its channels.
+class PoolCodes : public PreparedKernel {
+ public:
+  PoolCodes(int64_t channels, int threads, uint8_t padding)
+      : padding_(static_cast<size_t>(channels), padding), threads_(threads) {}
+
+  size_t workspace_bytes(const OpSite& site) const override {
+    return static_cast<size_t>(threads_) * worker_bytes(window(site).taps());
+  }
+
+  void run(const KernelRun& run) const override {
+    const uint8_t* x = run.inputs[0].span<uint8_t>().data();
+    uint8_t* y = run.outputs[0].span<uint8_t>().data();
+    const CodeGather gather(window(run.site), run.site.input_shape(0), run.outputs[0].shape);
+    const int64_t places = gather.places(), workers = std::min<int64_t>(threads_, run.threads.size());
+    const size_t bytes = worker_bytes(gather.taps());
+    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker) {
+        std::byte* memory = run.workspace.data() + static_cast<size_t>(worker) * bytes;
+        auto* rows = reinterpret_cast<const uint8_t**>(memory);
+        auto* sums = reinterpret_cast<int32_t*>(rows + gather.taps());
+        for (int64_t place = places * worker / workers; place < places * (worker + 1) / workers; ++place) {
+          gather.rows(x, padding_.data(), 0, place, 1, rows);
+          reduce({rows, static_cast<size_t>(gather.taps())}, sums, y + place * gather.channels());
+        }
+      }
+    });
+  }
+
+ protected:
+  int64_t channels() const { return static_cast<int64_t>(padding_.size()); }
+  virtual Window window(const OpSite& site) const = 0;
+  virtual void reduce(std::span<const uint8_t* const> rows, int32_t* sums, uint8_t* y) const = 0;
+
+ private:
+  size_t worker_bytes(int64_t taps) const {
+    return (static_cast<size_t>(taps) * sizeof(void*) + padding_.size() * sizeof(int32_t) + 63) / 64 * 64;
+  }
+  std::vector<uint8_t> padding_;
+  int threads_;
+};
+
+class MaxPoolCodes final : public PoolCodes {
+ public:
+  MaxPoolCodes(const OpSite& site, ThreadPool& threads) : PoolCodes(site.input_shape(0)[1], threads.size(), 0) {}
+
+ private:
+  Window window(const OpSite& site) const override { return pool_window(site); }
+  void reduce(std::span<const uint8_t* const> rows, int32_t*, uint8_t* y) const override {
+    std::copy_n(rows[0], channels(), y);
+    for (const uint8_t* row : rows.subspan(1))
+      for (int64_t c = 0; c < channels(); ++c) y[c] = std::max(y[c], row[c]);
+  }
+};
+
+class AveragePoolCodes final : public PoolCodes {
+ public:
+  AveragePoolCodes(const OpSite& site, ThreadPool& threads)
+      : PoolCodes(site.input_shape(0)[1], threads.size(), site.inputs[0].storage.codes->zero),
+        zero_(site.inputs[0].storage.codes->zero),
+        requantizer_(site, {code_average(site).unit}) {}
+
+ private:
+  Window window(const OpSite& site) const override { return code_average(site).window; }
+  void reduce(std::span<const uint8_t* const> rows, int32_t* sums, uint8_t* y) const override {
+    std::fill_n(sums, channels(), -zero_ * static_cast<int32_t>(rows.size()));
+    for (const uint8_t* row : rows)
+      for (int64_t c = 0; c < channels(); ++c) sums[c] += row[c];
+    for (int64_t c = 0; c < channels(); ++c) y[c] = requantizer_.code(sums[c], 0);
+  }
+  int32_t zero_;
+  Requantizer requantizer_;
+};
+
+template <class Pool>
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<Pool>(site, threads);
+}
+
+}  // namespace
+
+extern const Kernel max_pool_codes{"max_pool_codes", "MaxPool", Isa::scalar, supports_max, prepare<MaxPoolCodes>, true};
+extern const Kernel average_pool_codes{"average_pool_codes", "AveragePool", Isa::scalar, supports_average,
+                                       prepare<AveragePoolCodes>, true};
+extern const Kernel global_average_pool_codes{"global_average_pool_codes", "GlobalAveragePool", Isa::scalar,
+                                              supports_average, prepare<AveragePoolCodes>, true};
+
+}  // namespace halftone::cpu

@@ -1,0 +1,42 @@
+#include "ops/code_pairs.h"
+
+namespace halftone {
+namespace {
+
+std::string refusal(const OpSite& site) {
+  if (!site.storage_of_output(0).codes) return "the output is not stored as codes";
+  for (const SiteInput& input : site.inputs) {
+    if (!input.storage.codes) return "an input is not stored as codes";
+    if (!(input.type.shape == site.outputs[0].shape)) return "the inputs are broadcast";
+  }
+  return {};
+}
+
+template <class F>
+void map_code_pairs(std::span<const Operand> inputs, std::span<const MutableTensorView> outputs, F f) {
+  const auto a = inputs[0].span<uint8_t>(), b = inputs[1].span<uint8_t>();
+  const auto y = outputs[0].span<uint8_t>();
+  for (size_t i = 0; i < y.size(); ++i) y[i] = f(a[i], b[i]);
+}
+
+void add_reference(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs) {
+  const CodeSum sum(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes, *site.output_storage[0].codes);
+  map_code_pairs(inputs, outputs, sum);
+}
+
+void mul_reference(const OpSite& site, std::span<const Operand> inputs,
+                   std::span<const MutableTensorView> outputs) {
+  const CodeScale a = *site.inputs[0].storage.codes, b = *site.inputs[1].storage.codes;
+  const Requantizer requantizer(site, {double{a.scale} * double{b.scale}});
+  map_code_pairs(inputs, outputs, [&](uint8_t x, uint8_t y) {
+    return requantizer.code((x - a.zero) * (y - b.zero), 0);
+  });
+}
+
+}  // namespace
+
+const IntegerMeaning add_on_codes{refusal, add_reference};
+const IntegerMeaning mul_on_codes{refusal, mul_reference};
+
+}  // namespace halftone

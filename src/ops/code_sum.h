@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "ops/storage.h"
+
+namespace halftone {
+
+/// The sum of two numbers in codes, in integers alone: code = clamp((a A + b B + offset) >> shift, 0, 255), with
+/// A and B the ratios of scales times 2^shift, the larger of them with 14 bits. Halves go up.
+struct CodeSum {
+  int16_t a, b;
+  int32_t offset;
+  int32_t shift;
+
+  CodeSum(const CodeScale& x, const CodeScale& y, const CodeScale& sum) {
+    const double first = double{x.scale} / sum.scale, second = double{y.scale} / sum.scale;
+    shift = std::clamp(13 - std::ilogb(std::max(first, second)), 1, 22);
+    const auto factor = [&](double ratio) {
+      return static_cast<int16_t>(std::min(std::nearbyint(std::ldexp(ratio, shift)), 16383.0));
+    };
+    a = factor(first);
+    b = factor(second);
+    offset = (sum.zero << shift) + (1 << (shift - 1)) - x.zero * a - y.zero * b;
+  }
+
+  uint8_t operator()(uint8_t x, uint8_t y) const {
+    return static_cast<uint8_t>(std::clamp((x * a + y * b + offset) >> shift, 0, 255));
+  }
+};
+
+}  // namespace halftone

@@ -1,0 +1,55 @@
+#include "ops/conv/conv_integer.h"
+
+namespace halftone {
+
+std::string integer_conv_refusal(const OpSite& site) {
+  if (site.has_input(3) && !site.inputs[3].storage.codes) return "the residual is not stored as codes";
+  const Shape& w = site.input_shape(1);
+  return integer_weights_refusal(site, 0, w.elements() / std::max<int64_t>(1, w[0]));
+}
+
+std::vector<float> constant_bias(const OpSite& site) {
+  std::vector<float> bias;
+  if (!site.has_input(2)) return bias;
+  bias.resize(static_cast<size_t>(site.input_shape(2).elements()));
+  load_floats(site.inputs[2].constant->load().view(), 0, bias);
+  return bias;
+}
+
+void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
+                            std::span<const MutableTensorView> outputs) {
+  const ConvExtent extent = conv_extent(site);
+  IntegerWeights weights = integer_weights(site, *inputs[1].quantized, 0, constant_bias(site));
+  const bool residual = site.has_input(3);
+  const CodeScale added = residual ? *site.inputs[3].storage.codes : CodeScale{};
+  const IntegerResidual joined = residual ? integer_residual(weights, added) : IntegerResidual{};
+  const Requantizer requantizer(site, weights.units);
+  const auto x = inputs[0].span<uint8_t>();
+  const int32_t zero = site.inputs[0].storage.codes->zero;
+  const Shape from = spatial_shape(site.input_shape(0)), to = spatial_shape(outputs[0].shape);
+  const int64_t plane = from.elements(), places = to.elements(), kernel = extent.window.taps();
+  const int64_t channels = weights.outputs;
+
+  for (int64_t n = 0; n < outputs[0].shape[0]; ++n)
+    for (int64_t m = 0; m < channels; ++m) {
+      const int8_t* w = weights.codes.data() + m * weights.columns;
+      const int64_t first = (n * extent.groups + m / extent.group_outputs) * extent.group_inputs;
+      for (int64_t place = 0; place < places; ++place) {
+        int32_t sum = weights.bias[static_cast<size_t>(m)];
+        visit_taps(extent.window, from, spatial_index(to, place), [&](int64_t offset, int64_t tap) {
+          for (int64_t c = 0; c < extent.group_inputs; ++c)
+            sum += (x[static_cast<size_t>((first + c) * plane + offset)] - zero) * w[c * kernel + tap];
+        });
+        const size_t at = static_cast<size_t>((n * channels + m) * places + place);
+        if (residual)
+          sum = sum * (1 << joined.shift) +
+                (inputs[3].span<uint8_t>()[at] - added.zero) * joined.factors[static_cast<size_t>(m)];
+        if (requantizer.to_codes())
+          outputs[0].span<uint8_t>()[at] = requantizer.code(sum, static_cast<size_t>(m));
+        else
+          outputs[0].span<float>()[at] = requantizer.value(sum, static_cast<size_t>(m));
+      }
+    }
+}
+
+}  // namespace halftone

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "ops/conv/conv.h"
+#include "ops/integer_weights.h"
+#include "ops/requantizer.h"
+
+namespace halftone {
+
+/// Why a Conv has no integer meaning; empty when it has. It needs X, and the residual if there is one, stored
+/// as codes, and weights as integer_weights_refusal() wants them. Padding is the code that means 0.
+std::string integer_conv_refusal(const OpSite& site);
+
+/// sum = bias + sum over c, t of (X - zero) W, joined by the residual (IntegerResidual), then as ops/requantizer.h
+/// says. X, R and Y are planar here.
+void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
+                            std::span<const MutableTensorView> outputs);
+
+/// A constant bias as f32; empty when there is none.
+std::vector<float> constant_bias(const OpSite& site);
+
+}  // namespace halftone

@@ -1,0 +1,31 @@
+#include "ops/integer_meaning.h"
+
+#include "ops/code_pairs.h"
+#include "ops/conv/conv_integer.h"
+#include "ops/gemm/gemm_integer.h"
+#include "ops/pool_integer.h"
+
+namespace halftone {
+
+const IntegerMeaning* integer_meaning(const OpSchema& schema) {
+  static const IntegerMeaning conv{integer_conv_refusal, integer_conv_reference};
+  static const IntegerMeaning product{integer_product_refusal, integer_product_reference};
+  struct Named {
+    std::string_view op;
+    const IntegerMeaning* meaning;
+  };
+  static const Named meanings[] = {
+      {"Add", &add_on_codes},
+      {"AveragePool", &average_on_codes},
+      {"Conv", &conv},
+      {"Gemm", &product},
+      {"GlobalAveragePool", &average_on_codes},
+      {"MatMul", &product},
+      {"Mul", &mul_on_codes},
+  };
+  for (const Named& named : meanings)
+    if (named.op == schema.name) return named.meaning;
+  return nullptr;
+}
+
+}  // namespace halftone

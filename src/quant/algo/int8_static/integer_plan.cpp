@@ -1,0 +1,114 @@
+#include "quant/algo/int8_static/integer_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+namespace halftone {
+namespace {
+
+constexpr std::array<std::string_view, 15> kMovers = {
+    "Concat", "DepthToSpace", "Flatten", "Gather", "Identity",     "MaxPool", "Pad",      "Reshape",
+    "Resize", "Slice",        "Split",   "Squeeze", "SpaceToDepth", "Transpose", "Unsqueeze"};
+constexpr std::array<std::string_view, 12> kMaps = {"Relu",      "Clip", "LeakyRelu", "Sigmoid",   "HardSigmoid", "Swish",
+                                                    "HardSwish", "Tanh", "Gelu",      "AveragePool", "GlobalAveragePool",
+                                                    "Elu"};
+constexpr std::array<std::string_view, 2> kPairs = {"Add", "Mul"};
+
+template <size_t N>
+bool among(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_activation(const Graph& graph, ValueId id) {
+  return id != kNoValue && !graph.value(id).constant && is_float(graph.value(id).type.dtype);
+}
+
+/// Sets of values, joined as they are found to share a scale.
+class Sets {
+ public:
+  explicit Sets(size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), size_t{0}); }
+  size_t root(size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  void join(ValueId a, ValueId b) { parent_[root(static_cast<size_t>(a))] = root(static_cast<size_t>(b)); }
+
+ private:
+  std::vector<size_t> parent_;
+};
+
+/// Whether input `i` of an operator carries numbers that it works on.
+bool is_data(const Node& node, size_t i) {
+  const std::string_view op = node.schema->name;
+  return i == 0 || op == "Concat" || among(kPairs, op) || (op == "Conv" && i == 3);  // a residual
+}
+
+}  // namespace
+
+bool moves_numbers(const Node& node) {
+  return among(kMovers, node.schema->name);
+}
+
+bool works_on_codes(const Graph& graph, const Node& node) {
+  const std::string_view op = node.schema->name;
+  if (!among(kMovers, op) && !among(kMaps, op) && !among(kPairs, op)) return false;
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (is_data(node, i) && !is_activation(graph, node.inputs[i])) return false;
+  return true;
+}
+
+bool IntegerPlan::reads_codes(const Graph& graph, const Node& node, size_t i) const {
+  const auto position = static_cast<size_t>(&node - graph.nodes().data());
+  return nodes[position].integer && is_data(node, i) && is_activation(graph, node.inputs[i]);
+}
+
+IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
+  const auto index = [](ValueId id) { return static_cast<size_t>(id); };
+  const size_t count = graph.nodes().size();
+  IntegerPlan plan;
+  plan.nodes.resize(count);
+  std::vector<bool> read(graph.values().size());  // by an integer node
+  for (size_t n = count; n-- > 0;) {
+    const Node& node = graph.nodes()[n];
+    IntegerNode& made = plan.nodes[n];
+    const bool able = works_on_codes(graph, node);
+    const bool reaches = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return read[index(id)]; });
+    made.integer = layers[n] || (able && reaches);
+    if (!made.integer) {
+      made.reason = able ? "what it makes reaches no integer layer" : "no integer arithmetic for this operator";
+      continue;
+    }
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (is_data(node, i) && is_activation(graph, node.inputs[i])) read[index(node.inputs[i])] = true;
+  }
+
+  Sets sets(graph.values().size());
+  std::vector<bool> coded = read;
+  plan.stored.resize(graph.values().size());
+  for (size_t n = 0; n < count; ++n) {
+    const Node& node = graph.nodes()[n];
+    if (!plan.nodes[n].integer) continue;
+    for (ValueId output : node.outputs) {
+      if (!read[index(output)]) continue;
+      plan.stored[index(output)] = true;
+      coded[index(output)] = true;
+    }
+    if (!moves_numbers(node)) continue;
+    for (size_t i = 1; i < node.inputs.size(); ++i)
+      if (is_data(node, i)) sets.join(node.inputs[i], node.inputs[0]);
+    for (ValueId output : node.outputs)
+      if (plan.stored[index(output)]) sets.join(output, node.inputs[0]);
+  }
+  plan.group.assign(graph.values().size(), -1);
+  std::vector<int> number(graph.values().size(), -1);
+  for (size_t i = 0; i < coded.size(); ++i) {
+    if (!coded[i]) continue;
+    int& group = number[sets.root(i)];
+    if (group < 0) group = plan.groups++;
+    plan.group[i] = group;
+  }
+  return plan;
+}
+
+}  // namespace halftone

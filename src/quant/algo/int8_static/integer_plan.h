@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace halftone {
+
+/// What becomes of one node under static int8.
+struct IntegerNode {
+  bool integer = false;  ///< reads codes; otherwise it stays floating
+  std::string reason;    ///< why it stays floating; empty for integer nodes
+};
+
+/// Which nodes compute on codes and which values share a scale, found from the structure of a graph.
+///
+/// - A layer is an integer node if its weights are quantized (`layers`, by node).
+/// - An operator that can work on codes (adds, multiplies, pools, moves, maps) is one if what it makes reaches
+///   such a layer through operators of its kind. So the end of a detector stays floating: the decoding, the
+///   sigmoid of the scores and the last Concat reach no layer, and boxes and scores never share a scale; and so
+///   does whatever lies between floating operators (Softmax, LayerNormalization).
+/// - Operators that only move or select numbers (Concat, MaxPool, Resize, ...) share one scale among their
+///   inputs and outputs, so that codes are copied and not converted.
+struct IntegerPlan {
+  std::vector<IntegerNode> nodes;  ///< by node
+  /// By value: the scale group of values that integer nodes read or write, -1 elsewhere.
+  std::vector<int> group;
+  int groups = 0;
+  /// By value: stored as codes by its maker (an integer node with an integer reader).
+  std::vector<bool> stored;
+
+  /// Whether integer node `node` reads its input `i` as codes.
+  bool reads_codes(const Graph& graph, const Node& node, size_t i) const;
+};
+
+/// `layers[n]`: whether node n is a layer with quantized weights that computes in integers.
+IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers);
+
+/// Whether the operator only moves or selects numbers of its first input (of all inputs: Concat).
+bool moves_numbers(const Node& node);
+/// Whether the operator has integer kernels beside those with weights.
+bool works_on_codes(const Graph& graph, const Node& node);
+
+}  // namespace halftone

@@ -1,0 +1,43 @@
+#include "quant/algo/int8_static/observed_ranges.h"
+
+#include "base/error.h"
+
+namespace halftone {
+
+std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
+                                                const QuantizeOptions& options) {
+  std::map<std::string, std::unique_ptr<RangeObserver>> observers;
+  const auto see = [&](const std::string& name, const TensorView& tensor) {
+    if (tensor.dtype != DType::f32) return;
+    auto& seen = observers[name];
+    if (!seen) seen = make_range_observer(observer);
+    seen->see(tensor.span<float>());
+  };
+  CompileOptions how;
+  how.backend = options.backend;
+  how.exact = true;
+  Session session(compile(graph, how, *options.threads), *options.threads);
+  session.observe([&](const Value& value, const TensorView& tensor) { see(value.name, tensor); });
+  for (int i = 0; i < options.data->samples(); ++i) {
+    const std::map<std::string, Tensor> sample = options.data->sample(i);
+    std::map<std::string, TensorView> inputs;
+    for (const auto& [name, tensor] : sample) {
+      see(name, tensor.view());
+      inputs.emplace(name, tensor.view());
+    }
+    session.run(inputs);
+    if (options.progress) options.progress(i + 1, options.data->samples(), "calibration");
+  }
+
+  std::map<std::string, ClipRange> ranges;
+  for (const auto& [name, seen] : observers) {
+    try {
+      ranges[name] = seen->range();
+    } catch (const InputError& error) {
+      throw InputError("value {}: {}", name, error.what());
+    }
+  }
+  return ranges;
+}
+
+}  // namespace halftone

@@ -1,0 +1,136 @@
+#include "quant/algo/int8_static/static_activations.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "graph/passes/lower_codes.h"
+#include "op_run.h"
+#include "quant/recipe.h"
+#include "quant/targets.h"
+
+namespace halftone {
+namespace {
+
+class Samples final : public CalibrationData {
+ public:
+  explicit Samples(Shape shape, int count = 6) : shape_(shape), count_(count) {}
+  int samples() const override { return count_; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    return {{"x", random_tensor(shape_, static_cast<unsigned>(100 + index))}};
+  }
+
+ private:
+  Shape shape_;
+  int count_;
+};
+
+/// x -> Conv + relu -> Conv + residual -> pooled -> Conv -> sigmoid.
+Graph small_network() {
+  Graph graph;
+  graph.name = "small";
+  unsigned seed = 1;
+  const auto conv = [&](const char* name, ValueId x, int64_t outputs, int64_t kernel, const char* activation,
+                        ValueId residual = kNoValue) {
+    const Shape shape{outputs, graph.value(x).type.shape[1], kernel, kernel};
+    const float spread = 1 / std::sqrt(static_cast<float>(shape.elements() / outputs));
+    const ValueId w = graph.add_constant(std::string(name) + ".w", Constant(random_tensor(shape, seed++, spread)));
+    const ValueId b = graph.add_constant(std::string(name) + ".b", Constant(random_tensor({outputs}, seed++, 0.1f)));
+    Attributes attributes = {{"pads", std::vector<int64_t>(4, kernel / 2)}};
+    if (*activation) attributes.set("activation", std::string(activation));
+    std::vector<ValueId> inputs = {x, w, b};
+    if (residual != kNoValue) inputs.push_back(residual);
+    return graph.add_node(*find_op("Conv"), name, inputs, attributes).front();
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 3, 12, 12}});
+  const ValueId a = conv("a", x, 8, 3, "relu");
+  const ValueId b = conv("b", a, 8, 3, "silu", a);
+  const ValueId pooled = graph.add_node(*find_op("MaxPool"), "pooled", {b},
+                                        {{"kernel_shape", std::vector<int64_t>{2, 2}},
+                                         {"strides", std::vector<int64_t>{2, 2}}}).front();
+  const ValueId scores = conv("c", pooled, 5, 1, "");
+  graph.add_output(graph.add_node(*find_op("Sigmoid"), "s", {scores}).front(), "s");
+  return graph;
+}
+
+/// Weights in int8, then static activations.
+std::vector<LayerNote> quantize_network(Graph& graph, const Samples& samples, ThreadPool& threads,
+                                        const StaticActivations& settings) {
+  Recipe recipe = find_recipe("rtn-w8");
+  recipe.minimum_elements = 0;
+  const Graph original = graph;
+  quantize_graph(graph, recipe);
+  QuantizeOptions options;
+  options.data = &samples;
+  options.threads = &threads;
+  return set_static_activations(graph, original, find_targets(original, recipe).quantized, settings, options);
+}
+
+StaticActivations settings_of(const char* observer, Requantization how) {
+  StaticActivations settings;
+  settings.observer.method = observer;
+  settings.requantization = how;
+  settings.measure = false;
+  return settings;
+}
+
+std::vector<float> run(const Graph& graph, ThreadPool& threads, const Tensor& x) {
+  Session session(compile(graph, {}, threads), threads);
+  session.run({{"x", x.view()}});
+  const auto y = session.output(graph.output_names()[0]).span<float>();
+  return {y.begin(), y.end()};
+}
+
+double decibels(const std::vector<float>& wanted, const std::vector<float>& found) {
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    signal += std::pow(wanted[i], 2);
+    noise += std::pow(wanted[i] - found[i], 2);
+  }
+  return 10 * std::log10(signal / noise);
+}
+
+TEST(StaticActivations, TheQuantizedNetworkStaysClose) {
+  ThreadPool threads(2);
+  const Samples samples({1, 3, 12, 12});
+  const Tensor x = random_tensor({1, 3, 12, 12}, 7);
+  const std::vector<float> wanted = run(small_network(), threads, x);
+  for (const char* observer : {"mse", "minmax", "percentile"})
+    for (Requantization how : {Requantization::floating, Requantization::fixed}) {
+      Graph graph = small_network();
+      quantize_network(graph, samples, threads, settings_of(observer, how));
+      EXPECT_TRUE(has_static_encodings(graph));
+      EXPECT_GT(decibels(wanted, run(graph, threads, x)), 30) << observer;
+    }
+}
+
+TEST(StaticActivations, EveryDecisionHasItsReason) {
+  ThreadPool threads(1);
+  const Samples samples({1, 3, 12, 12}, 1);
+  Graph graph = small_network();
+  const std::vector<LayerNote> notes =
+      quantize_network(graph, samples, threads, settings_of("minmax", Requantization::floating));
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].layer, "s");
+  EXPECT_EQ(notes[0].text, "stays floating: what it makes reaches no integer layer");
+}
+
+TEST(StaticActivations, MeasuredLayersKeepTheirMeaning) {
+  ThreadPool threads(1);
+  const Samples samples({1, 3, 12, 12}, 2);
+  const Tensor x = random_tensor({1, 3, 12, 12}, 7);
+  StaticActivations settings = settings_of("mse", Requantization::floating);
+  settings.measure = true;
+  Graph graph = small_network();
+  quantize_network(graph, samples, threads, settings);
+  EXPECT_GT(decibels(run(small_network(), threads, x), run(graph, threads, x)), 30);
+}
+
+TEST(StaticActivations, NeedsData) {
+  Graph graph = small_network();
+  EXPECT_THROW(set_static_activations(graph, graph, {}, {}, {}), UsageError);
+}
+
+}  // namespace
+}  // namespace halftone
