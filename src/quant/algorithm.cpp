@@ -8,6 +8,7 @@
 #include "quant/algo/autoround/autoround.h"
 #include "quant/algo/awq/awq.h"
 #include "quant/algo/gptq/gptq.h"
+#include "quant/algo/llm_int8/llm_int8.h"
 #include "quant/algo/omniquant/omniquant.h"
 #include "quant/algo/rtn/rtn.h"
 #include "quant/algo/smoothquant/smoothquant.h"

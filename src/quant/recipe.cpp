@@ -66,7 +66,7 @@ Recipe calibrated(std::string name, const Encoding& weights, std::vector<Algorit
 }
 
 /// {awq,gptq,awq+gptq}-w{4,3}g{128,64,32}, each with the zero points that its peers use and in the other
-/// form; gptq also -act-order; smoothquant.
+/// form; gptq also -act-order; smoothquant; LLM.int8().
 void add_calibrated_recipes(std::vector<Recipe>& recipes) {
   const AlgorithmStep scales_alone{"awq", {{"clip", 0}}}, act_order{"gptq", {{"act_order", 1}}};
   for (int bits : {4, 3})
@@ -85,6 +85,7 @@ void add_calibrated_recipes(std::vector<Recipe>& recipes) {
   const Encoding int8 = weights_as("int8", Granularity::per_axis(0));
   recipes.push_back(calibrated("smoothquant-w8a8", int8, {{"smoothquant"}}, true));
   recipes.push_back(calibrated("smoothquant+gptq-w8a8", int8, {{"smoothquant"}, {"gptq"}}, true));
+  recipes.push_back(calibrated("llm-int8", int8, {{"llm_int8"}}, true));
 }
 
 /// {autoround,adaround,omniquant}-w{4,3,2}[g{128,64,32}][-affine]
@@ -144,7 +145,7 @@ std::string_view recipe_names_in_short() {
          "rtn-wBa8 and "
          "rtn-wBa8-gN with int8 activations, each also -affine; rtn-wB-tensor; w4a8-g128; awq-wBgN[-sym], "
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
-         "smoothquant+gptq-w8a8; nf4, nf4-dq; "
+         "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq; "
          "quantile4, "
          "quantile3, quantile2; fp8-e4m3, fp8-e5m2; autoround-wB, adaround-wB, omniquant-wB with B of 4, 3, "
          "2 and groups "

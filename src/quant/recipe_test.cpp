@@ -58,6 +58,7 @@ TEST(RecipeNames, SayWhatTheyDo) {
       {"gptq-w4g128", "int4 g128", "", "int8 per-channel"},
       {"gptq-w3g32-affine", "int3 g32 affine", "", "int8 per-channel"},
       {"smoothquant-w8a8", "int8 per-channel", a8, "int8 per-channel"},
+      {"llm-int8", "int8 per-channel", a8, "int8 per-channel"},
       {"rtn-w3g64-affine", "int3 g64 affine", "", "int8 per-channel"},
       {"rtn-w2-affine", "int2 per-channel affine", "", "int8 per-channel"},
       {"nf4", "nf4 g64", "", "int8 per-channel"},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cmath>
 #include <limits>
 
 #include "base/checked.h"
@@ -36,6 +37,18 @@ void quantize_token_groups(std::span<const float> row, int64_t group, std::span<
     const size_t count = std::min(step, row.size() - begin);
     quantize_token(row.subspan(begin, count), codes.subspan(begin, count), scales[g]);
   }
+}
+
+std::vector<int64_t> outlier_columns(std::span<const float> rows, int64_t columns, float threshold) {
+  const auto width = static_cast<size_t>(columns);
+  std::vector<uint8_t> flags(width);
+  for (size_t begin = 0; begin < rows.size(); begin += width)
+    for (size_t c = 0; c < width; ++c)
+      flags[c] |= static_cast<uint8_t>(std::abs(rows[begin + c]) >= threshold);
+  std::vector<int64_t> found;
+  for (size_t c = 0; c < width; ++c)
+    if (flags[c]) found.push_back(static_cast<int64_t>(c));
+  return found;
 }
 
 }  // namespace halftone

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace halftone {
 
@@ -27,5 +28,11 @@ void quantize_token(std::span<const float> row, std::span<int8_t> codes, float& 
 /// elements.
 void quantize_token_groups(std::span<const float> row, int64_t group, std::span<int8_t> codes,
                            std::span<float> scales);
+
+/// LLM.int8() (Dettmers et al., arXiv:2208.07339): the columns of [rows, columns] in which any magnitude is
+/// at least `threshold`, ascending. They are products in floating point; what is left of the rows, with zeros
+/// in their place, is quantized as above. So which columns these are, and the result, depends on all rows of
+/// a run together.
+std::vector<int64_t> outlier_columns(std::span<const float> rows, int64_t columns, float threshold);
 
 }  // namespace halftone

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/checked.h"
 #include "ops/fused_activation.h"
@@ -53,6 +54,7 @@ std::vector<ValueType> infer(const OpSite& site) {
     }
   }
   check_activation_encoding(site);
+  require(site, outlier_threshold(site) >= 0, "outlier_threshold is {}", outlier_threshold(site));
   fused_activation(site);
   if (a.rank() == 2) return {{site.inputs[0].type.dtype, output}};
   Shape rows = a;
@@ -184,11 +186,41 @@ void scale_and_add(std::vector<float>& product, const OpSite& site, std::span<co
           beta * c[static_cast<size_t>(m * row_step + n * column_step)];
 }
 
+/// The columns of A' that stay floating, taken out of it.
+struct Outliers {
+  std::vector<int64_t> columns;
+  std::vector<float> values;  ///< [m, columns]
+};
+
+Outliers take_outliers(std::vector<float>& a, const GemmExtent& extent, float threshold) {
+  Outliers outliers;
+  if (threshold == 0) return outliers;
+  outliers.columns = outlier_columns(a, extent.k, threshold);
+  for (int64_t m = 0; m < extent.m; ++m)
+    for (int64_t column : outliers.columns)
+      outliers.values.push_back(std::exchange(a[static_cast<size_t>(m * extent.k + column)], 0.0f));
+  return outliers;
+}
+
+void add_outliers(std::vector<float>& product, const Outliers& outliers, std::span<const float> b,
+                  const GemmExtent& extent) {
+  const size_t count = outliers.columns.size(), k = static_cast<size_t>(extent.k),
+               n = static_cast<size_t>(extent.n);
+  if (count == 0) return;
+  for (size_t i = 0; i < product.size(); ++i) {
+    float sum = 0;
+    for (size_t j = 0; j < count; ++j)
+      sum += outliers.values[i / n * count + j] * b[i % n * k + static_cast<size_t>(outliers.columns[j])];
+    product[i] += sum;
+  }
+}
+
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const GemmExtent extent = gemm_extent(site);
   std::vector<float> a = load_rows(inputs[0], extent.m, extent.k, is_transposed(site, "transA"));
   const Encoding* dynamic = site.inputs[0].constant ? nullptr : site.inputs[0].encoding;
+  const Outliers outliers = take_outliers(a, extent, dynamic ? outlier_threshold(site) : 0);
 
   std::vector<float> product;
   if (dynamic && integer_gemm_refusal(site).empty()) {
@@ -205,6 +237,9 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
     product =
         float_product(a, load_rows(inputs[1], extent.n, extent.k, !is_transposed(site, "transB")), extent);
   }
+  if (!outliers.columns.empty())
+    add_outliers(product, outliers, load_rows(inputs[1], extent.n, extent.k, !is_transposed(site, "transB")),
+                 extent);
   scale_and_add(product, site, inputs, extent);
   const FusedActivation activation = fused_activation(site);
   for (float& y : product) y = apply_activation(activation, y);
@@ -251,6 +286,10 @@ std::vector<GemmSegment> gemm_segments(int64_t k, int64_t a_group, int64_t b_gro
 int64_t dynamic_group(const Encoding& encoding, int64_t k) {
   return encoding.granularity.kind == Granularity::Kind::per_group ? encoding.granularity.group
                                                                    : std::max<int64_t>(k, 1);
+}
+
+float outlier_threshold(const OpSite& site) {
+  return site.attributes->get_float("outlier_threshold", 0);
 }
 
 std::string integer_gemm_refusal(const OpSite& site) {

@@ -20,8 +20,10 @@ namespace halftone {
 /// sb[n, s] otherwise. B with a real minimum counts its codes with zero 0 and adds a second
 ///   sum = fma(float(sum over k in s of qa[m, k]), minimum, sum),
 /// minimum = min[n, s] or sa[m, s] * min[n, s]. Then, each step rounded: sum *= sa[m] (one scale a token);
-/// sum *= alpha unless it is 1; sum += beta * C. So kernels give the same bits, whatever the processor, the
-/// number of rows and the number of threads.
+/// with our attribute outlier_threshold (LLM.int8(); 0: none) sum += the sum over outlier columns k,
+/// ascending, from 0 on, of A'[m, k] * B'[k, n] with B' decoded, each product and each sum rounded (the other
+/// columns are quantized as if these were 0); sum *= alpha unless it is 1; sum += beta * C. So kernels give
+/// the same bits, whatever the processor, the number of rows and the number of threads.
 ///
 /// Ours: A of more than two dimensions, whose last is k and whose others are the rows, one by one (transA is
 /// 0; Y has them too; C is one row then); `activation` with its parameters (ops/fused_activation.h), applied
@@ -46,6 +48,9 @@ std::vector<GemmSegment> gemm_segments(int64_t k, int64_t a_group, int64_t b_gro
 
 /// Columns of A' that share a scale under the dynamic encoding on its use.
 int64_t dynamic_group(const Encoding& encoding, int64_t k);
+
+/// Magnitudes from which on a column of A' stays floating under a dynamic encoding; 0: none does.
+float outlier_threshold(const OpSite& site);
 
 /// Why the products of this Gemm are not integers; empty when they are.
 std::string integer_gemm_refusal(const OpSite& site);

@@ -156,6 +156,49 @@ TEST(Gemm, IntegerProductsEqualThoseOfTheDecodedNumbers) {
     }
 }
 
+TEST(Gemm, OutlierColumnsStayFloating) {
+  const Encoding weights{.format = find_number_format("int8"), .granularity = Granularity::per_axis(0)};
+  const Encoding dynamic{.format = find_number_format("int8"),
+                         .granularity = Granularity::per_token(),
+                         .timing = Timing::dynamic};
+  Case test{.attributes = {{"transB", int64_t{1}}}, .a = random_tensor({5, 40}, 1), .dynamic = &dynamic};
+  test.b = Constant(random_tensor({7, 40}, 2));
+  test.b.set_encoding(weights);
+  const auto a = test.a.mutable_view().span<float>();
+  for (size_t column : {3, 17}) a[2 * 40 + column] = 100;
+  EXPECT_EQ(outlier_columns(a, 40, 6), (std::vector<int64_t>{3, 17}));
+
+  auto worst_error = [&] {
+    const Tensor y = test.run();
+    const Tensor b = test.encoded->decode();
+    double worst = 0;
+    for (size_t m = 0; m < 5; ++m)
+      for (size_t n = 0; n < 7; ++n) {
+        double sum = 0;
+        for (size_t k = 0; k < 40; ++k) sum += double{a[m * 40 + k]} * double{b.span<float>()[n * 40 + k]};
+        worst = std::max(worst, std::abs(sum - double{y.span<float>()[m * 7 + n]}));
+      }
+    return worst;
+  };
+  const double spoilt = worst_error();  // one scale for 100 and for 1
+  test.attributes.set("outlier_threshold", 6.0f);
+  EXPECT_LT(worst_error(), spoilt / 8);
+
+  // The integer part is that of the rows with zeros in the outliers' place.
+  const std::vector<float> mixed = values(test.run());
+  const Tensor kept = Tensor::from<float>({5, 40}, std::span<const float>(a));
+  for (size_t m = 0; m < 5; ++m)
+    for (size_t column : {3, 17}) a[m * 40 + column] = 0;
+  const std::vector<float> integers = values(test.run());
+  const Tensor b = test.encoded->decode();
+  for (size_t i = 0; i < mixed.size(); ++i) {
+    float sum = 0;
+    for (size_t column : {3, 17})
+      sum += kept.span<float>()[i / 7 * 40 + column] * b.span<float>()[i % 7 * 40 + column];
+    EXPECT_EQ(mixed[i], integers[i] + sum);
+  }
+}
+
 TEST(Gemm, SaysWhyProductsAreNotIntegers) {
   const Encoding dynamic{.format = find_number_format("int8"),
                          .granularity = Granularity::per_token(),

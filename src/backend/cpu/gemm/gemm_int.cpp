@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "backend/cpu/gemm/gemm_site.h"
+#include "backend/cpu/gemm/outlier_part.h"
 #include "backend/kernel.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
@@ -32,6 +33,7 @@ class IntGemm : public PreparedKernel {
         group_(dynamic_group(*site.inputs[0].encoding, gemm_extent(site).k)),
         panels_(*site.inputs[1].constant->load_encoded(std::string(site.name)), group_, threads),
         addend_(site),
+        threshold_(outlier_threshold(site)),
         workers_(threads.size()) {}
 
   bool keeps(size_t i) const override { return i == 1 || (i == 2 && addend_.is_constant()); }
@@ -39,23 +41,45 @@ class IntGemm : public PreparedKernel {
 
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    return static_cast<size_t>(layout(chunk_rows(m)).bytes + (m > kFewRows ? workers_ * scratch_bytes() : 0));
+    return static_cast<size_t>(integer_bytes(m)) +
+           (threshold_ > 0 ? OutlierPart::workspace_bytes(m, panels_.view().k, workers_) : 0);
   }
 
   void run(const KernelRun& run) const override {
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
-    const int64_t chunk = chunk_rows(m);
-    for (int64_t first = 0; first < m; first += chunk)
-      run_chunk(run, a + first * panels_.view().k, y + first * panels_.view().n, first,
-                std::min(chunk, m - first));
+    const Addend::At c = addend_.at(run, 0);
+    const IntOutput out{y, c.alpha, c.beta, c.data, c.row_step, c.column_step};
+    if (threshold_ > 0) {
+      const OutlierPart outliers(a, m, panels_.view().k, threshold_,
+                                 run.workspace.subspan(static_cast<size_t>(integer_bytes(m))));
+      if (!outliers.empty()) {
+        run_rows(run, outliers.other_columns(), m, {y, 1, 0, nullptr, 0, 0});
+        return outliers.add(panels_.view(), out, run.threads);
+      }
+    }
+    run_rows(run, a, m, out);
   }
 
  private:
   struct Layout {
     int64_t sums, scales, bytes;
   };
+
+  int64_t integer_bytes(int64_t m) const {
+    return layout(chunk_rows(m)).bytes + (m > kFewRows ? workers_ * scratch_bytes() : 0);
+  }
+
+  void run_rows(const KernelRun& run, const float* a, int64_t m, const IntOutput& out) const {
+    const int64_t chunk = chunk_rows(m);
+    for (int64_t first = 0; first < m; first += chunk) {
+      IntOutput part = out;
+      part.y += first * panels_.view().n;
+      if (part.c) part.c += first * part.c_row_step;
+      run_chunk(run, a + first * panels_.view().k, part, std::min(chunk, m - first));
+    }
+  }
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
   /// An odd number of cache lines, so that the rows of a tile do not fall into the same cache sets.
@@ -74,7 +98,7 @@ class IntGemm : public PreparedKernel {
     return parts;
   }
 
-  void run_chunk(const KernelRun& run, const float* a, float* y, int64_t first, int64_t m) const {
+  void run_chunk(const KernelRun& run, const float* a, const IntOutput& out, int64_t m) const {
     const IntPanelsView& weights = panels_.view();
     const Layout parts = layout(m);
     std::byte* memory = run.workspace.data();
@@ -89,8 +113,6 @@ class IntGemm : public PreparedKernel {
         m, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, weights.k)),
         [&](int64_t begin, int64_t end) { loops_.quantize(weights, a, rows, begin, end); });
 
-    const Addend::At c = addend_.at(run, first);
-    const IntOutput out{y, c.alpha, c.beta, c.data, c.row_step, c.column_step};
     if (m <= kFewRows) {
       const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
       run.threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
@@ -115,6 +137,7 @@ class IntGemm : public PreparedKernel {
   int64_t group_;
   IntPanels panels_;
   Addend addend_;
+  float threshold_;  ///< of outliers; 0: none
   int64_t workers_;
 };
 

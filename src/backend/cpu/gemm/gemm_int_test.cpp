@@ -107,6 +107,50 @@ TEST(GemmInt, RealMinimum) {
     }
 }
 
+/// Rows with some columns of large numbers.
+Tensor with_outliers(const Tensor& a, std::span<const int64_t> columns) {
+  Tensor result = Tensor::from<float>(a.shape(), a.span<float>());
+  const auto values = result.mutable_view().span<float>();
+  const auto k = static_cast<size_t>(a.shape()[1]);
+  for (size_t i = 0; i < values.size(); ++i)
+    for (int64_t column : columns)
+      if (i % k == static_cast<size_t>(column))
+        values[i] = i / k % 3 == 0 ? 40.0f + values[i] : values[i] / 8;
+  return result;
+}
+
+TEST(GemmInt, OutliersStayFloating) {
+  const int64_t outliers[] = {0, 13, 64, 171};
+  unsigned seed = 5000;
+  for (const Granularity& activations : {Granularity::per_token(), Granularity::per_group(64)})
+    for (const char* format : {"int8", "int4", "int2"})
+      for (bool symmetric : {true, false})
+        for (int64_t group : {0, 32}) {
+          const Encoding dynamic = dynamic_int8(activations);
+          const Encoding encoding{
+              .format = find_number_format(format),
+              .granularity = group ? Granularity::per_group(group) : Granularity::per_axis(0),
+              .symmetric = symmetric};
+          GemmCase test{.b = encoded({37, 172}, encoding, ++seed), .dynamic = &dynamic};
+          test.attributes.set("outlier_threshold", 6.0f);
+          test.attributes.set("alpha", 0.5f);
+          test.c = Constant(random_tensor({37}, 3));
+          test.has_c = seed % 2 == 0;
+          for (const Kernel* kernel : kernels_named("gemm_int_")) {
+            GemmRunner one(*kernel, test, 1), two(*kernel, test, 2);
+            for (int64_t m : {1, 5, 17}) {
+              const Tensor plain = random_tensor({m, 172}, seed);
+              for (const Tensor& a : {plain, with_outliers(plain, outliers)}) {
+                EXPECT_EQ(one.run(a), test.reference(a))
+                    << kernel->name << " " << encoding.str() << " m " << m;
+                EXPECT_EQ(two.run(a), test.reference(a))
+                    << kernel->name << " " << encoding.str() << " m " << m;
+              }
+            }
+          }
+        }
+}
+
 TEST(GemmInt, GroupsOfActivations) {
   unsigned seed = 2000;
   for (int64_t group : {32, 48, 128})
