@@ -1,9 +1,15 @@
+#include <algorithm>
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "cli/command.h"
+#include "cli/graph_options.h"
+#include "cli/graph_report.h"
 #include "cli/model_options.h"
 #include "cli/table.h"
 #include "cost/graph_cost.h"
+#include "formats/halftone_folder.h"
+#include "formats/open_graph.h"
 #include "llm/load_llm.h"
 #include "models/model.h"
 
@@ -12,6 +18,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  std::vector<std::string> dims;
   bool graph = false;
   int prompt_tokens = 512;
 };
@@ -72,7 +79,22 @@ void print_report(const LlmModel& llm, const LlmInfo& info, const Cost& decode, 
   print_text("\n" + costs.str());
 }
 
+/// Language models keep a state; whatever else has a graph is inspected as such.
+bool is_plain_graph(const std::string& model) {
+  if (is_onnx_file(model)) return true;
+  if (!is_halftone_folder(model)) return false;
+  const Graph graph = load_halftone(model).graph;
+  return std::none_of(graph.inputs().begin(), graph.inputs().end(),
+                      [&](ValueId id) { return graph.value(id).type.dtype == DType::state; });
+}
+
 void inspect(const Options& options) {
+  if (options.model.model.empty()) throw UsageError("no model: halftone inspect MODEL");
+  if (is_plain_graph(options.model.model)) {
+    const Graph graph = open_graph_with(options.model.model, options.dims);
+    if (options.graph) return print_text(graph_text(graph));
+    return report_graph(graph, {}, options.model.json);
+  }
   const LlmModel llm = load_llm(options.model.model, options.model.context);
   const LlmInfo info = llm_info(llm.graph);
   if (options.graph) return print_text(graph_text(llm.graph));
@@ -110,12 +132,17 @@ void inspect(const Options& options) {
 void add_inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "Tell what a model is: parameters, bytes, FLOPs");
-  add_model_options(*command, options->model);
+  add_model_options(*command, options->model, false);
+  command->add_option("MODEL", options->model.model, "The same without -m; an .onnx file too")
+      ->type_name("PATH");
+  add_dim_option(*command, options->dims);
   command->add_flag("--graph", options->graph, "Print the graph as text instead");
   command
       ->add_option("-p,--prompt-tokens", options->prompt_tokens, "Length of the prefill whose cost is told")
       ->check(CLI::Range(1, 1 << 24));
-  command->footer("Example:\n  halftone inspect -m MODEL\n  halftone inspect -m model.gguf --json");
+  command->footer(
+      "Example:\n  halftone inspect MODEL\n  halftone inspect model.onnx --dim N=1\n  halftone inspect -m "
+      "model.gguf --json");
   command->callback([options] { inspect(*options); });
 }
 

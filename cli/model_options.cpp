@@ -36,10 +36,7 @@ const Backend* backend_for_device(const std::string& device) {
   return backend;
 }
 
-void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
-  auto* model = command.add_option("-m,--model", options.model,
-                                   "Model: a Hugging Face or Halftone folder, or a .gguf file");
-  model->required(model_required)->type_name("PATH");
+void add_runtime_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-t,--threads", options.threads, "Threads (0: one for each core)")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -53,6 +50,16 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   command.add_flag("--exact", options.exact, "Keep activations in floating point");
   command.add_option_function<std::string>("--isa", set_isa, "Use no instruction set beyond this one")
       ->type_name("NAME");
+  command.add_flag("--json", options.json, "Print one JSON object and nothing else");
+  command.add_flag("--explain", options.explain,
+                   "Say which kernel runs each node, and why no faster one does");
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
+  auto* model = command.add_option("-m,--model", options.model,
+                                   "Model: a Hugging Face or Halftone folder, or a .gguf file");
+  model->required(model_required)->type_name("PATH");
+  add_runtime_options(command, options);
   command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own, at most 8192)")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
@@ -72,9 +79,6 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
                   "--kv int4: this many of the newest tokens stay in f16")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
-  command.add_flag("--json", options.json, "Print one JSON object and nothing else");
-  command.add_flag("--explain", options.explain,
-                   "Say which kernel runs each node, and why no faster one does");
   command.add_flag("--force", options.force, "Go on though the model needs more memory than there is");
 }
 

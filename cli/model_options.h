@@ -29,6 +29,9 @@ struct ModelOptions {
 /// --explain and --force. `model_required` is false where something else may name the model (--synthetic).
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
+/// Those of them that any graph can use: -t/--threads, --device, --exact, --isa, --json and --explain.
+void add_runtime_options(CLI::App& command, ModelOptions& options);
+
 /// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.
 const Backend* backend_for_device(const std::string& device);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds that the fuzz targets of model files start from: fuzz/corpus/{safetensors,gguf,config}/seed_*.
+"""Writes the seeds that the fuzz targets of model files start from: fuzz/corpus/{safetensors,gguf,config,onnx}/seed_*.
 
 Needs nothing but Python. Inputs that fuzzing found, and that are worth keeping, lie beside them under other names.
 """
@@ -138,7 +138,84 @@ def seed_config():
     save("config", "graph", json.dumps({"format": "halftone", "version": 1, "graph": graph}))
 
 
+def varint(number):
+    out = b""
+    number &= (1 << 64) - 1
+    while number >= 0x80:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def proto(*fields):
+    """A protobuf message of (number, value): an int, a float, or bytes or text."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        elif isinstance(value, float):
+            out += varint(number << 3 | 5) + struct.pack("<f", value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(data)) + data
+    return out
+
+
+def onnx_value(name, *dims, kind=1):
+    shape = proto(*((1, proto((1 if isinstance(d, int) else 2, d))) for d in dims))
+    return proto((1, name), (2, proto((1, proto((1, kind), (2, shape))))))
+
+
+def onnx_tensor(name, dims, kind, raw):
+    return proto(*((1, d) for d in dims), (2, kind), (8, name), (9, raw))
+
+
+def onnx_node(op, inputs, outputs, *attributes, domain=""):
+    return proto(*((1, i) for i in inputs), *((2, o) for o in outputs), (4, op), *((5, a) for a in attributes), (7, domain))
+
+
+def onnx_ints(name, *values):
+    return proto((1, name), *((8, v) for v in values), (20, 7))
+
+
+def onnx_int(name, value):
+    return proto((1, name), (3, value), (20, 2))
+
+
+def onnx_model(version, graph, *more):
+    return proto((1, 8), (7, proto(*graph)), (8, proto((1, ""), (2, version))), *more)
+
+
+def seed_onnx():
+    x, y = onnx_value("x", "N", 4), onnx_value("y", "N", 4)
+    floats = struct.pack("<4f", 1, 2, 3, 4)
+    save("onnx", "linear", onnx_model(17, [
+        (1, onnx_node("MatMul", ["x", "w"], ["h"])), (1, onnx_node("Relu", ["h"], ["y"])),
+        (5, onnx_tensor("w", [4, 4], 1, floats * 4)), (11, x), (12, y)]))
+    save("onnx", "shapes", onnx_model(13, [
+        (1, onnx_node("Reshape", ["x", "shape"], ["y"])),
+        (1, onnx_node("Concat", ["batch", "rest"], ["shape"], onnx_int("axis", 0))),
+        (1, onnx_node("Gather", ["sizes", "zero"], ["batch"])), (1, onnx_node("Shape", ["x"], ["sizes"])),
+        (5, onnx_tensor("zero", [1], 7, bytes(8))), (5, onnx_tensor("rest", [1], 7, b"\xff" * 8)),
+        (11, onnx_value("x", 2, 3, 4)), (12, onnx_value("y", 2, 12))]))
+    save("onnx", "older", onnx_model(9, [
+        (1, onnx_node("Softmax", ["x"], ["s"])),
+        (1, onnx_node("Slice", ["s"], ["t"], onnx_ints("starts", 0), onnx_ints("ends", 1))),
+        (1, onnx_node("Squeeze", ["t"], ["y"], onnx_ints("axes", 0))), (11, onnx_value("x", 2, 3, 4)), (12, y)]))
+    lists = proto((1, 2), (2, 1), (4, struct.pack("<2f", 1, 2)), (8, "listed"))
+    save("onnx", "lists", onnx_model(17, [
+        (1, onnx_node("Constant", [], ["c"], proto((1, "value"), (5, lists), (20, 4)))),
+        (1, onnx_node("Identity", ["c"], ["y"])), (5, lists), (12, onnx_value("y", 2))]))
+    function = proto((1, "F"), (4, "a"), (5, "b"), (7, onnx_node("Relu", ["a"], ["b"])), (9, proto((1, ""), (2, 17))), (10, "mine"))
+    save("onnx", "function", onnx_model(17, [(1, onnx_node("F", ["x"], ["y"], domain="mine")), (11, x), (12, y)], (25, function)))
+    external = proto((1, 4), (2, 1), (8, "w"), (13, proto((1, "location"), (2, "weights.bin"))), (14, 1))
+    save("onnx", "external", onnx_model(17, [(1, onnx_node("Add", ["x", "w"], ["y"])), (5, external), (11, x), (12, y)]))
+    save("onnx", "cycle", onnx_model(17, [(1, onnx_node("Add", ["x", "y"], ["a"])), (1, onnx_node("Relu", ["a"], ["y"])), (11, x), (12, y)]))
+    save("onnx", "empty", b"")
+
+
 if __name__ == "__main__":
     seed_safetensors()
     seed_gguf()
     seed_config()
+    seed_onnx()

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "formats/encoding_json.h"
+#include "formats/node_inputs.h"
 
 namespace halftone {
 namespace {
@@ -197,7 +198,7 @@ class GraphReader {
         throw InputError("{}: inputs: expected names of values", where);
       inputs.push_back(input.is_null() ? kNoValue : find(input.get<std::string>(), where));
     }
-    check_inputs(*schema, inputs, where);
+    check_node_inputs(*schema, inputs, where);
     Attributes node_attributes = attributes(json, where);
     std::vector<ValueId> outputs;
     const Json& names = list(json, "outputs", where);
@@ -217,18 +218,6 @@ class GraphReader {
       define(graph_.value(outputs[i]).name, outputs[i]);
     }
     read_use_encodings(json, graph_.nodes().back(), where);
-  }
-
-  static void check_inputs(const OpSchema& schema, const std::vector<ValueId>& inputs,
-                           const std::string& where) {
-    if (inputs.size() > schema.inputs.size() && !schema.variadic_inputs)
-      throw InputError("{}: {} takes at most {} inputs, found {}", where, schema.name, schema.inputs.size(),
-                       inputs.size());
-    for (size_t i = 0; i < schema.inputs.size(); ++i)
-      if (!schema.inputs[i].optional && (i >= inputs.size() || inputs[i] == kNoValue))
-        throw InputError("{}: input \"{}\" of {} is missing", where, schema.inputs[i].name, schema.name);
-    for (size_t i = schema.inputs.size(); i < inputs.size(); ++i)
-      if (inputs[i] == kNoValue) throw InputError("{}: input {} of {} is missing", where, i, schema.name);
   }
 
   static float to_float(const Json& json, const std::string& where) {

@@ -1,25 +1,15 @@
 #include <fmt/format.h>
 
 #include "graph/graph.h"
+#include "graph/shape_text.h"
 
 namespace halftone {
 namespace {
 
 std::string type_text(const Graph& graph, const ValueType& type) {
   std::string text(dtype_name(type.dtype));
-  if (type.dtype == DType::state) return text;
-  text += "[";
-  for (int axis = 0; axis < type.shape.rank(); ++axis) {
-    const int64_t dim = type.shape[axis];
-    if (axis > 0) text += ", ";
-    if (dim >= 0)
-      text += std::to_string(dim);
-    else if (dim == Shape::kUnknownDim)
-      text += "?";
-    else
-      text += graph.symbols()[static_cast<size_t>(Shape::dim_symbol(dim))].name;
-  }
-  return text + "]";
+  if (type.dtype != DType::state) text += shape_text(graph, type.shape);
+  return text;
 }
 
 std::string operand_text(const Graph& graph, const Node& node, size_t i) {
@@ -50,6 +40,21 @@ std::string node_text(const Graph& graph, const Node& node) {
 }
 
 }  // namespace
+
+std::string shape_text(const Graph& graph, const Shape& shape) {
+  std::string text = "[";
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const int64_t dim = shape[axis];
+    if (axis > 0) text += ", ";
+    if (dim >= 0)
+      text += std::to_string(dim);
+    else if (dim == Shape::kUnknownDim)
+      text += "?";
+    else
+      text += graph.symbols()[static_cast<size_t>(Shape::dim_symbol(dim))].name;
+  }
+  return text + "]";
+}
 
 std::string graph_text(const Graph& graph) {
   std::string text = fmt::format("graph {}\n", graph.name);

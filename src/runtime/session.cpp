@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "runtime/dynamic_run.h"
 #include "runtime/value_layout.h"
 
 namespace halftone {
@@ -36,6 +37,8 @@ struct Session::Binding {
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
   size_t arena_bytes = 0;
+  // Set where shapes depend on numbers that the run computes: then there is no arena, and nothing else here.
+  std::unique_ptr<DynamicRun> dynamic;
 
   const std::byte* base = nullptr;
   std::vector<std::vector<Operand>> operands;           // by node
@@ -106,6 +109,14 @@ std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string
   return sizes;
 }
 
+std::map<ValueId, TensorView> by_id(const Graph& graph, const std::map<std::string, TensorView>& inputs) {
+  std::map<ValueId, TensorView> views;
+  for (ValueId id : graph.inputs())
+    if (const auto given = inputs.find(graph.value(id).name); given != inputs.end())
+      views[id] = given->second;
+  return views;
+}
+
 }  // namespace
 
 Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs) {
@@ -117,6 +128,10 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   auto binding = std::make_unique<Binding>();
   Binding& b = *binding;
   ConcreteGraph concrete = concretize(graph, sizes);
+  if (!concrete.is_complete()) {
+    b.dynamic = std::make_unique<DynamicRun>(*plan_);
+    return *bindings_.emplace(sizes, std::move(binding)).first->second;
+  }
   ValueLayout layout = lay_out_values(graph, concrete);
   b.types = std::move(concrete.types);
   b.sites = std::move(concrete.sites);
@@ -177,6 +192,10 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
   const Graph& graph = plan_->graph();
   Binding& b = bind(inputs);
   last_ = &b;
+  if (b.dynamic) {
+    const auto shown = [this](const Value& value, const TensorView& stored) { show(value, stored); };
+    return b.dynamic->run(by_id(graph, inputs), states_, observer_ ? Observer(shown) : Observer(), threads_);
+  }
   if (arena_.empty() || arena_.size_bytes() < b.arena_bytes)
     arena_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(b.arena_bytes)});
   std::byte* base = arena_.mutable_view().data;
@@ -234,6 +253,7 @@ TensorView Session::output(std::string_view name) const {
   for (size_t i = 0; i < graph.outputs().size(); ++i) {
     if (graph.output_names()[i] != name) continue;
     const ValueId id = graph.outputs()[i];
+    if (last_->dynamic) return last_->dynamic->output(id);
     const ValueId root = last_->root[index(id)];
     TensorView view{last_->types[index(id)].dtype, last_->types[index(id)].shape, nullptr};
     if (auto passed = passed_through_.find(root); passed != passed_through_.end())
@@ -248,6 +268,7 @@ TensorView Session::output(std::string_view name) const {
 }
 
 size_t Session::arena_bytes() const {
+  if (last_ && last_->dynamic) return last_->dynamic->peak_bytes();
   return arena_.empty() ? 0 : arena_.size_bytes();
 }
 

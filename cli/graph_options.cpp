@@ -1,0 +1,37 @@
+#include "cli/graph_options.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "formats/open_graph.h"
+
+namespace halftone::cli {
+
+std::pair<std::string, std::string> split_assignment(const std::string& text, std::string_view flag,
+                                                     std::string_view what) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    throw UsageError("{}: expected NAME={}, found \"{}\"", flag, what, text);
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void add_dim_option(CLI::App& command, std::vector<std::string>& dims) {
+  command.add_option("--dim", dims, "Fix a dimension that the ONNX model leaves open, by its name")
+      ->type_name("NAME=SIZE");
+}
+
+Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims) {
+  OnnxImportOptions options;
+  for (const std::string& dim : dims) {
+    const auto [name, size] = split_assignment(dim, "--dim", "SIZE");
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), value);
+    if (error != std::errc() || end != size.data() + size.size() || value < 0)
+      throw UsageError("--dim {}: \"{}\" is no size", name, size);
+    options.sizes[name] = value;
+  }
+  if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
+  return open_graph(path, options);
+}
+
+}  // namespace halftone::cli
