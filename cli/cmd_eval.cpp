@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/eval_images.h"
 #include "cli/eval_text.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -98,7 +99,8 @@ void add_common(CLI::App& command, Options& options) {
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("eval", "Measure accuracy: perplexity, divergence from a reference");
+  CLI::App* command = app.add_subcommand(
+      "eval", "Measure accuracy: perplexity, divergence from a reference, top-1, average precision");
   command->require_subcommand(1);
   command->footer("Example:\n  halftone eval ppl -m MODEL --text wiki.test.raw");
 
@@ -121,6 +123,8 @@ void add_eval(CLI::App& app) {
   divergence->footer(
       "Example:\n  halftone eval kld -m MODEL-w4 --reference MODEL --text wiki.test.raw --json");
   divergence->callback([divergence_options] { eval_divergence(*divergence_options); });
+
+  add_eval_images(*command);
 }
 
 }  // namespace halftone::cli

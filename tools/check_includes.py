@@ -25,7 +25,7 @@ ALLOWED = {
     "cost": ["runtime"],
     "llm": ["runtime", "tokenizer", "models", "cost"],
     "vision": ["runtime", "models", "cost"],
-    "eval": ["llm", "quant"],
+    "eval": ["llm", "quant", "vision"],
     "tune": ["eval", "quant", "cost"],
 }
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace halftone {
+
+/// Pictures that a user names: files as they are, the pictures of a folder (.jpg, .jpeg, .png, .webp; by
+/// name), patterns with * ? [ ] as a shell has them. Throws InputError for a name or a pattern that nothing
+/// answers to, and for a folder without pictures.
+std::vector<std::string> list_images(std::span<const std::string> names);
+
+/// The pictures of a folder.
+std::vector<std::string> list_image_folder(const fs::path& folder);
+
+}  // namespace halftone
