@@ -22,6 +22,7 @@ constexpr std::string_view kNames[] = {"config.json",
                                        "chat_template.json",
                                        "tokenizer.gguf",
                                        "preprocessor_config.json",
+                                       "preprocess.json",
                                        "processor_config.json"};
 
 bool is_companion(const fs::path& name) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "models/activation.h"
 #include "models/weights.h"
 
 namespace halftone {
@@ -11,17 +12,6 @@ namespace {
 // Upper bounds of the symbolic dimensions: what one run may be asked for.
 constexpr int64_t kMaxTokens = int64_t{1} << 24;
 constexpr int64_t kMaxSequences = 4096;
-
-struct Activation {
-  std::string_view name;  ///< in the configuration
-  std::string_view op;
-  std::string_view approximate;  ///< Gelu's attribute
-};
-constexpr Activation kActivations[] = {{"silu", "Swish", ""},
-                                       {"swish", "Swish", ""},
-                                       {"gelu", "Gelu", "none"},
-                                       {"gelu_new", "Gelu", "tanh"},
-                                       {"gelu_pytorch_tanh", "Gelu", "tanh"}};
 
 }  // namespace
 
@@ -159,14 +149,8 @@ ValueId Decoder::attention_block(const std::string& name, ValueId x, const Atten
 }
 
 ValueId Decoder::activate(const std::string& name, ValueId x) {
-  for (const Activation& known : kActivations) {
-    if (known.name != config_.activation) continue;
-    Attributes attributes;
-    if (!known.approximate.empty()) attributes.set("approximate", std::string(known.approximate));
-    return node(known.op, name, {x}, std::move(attributes));
-  }
-  throw UnsupportedError("{}: activation \"{}\" (known: silu, gelu, gelu_new, gelu_pytorch_tanh)",
-                         config_.source, config_.activation);
+  NamedActivation activation = activation_named(config_.activation, config_.source);
+  return graph_.add_node(*activation.op, name, {x}, std::move(activation.attributes)).front();
 }
 
 ValueId Decoder::gated_mlp(const std::string& name, ValueId x, const MlpOptions& options) {

@@ -1,7 +1,9 @@
 #include "vision/vision_model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
-#include "formats/halftone_folder.h"
+#include "models/open_model.h"
 
 namespace halftone {
 namespace {
@@ -48,13 +50,22 @@ VisionModel load_vision_model(const fs::path& path) {
   const fs::path config = path / "config.json";
   const bool has_config = fs::is_directory(path) && fs::exists(config);
   if (has_config) model.labels = labels_of_config(read_json(config), config.string());
-  if (!is_halftone_folder(path))
-    throw UnsupportedError("{}: pictures go to models in Halftone folders only so far", path.string());
-  model.graph = std::move(load_halftone(path).graph);
+  model.graph = open_model_graph(path);
   if (model.labels.empty() && model.preprocess)
     model.labels = known_labels(
         json_get_or<std::string>(model.preprocess->json, "labels", "", model.preprocess->source));
   return model;
+}
+
+std::vector<CompanionFile> image_companion_files(const fs::path& model) {
+  std::vector<CompanionFile> files = companion_files(model);
+  const std::optional<PreprocessSource> preprocess = find_preprocess(model);
+  auto is_preprocess = [](const CompanionFile& file) {
+    return file.name == "preprocess.json" || file.name == "preprocessor_config.json";
+  };
+  if (preprocess && std::none_of(files.begin(), files.end(), is_preprocess))
+    files.push_back({"preprocess.json", preprocess->json.dump(2) + "\n"});
+  return files;
 }
 
 std::vector<std::string> read_labels(const fs::path& path) {

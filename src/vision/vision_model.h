@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/halftone_folder.h"
 #include "graph/graph.h"
 #include "vision/preprocess/find_preprocess.h"
 #include "vision/preprocess/preprocess.h"
@@ -21,6 +22,10 @@ struct VisionModel {
 /// An .onnx file, a Hugging Face folder of an image classifier, or a Halftone folder. Labels are those of
 /// config.json (id2label), or those that the pre-processing names. Throws InputError, UnsupportedError.
 VisionModel load_vision_model(const fs::path& path);
+
+/// companion_files() of a model of pictures, and its pre-processing as preprocess.json where that is known
+/// and no file of the folder says it already: so that a quantized copy sees the same pictures.
+std::vector<CompanionFile> image_companion_files(const fs::path& model);
 
 /// Names of classes from a file: a line each, a JSON list of names, or a config.json with id2label. Throws
 /// InputError.

@@ -1,0 +1,79 @@
+#include "eval/image_accuracy.h"
+
+#include <fstream>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "eval/image_samples.h"
+#include "shared_files.h"
+#include "vision/image/image_file.h"
+
+namespace halftone {
+namespace {
+
+/// A model of 2 x 2 pictures whose three scores are the sums of its colours, and pictures of one colour each.
+class ColourModel : public testing::Test {
+ protected:
+  ColourModel() : folder_(fs::path(testing::TempDir()) / "image_accuracy_test") {
+    fs::create_directories(folder_);
+    for (int c = 0; c < 3; ++c) {
+      Image image(2, 2);
+      for (int i = 0; i < 4; ++i) image.pixels[static_cast<size_t>(3 * i + c)] = 200;
+      write_image(image, folder_ / (std::string("rgb").substr(static_cast<size_t>(c), 1) + ".png"));
+    }
+    graph_.name = "colours";
+    const ValueId input = graph_.add_input("x", {DType::f32, {1, 3, 2, 2}});
+    auto ints = [&](const char* name, std::initializer_list<int64_t> values) {
+      return graph_.add_constant(
+          name, Constant(Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values)));
+    };
+    const ValueId rows = graph_.add_node(*find_op("Reshape"), "rows", {input, ints("shape", {3, 4})}).front();
+    const ValueId ones = graph_.add_constant("ones", Constant(Tensor::from<float>({4, 1}, {1, 1, 1, 1})));
+    const ValueId sums = graph_.add_node(*find_op("MatMul"), "sums", {rows, ones}).front();
+    graph_.add_output(graph_.add_node(*find_op("Reshape"), "scores", {sums, ints("flat", {1, 3})}).front(),
+                      "scores");
+  }
+  ~ColourModel() override { fs::remove_all(folder_); }
+
+  void labels(const std::string& text) { std::ofstream(folder_ / "labels.txt") << text; }
+  TopAccuracy measure() {
+    ThreadPool threads(2);
+    ImageRunner runner(compile(graph_, {}, threads), Preprocess{}, threads);
+    return measure_top_accuracy(runner, read_labelled_images(folder_));
+  }
+
+  fs::path folder_;
+  Graph graph_;
+};
+
+TEST_F(ColourModel, TopOneCountsTheLikeliest) {
+  labels("r.png 0\ng.png 1\n\nb.png 0\n");
+  const TopAccuracy accuracy = measure();
+  EXPECT_EQ(accuracy.images, 3);
+  EXPECT_DOUBLE_EQ(accuracy.top1, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(accuracy.top5, 1);
+}
+
+TEST_F(ColourModel, SaysWhatIsWrong) {
+  labels("r.png zero\n");
+  EXPECT_THROW(measure(), InputError);
+  labels("r.png 3\n");
+  EXPECT_THROW(measure(), InputError);
+  labels("missing.png 0\nr.png 0\n");
+  EXPECT_THROW(measure(), InputError);
+  labels("\n");
+  EXPECT_THROW(measure(), InputError);
+}
+
+TEST_F(ColourModel, SamplesAreWhatTheModelSees) {
+  const ImageSamples samples({(folder_ / "g.png").string()}, Preprocess{}, image_input(graph_));
+  ASSERT_EQ(samples.samples(), 1);
+  const auto sample = samples.sample(0);
+  ASSERT_EQ(sample.count("x"), 1u);
+  EXPECT_EQ(sample.at("x").shape(), (Shape{1, 3, 2, 2}));
+  EXPECT_EQ(sample.at("x").span<float>()[4], 200);
+  EXPECT_EQ(sample.at("x").span<float>()[0], 0);
+}
+
+}  // namespace
+}  // namespace halftone

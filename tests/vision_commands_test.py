@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Drives classify, detect, eval top1 and eval map as a user does, on a few of the shared pictures.
+
+Usage: vision_commands_test.py HALFTONE SOURCE_DIR. Skips (77) without the shared models and pictures.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+SHARED = pathlib.Path(os.environ.get("HALFTONE_SHARED", SOURCE.parent / "shared"))
+MODELS, IMAGES = SHARED / "models", SHARED / "images"
+
+
+def run(*words, code=0):
+    done = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == code, f"{words}: {done.returncode}, not {code}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def answer(*words):
+    return json.loads(run(*words, "--json").stdout)
+
+
+def subset(folder, pictures, every):
+    """Every n-th picture of a labelled set, under its own labels.txt."""
+    lines = (IMAGES / pictures / "labels.txt").read_text().splitlines()[::every]
+    for line in lines:
+        os.symlink(IMAGES / pictures / line.rsplit(" ", 1)[0], folder / line.rsplit(" ", 1)[0])
+    (folder / "labels.txt").write_text("\n".join(lines) + "\n")
+
+
+def check_classify():
+    bird = IMAGES / "imagenet_500/008_n01514859_hen.jpg"
+    top = answer("classify", MODELS / "vit/vit_tiny_patch16_224_hf", bird)["images"][0]["classes"]
+    assert len(top) == 5 and top[0]["name"] == "hen", top
+    same = answer("classify", MODELS / "vit/vit_tiny_patch16_224.onnx", bird)["images"][0]["classes"]
+    assert [c["class"] for c in same] == [c["class"] for c in top], same
+    for a, b in zip(same, top):
+        assert abs(a["probability"] - b["probability"]) < 1e-4, (a, b)
+    text = run("classify", MODELS / "classify/resnet20_cifar10.onnx", IMAGES / "cifar10_1000/0_airplane_0000.jpg",
+               "--top", 2)
+    assert "preset cifar10" in text.stderr and "pictures/s" in text.stdout, text
+
+
+def check_eval(folder):
+    subset(folder, "imagenet_500", 10)
+    for model in ("vit/vit_tiny_patch16_224_hf", "classify/squeezenet1.1_227.onnx"):
+        result = answer("eval", "top1", "-m", MODELS / model, "--images", folder)
+        assert result["images"] == 50 and result["top1"] >= 50 and result["top5"] >= result["top1"], result
+
+
+def check_detect(folder):
+    dogs = IMAGES / "coco_val50/images"
+    for model, head in (("yolox_nano_416", "yolox"), ("nanodet_m_416", "nanodet")):
+        out = folder / model
+        report = answer("detect", MODELS / f"detect/{model}.onnx", dogs / "000000397133.jpg", "--out", out)
+        assert report["head"] == head, report
+        names = {d["name"] for d in report["images"][0]["detections"]}
+        assert "person" in names, names
+        assert json.loads((out / "000000397133.json").read_text()) == report["images"][0]
+        assert (out / "000000397133.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def check_errors(folder):
+    resnet = MODELS / "classify/resnet20_cifar10.onnx"
+    picture = folder / "picture.jpg"
+    picture.write_bytes(b"")
+    assert "empty file" in run("classify", resnet, picture, code=3).stderr
+    picture.write_bytes((IMAGES / "cifar10_1000/0_airplane_0000.jpg").read_bytes()[:300])
+    assert "broken JPEG" in run("classify", resnet, picture, code=3).stderr
+    assert "no such file" in run("classify", resnet, folder / "nothing*.jpg", code=3).stderr
+    unknown = folder / "unknown.onnx"
+    os.symlink(resnet, unknown)
+    message = run("classify", unknown, IMAGES / "cifar10_1000/0_airplane_0000.jpg", code=2).stderr
+    assert "name a preset" in message and "imagenet-vit" in message, message
+    run("classify", unknown, IMAGES / "cifar10_1000/0_airplane_0000.jpg", "--preset", "cifar10")
+    assert "did you mean 'cifar10'" in run("classify", unknown, picture, "--preset", "cifar1", code=2).stderr
+
+
+def main():
+    if not (MODELS / "vit").exists() or not IMAGES.exists():
+        print("no shared models and pictures: skipped")
+        return 77
+    for check in (check_eval, check_detect, check_errors):
+        with tempfile.TemporaryDirectory() as folder:
+            check(pathlib.Path(folder))
+    check_classify()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
