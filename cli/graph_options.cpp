@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "formats/open_graph.h"
+#include "models/open_model.h"
 
 namespace halftone::cli {
 
@@ -31,7 +31,7 @@ Graph open_graph_with(const std::string& path, const std::vector<std::string>& d
     options.sizes[name] = value;
   }
   if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
-  return open_graph(path, options);
+  return open_model_graph(path, options);
 }
 
 }  // namespace halftone::cli
