@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "graph/passes/pass.h"
+#include "graph/static_codes.h"
+#include "quant/algo/int8_static/static_activations.h"
 #include "quant/algorithm.h"
 #include "quant/calib/block_context.h"
 #include "quant/calib/quantize_blocks.h"
@@ -70,6 +73,8 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
 }  // namespace
 
 QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options) {
+  // Static codes lie between whatever is left when layers are folded and fused.
+  if (recipe.static_activations) run_passes(graph, standard_passes());
   const QuantTargets targets = find_targets(graph, recipe);
   if (targets.quantized.empty()) refuse_nothing(graph, recipe, targets);
   QuantReport report;
@@ -104,7 +109,12 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       layer.activations = set_activations(recipe, node);
       quantized_layers[i].push_back(std::move(layer));
     }
+  const Graph original = recipe.static_activations ? graph : Graph();
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
+  if (recipe.static_activations && !options.encodings_only)
+    for (LayerNote& note :
+         set_static_activations(graph, original, targets.quantized, *recipe.static_activations, options))
+      report.notes.push_back(std::move(note));
 
   double bits = 0;
   for (size_t i = 0; i < targets.quantized.size(); ++i) {
@@ -118,7 +128,12 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       layer.weight = weight.name;
       layer.shape = weight.type.shape;
       layer.encoding = weight.constant->encoding() ? weight.constant->encoding()->str() : "";
-      layer.kept = weight.constant->encoding() ? "" : "outside the blocks asked for";
+      layer.kept = weight.constant->encoding() ? ""
+                   : options.blocks              ? "outside the blocks asked for"
+                                                 : "slower in integers on this machine";
+      if (const auto codes = codes_in(graph.nodes()[static_cast<size_t>(target.nodes[n])], 0);
+          codes && recipe.static_activations)
+        layer.activations = fmt::format("u8 static, {:.6g} * (code - {})", codes->scale, codes->zero);
       layer.bytes_before = n == 0 ? before[i] : 0;
       layer.bytes_after = n == 0 ? after : 0;
       layers.push_back({target.nodes[n], std::move(layer)});

@@ -102,6 +102,16 @@ void add_learned_recipes(std::vector<Recipe>& recipes) {
         }
 }
 
+/// int8-static and int8-dynamic: all weights in int8 per channel, also of small layers.
+Recipe int8(std::string name, bool dynamic) {
+  Encoding weights = weights_as("int8", Granularity::per_axis(0));
+  weights.scale_dtype = DType::f32;
+  Recipe recipe = rtn(std::move(name), weights, dynamic);
+  recipe.minimum_elements = 0;
+  if (!dynamic) recipe.static_activations = StaticActivations{};
+  return recipe;
+}
+
 std::vector<Recipe> make_recipes() {
   std::vector<Recipe> recipes;
   add_integer_recipes(recipes);
@@ -114,6 +124,8 @@ std::vector<Recipe> make_recipes() {
   recipes.push_back(rtn("nf4-dq", nf4));
   for (const char* quantile : {"quantile4", "quantile3", "quantile2"})
     recipes.push_back(rtn(quantile, weights_as(quantile, Granularity::per_group(64))));
+  recipes.push_back(int8("int8-static", false));
+  recipes.push_back(int8("int8-dynamic", true));
   recipes.push_back(rtn("fp8-e4m3", weights_as("fp8_e4m3", Granularity::per_axis(0))));
   recipes.push_back(rtn("fp8-e5m2", weights_as("fp8_e5m2", Granularity::per_axis(0))));
   return recipes;
@@ -147,7 +159,7 @@ std::string_view recipe_names_in_short() {
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
          "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq; "
          "quantile4, "
-         "quantile3, quantile2; fp8-e4m3, fp8-e5m2; autoround-wB, adaround-wB, omniquant-wB with B of 4, 3, "
+         "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; fp8-e4m3, fp8-e5m2; autoround-wB, adaround-wB, omniquant-wB with B of 4, 3, "
          "2 and groups "
          "as above, each also -affine";
 }

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/file.h"
+#include "quant/calib/range_observer.h"
 #include "scheme/encoding.h"
+#include "scheme/requantize.h"
 
 namespace halftone {
 
@@ -31,6 +33,17 @@ struct AlgorithmStep {
   friend bool operator==(const AlgorithmStep&, const AlgorithmStep&) = default;
 };
 
+/// Activations between layers as codes of scales found ahead on calibration data (algo/int8_static/).
+struct StaticActivations {
+  ObserverOptions observer;
+  bool symmetric = false;  ///< as many codes above as below 0
+  Requantization requantization = Requantization::floating;
+  /// Layers that run faster in floating point on this machine stay there.
+  bool measure = true;
+
+  friend bool operator==(const StaticActivations&, const StaticActivations&) = default;
+};
+
 /// How a model is to be quantized. docs/formats/recipe.md has the whole story.
 struct Recipe {
   std::string name;
@@ -40,6 +53,8 @@ struct Recipe {
   /// it is. Rows of an embedding are read one by one and every answer passes through the projection, so
   /// recipes of few bits keep the pair at 8.
   std::optional<Encoding> tied;
+  /// Static activation codes, set when the algorithms are done.
+  std::optional<StaticActivations> static_activations{};
   /// Smaller weights stay as they are.
   int64_t minimum_elements = 1024;
 };

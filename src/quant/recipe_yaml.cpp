@@ -234,8 +234,34 @@ AlgorithmStep read_algorithm(const Reader& reader) {
   return step;
 }
 
+StaticActivations read_static_activations(const Reader& reader) {
+  reader.expect_map("static_activations",
+                    {"observer", "momentum", "percentile", "norm", "symmetric", "requantization", "measure"});
+  StaticActivations settings;
+  const auto number = [&](const char* key, double least, double most, double& to) {
+    const auto found = reader.find(key);
+    if (!found) return;
+    to = found->number(key);
+    if (!(to >= least && to <= most)) found->fail("{}: expected {} to {}, found {}", key, least, most, to);
+  };
+  if (const auto observer = reader.find("observer"))
+    settings.observer.method = observer_methods()[observer->choice("observer", observer_methods())];
+  number("momentum", 0, 1, settings.observer.momentum);
+  number("percentile", 50, 100, settings.observer.percentile);
+  number("norm", 0.5, 10, settings.observer.norm);
+  if (const auto symmetric = reader.find("symmetric")) settings.symmetric = symmetric->boolean("symmetric");
+  settings.observer.symmetric = settings.symmetric;
+  if (const auto how = reader.find("requantization"))
+    settings.requantization = how->choice("requantization", std::vector<std::string>{"floating", "fixed"}) == 1
+                                  ? Requantization::fixed
+                                  : Requantization::floating;
+  if (const auto measure = reader.find("measure")) settings.measure = measure->boolean("measure");
+  return settings;
+}
+
 Recipe read_recipe(const Reader& reader, const std::string& source) {
-  reader.expect_map("a recipe", {"name", "algorithms", "rules", "tied", "minimum_elements"});
+  reader.expect_map("a recipe",
+                    {"name", "algorithms", "rules", "tied", "minimum_elements", "static_activations"});
   Recipe recipe;
   const auto name = reader.find("name");
   recipe.name = name ? name->text("name") : fs::path(source).stem().string();
@@ -257,6 +283,8 @@ Recipe read_recipe(const Reader& reader, const std::string& source) {
     encoding.granularity = Granularity::per_axis(0);
     recipe.tied = encoding;
   }
+  if (const auto settings = reader.find("static_activations"))
+    recipe.static_activations = read_static_activations(*settings);
   if (const auto minimum = reader.find("minimum_elements"))
     recipe.minimum_elements = minimum->integer("minimum_elements", 0, int64_t{1} << 62);
   return recipe;

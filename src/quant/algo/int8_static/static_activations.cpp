@@ -106,6 +106,10 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& origina
                                               const StaticActivations& recipe, const QuantizeOptions& options) {
   if (!options.data || options.data->samples() == 0)
     throw UsageError("static activations need calibration data (--calib FOLDER)");
+  for (ValueId input : original.inputs())
+    if (original.value(input).type.dtype == DType::state)
+      throw UnsupportedError("{}: static activations of a model with a state ({}); int8-dynamic takes it", original.name,
+                             original.value(input).name);
   const std::map<std::string, ClipRange> ranges = observe_ranges(original, recipe.observer, options);
   std::vector<bool> layers = integer_layers(graph, targets);
   const Graph with_weights = graph;

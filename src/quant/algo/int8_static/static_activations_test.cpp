@@ -127,6 +127,40 @@ TEST(StaticActivations, MeasuredLayersKeepTheirMeaning) {
   EXPECT_GT(decibels(run(small_network(), threads, x), run(graph, threads, x)), 30);
 }
 
+TEST(StaticActivations, TheRecipeDoesBoth) {
+  ThreadPool threads(1);
+  const Samples samples({1, 3, 12, 12});
+  QuantizeOptions options;
+  options.data = &samples;
+  options.threads = &threads;
+  Recipe recipe = find_recipe("int8-static");
+  recipe.static_activations->measure = false;
+  Graph graph = small_network();
+  const QuantReport report = quantize_graph(graph, recipe, options);
+  ASSERT_EQ(report.layers.size(), 3u);
+  EXPECT_TRUE(report.layers[0].activations.starts_with("u8 static"));
+  EXPECT_TRUE(has_static_encodings(graph));
+  Graph without = small_network();
+  EXPECT_THROW(quantize_graph(without, recipe), UsageError);
+}
+
+TEST(StaticActivations, RecipesInYaml) {
+  const Recipe recipe = parse_recipe(
+      "rules: [{weights: {format: int8}}]\n"
+      "static_activations: {observer: percentile, percentile: 99.9, symmetric: true, requantization: fixed, "
+      "measure: false}\n",
+      "r.yaml");
+  ASSERT_TRUE(recipe.static_activations);
+  EXPECT_EQ(recipe.static_activations->observer.method, "percentile");
+  EXPECT_EQ(recipe.static_activations->observer.percentile, 99.9);
+  EXPECT_TRUE(recipe.static_activations->observer.symmetric);
+  EXPECT_EQ(recipe.static_activations->requantization, Requantization::fixed);
+  EXPECT_FALSE(recipe.static_activations->measure);
+  for (const char* wrong : {"{observer: best}", "{percentile: 200}"})
+    EXPECT_THROW(parse_recipe(std::string("rules: [{weights: {format: int8}}]\nstatic_activations: ") + wrong, "r.yaml"),
+                 InputError);
+}
+
 TEST(StaticActivations, NeedsData) {
   Graph graph = small_network();
   EXPECT_THROW(set_static_activations(graph, graph, {}, {}, {}), UsageError);
