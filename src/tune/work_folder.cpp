@@ -14,7 +14,8 @@ constexpr const char* kKeyFile = "work.json";
 /// FNV-1a in 64 bits, in hexadecimal: tells a changed file, not a forged one.
 std::string content_hash(const fs::path& path) {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const std::byte byte : MappedFile::open(path)->bytes())
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  for (const std::byte byte : file->bytes())
     hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3u;
   return fmt::format("{:016x}", hash);
 }
