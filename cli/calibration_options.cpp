@@ -27,7 +27,8 @@ void CalibrationOptions::add_to(CLI::App& command) {
   command
       .add_option(
           "--calib", path,
-          "Text to calibrate on: a file, or a folder of .txt and .jsonl files (\"text\" of each line)")
+          "Text to calibrate on: a file, or a folder of .txt and .jsonl files (\"text\" of each line); for models of "
+          "pictures a folder of pictures")
       ->type_name("PATH");
   command.add_option("--calib-samples", text.samples, "Samples drawn from it")
       ->check(CLI::Range(1, 1 << 20))

@@ -44,7 +44,7 @@ void quantize_command(const QuantizeCommand& options) {
 void add_quantize(CLI::App& app) {
   auto options = std::make_shared<QuantizeCommand>();
   CLI::App* command = app.add_subcommand("quantize", "Write a model in few bits, as a Halftone folder");
-  command->add_option("-m,--model", options->model, "Model: a Hugging Face folder or a .gguf file")
+  command->add_option("-m,--model", options->model, "Model: a Hugging Face folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
   command->add_option("-o,--output", options->output, "Folder to write (put into place when complete)")
@@ -53,6 +53,15 @@ void add_quantize(CLI::App& app) {
       ->required()
       ->type_name("R");
   options->calibration.add_to(*command);
+  StaticFlags& flags = options->static_flags;
+  command->add_option("--observer", flags.observer, "int8-static: how the range of each value is found")
+      ->check(CLI::IsMember(observer_methods()))
+      ->type_name("NAME");
+  command->add_option("--requantization", flags.requantization, "int8-static: how sums become codes")
+      ->check(CLI::IsMember({"floating", "fixed"}))
+      ->type_name("HOW");
+  command->add_flag("!--no-measure", flags.measure,
+                    "int8-static: do not time layers; all that can computes in integers");
   command->add_flag("--resume", options->resume, "Go on with a calibrated quantization that was interrupted");
   command
       ->add_option_function<std::string>(
@@ -73,7 +82,8 @@ void add_quantize(CLI::App& app) {
   command->footer(fmt::format(
       "Recipes: {}\nExamples:\n  halftone quantize -m MODEL -o MODEL-w4 --recipe rtn-w4g32 --eval-text "
       "heldout.txt\n"
-      "  halftone quantize -m MODEL -o MODEL-gptq --recipe gptq-w4g128 --calib train.txt --calib-samples 128",
+      "  halftone quantize -m MODEL -o MODEL-gptq --recipe gptq-w4g128 --calib train.txt --calib-samples 128\n"
+      "  halftone quantize -m MODEL.onnx -o MODEL-int8 --recipe int8-static --calib PICTURES",
       recipe_names_in_short()));
   command->callback([options] { quantize_command(*options); });
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "cli/quantize_images.h"
 #include "cli/text_model.h"
 #include "eval/arithmetic.h"
 #include "formats/halftone_folder.h"
@@ -129,7 +130,8 @@ ReceiptEval evaluate(const QuantizeCommand& command, const Graph& quantized, con
 }  // namespace
 
 Receipt run_quantize(const QuantizeCommand& command) {
-  const Recipe recipe = recipe_from_flag(command.recipe);
+  if (takes_pictures(command.model)) return quantize_images(command);
+  const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
   const bool calibrated = needs_of(make_chain(recipe.algorithms)).any();
   const auto start = std::chrono::steady_clock::now();
   MemoryWatch memory;

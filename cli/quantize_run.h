@@ -9,12 +9,20 @@
 
 namespace halftone::cli {
 
+/// What flags say of a recipe's static activations; empty: what the recipe has.
+struct StaticFlags {
+  std::string observer;
+  std::string requantization;  ///< "floating" or "fixed"
+  bool measure = true;
+};
+
 /// What `quantize` was asked for.
 struct QuantizeCommand {
   std::string model;
   std::string output;  ///< empty with `blocks`: nothing is written
   std::string recipe;
   CalibrationOptions calibration;
+  StaticFlags static_flags{};
   bool resume = false;
   std::optional<std::pair<int, int>> blocks{};  ///< these blocks only, to see what they cost
   std::string eval_text;

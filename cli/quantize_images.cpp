@@ -1,0 +1,97 @@
+#include "cli/quantize_images.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "cli/model_options.h"
+#include "cli/progress.h"
+#include "eval/image_samples.h"
+#include "formats/halftone_folder.h"
+#include "formats/open_graph.h"
+#include "llm/generate.h"
+#include "tune/memory_watch.h"
+#include "vision/image/image_list.h"
+
+namespace halftone::cli {
+namespace {
+
+std::unique_ptr<ImageSamples> samples_of(const VisionModel& model, const std::string& folder) {
+  if (!model.preprocess)
+    throw UsageError("{}: nothing says how its pictures are prepared; put a {}.preprocess.json beside it", model.name,
+                     fs::path(model.name).stem().string());
+  const ImageInput input = image_input(model.graph);
+  const Preprocess preprocess = fit_to_model(parse_preprocess(model.preprocess->json, model.preprocess->source),
+                                             input, model.preprocess->source);
+  return std::make_unique<ImageSamples>(list_image_folder(folder), preprocess, input);
+}
+
+}  // namespace
+
+bool takes_pictures(const fs::path& model) {
+  if (fs::is_directory(model))
+    return fs::exists(model / "preprocess.json") || fs::exists(model / "preprocessor_config.json");
+  return is_onnx_file(model);
+}
+
+Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
+  if (flags.observer.empty() && flags.requantization.empty() && flags.measure) return recipe;
+  if (!recipe.static_activations)
+    throw UsageError("recipe {} has no static activations: --observer, --requantization and --no-measure do nothing",
+                     recipe.name);
+  StaticActivations& settings = *recipe.static_activations;
+  if (!flags.observer.empty()) settings.observer.method = flags.observer;
+  if (!flags.requantization.empty())
+    settings.requantization =
+        flags.requantization == "fixed" ? Requantization::fixed : Requantization::floating;
+  settings.measure = settings.measure && flags.measure;
+  return recipe;
+}
+
+Receipt quantize_images(const QuantizeCommand& command) {
+  const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
+  const auto start = std::chrono::steady_clock::now();
+  MemoryWatch memory;
+  ThreadPool threads(command.threads);
+  VisionModel model = load_vision_model(command.model);
+
+  Receipt receipt;
+  receipt.model = command.model;
+  receipt.output = command.output;
+  receipt.recipe = recipe.name;
+  receipt.before = weight_size(model.graph);
+  std::unique_ptr<ImageSamples> samples;
+  if (!command.calibration.path.empty()) {
+    samples = samples_of(model, command.calibration.path);
+    receipt.calibration = fmt::format("{} pictures of {}", samples->samples(), command.calibration.path);
+  }
+  Progress progress("quantizing", command.json);
+  QuantizeOptions options;
+  options.data = samples.get();
+  options.threads = &threads;
+  options.backend = backend_for_device("cpu");
+  options.memory = command.calibration.memory;
+  options.seed = command.calibration.text.seed;
+  options.blocks = command.blocks;
+  options.progress = [&](int done, int total, const std::string&) { progress.update(done, total); };
+  receipt.report = quantize_graph(model.graph, recipe, options);
+  receipt.after = weight_size(model.graph);
+
+  if (!command.output.empty()) {
+    std::vector<CompanionFile> companions = companion_files(command.model);
+    if (!fs::is_directory(command.model) && model.preprocess)
+      companions.push_back({"preprocess.json", model.preprocess->json.dump(2) + "\n"});
+    save_halftone(model.graph, command.output, {command.model, recipe.name, "halftone " HALFTONE_VERSION, {}}, companions,
+                  [&](double done, double total, const std::string&) {
+                    progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+                  });
+  }
+  progress.finish();
+  receipt.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  receipt.peak_memory = peak_memory_bytes();
+  receipt.peak_anonymous = memory.peak_bytes();
+  receipt.not_evaluated = "a model of pictures: see halftone eval top1, eval map and compare";
+  if (!command.output.empty()) write_receipt(receipt, command.output);
+  return receipt;
+}
+
+}  // namespace halftone::cli
