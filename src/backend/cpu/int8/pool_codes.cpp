@@ -32,6 +32,9 @@ Refusal supports_average(const OpSite& site) {
 /// Pools over codes: one output at a time, all its channels.
 class PoolCodes : public PreparedKernel {
  public:
+  /// Outputs whose rows are gathered at a time.
+  static constexpr int64_t kChunk = 16;
+
   PoolCodes(int64_t channels, int threads, uint8_t padding)
       : padding_(static_cast<size_t>(channels), padding), threads_(threads) {}
 
@@ -49,23 +52,31 @@ class PoolCodes : public PreparedKernel {
       for (int64_t worker = begin; worker < end; ++worker) {
         std::byte* memory = run.workspace.data() + static_cast<size_t>(worker) * bytes;
         auto* rows = reinterpret_cast<const uint8_t**>(memory);
-        auto* sums = reinterpret_cast<int32_t*>(rows + gather.taps());
-        for (int64_t place = places * worker / workers; place < places * (worker + 1) / workers; ++place) {
-          gather.rows(x, padding_.data(), 0, place, 1, rows);
-          reduce({rows, static_cast<size_t>(gather.taps())}, sums, y + place * gather.channels());
+        auto* sums = reinterpret_cast<int32_t*>(rows + gather.taps() * kChunk);
+        const int64_t last = places * (worker + 1) / workers;
+        for (int64_t first = places * worker / workers, count; first < last; first += count) {
+          count = std::min(kChunk, last - first);
+          gather.rows(x, padding_.data(), 0, first, count, rows);
+          for (int64_t i = 0; i < count; ++i)
+            reduce({rows + i, gather.taps(), count}, sums, y + (first + i) * gather.channels());
         }
       }
     });
   }
 
  protected:
+  /// Where one output reads: tap t at from[t * step].
+  struct Rows {
+    const uint8_t* const* from;
+    int64_t taps, step;
+  };
   int64_t channels() const { return static_cast<int64_t>(padding_.size()); }
   virtual Window window(const OpSite& site) const = 0;
-  virtual void reduce(std::span<const uint8_t* const> rows, int32_t* sums, uint8_t* y) const = 0;
+  virtual void reduce(const Rows& rows, int32_t* sums, uint8_t* y) const = 0;
 
  private:
   size_t worker_bytes(int64_t taps) const {
-    return (static_cast<size_t>(taps) * sizeof(void*) + padding_.size() * sizeof(int32_t) + 63) / 64 * 64;
+    return (static_cast<size_t>(taps * kChunk) * sizeof(void*) + padding_.size() * sizeof(int32_t) + 63) / 64 * 64;
   }
   std::vector<uint8_t> padding_;
   int threads_;
@@ -77,10 +88,13 @@ class MaxPoolCodes final : public PoolCodes {
 
  private:
   Window window(const OpSite& site) const override { return pool_window(site); }
-  void reduce(std::span<const uint8_t* const> rows, int32_t*, uint8_t* y) const override {
-    std::copy_n(rows[0], channels(), y);
-    for (const uint8_t* row : rows.subspan(1))
-      for (int64_t c = 0; c < channels(); ++c) y[c] = std::max(y[c], row[c]);
+  void reduce(const Rows& rows, int32_t*, uint8_t* __restrict y) const override {
+    const int64_t count = channels();
+    std::copy_n(rows.from[0], count, y);
+    for (int64_t t = 1; t < rows.taps; ++t) {
+      const uint8_t* __restrict row = rows.from[t * rows.step];
+      for (int64_t c = 0; c < count; ++c) y[c] = row[c] > y[c] ? row[c] : y[c];
+    }
   }
 };
 
@@ -93,11 +107,14 @@ class AveragePoolCodes final : public PoolCodes {
 
  private:
   Window window(const OpSite& site) const override { return code_average(site).window; }
-  void reduce(std::span<const uint8_t* const> rows, int32_t* sums, uint8_t* y) const override {
-    std::fill_n(sums, channels(), -zero_ * static_cast<int32_t>(rows.size()));
-    for (const uint8_t* row : rows)
-      for (int64_t c = 0; c < channels(); ++c) sums[c] += row[c];
-    for (int64_t c = 0; c < channels(); ++c) y[c] = requantizer_.code(sums[c], 0);
+  void reduce(const Rows& rows, int32_t* __restrict sums, uint8_t* y) const override {
+    const int64_t count = channels();
+    std::fill_n(sums, count, -zero_ * static_cast<int32_t>(rows.taps));
+    for (int64_t t = 0; t < rows.taps; ++t) {
+      const uint8_t* __restrict row = rows.from[t * rows.step];
+      for (int64_t c = 0; c < count; ++c) sums[c] += row[c];
+    }
+    for (int64_t c = 0; c < count; ++c) y[c] = requantizer_.code(sums[c], 0);
   }
   int32_t zero_;
   Requantizer requantizer_;
