@@ -78,8 +78,12 @@ std::vector<int> cut_positions(const Graph& graph, const std::vector<double>& by
     int to = from;  // [from, to]: a plateau
     while (to + 1 < end && bytes[static_cast<size_t>(to) + 1] == bytes[static_cast<size_t>(from)]) ++to;
     const double here = bytes[static_cast<size_t>(from)];
-    if (bytes[static_cast<size_t>(from) - 1] >= here &&
-        (to + 1 >= end || bytes[static_cast<size_t>(to) + 1] > here)) {
+    // Nodes before the first layer (an embedding) are cut off too, or the first block would be unlike the
+    // rest.
+    const bool lead_in =
+        std::find(is_layer.begin() + cuts.back(), is_layer.begin() + from, true) == is_layer.begin() + from;
+    const bool falls_or_stays = bytes[static_cast<size_t>(from) - 1] >= here || (cuts.size() == 1 && lead_in);
+    if (falls_or_stays && (to + 1 >= end || bytes[static_cast<size_t>(to) + 1] > here)) {
       for (int p = from; p < to; ++p)
         if (is_layer[static_cast<size_t>(p)]) cuts.push_back(p);
       cuts.push_back(to);
@@ -90,15 +94,13 @@ std::vector<int> cut_positions(const Graph& graph, const std::vector<double>& by
   return cuts;
 }
 
-/// What makes two pieces alike: operators and the shapes of their weights.
-std::string signature(const Graph& graph, int first, int last) {
+/// What makes two pieces alike: their layers, by operator and shape of weights.
+std::string signature(const Graph& graph, int first, int last, const std::vector<bool>& is_layer) {
   std::string text;
   for (int n = first; n < last; ++n) {
     const Node& node = graph.nodes()[static_cast<size_t>(n)];
-    text += node.schema->name;
-    for (ValueId input : node.inputs)
-      if (input != kNoValue && graph.value(input).constant) text += graph.value(input).type.shape.str();
-    text += ';';
+    if (is_layer[static_cast<size_t>(n)])
+      text += std::string(node.schema->name) + graph.value(node.inputs[1]).type.shape.str() + ';';
   }
   return text;
 }
@@ -158,7 +160,8 @@ std::vector<BlockRange> cut_blocks(const Graph& graph, const std::map<std::strin
   }
   const std::vector<int> cuts = cut_positions(graph, live_bytes(graph, sample), is_layer);
   std::vector<std::string> pieces;
-  for (size_t i = 0; i + 1 < cuts.size(); ++i) pieces.push_back(signature(graph, cuts[i], cuts[i + 1]));
+  for (size_t i = 0; i + 1 < cuts.size(); ++i)
+    pieces.push_back(signature(graph, cuts[i], cuts[i + 1], is_layer));
 
   std::vector<BlockRange> blocks;
   int first = 0;

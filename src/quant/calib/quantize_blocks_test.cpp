@@ -207,15 +207,15 @@ TEST(QuantizeBlocks, ActivationsBeyondTheBudgetGoToAFile) {
   Harness memory, disk;
   disk.options.memory = 100;
   auto sums = [](Harness& harness) {
-    std::vector<double> sums;
+    std::vector<double> values;
     Graph graph = harness.model.graph;
     harness.run(graph, [&](CalibrationBlock& block) {
       for (int s = 0; s < block.samples(); ++s) {
         const Tensor x = block.inputs(Prefix::quantized).get(s, block.graph.inputs()[0]);
-        sums.insert(sums.end(), x.span<float>().begin(), x.span<float>().end());
+        values.insert(values.end(), x.span<float>().begin(), x.span<float>().end());
       }
     });
-    return sums;
+    return values;
   };
   EXPECT_EQ(sums(memory), sums(disk));
 }
