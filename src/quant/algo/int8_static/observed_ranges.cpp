@@ -1,5 +1,8 @@
 #include "quant/algo/int8_static/observed_ranges.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.h"
 
 namespace halftone {
@@ -13,21 +16,35 @@ std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const Observ
     if (!seen) seen = make_range_observer(observer);
     seen->see(tensor.span<float>());
   };
-  CompileOptions how;
-  how.backend = options.backend;
-  how.exact = true;
-  Session session(compile(graph, how, *options.threads), *options.threads);
-  session.observe([&](const Value& value, const TensorView& tensor) { see(value.name, tensor); });
-  for (int i = 0; i < options.data->samples(); ++i) {
-    const std::map<std::string, Tensor> sample = options.data->sample(i);
-    std::map<std::string, TensorView> inputs;
-    for (const auto& [name, tensor] : sample) {
-      see(name, tensor.view());
-      inputs.emplace(name, tensor.view());
+  const auto run = [&](bool passes) {
+    CompileOptions how;
+    how.backend = options.backend;
+    how.exact = true;
+    how.run_passes = passes;
+    Session session(compile(graph, how, *options.threads), *options.threads);
+    std::map<std::string, std::unique_ptr<RangeObserver>> known = std::exchange(observers, {});
+    session.observe([&](const Value& value, const TensorView& tensor) {
+      if (!known.contains(value.name)) see(value.name, tensor);
+    });
+    for (int i = 0; i < options.data->samples(); ++i) {
+      const std::map<std::string, Tensor> sample = options.data->sample(i);
+      std::map<std::string, TensorView> inputs;
+      for (const auto& [name, tensor] : sample) {
+        if (!known.contains(name)) see(name, tensor.view());
+        inputs.emplace(name, tensor.view());
+      }
+      session.run(inputs);
+      if (options.progress) options.progress(i + 1, options.data->samples(), "calibration");
     }
-    session.run(inputs);
-    if (options.progress) options.progress(i + 1, options.data->samples(), "calibration");
-  }
+    observers.merge(known);
+  };
+  run(true);
+  // Values inside what passes fuse are seen by running the graph as it is.
+  const bool hidden = std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+    const Value& value = graph.value(node.outputs[0]);
+    return value.type.dtype == DType::f32 && !observers.contains(value.name);
+  });
+  if (hidden) run(false);
 
   std::map<std::string, ClipRange> ranges;
   for (const auto& [name, seen] : observers) {
