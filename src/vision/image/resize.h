@@ -8,7 +8,7 @@
 
 namespace halftone {
 
-/// How pixels between pixels are found. Models are sensitive to it: each is the arithmetic of the library
+/// How pixels between pixels are found. Models are sensitive to it: each gives the pixels of the library
 /// that the model was trained with, fixed point and rounding included.
 enum class Resampler {
   pillow_bilinear,  ///< Pillow's: a triangle as wide as the reduction, so that reducing does not alias

@@ -6,49 +6,43 @@
 namespace halftone {
 namespace {
 
-constexpr int kWeightBits = 11;
-
-/// For each output position the two inputs between which it lies, and their weights in 2^-11.
+/// For each output position the two inputs between which it lies, and the share of the second.
 struct Neighbours {
   std::vector<int> first, second;
-  std::vector<int32_t> first_weight, second_weight;
+  std::vector<float> share;
 };
 
 Neighbours neighbours(int from, int to) {
   const double scale = static_cast<double>(from) / to;
   Neighbours found;
   for (int i = 0; i < to; ++i) {
-    auto place = static_cast<float>((i + 0.5) * scale - 0.5);
+    const auto place = static_cast<float>((i + 0.5) * scale - 0.5);
     const auto whole = static_cast<int>(std::floor(place));
-    float share = place - static_cast<float>(whole);
-    if (whole < 0 || whole >= from - 1) share = 0;
+    const bool inside = whole >= 0 && whole < from - 1;
     const int at = std::clamp(whole, 0, from - 1);
     found.first.push_back(at);
     found.second.push_back(std::min(at + 1, from - 1));
-    found.first_weight.push_back(static_cast<int32_t>(std::lrint((1 - share) * (1 << kWeightBits))));
-    found.second_weight.push_back(static_cast<int32_t>(std::lrint(share * (1 << kWeightBits))));
+    found.share.push_back(inside ? place - static_cast<float>(whole) : 0);
   }
   return found;
 }
 
-/// One row between its columns, in 2^-11.
-void blend_columns(const uint8_t* row, const Neighbours& columns, int32_t* out) {
+/// One row between its columns.
+void blend_columns(const uint8_t* row, const Neighbours& columns, float* out) {
   const size_t width = columns.first.size();
   for (size_t x = 0; x < width; ++x) {
     const uint8_t* a = row + 3 * columns.first[x];
     const uint8_t* b = row + 3 * columns.second[x];
     for (int c = 0; c < 3; ++c)
-      out[3 * x + static_cast<size_t>(c)] = a[c] * columns.first_weight[x] + b[c] * columns.second_weight[x];
+      out[3 * x + static_cast<size_t>(c)] =
+          static_cast<float>(a[c]) + static_cast<float>(b[c] - a[c]) * columns.share[x];
   }
 }
 
-/// Drops the bits in the order that OpenCV does, whose products are 16 bits wide.
-void blend_rows(const int32_t* a, const int32_t* b, int32_t a_weight, int32_t b_weight, uint8_t* out,
-                size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    const int32_t sum = ((a_weight * (a[i] >> 4)) >> 16) + ((b_weight * (b[i] >> 4)) >> 16);
-    out[i] = static_cast<uint8_t>((sum + 2) >> 2);
-  }
+/// OpenCV rounds the weights to 2^-11 and drops bits of the products; we round once, and stay within one
+/// level.
+void blend_rows(const float* a, const float* b, float share, uint8_t* out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(a[i] + (b[i] - a[i]) * share + 0.5f);
 }
 
 }  // namespace
@@ -60,7 +54,7 @@ Image resize_opencv_bilinear(const Image& image, int width, int height, ThreadPo
   const size_t row_bytes = result.row_bytes();
   threads.parallel_for(height, rows_per_piece(6 * int64_t{width}), [&](int64_t begin, int64_t end) {
     // The two rows last blended: the next output often needs one of them again.
-    std::vector<int32_t> kept[2] = {std::vector<int32_t>(row_bytes), std::vector<int32_t>(row_bytes)};
+    std::vector<float> kept[2] = {std::vector<float>(row_bytes), std::vector<float>(row_bytes)};
     int held[2] = {-1, -1};
     for (auto y = static_cast<size_t>(begin); y < static_cast<size_t>(end); ++y) {
       const int wanted[2] = {rows.first[y], rows.second[y]};
@@ -73,8 +67,7 @@ Image resize_opencv_bilinear(const Image& image, int width, int height, ThreadPo
         blend_columns(image.row(wanted[i]), columns, kept[i].data());
         held[i] = wanted[i];
       }
-      blend_rows(kept[0].data(), kept[1].data(), rows.first_weight[y], rows.second_weight[y],
-                 result.row(static_cast<int>(y)), row_bytes);
+      blend_rows(kept[0].data(), kept[1].data(), rows.share[y], result.row(static_cast<int>(y)), row_bytes);
     }
   });
   return result;

@@ -26,7 +26,7 @@ int worst_difference(const Image& a, const Image& b) {
   return worst;
 }
 
-/// Pillow's arithmetic exactly; OpenCV's within one level (its vector code drops bits of its own).
+/// Pillow's arithmetic exactly; OpenCV's within one level (it rounds its weights, we do not).
 TEST(Resize, IsThatOfTheOriginals) {
   const Image source = image_of(read_npy(testdata("source.npy")));
   int goldens = 0;

@@ -28,6 +28,7 @@ Json resize_of(const Json& config, const std::string& source) {
     if (size.contains("longest_edge") && !size["longest_edge"].is_null())
       throw UnsupportedError("{}: a size with both a shortest and a longest edge", source);
     resize["mode"] = "shorter_side";
+    resize["rounding"] = "down";
     resize["size"] = size["shortest_edge"];
   } else {
     resize["mode"] = "stretch";

@@ -18,18 +18,17 @@ FittedImage stretch(const Image& image, int width, int height, Resampler resampl
           {static_cast<double>(width) / image.width, static_cast<double>(height) / image.height, 0, 0}};
 }
 
-/// The longer side is cut to a whole number, as torchvision and transformers do.
 FittedImage fit_shorter_side(const Image& image, const Preprocess& preprocess, const std::string& source,
                              ThreadPool& threads) {
-  const int64_t side = preprocess.shorter_side;
-  const int64_t shorter = std::min(image.width, image.height);
-  const int64_t longer = std::max(image.width, image.height) * side / shorter;
+  const int side = preprocess.shorter_side;
+  const double shorter = std::min(image.width, image.height);
+  const double exact = std::max(image.width, image.height) * static_cast<double>(side) / shorter;
+  const int longer = rounded_side(std::min(exact, 2.0 * kMaxFittedSide), preprocess.rounding);
   if (longer > kMaxFittedSide)
     throw InputError("{}: {} x {} pixels are too long to be fitted to a shorter side of {}", source,
                      image.width, image.height, side);
   const bool wide = image.width > image.height;
-  return stretch(image, static_cast<int>(wide ? longer : side), static_cast<int>(wide ? side : longer),
-                 preprocess.resampler, threads);
+  return stretch(image, wide ? longer : side, wide ? side : longer, preprocess.resampler, threads);
 }
 
 FittedImage letterbox(const Image& image, const Preprocess& preprocess, ThreadPool& threads) {

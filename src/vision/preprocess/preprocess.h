@@ -22,7 +22,7 @@ enum class Fit {
 
 enum class Place { top_left, centre };
 
-/// Of the sides of a letterboxed picture: down, or to the nearest.
+/// Of the sides that keep the aspect: down, or to the nearest.
 enum class Rounding { down, nearest };
 
 /// What a model wants done to a picture: fit, crop, channel order, then (pixel * scale - mean) / std. Read
