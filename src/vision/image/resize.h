@@ -9,7 +9,7 @@
 namespace halftone {
 
 /// How pixels between pixels are found. Models are sensitive to it: each gives the pixels of the library
-/// that the model was trained with, fixed point and rounding included.
+/// that the model was trained with, within one grey level (Pillow's exactly).
 enum class Resampler {
   pillow_bilinear,  ///< Pillow's: a triangle as wide as the reduction, so that reducing does not alias
   pillow_bicubic,   ///< Pillow's: Keys' cubic with a = -0.5, as wide as the reduction
