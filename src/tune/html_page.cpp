@@ -63,14 +63,19 @@ std::string html_table(const std::vector<std::string>& head,
 }
 
 std::string html_bars(const std::vector<HtmlBar>& bars, std::string_view label) {
-  constexpr double kLeft = 290, kWidth = 520, kRow = 20;
+  constexpr double kLeft = 290, kRight = 920, kRow = 20, kLetter = 7;
   double most = 0;
-  for (const HtmlBar& bar : bars) most = std::max(most, bar.value);
+  size_t letters = 0;
+  for (const HtmlBar& bar : bars) {
+    most = std::max(most, bar.value);
+    letters = std::max(letters, bar.text.size());
+  }
+  const double full = std::max(kRight - kLeft - 12 - kLetter * static_cast<double>(letters), 100.0);
   std::string svg = fmt::format("<svg viewBox=\"0 0 920 {:.0f}\" role=\"img\" aria-label=\"{}\">\n",
                                 kRow * static_cast<double>(bars.size()) + 8, html_escaped(label));
   double y = 4;
   for (const HtmlBar& bar : bars) {
-    const double width = most > 0 ? std::max(bar.value, 0.0) / most * kWidth : 0;
+    const double width = most > 0 ? std::max(bar.value, 0.0) / most * full : 0;
     svg += fmt::format(
         "<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{}</text>"
         "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"13\" fill=\"{}\"/>"
