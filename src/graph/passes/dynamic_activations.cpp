@@ -1,5 +1,7 @@
 #include "graph/passes/dynamic_activations.h"
 
+#include "graph/static_codes.h"
+
 namespace halftone {
 
 int add_dynamic_activations(Graph& graph) {
@@ -11,7 +13,7 @@ int add_dynamic_activations(Graph& graph) {
 
   int changes = 0;
   for (Node& node : graph.nodes()) {
-    if (node.schema->name != "Gemm") continue;
+    if (node.schema->name != "Gemm" || has_static_codes(node)) continue;
     const OpSite site = graph.site(node);
     const Encoding* weights = site.inputs[1].constant ? site.inputs[1].encoding : nullptr;
     if (!weights || !weights->format->is_integer() || site.inputs[0].encoding || site.inputs[0].constant)
