@@ -188,7 +188,8 @@ Encoding read_activations(const Reader& reader) {
   const auto group = reader.find("group"), per = reader.find("per");
   if (group && per) per->fail("activations: either \"group\" or \"per\", not both");
   if (group) encoding.granularity = Granularity::per_group(group->integer("group", 1, kMaxGroup));
-  if (per) per->choice("per", std::vector<std::string>{"token"});
+  if (per && per->choice("per", std::vector<std::string>{"token", "tensor"}) == 1)
+    encoding.granularity = Granularity::per_tensor();
   return encoding;
 }
 

@@ -23,10 +23,12 @@ SweepVariant with_activations(std::string label, const std::string& recipe, cons
 }  // namespace
 
 std::vector<SweepVariant> field_table(bool calibrated) {
-  const Granularity token = Granularity::per_token();
+  const Granularity token = Granularity::per_token(), tensor = Granularity::per_tensor();
   std::vector<SweepVariant> table = {
       by_name("W8 weight-only", "rtn-w8"),
       with_activations("W8A8", "rtn-w8", token),
+      with_activations("W8A8", "rtn-w8", tensor),
+      with_activations("W8A8", "rtn-w8-tensor", tensor),
       with_activations("W8A8", "rtn-w8-tensor", token),
       by_name("W4A16", "rtn-w4"),
       by_name("W4 weight-only", "rtn-w4g32"),

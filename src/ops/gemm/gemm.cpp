@@ -19,12 +19,11 @@ void check_activation_encoding(const OpSite& site) {
   const SiteInput& a = site.inputs[0];
   if (a.constant || !a.encoding) return;
   const Encoding& encoding = *a.encoding;
-  const bool rows = encoding.granularity.kind == Granularity::Kind::per_token ||
-                    encoding.granularity.kind == Granularity::Kind::per_group;
-  if (encoding.timing != Timing::dynamic || encoding.format->name() != "int8" || !encoding.symmetric || !rows)
+  if (encoding.timing != Timing::dynamic || encoding.format->name() != "int8" || !encoding.symmetric ||
+      encoding.granularity.kind == Granularity::Kind::per_axis)
     throw UnsupportedError(
-        "{} (Gemm): activations as {}; Gemm takes dynamic symmetric int8 per token or per group", site.name,
-        encoding.str());
+        "{} (Gemm): activations as {}; Gemm takes dynamic symmetric int8 per token, per group or per tensor",
+        site.name, encoding.str());
 }
 
 std::vector<ValueType> infer(const OpSite& site) {
@@ -101,6 +100,12 @@ DynamicRows quantize_rows(std::span<const float> rows, const GemmExtent& extent,
   result.groups = std::max<int64_t>(1, ceil_div(extent.k, result.group));
   result.codes.resize(rows.size());
   result.scales.resize(static_cast<size_t>(extent.m * result.groups));
+  if (encoding.granularity.kind == Granularity::Kind::per_tensor) {
+    float scale = 0;
+    quantize_token(rows, result.codes, scale);
+    std::fill(result.scales.begin(), result.scales.end(), scale);
+    return result;
+  }
   const size_t k = static_cast<size_t>(extent.k), groups = static_cast<size_t>(result.groups);
   for (size_t m = 0; m < static_cast<size_t>(extent.m); ++m)
     quantize_token_groups(

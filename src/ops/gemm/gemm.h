@@ -11,7 +11,8 @@ namespace halftone {
 /// of any floating type, Y of A's.
 ///
 /// A linear layer of weights [out, in] is Gemm with transB = 1. A dynamic encoding on the use of A (int8,
-/// symmetric, per token or per group) quantizes the rows of A' as scheme/dynamic.h says. When B has an
+/// symmetric, per token, per group, or per tensor: all rows of one run under one scale, in the place of each
+/// token's) quantizes the rows of A' as scheme/dynamic.h says. When B has an
 /// integer encoding too, the products are integers (integer_gemm_refusal() is empty): columns are cut into
 /// segments that have one scale of B and one of A, and for each row m and output n, in the order of the
 /// segments s,

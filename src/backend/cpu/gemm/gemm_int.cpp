@@ -23,6 +23,8 @@ constexpr int64_t kPieceBytes = int64_t{128} << 10;
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = integer_gemm_refusal(site); !refusal.empty()) return refusal;
+  if (site.inputs[0].encoding->granularity.kind == Granularity::Kind::per_tensor)
+    return "A has one scale for all rows";
   return plain_gemm_refusal(site);
 }
 
