@@ -85,7 +85,7 @@ void add_calibrated_recipes(std::vector<Recipe>& recipes) {
   const Encoding int8 = weights_as("int8", Granularity::per_axis(0));
   recipes.push_back(calibrated("smoothquant-w8a8", int8, {{"smoothquant"}}, true));
   recipes.push_back(calibrated("smoothquant+gptq-w8a8", int8, {{"smoothquant"}, {"gptq"}}, true));
-  recipes.push_back(calibrated("llm-int8", int8, {{"llm_int8"}}, true));
+  recipes.push_back(calibrated("llm-int8", int8, {{"llm_int8"}, {"rtn"}}, true));
 }
 
 /// {autoround,adaround,omniquant}-w{4,3,2}[g{128,64,32}][-affine]

@@ -30,6 +30,7 @@ TEST(RecipeNames, NameTheirAlgorithms) {
   EXPECT_EQ(find_recipe("awq-w4g128").algorithms, (Steps{{"awq"}}));
   EXPECT_EQ(find_recipe("gptq-w3g64-act-order").algorithms, (Steps{{"gptq", {{"act_order", 1}}}}));
   EXPECT_EQ(find_recipe("awq+gptq-w4g32").algorithms, (Steps{{"awq", {{"clip", 0}}}, {"gptq"}}));
+  EXPECT_EQ(find_recipe("llm-int8").algorithms, (Steps{{"llm_int8"}, {"rtn"}}));
   EXPECT_EQ(find_recipe("smoothquant+gptq-w8a8").algorithms, (Steps{{"smoothquant"}, {"gptq"}}));
 }
 
