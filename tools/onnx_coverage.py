@@ -53,7 +53,9 @@ def grow_list(mode, results):
 
 def general(reason):
     """The reason without what is one test's own."""
+    reason = re.sub(r"^\S*/(?:in|out)put_\d+\.pb: tensor \"[^\"]*\": ", "", reason)
     reason = re.sub(r'^node "[^"]*": ', "", reason)
+    reason = re.sub(r'^(?:in|out)put "[^"]*": ', "", reason)
     reason = re.sub(r"^[\w./-]+ \((\w+)\): ", r"\1: ", reason)
     reason = re.sub(r'"[^"]*"', "...", reason)
     reason = re.sub(r"^output \S+: ", "", reason)

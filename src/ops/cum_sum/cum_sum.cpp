@@ -1,6 +1,7 @@
 #include "ops/cum_sum/cum_sum.h"
 
 #include "ops/elementwise.h"
+#include "ops/indexing.h"
 #include "ops/movement.h"
 
 namespace halftone {
@@ -10,17 +11,21 @@ std::vector<ValueType> infer(const OpSite& site) {
   const ValueType& x = site.inputs[0].type;
   require(site, x.dtype != DType::boolean && x.dtype != DType::state, "no sums of {}", dtype_name(x.dtype));
   require(site, x.shape.rank() > 0, "x is a scalar");
-  if (const auto axis = known_ints(site, 1)) {
-    require(site, axis->size() == 1, "axis: expected a scalar, found {} elements", axis->size());
-    checked_axis(site, (*axis)[0], x.shape.rank());
-  }
+  require_indices(site, 1);
+  require(site, site.input_shape(1).checked_elements().value_or(1) == 1, "axis: expected a scalar, found {}",
+          site.input_shape(1).str());
+  if (const auto axis = known_ints(site, 1)) checked_axis(site, (*axis)[0], x.shape.rank());
   return {x};
+}
+
+int64_t axis_of(const TensorView& axis) {
+  return axis.dtype == DType::i64 ? axis.span<int64_t>()[0] : axis.span<int32_t>()[0];
 }
 
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const Tensor x = plain(inputs[0]);
-  const int axis = checked_axis(site, (*known_ints(site, 1))[0], x.shape().rank());
+  const int axis = checked_axis(site, axis_of(inputs[1].tensor), x.shape().rank());
   const bool exclusive = site.attributes->get_int("exclusive", 0) != 0;
   const bool reverse = site.attributes->get_int("reverse", 0) != 0;
   const int64_t length = x.shape()[axis];
