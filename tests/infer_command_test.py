@@ -84,7 +84,7 @@ class Infer(unittest.TestCase):
         self.fails(2, "infer", self.model, "--input", x, "--dim", "M=1", saying='no dimension is named "M"')
         self.fails(3, "infer", self.model, "--input", x, "--dim", "N=2", saying="expected 2 along dimension 0, found 1")
         self.fails(3, "infer", self.at / "none.onnx", saying="none.onnx")
-        self.fails(3, "infer", self.at, saying="expected an .onnx file or a Halftone folder")
+        self.fails(3, "infer", self.at, saying="config.json")
         (self.at / "short.raw").write_bytes(b"abc")
         self.fails(3, "infer", self.model, "--input", f"x={self.at / 'short.raw'}", saying="3 bytes are no f32 of shape [N, 2]")
         (self.at / "empty.onnx").write_bytes(b"")

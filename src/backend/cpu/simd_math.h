@@ -44,10 +44,15 @@ inline Float sigmoid(Float x) {
   return Simd::where_less(x, least, Simd::zero(), inverse);
 }
 
-/// 2 sigmoid(2x) - 1; the error is absolute, about 1e-7.
+/// 2 sigmoid(2x) - 1, with an absolute error of about 1e-7; near 0, where that would be much of the result,
+/// its Taylor polynomial of degree 7: relative error below 1e-6 everywhere.
 inline Float tanh(Float x) {
   const Float two = Simd::broadcast(2.0f);
-  return Simd::fma(two, sigmoid(Simd::mul(two, x)), Simd::broadcast(-1.0f));
+  const Float far = Simd::fma(two, sigmoid(Simd::mul(two, x)), Simd::broadcast(-1.0f));
+  const Float square = Simd::mul(x, x);
+  Float p = Simd::broadcast(-17.0f / 315);
+  for (float c : {2.0f / 15, -1.0f / 3, 1.0f}) p = Simd::fma(p, square, Simd::broadcast(c));
+  return Simd::where_less(Simd::abs(x), Simd::broadcast(0.25f), Simd::mul(x, p), far);
 }
 
 /// Within 1.5e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
