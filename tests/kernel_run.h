@@ -14,6 +14,16 @@ inline std::vector<const Kernel*> cpu_kernels(std::string_view op) {
   return found;
 }
 
+/// Those of them that compute on floating values, not on stored codes: their names tell.
+inline std::vector<const Kernel*> float_kernels(std::string_view op) {
+  std::vector<const Kernel*> found = cpu_kernels(op);
+  std::erase_if(found, [](const Kernel* kernel) {
+    return kernel->name.find("_codes") != std::string_view::npos ||
+           kernel->name.find("_int8") != std::string_view::npos;
+  });
+  return found;
+}
+
 /// The outputs that `kernel` makes, planar, with a workspace of exactly the bytes it asks for (filled with a
 /// pattern). The kernel must support the site.
 inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPool& threads) {

@@ -41,14 +41,14 @@ TEST(CpuActivations, EqualTheReference) {
       run.input(random_tensor(shape, 1, 3));
       if (test.inputs > 1) run.input(random_tensor(shape, 2));
       const Tensor expected = run.reference()[0];
-      for (const Kernel* kernel : cpu_kernels(test.op))
+      for (const Kernel* kernel : float_kernels(test.op))
         expect_close(run_kernel(*kernel, run, threads)[0], expected, 2 * kRelative, kAbsolute, kernel->name);
     }
 }
 
 TEST(CpuActivations, HoldAtTheEnds) {
   ThreadPool threads(1);
-  for (const Kernel* kernel : cpu_kernels("Sigmoid")) {
+  for (const Kernel* kernel : float_kernels("Sigmoid")) {
     OpRun run(*find_op("Sigmoid"));
     run.input(Tensor::from<float>({6}, {-1000, -88.5f, 88.5f, 1000, -INFINITY, NAN}));
     const std::vector<float> y = floats(run_kernel(*kernel, run, threads)[0]);
@@ -73,7 +73,7 @@ TEST(CpuArithmetic, EqualsTheReference) {
       OpRun run(*find_op(op));
       run.input(random_tensor(a, 1)).input(random_tensor(b, 2));
       const Tensor expected = run.reference()[0];
-      for (const Kernel* kernel : cpu_kernels(op))
+      for (const Kernel* kernel : float_kernels(op))
         EXPECT_EQ(floats(run_kernel(*kernel, run, threads)[0]), floats(expected)) << op;
     }
 }
@@ -81,13 +81,13 @@ TEST(CpuArithmetic, EqualsTheReference) {
 TEST(CpuArithmetic, RefusesOtherBroadcasts) {
   OpRun both(*find_op("Add"));
   both.input(random_tensor({3, 1}, 1)).input(random_tensor({1, 5}, 2));
-  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(both.site()).empty());
+  EXPECT_FALSE(float_kernels("Add")[0]->supports(both.site()).empty());
   OpRun apart(*find_op("Add"));
   apart.input(random_tensor({3, 4, 5}, 1)).input(random_tensor({3, 1, 5}, 2));
-  EXPECT_FALSE(cpu_kernels("Add")[0]->supports(apart.site()).empty());
+  EXPECT_FALSE(float_kernels("Add")[0]->supports(apart.site()).empty());
   OpRun integers(*find_op("Add"));
   integers.input(Tensor::from<int32_t>({1}, {1})).input(Tensor::from<int32_t>({1}, {1}));
-  EXPECT_EQ(cpu_kernels("Add")[0]->supports(integers.site()), "A is i32, not f32");
+  EXPECT_EQ(float_kernels("Add")[0]->supports(integers.site()), "A is i32, not f32");
 }
 
 TEST(CpuSoftmax, EqualsTheReference) {
@@ -98,7 +98,7 @@ TEST(CpuSoftmax, EqualsTheReference) {
     const Tensor expected = run.reference()[0];
     // The sum of n terms carries up to n / 16 roundings in a lane and those of the lanes.
     const float relative = static_cast<float>(shape.back() / 4 + 24) * 0x1p-24f;
-    for (const Kernel* kernel : cpu_kernels("Softmax"))
+    for (const Kernel* kernel : float_kernels("Softmax"))
       expect_close(run_kernel(*kernel, run, threads)[0], expected, relative + 4 * 0x1p-23f * 5, 1e-37f,
                    kernel->name);
   }
@@ -114,12 +114,12 @@ TEST(CpuNorms, EqualTheReference) {
     const float relative = static_cast<float>(shape.back() / 16 + 16 + 8) * 0x1p-24f;
     OpRun norm(*find_op("RMSNormalization"), {{"epsilon", 1e-5f}});
     norm.input(x).input(scale);
-    for (const Kernel* kernel : cpu_kernels("RMSNormalization"))
+    for (const Kernel* kernel : float_kernels("RMSNormalization"))
       expect_close(run_kernel(*kernel, norm, threads)[0], norm.reference()[0], relative, 1e-30f,
                    kernel->name);
     OpRun skip(*find_op("SkipRMSNormalization"), {{"epsilon", 1e-6f}});
     skip.input(x).input(random_tensor(shape, 2)).input(scale);
-    for (const Kernel* kernel : cpu_kernels("SkipRMSNormalization")) {
+    for (const Kernel* kernel : float_kernels("SkipRMSNormalization")) {
       const auto found = run_kernel(*kernel, skip, threads);
       const auto expected = skip.reference();
       expect_close(found[0], expected[0], relative, 1e-30f, kernel->name);
@@ -145,7 +145,7 @@ TEST(CpuRotaryEmbedding, EqualsTheReference) {
         run.input(shape.rank() == 2 ? positions.reshaped({6}) : positions);
         const std::vector<float> expected = floats(run.reference()[0]);
         const std::vector<float> found =
-            floats(run_kernel(*cpu_kernels("RotaryEmbedding")[0], run, threads)[0]);
+            floats(run_kernel(*float_kernels("RotaryEmbedding")[0], run, threads)[0]);
         for (size_t i = 0; i < found.size(); ++i) {
           EXPECT_EQ(std::isnan(found[i]), std::isnan(expected[i]));
           // Two products of numbers of normal size and their sum, fused or not.
@@ -162,7 +162,7 @@ TEST(CpuGather, EqualsTheReference) {
   const Tensor indices = Tensor::from<int64_t>({2, 3}, {0, 4, -1, 2, 5, -6});
   auto same = [&](OpRun& run) {
     const Tensor expected = run.reference()[0];
-    const Tensor found = run_kernel(*cpu_kernels("Gather")[0], run, threads)[0];
+    const Tensor found = run_kernel(*float_kernels("Gather")[0], run, threads)[0];
     EXPECT_EQ(found.dtype(), expected.dtype());
     EXPECT_TRUE(std::equal(found.view().bytes().begin(), found.view().bytes().end(),
                            expected.view().bytes().begin()));

@@ -1,4 +1,4 @@
-#include "backend/cpu/int8/exact_kernels.h"
+#include "exact_kernels.h"
 #include "ops/conv/conv_integer.h"
 
 namespace halftone::cpu {
@@ -14,8 +14,8 @@ struct ConvCase {
   bool residual = false;
 
   std::string str() const {
-    return fmt::format("x {} w {} group {} stride {} pad {} dilation {} activation {}", x.str(), w.str(), group,
-                       strides[0], pads[0], dilations[0], static_cast<int>(activation.kind));
+    return fmt::format("x {} w {} group {} stride {} pad {} dilation {} activation {}", x.str(), w.str(),
+                       group, strides[0], pads[0], dilations[0], static_cast<int>(activation.kind));
   }
 };
 
@@ -31,7 +31,8 @@ Constant int8_weights(const Shape& shape, unsigned seed) {
 
 /// The kernels that took the case.
 size_t check(const ConvCase& c, std::string_view how, std::string_view prefix) {
-  Attributes attributes = {{"group", c.group}, {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}};
+  Attributes attributes = {
+      {"group", c.group}, {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}};
   attributes.set("requantization", std::string(how));
   set_fused_activation(attributes, c.activation);
   OpRun run(conv_schema(), attributes);
@@ -42,7 +43,8 @@ size_t check(const ConvCase& c, std::string_view how, std::string_view prefix) {
   else if (c.residual)
     run.absent();
   if (c.residual)
-    run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2), {Storage::Order::channels_last, {{0.02f, 99}}});
+    run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2),
+               {Storage::Order::channels_last, {{0.02f, 99}}});
   const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
   const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
   run.store_outputs({{Storage::Order::channels_last, c.floats ? std::nullopt : std::optional(out)}});
@@ -63,7 +65,8 @@ TEST(ConvInt8, EqualsTheReference) {
       {.x = {1, 16, 6, 6}, .w = {64, 16, 1, 1}, .strides = {2, 2}},
   };
   for (const ConvCase& c : cases)
-    for (const char* how : {"floating", "fixed"}) EXPECT_EQ(check(c, how, "conv_int8_"), int8_isas()) << c.str();
+    for (const char* how : {"floating", "fixed"})
+      EXPECT_EQ(check(c, how, "conv_int8_"), int8_isas()) << c.str();
 }
 
 TEST(ConvInt8, DepthwiseEqualsTheReference) {
@@ -82,13 +85,22 @@ TEST(ConvInt8, DepthwiseEqualsTheReference) {
 
 TEST(ConvInt8, ActivationsInTheEpilogue) {
   using Kind = FusedActivation::Kind;
-  const std::vector<FusedActivation> activations = {
-      {Kind::relu},         {Kind::clip, 0, 1.5f}, {Kind::clip, -1, 0.5f}, {Kind::leaky_relu, 0.1f},
-      {Kind::leaky_relu, -0.5f}, {Kind::sigmoid},       {Kind::silu},           {Kind::hard_sigmoid, 0.2f, 0.5f},
-      {Kind::hard_swish},   {Kind::tanh},          {Kind::gelu},           {Kind::gelu_tanh}};
+  const std::vector<FusedActivation> activations = {{Kind::relu},
+                                                    {Kind::clip, 0, 1.5f},
+                                                    {Kind::clip, -1, 0.5f},
+                                                    {Kind::leaky_relu, 0.1f},
+                                                    {Kind::leaky_relu, -0.5f},
+                                                    {Kind::sigmoid},
+                                                    {Kind::silu},
+                                                    {Kind::hard_sigmoid, 0.2f, 0.5f},
+                                                    {Kind::hard_swish},
+                                                    {Kind::tanh},
+                                                    {Kind::gelu},
+                                                    {Kind::gelu_tanh}};
   for (const FusedActivation& activation : activations)
     for (const char* how : {"floating", "fixed"}) {
-      EXPECT_EQ(check({.x = {1, 9, 7, 7}, .w = {70, 9, 1, 1}, .activation = activation}, how, "conv_int8_"), int8_isas());
+      EXPECT_EQ(check({.x = {1, 9, 7, 7}, .w = {70, 9, 1, 1}, .activation = activation}, how, "conv_int8_"),
+                int8_isas());
       EXPECT_EQ(check({.x = {1, 70, 7, 7}, .w = {70, 1, 3, 3}, .group = 70, .activation = activation}, how,
                       "conv_int8_depthwise"),
                 int8_isas());
@@ -112,8 +124,8 @@ TEST(ConvInt8, AResidualJoinsTheSum) {
 
 TEST(ConvInt8, FloatsComeOutUnrounded) {
   for (const FusedActivation& activation : {FusedActivation{}, FusedActivation{FusedActivation::Kind::relu}})
-    EXPECT_EQ(check({.x = {1, 30, 5, 6}, .w = {85, 30, 3, 3}, .activation = activation, .floats = true}, "floating",
-                    "conv_int8_"),
+    EXPECT_EQ(check({.x = {1, 30, 5, 6}, .w = {85, 30, 3, 3}, .activation = activation, .floats = true},
+                    "floating", "conv_int8_"),
               int8_isas());
 }
 

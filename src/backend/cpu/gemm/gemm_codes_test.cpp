@@ -1,4 +1,4 @@
-#include "backend/cpu/int8/exact_kernels.h"
+#include "exact_kernels.h"
 #include "ops/gemm/gemm.h"
 #include "ops/gemm/gemm_integer.h"
 #include "ops/mat_mul/mat_mul.h"
@@ -28,7 +28,8 @@ TEST(GemmCodes, EqualsTheReference) {
           run.constant(int8_weights(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n}, trans_b ? 0 : 1, 2));
           run.constant(Constant(random_tensor({s.n}, 3)));
           if (to_codes) run.store_outputs({{Storage::Order::planar, fit_codes(-3, 4)}});
-          EXPECT_EQ(expect_exact(run, "gemm_codes", fmt::format("{} {} {} {}", s.m, s.k, s.n, how)), int8_isas());
+          EXPECT_EQ(expect_exact(run, "gemm_codes", fmt::format("{} {} {} {}", s.m, s.k, s.n, how)),
+                    int8_isas());
         }
 }
 

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "backend/cpu/int8/exact_kernels.h"
+#include "exact_kernels.h"
 #include "ops/code_sum.h"
 #include "ops/fused_activation.h"
 #include "ops/requantizer.h"
@@ -12,8 +12,9 @@ using Order = Storage::Order;
 const CodeScale kA{0.021f, 130}, kB{0.008f, 7};
 
 TEST(CodeElements, IdentityBetweenStorages) {
-  const std::vector<Storage> storages = {{Order::planar, {}}, {Order::channels_last, {}}, {Order::planar, kA},
-                                         {Order::channels_last, kA}, {Order::planar, kB}, {Order::channels_last, kB}};
+  const std::vector<Storage> storages = {{Order::planar, {}}, {Order::channels_last, {}},
+                                         {Order::planar, kA}, {Order::channels_last, kA},
+                                         {Order::planar, kB}, {Order::channels_last, kB}};
   for (const Shape& shape : {Shape{1, 3, 19, 21}, Shape{2, 70, 3, 5}, Shape{1, 1, 600}})
     for (const Storage& from : storages)
       for (const Storage& to : storages) {
@@ -43,7 +44,8 @@ TEST(CodeElements, AddIsWithinHalfAStepOfTheRealSum) {
   for (int a = 0; a < 256; ++a)
     for (int b = 0; b < 256; b += 3) {
       const auto x = static_cast<uint8_t>(a), y = static_cast<uint8_t>(b);
-      const double real = (double{decode_activation(x, kA)} + double{decode_activation(y, kB)}) / sum.scale + sum.zero;
+      const double real =
+          (double{decode_activation(x, kA)} + double{decode_activation(y, kB)}) / sum.scale + sum.zero;
       ASSERT_NEAR(add(x, y), std::clamp(real, 0.0, 255.0), 0.53) << a << " " << b;
     }
 }
@@ -87,14 +89,20 @@ TEST(CodeElements, MovesGoWhereTheReferenceSays) {
   for (Order from : {Order::planar, Order::channels_last})
     for (Order to : {Order::planar, Order::channels_last}) {
       OpRun slice(*find_op("Slice"));
-      slice.stored(random_tensor({1, 9, 8, 11}, 1), {from, kA}).ints({1, 1}).ints({100, 8}).ints({2, 1}).ints({2, 3});
+      slice.stored(random_tensor({1, 9, 8, 11}, 1), {from, kA})
+          .ints({1, 1})
+          .ints({100, 8})
+          .ints({2, 1})
+          .ints({2, 3});
       slice.store_outputs({{to, kA}});
       EXPECT_EQ(expect_exact(slice, "slice_codes", "Slice"), 1u);
       OpRun turn(*find_op("Transpose"), {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
       turn.stored(random_tensor({2, 5, 3, 7}, 2), {from, kA}).store_outputs({{to, kA}});
       EXPECT_EQ(expect_exact(turn, "transpose_codes", "Transpose"), 1u);
       OpRun shuffle(*find_op("Gather"), {{"axis", int64_t{1}}});
-      shuffle.stored(random_tensor({2, 6, 3, 7}, 2), {from, kA}).ints({0, 3, 1, 4, 2, 5}).store_outputs({{to, kA}});
+      shuffle.stored(random_tensor({2, 6, 3, 7}, 2), {from, kA})
+          .ints({0, 3, 1, 4, 2, 5})
+          .store_outputs({{to, kA}});
       EXPECT_EQ(expect_exact(shuffle, "gather_codes", "Gather"), 1u);
     }
 }

@@ -15,7 +15,7 @@ const Storage kLast{Storage::Order::channels_last, {}};
 /// Against the reference; sums are of `terms` elements, rounded one by one.
 void expect_close(const char* op, const Attributes& attributes, const Shape& shape, float terms) {
   ThreadPool threads(2);
-  for (const Kernel* kernel : cpu_kernels(op)) {
+  for (const Kernel* kernel : float_kernels(op)) {
     OpRun run(*find_op(op), attributes);
     run.stored(random_tensor(shape, 5), kLast).store_outputs({kLast});
     if (kernel->op == "MaxPool") run.drop_outputs(1);
@@ -50,7 +50,7 @@ TEST(PoolKernels, EqualTheReference) {
 TEST(PoolKernels, LeaveIndicesToTheReference) {
   OpRun run(*find_op("MaxPool"), {{"kernel_shape", Ints{2, 2}}});
   run.stored(random_tensor({1, 8, 4, 4}, 1), kLast).store_outputs({kLast});
-  for (const Kernel* kernel : cpu_kernels("MaxPool"))
+  for (const Kernel* kernel : float_kernels("MaxPool"))
     EXPECT_EQ(kernel->supports(run.site()), "Indices are asked for");
 }
 

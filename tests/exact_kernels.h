@@ -19,7 +19,8 @@ inline size_t expect_exact(OpRun& run, std::string_view prefix, const std::strin
       const std::vector<Tensor> made = run_kernel(*kernel, run, threads);
       for (size_t i = 0; i < made.size(); ++i) {
         const auto a = expected[i].view().bytes(), b = made[i].view().bytes();
-        EXPECT_EQ(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin(), static_cast<ptrdiff_t>(a.size()))
+        EXPECT_EQ(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin(),
+                  static_cast<ptrdiff_t>(a.size()))
             << kernel->name << ", " << size << " threads: " << what;
       }
     }
