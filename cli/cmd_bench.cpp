@@ -1,14 +1,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/bench_graph.h"
 #include "cli/check_plan.h"
 #include "cli/command.h"
+#include "cli/graph_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/text_model.h"
 #include "cost/probe.h"
 #include "eval/speed.h"
+#include "formats/open_graph.h"
 #include "llm/generate.h"
 #include "models/synthetic.h"
 #include "quant/quantize_graph.h"
@@ -18,12 +21,13 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  GraphBench graph;
   std::string synthetic;
   std::string recipe;
   std::vector<int> prompt_tokens = {512};
   std::vector<int> generated_tokens = {128};
   std::vector<int> depths = {0};
-  int repetitions = 3;
+  std::optional<int> repetitions;
   bool check_plan = false;
 };
 
@@ -95,6 +99,11 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
 void bench(const Options& options) {
   if (options.model.model.empty() == options.synthetic.empty())
     throw UsageError("give either -m MODEL or --synthetic SHAPE");
+  if (is_onnx_file(options.model.model)) {
+    GraphBench graph = options.graph;
+    if (options.repetitions) graph.repetitions = *options.repetitions;
+    return bench_graph(options.model, graph);
+  }
   ThreadPool threads(options.model.threads);
   const std::vector<SpeedTest> tests = tests_of(options);
   const int context = std::max(options.model.context, longest(tests));
@@ -118,7 +127,7 @@ void bench(const Options& options) {
   for (const SpeedTest& test : tests) {
     Progress progress(test.name(), options.model.json);
     rows.push_back({test.name(),
-                    measure_speed(engine, test, options.repetitions,
+                    measure_speed(engine, test, options.repetitions.value_or(3),
                                   [&](int done, int total) { progress.update(done, total); }),
                     work_of(engine, test), 0, ""});
   }
@@ -166,6 +175,7 @@ void add_bench(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("bench", "Time prefill and decode; print the share of the machine's measured roof");
   add_model_options(*command, options->model, false);
+  command->add_option("MODEL", options->model.model, "The same as -m")->type_name("PATH");
   command
       ->add_option("--synthetic", options->synthetic,
                    "A known shape with random weights made in memory, no file")
@@ -189,13 +199,20 @@ void add_bench(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
-  command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions")
-      ->check(CLI::Range(1, 1000));
+  command
+      ->add_option("-r,--repetitions", options->repetitions,
+                   "Timed repetitions (default 3; of an ONNX model 30)")
+      ->check(CLI::Range(1, 100000));
+  add_dim_option(*command, options->graph.dims);
+  command->add_flag("--layers", options->graph.layers,
+                    "ONNX models: time each layer, with its share of the roof");
+  command->add_flag("--passes", options->graph.passes, "ONNX models: say what each pass did and its time");
   command->add_flag("--check-plan", options->check_plan,
                     "Compare what `halftone plan` predicts with what was measured");
   command->footer(
       "Shapes: " + fmt::format("{}", fmt::join(synthetic_shapes(), ", ")) +
-      "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2");
+      "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2"
+      "\n  halftone bench model.onnx -t 1 --layers --passes");
   command->callback([options] { bench(*options); });
 }
 

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/graph_options.h"
 #include "cli/model_options.h"
+#include "cli/pass_report.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/tensor_files.h"
@@ -20,7 +21,7 @@ struct Options {
   ModelOptions model;
   std::vector<std::string> dims, inputs;
   std::string input_list, output_dir;
-  bool raw = false;
+  bool raw = false, passes = false;
 };
 
 std::vector<InputFiles> asked_runs(const Options& o, const Graph& graph) {
@@ -109,6 +110,7 @@ void infer(const Options& o) {
   compile_options.exact = o.model.exact;
   const auto plan = compile(std::move(graph), compile_options, threads);
   if (o.model.explain) fmt::print(stderr, "{}", plan->explain());
+  if (o.passes) fmt::print(stderr, "{}", passes_text(*plan));
   Session session(plan, threads);
   std::vector<RunResult> runs;
   Progress progress("infer", o.model.json);
@@ -152,6 +154,7 @@ void add_infer(CLI::App& app) {
       ->add_option("-o,--output-dir", options->output_dir,
                    "Write outputs here: NAME.npy, with --input-list in Result_0, Result_1, ...")
       ->type_name("DIR");
+  command->add_flag("--passes", options->passes, "Say what each pass over the graph did and its time");
   command->add_flag("--raw", options->raw, "Write outputs as raw elements (NAME.raw)");
   command->footer(
       "Example:\n  halftone infer model.onnx --input images=image.npy --output-dir out\n"

@@ -75,7 +75,7 @@ Taste taste_of(const Graph& graph, const Node& node) {
                    node.outputs.size() == 1
                ? Taste::last
                : Taste::planar;
-  if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize")
+  if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize" || op == "Pad")
     return has_one_rank(graph, node) ? Taste::same : Taste::planar;
   if (contains(kSame, op))
     return has_one_rank(graph, node) && broadcasts_last(graph, node) ? Taste::same : Taste::planar;

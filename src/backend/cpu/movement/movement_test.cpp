@@ -100,6 +100,24 @@ TEST(Movement, TurnsAndReorders) {
   expect_same(matrix, "Transpose");
 }
 
+TEST(Movement, PadsWithANumber) {
+  for (const Storage& storage : {kPlanar, kLast}) {
+    OpRun all(*find_op("Pad"));
+    all.stored(random_tensor({2, 3, 4, 5}, 1), storage)
+        .ints({0, 2, 1, 0, 1, 0, 0, 3})
+        .constant(Constant(Tensor::from<float>({}, {2.5f})))
+        .store_outputs({storage});
+    expect_same(all, "Pad");
+    OpRun channels(*find_op("Pad"));
+    channels.stored(random_tensor({2, 3, 4, 5}, 1), storage)
+        .ints({4, 1})
+        .absent()
+        .ints({1})
+        .store_outputs({storage});
+    expect_same(channels, "Pad");
+  }
+}
+
 TEST(Movement, ElementwiseOnChannelsLast) {
   for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
     for (const Shape& small : {Shape{1, 6, 1, 1}, Shape{6, 1, 1}, Shape{}, Shape{1, 1, 1, 1}}) {

@@ -1,0 +1,131 @@
+#include "cli/bench_graph.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/graph_options.h"
+#include "cli/pass_report.h"
+#include "cli/progress.h"
+#include "cli/table.h"
+#include "cost/probe.h"
+#include "eval/graph_speed.h"
+#include "llm/generate.h"
+
+namespace halftone::cli {
+namespace {
+
+/// From the file to the first answer.
+struct StartTimes {
+  double load_ms = 0, compile_ms = 0;
+};
+
+struct Roof {
+  double flops, bytes;  ///< a second, as this machine measures itself
+
+  /// The least time that a layer needs, over the time that it took.
+  double share(const LayerTime& layer) const {
+    return std::max(layer.flops / flops, layer.bytes / bytes) * 1e3 / layer.milliseconds;
+  }
+};
+
+template <class F>
+double timed(F f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+void print_layers(const Plan& plan, const std::vector<LayerTime>& layers, const Roof& roof) {
+  double total = 0;
+  for (const LayerTime& layer : layers) total += layer.milliseconds;
+  Table table({{"operator", Table::Align::left},
+               {"layer", Table::Align::left},
+               {"kernel", Table::Align::left},
+               {"ms"},
+               {"share"},
+               {"GFLOP/s"},
+               {"GB/s"},
+               {"of roof"}});
+  for (const LayerTime& layer : layers) {
+    const Step& step = plan.steps()[layer.step];
+    const Node& node = plan.graph().nodes()[static_cast<size_t>(step.node)];
+    table.add_row({std::string(node.schema->name), node.name, std::string(step.kernel),
+                   fmt::format("{:.3f}", layer.milliseconds),
+                   fmt::format("{:.1f} %", 100 * layer.milliseconds / total),
+                   fmt::format("{:.1f}", layer.flops / layer.milliseconds / 1e6),
+                   fmt::format("{:.1f}", layer.bytes / layer.milliseconds / 1e6),
+                   fmt::format("{:.0f} %", 100 * roof.share(layer))});
+  }
+  print_text(table.str());
+}
+
+OrderedJson layers_json(const Plan& plan, const std::vector<LayerTime>& layers, const Roof& roof) {
+  OrderedJson list = OrderedJson::array();
+  for (const LayerTime& layer : layers) {
+    const Step& step = plan.steps()[layer.step];
+    const Node& node = plan.graph().nodes()[static_cast<size_t>(step.node)];
+    list.push_back({{"operator", node.schema->name},
+                    {"layer", node.name},
+                    {"kernel", step.kernel},
+                    {"ms", layer.milliseconds},
+                    {"flops", layer.flops},
+                    {"bytes", layer.bytes},
+                    {"roof_share", roof.share(layer)}});
+  }
+  return list;
+}
+
+}  // namespace
+
+void bench_graph(const ModelOptions& model, const GraphBench& options) {
+  ThreadPool threads(model.threads);
+  StartTimes start;
+  Graph graph;
+  start.load_ms = timed([&] { graph = open_graph_with(model.model, options.dims); });
+  std::shared_ptr<const Plan> plan;
+  CompileOptions settings;
+  settings.backend = model.backend;
+  settings.exact = model.exact;
+  start.compile_ms = timed([&] { plan = compile(std::move(graph), settings, threads); });
+  if (model.explain) fmt::print(stderr, "{}", plan->explain());
+  if (options.passes) fmt::print(stderr, "{}", passes_text(*plan));
+
+  Session session(plan, threads);
+  Progress progress("bench", model.json);
+  const GraphSpeed speed = measure_graph(session, options.repetitions, options.layers,
+                                         [&](int done, int total) { progress.update(done, total); });
+  progress.finish();
+  const Roof roof{options.layers ? peak_f32_flops(threads) : 1, options.layers ? read_bandwidth(threads) : 1};
+  const double first = start.load_ms + start.compile_ms + speed.first_ms;
+  const double per_second = 1e3 / speed.latency.median;
+  if (model.json) {
+    OrderedJson report{{"model", model.model},
+                       {"threads", threads.size()},
+                       {"latency_ms_median", speed.latency.median},
+                       {"latency_ms_p90", speed.latency.p90},
+                       {"latency_spread", speed.latency.spread},
+                       {"runs_per_s", per_second},
+                       {"load_ms", start.load_ms},
+                       {"compile_ms", start.compile_ms},
+                       {"first_inference_ms", first},
+                       {"arena_bytes", session.arena_bytes()},
+                       {"packed_bytes", plan->packed_bytes()},
+                       {"peak_memory_bytes", peak_memory_bytes()}};
+    if (options.layers) report["layers"] = layers_json(*plan, speed.layers, roof);
+    if (options.passes) report["passes"] = passes_json(*plan);
+    return print_json(report);
+  }
+  if (options.layers) print_layers(*plan, speed.layers, roof);
+  print_text(fmt::format(
+      "latency {:.3f} ms (median of {}, p90 {:.3f}, spread ± {:.1f} %), {:.1f} runs/s, {} threads\n"
+      "first inference {:.1f} ms: load {:.1f}, compile {:.1f}, first run {:.1f}\n"
+      "memory: intermediate values {}, packed weights {}\n",
+      speed.latency.median, options.repetitions, speed.latency.p90, 100 * speed.latency.spread, per_second,
+      threads.size(), first, start.load_ms, start.compile_ms, speed.first_ms,
+      bytes_text(static_cast<double>(session.arena_bytes())),
+      bytes_text(static_cast<double>(plan->packed_bytes()))));
+}
+
+}  // namespace halftone::cli
