@@ -20,7 +20,7 @@ TEST(ResizeKernel, EqualsTheReference) {
             .constant(Constant(Tensor::from<float>({4}, {1, 1, height, width})))
             .store_outputs({kLast});
         const std::vector<float> expected = floats(run.reference()[0]);
-        for (const Kernel* kernel : cpu_kernels("Resize")) {
+        for (const Kernel* kernel : float_kernels("Resize")) {
           const std::vector<float> y = floats(run_kernel(*kernel, run, threads)[0]);
           for (size_t i = 0; i < y.size(); ++i)
             ASSERT_NEAR(y[i], expected[i], 1e-5f) << mode << " " << coordinates << " at " << i;
