@@ -17,8 +17,9 @@ namespace halftone {
 /// Names, shapes and conventions are those of Hugging Face transformers
 /// ("model.layers.0.self_attn.q_proj.weight", weights [out, in], q and k rows in rotate-half order, Gemma's
 /// norm weights without the added 1), and so are the keys of `config`; readers of other formats translate.
-/// Tensors that a format holds quantized (GGUF) come as constants that already carry their encoding. Nothing
-/// is read from a tensor's bytes before its constant is loaded.
+/// Tensors that a format holds quantized (GGUF, AWQ, GPTQ, ...) come as constants that already carry their
+/// encoding; MODULE.input_order (i64), where there is one, says which input each column of MODULE.weight
+/// multiplies. Nothing is read from a tensor's bytes before its constant is loaded.
 class Checkpoint {
  public:
   fs::path path;                                  ///< the folder or file it came from; names it in errors

@@ -83,6 +83,11 @@ ValueId Decoder::linear(const std::string& name, ValueId x, int64_t outputs, boo
     const std::string tensor = fused->module + kind;
     return constant_rows(weight(tensor, shape), fused->first_row, fused->first_row + outputs, tensor);
   };
+  if (const std::string order = (fused ? fused->module : name) + ".input_order";
+      !options_.weights && checkpoint_.contains(order))
+    x = node("Gather", name + ".ordered",
+             {x, graph_.add_constant(name + ".input_order", checkpoint_.constant(order, {inputs}))},
+             {{"axis", int64_t{1}}});
   std::vector<ValueId> operands = {
       x, graph_.add_constant(name + ".weight", parameter(".weight", {outputs, inputs}))};
   if (bias) operands.push_back(small_weight(name + ".bias", parameter(".bias", {outputs})));
