@@ -32,10 +32,11 @@ PackedExport export_model(const Options& options) {
   LlmModel llm = load_llm(options.model, 0);
   if (!options.recipe.empty()) quantize_graph(llm.graph, recipe_from_flag(options.recipe));
   Progress progress("exporting", options.json);
-  PackedExport report = write_packed(llm.graph, writer, options.output, companion_files(options.model),
-                                     [&](double done, double total, const std::string&) {
-                                       progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
-                                     });
+  PackedExport report =
+      write_packed(llm.graph, writer, options.output, companion_files(options.model),
+                   [&](double done, double total, const std::string&) {
+                     progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+                   });
   progress.finish();
   try {
     check_export(llm.graph, options.output);
@@ -77,8 +78,7 @@ void add_export(CLI::App& app) {
   command->add_option("--recipe", options->recipe, "Quantize first: a recipe's name or a .yaml file")
       ->type_name("R");
   command->add_flag("--json", options->json, "Print one JSON object");
-  command->footer(
-      "Example:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq");
+  command->footer("Example:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq");
   command->callback([options] { export_command(*options); });
 }
 

@@ -48,8 +48,8 @@ void check_export(const Graph& graph, const fs::path& folder) {
     const auto found = written.find(value.name);
     bool same = found != written.end() && found->second->shape() == value.type.shape;
     if (same && value.constant->encoding())
-      same = found->second->encoding() && same_codes(*found->second->load_encoded(value.name),
-                                                     *value.constant->load_encoded(value.name));
+      same = found->second->encoding() &&
+             same_codes(*found->second->load_encoded(value.name), *value.constant->load_encoded(value.name));
     else if (same)
       same = close_in_f16(found->second->load(), value.constant->load());
     if (!same)

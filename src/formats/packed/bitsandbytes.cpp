@@ -1,6 +1,6 @@
-// bitsandbytes NF4: weight u8 [out * in / 2, 1], the first code of a byte in its high half, blocks of 64 along the
-// rows; absmax f32, or u8 codes under double quantization with nested_absmax, nested_quant_map and an offset in
-// quant_state (JSON in a u8 tensor).
+// bitsandbytes NF4: weight u8 [out * in / 2, 1], the first code of a byte in its high half, blocks of 64
+// along the rows; absmax f32, or u8 codes under double quantization with nested_absmax, nested_quant_map and
+// an offset in quant_state (JSON in a u8 tensor).
 
 #include <cmath>
 
@@ -58,8 +58,7 @@ PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const 
 
   const int64_t blocks = shape.elements() / block;
   const bool nested = checkpoint.contains(module + ".weight.nested_absmax");
-  const Constant packed =
-      layer_part(checkpoint, module, ".weight", {shape.elements() / 2, 1}, {DType::u8});
+  const Constant packed = layer_part(checkpoint, module, ".weight", {shape.elements() / 2, 1}, {DType::u8});
   const Constant absmax =
       layer_part(checkpoint, module, ".weight.absmax", {blocks}, {nested ? DType::u8 : DType::f32});
   Encoding encoding;
@@ -96,11 +95,11 @@ PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const 
 
 }  // namespace
 
-const PackedReader bitsandbytes_reader{"bitsandbytes",
-                                       ".weight",
-                                       kState,
-                                       {kState, ".weight.absmax", ".weight.quant_map",
-                                        ".weight.nested_absmax", ".weight.nested_quant_map"},
-                                       read};
+const PackedReader bitsandbytes_reader{
+    "bitsandbytes",
+    ".weight",
+    kState,
+    {kState, ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map"},
+    read};
 
 }  // namespace halftone

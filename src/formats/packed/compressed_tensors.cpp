@@ -1,7 +1,7 @@
-// compressed-tensors (llm-compressor, vLLM). pack-quantized: weight_packed i32 [out, in * bits / 32], codes in a
-// stream along each row, code = value + 2^(bits-1); weight_scale [out, groups]; weight_zero_point i32
-// [out * bits / 32, groups], a stream down each column; weight_g_idx [in]; weight_shape [2]. int-quantized: weight
-// i8 [out, in]. float-quantized: weight fp8 e4m3 [out, in].
+// compressed-tensors (llm-compressor, vLLM). pack-quantized: weight_packed i32 [out, in * bits / 32], codes
+// in a stream along each row, code = value + 2^(bits-1); weight_scale [out, groups]; weight_zero_point i32
+// [out * bits / 32, groups], a stream down each column; weight_g_idx [in]; weight_shape [2]. int-quantized:
+// weight i8 [out, in]. float-quantized: weight fp8 e4m3 [out, in].
 
 #include <algorithm>
 #include <numeric>
@@ -105,8 +105,8 @@ PackedLayer read_packed(const Checkpoint& checkpoint, const std::string& module,
   const int64_t words = ceil_div(shape[1] * bits, int64_t{32});
   const Constant packed = layer_part(checkpoint, module, ".weight_packed", {shape[0], words}, {DType::i32});
   const Scales scales = find_scales(checkpoint, module, shape[0]);
-  Encoding encoding = scale_layout(integer_encoding(bits, 0, shape[1], true, DType::f16), scales, shape[0],
-                                   shape[1]);
+  Encoding encoding =
+      scale_layout(integer_encoding(bits, 0, shape[1], true, DType::f16), scales, shape[0], shape[1]);
   std::optional<Constant> zeros;
   if (checkpoint.contains(module + ".weight_zero_point")) {
     zeros = layer_part(checkpoint, module, ".weight_zero_point",
@@ -212,9 +212,8 @@ std::vector<PlannedTensor> plan(const std::string& module, const Encoding& encod
              {module + ".weight_scale", encoding.scale_dtype, grid_shape},
              {module + ".weight_shape", DType::i64, {2}}};
   if (!encoding.symmetric)
-    tensors.push_back({module + ".weight_zero_point",
-                       DType::i32,
-                       {ceil_div(shape[0] * bits, int64_t{32}), grid.groups}});
+    tensors.push_back(
+        {module + ".weight_zero_point", DType::i32, {ceil_div(shape[0] * bits, int64_t{32}), grid.groups}});
   return tensors;
 }
 
@@ -279,6 +278,10 @@ OrderedJson config(const Encoding& encoding, const std::vector<std::string>& kep
   group["targets"] = {"Linear"};
   group["weights"] = weights;
   group["input_activations"] = nullptr;
+  if (is_byte_integers(
+          encoding))  // "int-quantized" means W8A8 to its readers, and that is how Halftone runs it
+    group["input_activations"] = {{"num_bits", 8},       {"type", "int"},   {"symmetric", true},
+                                  {"strategy", "token"}, {"dynamic", true}, {"observer", nullptr}};
   group["output_activations"] = nullptr;
   OrderedJson json;
   json["quant_method"] = "compressed-tensors";

@@ -1,6 +1,6 @@
 // GPTQ checkpoints (AutoGPTQ, GPTQModel): qweight i32 [in * bits / 32, out], codes of an output in a stream
-// down its column; qzeros i32 [in/group, out * bits / 32], a stream along each row; scales f16 [in/group, out];
-// g_idx i32 [in], the group of each input. Version 1 stores zero points less 1, version 2 as they are.
+// down its column; qzeros i32 [in/group, out * bits / 32], a stream along each row; scales f16 [in/group,
+// out]; g_idx i32 [in], the group of each input. Version 1 stores zero points less 1, version 2 as they are.
 
 #include <algorithm>
 #include <numeric>

@@ -36,8 +36,7 @@ struct PackedWriter {
   std::string_view description;  ///< what reads it
   /// Why layers of this encoding cannot be written so; empty when they can.
   std::string (*refusal)(const Encoding& encoding, const Shape& shape);
-  std::vector<PlannedTensor> (*plan)(const std::string& module, const Encoding& encoding,
-                                     const Shape& shape);
+  std::vector<PlannedTensor> (*plan)(const std::string& module, const Encoding& encoding, const Shape& shape);
   /// The tensors of plan(), in its order.
   std::vector<Tensor> (*pack)(const QuantizedTensor& weight);
   /// quantization_config. `kept`: modules that stay in floating point.
@@ -46,9 +45,9 @@ struct PackedWriter {
 std::span<const PackedWriter> packed_writers();
 
 /// Replaces the tensors of each quantized layer by one constant MODULE.weight that carries its encoding, and
-/// where the order of inputs matters MODULE.input_order (i64). A checkpoint whose config has no
-/// quantization_config comes back as it is. Throws UnsupportedError for a method or a variant that is not
-/// known by name, InputError for tensors that contradict one another.
+/// where the order of inputs matters MODULE.input_order (i64); quantization_config goes. A checkpoint whose
+/// config has no quantization_config comes back as it is. Throws UnsupportedError for a method or a variant
+/// that is not known by name, InputError for tensors that contradict one another.
 Checkpoint read_packed_layers(Checkpoint checkpoint);
 
 }  // namespace halftone

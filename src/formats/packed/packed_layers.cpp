@@ -69,6 +69,7 @@ Checkpoint read_packed_layers(Checkpoint checkpoint) {
   Checkpoint plain;
   plain.path = checkpoint.path;
   plain.config = checkpoint.config;
+  plain.config.erase("quantization_config");  // what it says now stands in the constants
   plain.generation_config = checkpoint.generation_config;
   plain.metadata = checkpoint.metadata;
   size_t layers = 0;

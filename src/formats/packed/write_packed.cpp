@@ -19,8 +19,8 @@ struct Entry {
   std::string module;
 };
 
-/// Weights that layers inside the model multiply with: neither tables that are read by rows too, nor the layer
-/// that makes the graph's output.
+/// Weights that layers inside the model multiply with: neither tables that are read by rows too, nor the
+/// layer that makes the graph's output.
 std::vector<bool> packable(const Graph& graph) {
   std::vector<bool> layers(graph.values().size(), false), others(layers.size(), false);
   for (const Node& node : graph.nodes()) {
@@ -126,7 +126,8 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
     total += constant.stored_bytes();
   }
   std::vector<std::string> kept = report.kept;
-  if (std::ranges::find(kept, "lm_head") == kept.end()) kept.emplace_back("lm_head");  // tied to the embedding
+  if (std::ranges::find(kept, "lm_head") == kept.end())
+    kept.emplace_back("lm_head");  // tied to the embedding
 
   AtomicFolder folder(target, "config.json");
   SafetensorsWriter file(folder.path(), "model", plan, {{"format", "pt"}});
@@ -148,9 +149,9 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
   }
   file.finish();
   for (const CompanionFile& companion : companions)
-    write_file(folder.path() / companion.name,
-               companion.name == "config.json" ? packed_config(companions, writer, encoding, kept)
-                                               : companion.content);
+    write_file(folder.path() / companion.name, companion.name == "config.json"
+                                                   ? packed_config(companions, writer, encoding, kept)
+                                                   : companion.content);
   folder.commit();
   if (progress) progress(total, total, "");
   return report;
