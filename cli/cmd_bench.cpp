@@ -99,7 +99,7 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
 void bench(const Options& options) {
   if (options.model.model.empty() == options.synthetic.empty())
     throw UsageError("give either -m MODEL or --synthetic SHAPE");
-  if (is_onnx_file(options.model.model)) {
+  if (is_plain_graph(options.model.model)) {
     GraphBench graph = options.graph;
     if (options.repetitions) graph.repetitions = *options.repetitions;
     return bench_graph(options.model, graph);

@@ -79,15 +79,6 @@ void print_report(const LlmModel& llm, const LlmInfo& info, const Cost& decode, 
   print_text("\n" + costs.str());
 }
 
-/// Language models keep a state; whatever else has a graph is inspected as such.
-bool is_plain_graph(const std::string& model) {
-  if (is_onnx_file(model)) return true;
-  if (!is_halftone_folder(model)) return false;
-  const Graph graph = load_halftone(model).graph;
-  return std::none_of(graph.inputs().begin(), graph.inputs().end(),
-                      [&](ValueId id) { return graph.value(id).type.dtype == DType::state; });
-}
-
 void inspect(const Options& options) {
   if (options.model.model.empty()) throw UsageError("no model: halftone inspect MODEL");
   if (is_plain_graph(options.model.model)) {

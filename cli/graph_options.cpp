@@ -1,8 +1,10 @@
 #include "cli/graph_options.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
+#include "formats/halftone_folder.h"
 #include "models/open_model.h"
 
 namespace halftone::cli {
@@ -18,6 +20,14 @@ std::pair<std::string, std::string> split_assignment(const std::string& text, st
 void add_dim_option(CLI::App& command, std::vector<std::string>& dims) {
   command.add_option("--dim", dims, "Fix a dimension that the ONNX model leaves open, by its name")
       ->type_name("NAME=SIZE");
+}
+
+bool is_plain_graph(const std::string& path) {
+  if (is_onnx_file(path)) return true;
+  if (!is_halftone_folder(path)) return false;
+  const Graph graph = load_halftone(path).graph;
+  return std::none_of(graph.inputs().begin(), graph.inputs().end(),
+                      [&](ValueId id) { return graph.value(id).type.dtype == DType::state; });
 }
 
 Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims) {

@@ -8,6 +8,9 @@
 
 namespace halftone::cli {
 
+/// Whether `path` is an ONNX model or a Halftone folder of a graph without states: language models keep one.
+bool is_plain_graph(const std::string& path);
+
 /// The graph that `path` names, with the open dimensions that `dims` ("N=1", --dim) fixes.
 Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims);
 
