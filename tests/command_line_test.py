@@ -210,6 +210,30 @@ class Golden(Program):
 
 
 @needs_model
+@needs_model
+class Export(Program):
+    def test_what_is_exported_runs_as_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for format, recipe in (("awq", "rtn-w4g32-affine"), ("gptq", "rtn-w4g32"), ("compressed-tensors", "rtn-w8")):
+                out = Path(folder) / format
+                result = halftone("export", "-m", MODEL, "--recipe", recipe, "--format", format, "-o", out, "--json")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                report = json.loads(result.stdout)
+                self.assertIn("model.layers.0.mlp.up_proj", report["packed"])
+                self.assertEqual(json.loads((out / "config.json").read_text())["quantization_config"]["quant_method"], format)
+                run = halftone("run", "-m", out, "-p", "Once", "-n", 4, "--temp", 0, "--explain")
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertIn("gemm_int", run.stdout + run.stderr)
+
+    def test_what_a_format_cannot_hold_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            self.fails(4, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awq", "-o", out, saying="AWQ's format holds int4")
+            self.fails(4, "export", "-m", MODEL, "--format", "awq", "-o", out, saying="no layer is quantized")
+            self.fails(2, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awk", "-o", out, saying="did you mean 'awq'?")
+            self.assertFalse(out.exists())
+
+
 class Chat(Program):
     def test_a_conversation(self):
         with tempfile.TemporaryDirectory() as folder:

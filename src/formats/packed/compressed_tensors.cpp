@@ -4,7 +4,6 @@
 // weight i8 [out, in]. float-quantized: weight fp8 e4m3 [out, in].
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -72,22 +71,6 @@ Tensor as_grid(const Tensor& tensor, const Encoding& encoding, const Shape& shap
   return tensor.reshaped({grid.rows, grid.groups});
 }
 
-std::vector<int64_t> order_of(const Checkpoint& checkpoint, const std::string& module, int64_t inputs,
-                              int64_t group) {
-  if (!checkpoint.contains(module + ".weight_g_idx")) return {};
-  const Tensor index = layer_part(checkpoint, module, ".weight_g_idx", {inputs}, {DType::i32}).load();
-  const auto group_of = index.span<int32_t>();
-  std::vector<int64_t> order(static_cast<size_t>(inputs));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::ranges::stable_sort(order, {}, [&](int64_t i) { return group_of[static_cast<size_t>(i)]; });
-  for (size_t i = 0; i < order.size(); ++i)
-    if (group_of[static_cast<size_t>(order[i])] != static_cast<int64_t>(i) / group)
-      throw InputError("{}: weight_g_idx: group {} does not have {} inputs", layer_place(checkpoint, module),
-                       static_cast<int64_t>(i) / group, group);
-  if (std::ranges::is_sorted(order)) order.clear();
-  return order;
-}
-
 PackedLayer read_packed(const Checkpoint& checkpoint, const std::string& module, const Json& config) {
   const Json settings = weight_settings(checkpoint, config);
   const std::string where = layer_place(checkpoint, module);
@@ -114,7 +97,10 @@ PackedLayer read_packed(const Checkpoint& checkpoint, const std::string& module,
     encoding.symmetric = false;
   }
   PackedLayer layer;
-  layer.input_order = order_of(checkpoint, module, shape[1], ceil_div(shape[1], scales.groups));
+  if (checkpoint.contains(module + ".weight_g_idx")) {
+    const Tensor index = layer_part(checkpoint, module, ".weight_g_idx", {shape[1]}, {DType::i32}).load();
+    layer.input_order = order_by_group(index.span<int32_t>(), ceil_div(shape[1], scales.groups), where);
+  }
   auto unpack = [=, order = layer.input_order] {
     QuantizedTensor::Parts parts;
     parts.encoding = encoding;

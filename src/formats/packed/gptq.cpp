@@ -3,7 +3,6 @@
 // out]; g_idx i32 [in], the group of each input. Version 1 stores zero points less 1, version 2 as they are.
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -61,19 +60,6 @@ bool all_are(std::span<const uint8_t> zeros, int code) {
   return std::ranges::all_of(zeros, [&](uint8_t zero) { return zero == code; });
 }
 
-/// Inputs in the order of their groups; empty where that is how they come.
-std::vector<int64_t> input_order(std::span<const int32_t> group_of, int64_t group, const std::string& where) {
-  std::vector<int64_t> order(group_of.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::ranges::stable_sort(order, {}, [&](int64_t i) { return group_of[static_cast<size_t>(i)]; });
-  for (size_t i = 0; i < order.size(); ++i)
-    if (group_of[static_cast<size_t>(order[i])] != static_cast<int64_t>(i) / group)
-      throw InputError("{}: g_idx: group {} does not have {} inputs", where, static_cast<int64_t>(i) / group,
-                       group);
-  if (std::ranges::is_sorted(order)) order.clear();
-  return order;
-}
-
 PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const Json& config) {
   const Settings settings = settings_of(checkpoint, config);
   const int bits = settings.bits;
@@ -104,7 +90,7 @@ PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const 
   PackedLayer layer;
   if (checkpoint.contains(module + ".g_idx")) {
     const Tensor index = layer_part(checkpoint, module, ".g_idx", {inputs}, {DType::i32}).load();
-    layer.input_order = input_order(index.span<int32_t>(), group, where);
+    layer.input_order = order_by_group(index.span<int32_t>(), group, where);
   }
   const Encoding encoding = integer_encoding(bits, group, inputs, symmetric, scales.dtype());
   const Shape shape{outputs, inputs};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -71,6 +72,19 @@ const Constant& layer_part(const Checkpoint& checkpoint, const std::string& modu
     throw InputError("{}: tensor \"{}\": expected {}, found {}", checkpoint.path.string(), name,
                      dtype_name(*dtypes.begin()), dtype_name(part.dtype()));
   return part;
+}
+
+std::vector<int64_t> order_by_group(std::span<const int32_t> group_of, int64_t group,
+                                    const std::string& where) {
+  std::vector<int64_t> order(group_of.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::ranges::stable_sort(order, {}, [&](int64_t i) { return group_of[static_cast<size_t>(i)]; });
+  for (size_t i = 0; i < order.size(); ++i)
+    if (group_of[static_cast<size_t>(order[i])] != static_cast<int64_t>(i) / group)
+      throw InputError("{}: g_idx: group {} does not have {} inputs", where, static_cast<int64_t>(i) / group,
+                       group);
+  if (std::ranges::is_sorted(order)) order.clear();
+  return order;
 }
 
 Tensor transposed(const Tensor& tensor) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "formats/checkpoint.h"
 #include "scheme/quantized_tensor.h"
@@ -24,6 +25,11 @@ Tensor pack_rows(const Shape& shape, int bits,
 /// The tensor MODULE + suffix, whose shape must be `shape` and its type one of `dtypes` (InputError).
 const Constant& layer_part(const Checkpoint& checkpoint, const std::string& module, std::string_view suffix,
                            const Shape& shape, std::initializer_list<DType> dtypes);
+
+/// Inputs sorted by the group that g_idx gives each, in `group`s of equal size (InputError beginning with
+/// `where`); empty where that is how they come.
+std::vector<int64_t> order_by_group(std::span<const int32_t> group_of, int64_t group,
+                                    const std::string& where);
 
 /// [a, b] turned to [b, a], elements of `dtype`.
 Tensor transposed(const Tensor& tensor);
