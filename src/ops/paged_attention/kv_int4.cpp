@@ -54,8 +54,8 @@ size_t kv_int4_row_bytes(int dim) {
 }
 
 size_t kv_int4_tile_bytes(int tokens, int dim) {
-  const size_t parameters = std::max<size_t>(static_cast<size_t>(dim),
-                                             static_cast<size_t>(tokens) * static_cast<size_t>(groups_of(dim)));
+  const size_t parameters = std::max<size_t>(
+      static_cast<size_t>(dim), static_cast<size_t>(tokens) * static_cast<size_t>(groups_of(dim)));
   return rows_bytes(tokens, dim) + 2 * sizeof(Half) * parameters;
 }
 
@@ -69,9 +69,9 @@ KvInt4Parameters kv_int4_value_parameters(const std::byte* tile, int tokens, int
 
 namespace {
 
-/// Encodes the tokens [t0, t1) and channels [c0, c1) under one scale, number `index` of the tile's.
-void encode_patch(std::span<const Half> floats, int tokens, int dim, std::byte* tile, KvInt4Parameters to,
-                  size_t index, int t0, int t1, int c0, int c1) {
+/// Encodes the tokens [t0, t1) and channels [c0, c1) under one scale.
+void encode_patch(std::span<const Half> floats, int dim, std::byte* tile, Half& scale, Half& minimum, int t0,
+                  int t1, int c0, int c1) {
   auto at = [&](int t, int c) { return to_float(floats[static_cast<size_t>(t * dim + c)]); };
   float low = at(t0, c0), high = low;
   for (int t = t0; t < t1; ++t)
@@ -80,8 +80,8 @@ void encode_patch(std::span<const Half> floats, int tokens, int dim, std::byte* 
       high = std::max(high, at(t, c));
     }
   const Range range = Range::of(low, high);
-  const_cast<Half*>(to.scales)[index] = range.scale;
-  const_cast<Half*>(to.minima)[index] = range.minimum;
+  scale = range.scale;
+  minimum = range.minimum;
   for (int t = t0; t < t1; ++t)
     for (int c = c0; c < c1; ++c)
       put_code(tile + static_cast<size_t>(t) * kv_int4_row_bytes(dim), c, range.encode(at(t, c)));
@@ -91,18 +91,18 @@ void encode_patch(std::span<const Half> floats, int tokens, int dim, std::byte* 
 
 void encode_kv_int4_keys(std::span<const Half> floats, int tokens, int dim, std::byte* tile) {
   std::memset(tile, 0, rows_bytes(tokens, dim));
-  const KvInt4Parameters to = kv_int4_key_parameters(tile, tokens, dim);
-  for (int c = 0; c < dim; ++c)
-    encode_patch(floats, tokens, dim, tile, to, static_cast<size_t>(c), 0, tokens, c, c + 1);
+  Half* scales = reinterpret_cast<Half*>(tile + rows_bytes(tokens, dim));
+  Half* minima = scales + dim;
+  for (int c = 0; c < dim; ++c) encode_patch(floats, dim, tile, scales[c], minima[c], 0, tokens, c, c + 1);
 }
 
 void encode_kv_int4_values(std::span<const Half> floats, int tokens, int dim, std::byte* tile) {
   std::memset(tile, 0, rows_bytes(tokens, dim));
-  const KvInt4Parameters to = kv_int4_value_parameters(tile, tokens, dim);
-  size_t index = 0;
+  Half* scale = reinterpret_cast<Half*>(tile + rows_bytes(tokens, dim));
+  Half* minimum = scale + tokens * groups_of(dim);
   for (int t = 0; t < tokens; ++t)
     for (int c = 0; c < dim; c += kKvInt4Group)
-      encode_patch(floats, tokens, dim, tile, to, index++, t, t + 1, c, std::min(c + kKvInt4Group, dim));
+      encode_patch(floats, dim, tile, *scale++, *minimum++, t, t + 1, c, std::min(c + kKvInt4Group, dim));
 }
 
 void decode_kv_int4_key(const std::byte* tile, int tokens, int token, std::span<float> key) {
@@ -110,7 +110,8 @@ void decode_kv_int4_key(const std::byte* tile, int tokens, int token, std::span<
   const KvInt4Parameters from = kv_int4_key_parameters(tile, tokens, dim);
   const std::byte* row = tile + static_cast<size_t>(token) * kv_int4_row_bytes(dim);
   for (int c = 0; c < dim; ++c)
-    key[static_cast<size_t>(c)] = std::fma(code_at(row, c), to_float(from.scales[c]), to_float(from.minima[c]));
+    key[static_cast<size_t>(c)] =
+        std::fma(code_at(row, c), to_float(from.scales[c]), to_float(from.minima[c]));
 }
 
 void decode_kv_int4_value(const std::byte* tile, int tokens, int token, std::span<float> value) {
