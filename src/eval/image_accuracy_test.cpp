@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "eval/image_samples.h"
@@ -14,7 +15,8 @@ namespace {
 /// A model of 2 x 2 pictures whose three scores are the sums of its colours, and pictures of one colour each.
 class ColourModel : public testing::Test {
  protected:
-  ColourModel() : folder_(fs::path(testing::TempDir()) / "image_accuracy_test") {
+  ColourModel()
+      : folder_(fs::path(testing::TempDir()) / ("image_accuracy_test_" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
     for (int c = 0; c < 3; ++c) {
       Image image(2, 2);
