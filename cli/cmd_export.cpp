@@ -1,11 +1,8 @@
 #include <fmt/format.h>
 
-#include "base/error.h"
 #include "cli/command.h"
+#include "cli/export_formats.h"
 #include "cli/progress.h"
-#include "cost/graph_cost.h"
-#include "formats/packed/write_packed.h"
-#include "llm/check_export.h"
 #include "llm/load_llm.h"
 #include "quant/quantize_graph.h"
 
@@ -20,35 +17,19 @@ struct Options {
   bool json = false;
 };
 
-std::string format_names() {
-  std::string names;
-  for (const PackedWriter& writer : packed_writers())
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", writer.name);
-  return names;
-}
-
-PackedExport export_model(const Options& options) {
-  const PackedWriter& writer = find_packed_writer(options.format);
+ExportReport export_model(const Options& options) {
+  const ExportFormat& format = find_export_format(options.format);
   LlmModel llm = load_llm(options.model, 0);
   if (!options.recipe.empty()) quantize_graph(llm.graph, recipe_from_flag(options.recipe));
   Progress progress("exporting", options.json);
-  PackedExport report =
-      write_packed(llm.graph, writer, options.output, companion_files(options.model),
-                   [&](double done, double total, const std::string&) {
-                     progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
-                   });
-  progress.finish();
-  try {
-    check_export(llm.graph, options.output);
-  } catch (...) {
-    fs::remove_all(options.output);
-    throw;
-  }
-  return report;
+  return format.write({llm.graph, companion_files(options.model), options.output,
+                       [&](double done, double total, const std::string&) {
+                         progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+                       }});
 }
 
 void export_command(const Options& options) {
-  const PackedExport report = export_model(options);
+  const ExportReport report = export_model(options);
   if (options.json) {
     OrderedJson json;
     json["output"] = options.output;
@@ -56,11 +37,11 @@ void export_command(const Options& options) {
     json["encoding"] = report.encoding;
     json["packed"] = report.packed;
     json["kept"] = report.kept;
+    json["remarks"] = report.remarks;
     return print_json(json);
   }
-  print_text(fmt::format("{}: {} layers as {}, {} in floating point ({}); read back and found equal\n",
-                         options.output, report.packed.size(), report.encoding, report.kept.size(),
-                         fmt::join(report.kept, ", ")));
+  print_text(fmt::format("{}: {}\n", options.output, export_summary(report, options.format)));
+  for (const std::string& remark : report.remarks) print_text(fmt::format("Note: {}\n", remark));
 }
 
 }  // namespace
@@ -71,7 +52,7 @@ void add_export(CLI::App& app) {
   command->add_option("-m,--model", options->model, "Model: a Halftone folder, or any other with --recipe")
       ->required()
       ->type_name("PATH");
-  command->add_option("--format", options->format, format_names())->required()->type_name("FORMAT");
+  command->add_option("--format", options->format, export_format_names())->required()->type_name("FORMAT");
   command->add_option("-o,--output", options->output, "Folder to write (put into place when complete)")
       ->required()
       ->type_name("DIR");

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/export_formats.h"
 #include "cli/quantize_run.h"
 #include "cli/table.h"
 
@@ -43,12 +44,18 @@ void quantize_command(const QuantizeCommand& options) {
 
 void add_quantize(CLI::App& app) {
   auto options = std::make_shared<QuantizeCommand>();
-  CLI::App* command = app.add_subcommand("quantize", "Write a model in few bits, as a Halftone folder");
+  CLI::App* command =
+      app.add_subcommand("quantize", "Write a model in few bits, as a Halftone folder or for another tool");
   command->add_option("-m,--model", options->model, "Model: a Hugging Face folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
-  command->add_option("-o,--output", options->output, "Folder to write (put into place when complete)")
-      ->type_name("DIR");
+  command
+      ->add_option("-o,--output", options->output, "Folder or file to write (put into place when complete)")
+      ->type_name("PATH");
+  command
+      ->add_option("--format", options->format,
+                   "Write for another tool: " + export_format_names() + " (default: Halftone's own folder)")
+      ->type_name("FORMAT");
   command->add_option("--recipe", options->recipe, "A recipe's name or a .yaml file")
       ->required()
       ->type_name("R");
@@ -82,7 +89,9 @@ void add_quantize(CLI::App& app) {
   command->footer(fmt::format(
       "Recipes: {}\nExamples:\n  halftone quantize -m MODEL -o MODEL-w4 --recipe rtn-w4g32 --eval-text "
       "heldout.txt\n"
-      "  halftone quantize -m MODEL -o MODEL-gptq --recipe gptq-w4g128 --calib train.txt --calib-samples 128\n"
+      "  halftone quantize -m MODEL -o MODEL-gptq --recipe gptq-w4g128 --calib train.txt --calib-samples "
+      "128\n"
+      "  halftone quantize -m MODEL -o MODEL-awq --recipe awq-w4g128 --calib train.txt --format awq\n"
       "  halftone quantize -m MODEL.onnx -o MODEL-int8 --recipe int8-static --calib PICTURES",
       recipe_names_in_short()));
   command->callback([options] { quantize_command(*options); });

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "cli/quantize_output.h"
 #include "eval/image_samples.h"
 #include "formats/halftone_folder.h"
 #include "formats/open_graph.h"
@@ -17,11 +18,11 @@ namespace {
 
 std::unique_ptr<ImageSamples> samples_of(const VisionModel& model, const std::string& folder) {
   if (!model.preprocess)
-    throw UsageError("{}: nothing says how its pictures are prepared; put a {}.preprocess.json beside it", model.name,
-                     fs::path(model.name).stem().string());
+    throw UsageError("{}: nothing says how its pictures are prepared; put a {}.preprocess.json beside it",
+                     model.name, fs::path(model.name).stem().string());
   const ImageInput input = image_input(model.graph);
-  const Preprocess preprocess = fit_to_model(parse_preprocess(model.preprocess->json, model.preprocess->source),
-                                             input, model.preprocess->source);
+  const Preprocess preprocess = fit_to_model(
+      parse_preprocess(model.preprocess->json, model.preprocess->source), input, model.preprocess->source);
   return std::make_unique<ImageSamples>(list_image_folder(folder), preprocess, input);
 }
 
@@ -36,8 +37,9 @@ bool takes_pictures(const fs::path& model) {
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
   if (flags.observer.empty() && flags.requantization.empty() && flags.measure) return recipe;
   if (!recipe.static_activations)
-    throw UsageError("recipe {} has no static activations: --observer, --requantization and --no-measure do nothing",
-                     recipe.name);
+    throw UsageError(
+        "recipe {} has no static activations: --observer, --requantization and --no-measure do nothing",
+        recipe.name);
   StaticActivations& settings = *recipe.static_activations;
   if (!flags.observer.empty()) settings.observer.method = flags.observer;
   if (!flags.requantization.empty())
@@ -59,6 +61,7 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.output = command.output;
   receipt.recipe = recipe.name;
   receipt.before = weight_size(model.graph);
+  check_format(command, model.graph, recipe);
   std::unique_ptr<ImageSamples> samples;
   if (!command.calibration.path.empty()) {
     samples = samples_of(model, command.calibration.path);
@@ -74,17 +77,13 @@ Receipt quantize_images(const QuantizeCommand& command) {
   options.blocks = command.blocks;
   options.progress = [&](int done, int total, const std::string&) { progress.update(done, total); };
   receipt.report = quantize_graph(model.graph, recipe, options);
-  receipt.after = weight_size(model.graph);
-
   if (!command.output.empty()) {
     std::vector<CompanionFile> companions = companion_files(command.model);
     if (!fs::is_directory(command.model) && model.preprocess)
       companions.push_back({"preprocess.json", model.preprocess->json.dump(2) + "\n"});
-    save_halftone(model.graph, command.output, {command.model, recipe.name, "halftone " HALFTONE_VERSION, {}}, companions,
-                  [&](double done, double total, const std::string&) {
-                    progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
-                  });
+    write_quantized(command, receipt, model.graph, companions, progress);
   }
+  receipt.after = weight_size(model.graph);
   progress.finish();
   receipt.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   receipt.peak_memory = peak_memory_bytes();

@@ -6,6 +6,7 @@
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/quantize_images.h"
+#include "cli/quantize_output.h"
 #include "cli/text_model.h"
 #include "eval/arithmetic.h"
 #include "formats/halftone_folder.h"
@@ -144,6 +145,7 @@ Receipt run_quantize(const QuantizeCommand& command) {
   receipt.output = command.output;
   receipt.recipe = recipe.name;
   receipt.before = weight_size(llm.graph);
+  check_format(command, llm.graph, recipe);
 
   std::optional<CalibrationText> calibration;
   std::unique_ptr<TokenCalibration> samples;
@@ -172,17 +174,14 @@ Receipt run_quantize(const QuantizeCommand& command) {
   options.blocks = command.blocks;
   options.progress = [&](int done, int total, const std::string&) { progress.update(done, total); };
   receipt.report = quantize_graph(llm.graph, recipe, options);
-  receipt.after = weight_size(llm.graph);
   if (work && work->blocks_found() > 0)
     receipt.remarks.push_back(fmt::format("gone on after {} blocks that were done", work->blocks_found()));
   if (work)
     for (const std::string& warning : work->warnings()) receipt.remarks.push_back(warning);
 
   if (!command.output.empty())
-    save_halftone(llm.graph, command.output, {command.model, recipe.name, "halftone " HALFTONE_VERSION, {}},
-                  companion_files(command.model), [&](double done, double total, const std::string&) {
-                    progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
-                  });
+    write_quantized(command, receipt, llm.graph, companion_files(command.model), progress);
+  receipt.after = weight_size(llm.graph);
   progress.finish();
   receipt.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   receipt.peak_memory = peak_memory_bytes();

@@ -21,6 +21,7 @@ struct QuantizeCommand {
   std::string model;
   std::string output;  ///< empty with `blocks`: nothing is written
   std::string recipe;
+  std::string format;  ///< one of export_formats(); empty: Halftone's own folder
   CalibrationOptions calibration;
   StaticFlags static_flags{};
   bool resume = false;

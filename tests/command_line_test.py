@@ -225,12 +225,27 @@ class Export(Program):
                 self.assertEqual(run.returncode, 0, run.stderr)
                 self.assertIn("gemm_int", run.stdout + run.stderr)
 
+    def test_quantize_writes_another_tools_format(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "awq"
+            result = halftone("quantize", "-m", MODEL, "--recipe", "rtn-w4g32-affine", "--format", "awq", "-o", out, "--json",
+                              "--eval-text", SOURCE / "zoo/prompts.txt")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            receipt = json.loads(result.stdout)
+            self.assertIn("in awq, 1 in floating point (model.embed_tokens); read back and found equal", receipt["remarks"][0])
+            self.assertEqual(json.loads((out / "report.json").read_text())["remarks"], receipt["remarks"])
+            # What was measured is what was written.
+            weights = (out / "model.safetensors").stat().st_size
+            self.assertLess(abs(receipt["bytes_after"] / weights - 1), 0.03)
+            self.fails(4, "quantize", "-m", MODEL, "--recipe", "gptq-w3g128", "--format", "awq", "--calib", SOURCE / "zoo/heldout.txt",
+                       "-o", out / "no", saying=["AWQ's format holds"])
+
     def test_what_a_format_cannot_hold_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
-            self.fails(4, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awq", "-o", out, saying="AWQ's format holds int4")
-            self.fails(4, "export", "-m", MODEL, "--format", "awq", "-o", out, saying="no layer is quantized")
-            self.fails(2, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awk", "-o", out, saying="did you mean 'awq'?")
+            self.fails(4, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awq", "-o", out, saying=["AWQ's format holds int4"])
+            self.fails(4, "export", "-m", MODEL, "--format", "awq", "-o", out, saying=["no layer is quantized"])
+            self.fails(2, "export", "-m", MODEL, "--recipe", "rtn-w8", "--format", "awk", "-o", out, saying=["did you mean 'awq'?"])
             self.assertFalse(out.exists())
 
 

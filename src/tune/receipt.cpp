@@ -139,9 +139,9 @@ std::string receipt_text(const Receipt& receipt) {
   return text;
 }
 
-void write_receipt(const Receipt& receipt, const fs::path& folder) {
-  auto write = [&](const char* name, const std::string& content) {
-    AtomicFile file(folder / name);
+void write_receipt(const Receipt& receipt, const fs::path& output) {
+  auto write = [&](const std::string& name, const std::string& content) {
+    AtomicFile file(fs::is_directory(output) ? output / name : fs::path(output.string() + "." + name));
     file.write(content);
     file.commit();
   };

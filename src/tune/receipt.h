@@ -47,8 +47,9 @@ std::string receipt_text(const Receipt& receipt);
 /// A page that needs no other file.
 std::string receipt_html(const Receipt& receipt);
 
-/// Writes report.json and report.html into a folder.
-void write_receipt(const Receipt& receipt, const fs::path& folder);
+/// Writes report.json and report.html into a folder, or beside a file as FILE.report.json and
+/// FILE.report.html.
+void write_receipt(const Receipt& receipt, const fs::path& output);
 
 /// "41.2 dB", "exact".
 std::string decibel_text(double sqnr_db);

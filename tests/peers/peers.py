@@ -58,13 +58,15 @@ def smoothquant(model, samples, folder):
 
 
 def bitsandbytes_nf4(model, folder, double):
+    """Blocks run over the ends of rows. bitsandbytes' CPU decoder begins a new one at each row, so it is given one block a row."""
     loaded = models.load(model)
     with torch.no_grad():
         for name, module in loaded.named_modules():
             if isinstance(module, torch.nn.Linear) and name != "lm_head":
-                codes, state = bitsandbytes.functional.quantize_4bit(module.weight.contiguous(), blocksize=64,
+                codes, state = bitsandbytes.functional.quantize_4bit(module.weight.reshape(-1, 64).contiguous(), blocksize=64,
                                                                      quant_type="nf4", compress_statistics=double)
-                module.weight.copy_(bitsandbytes.functional.dequantize_4bit(codes, state))
+                blocks = bitsandbytes.functional.dequantize_4bit(codes, state)
+                module.weight.copy_(blocks.reshape(module.weight.shape))
     models.save(model, loaded, folder)
 
 

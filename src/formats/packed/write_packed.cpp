@@ -4,7 +4,6 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/suggest.h"
 #include "formats/hf_config.h"
 
 namespace halftone {
@@ -17,6 +16,14 @@ constexpr std::string_view kBias = ".bias";
 struct Entry {
   ValueId value;
   std::string module;
+};
+
+struct Plan {
+  Encoding encoding;  ///< of the packed layers
+  std::vector<PlannedTensor> tensors;
+  std::vector<Entry> entries;
+  std::vector<std::string> kept;
+  double bytes = 0;
 };
 
 /// Weights that layers inside the model multiply with: neither tables that are read by rows too, nor the
@@ -77,31 +84,10 @@ std::string packed_config(const std::vector<CompanionFile>& companions, const Pa
   return config.dump(2) + "\n";
 }
 
-void write_file(const fs::path& path, std::string_view content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
-}
-
-}  // namespace
-
-const PackedWriter& find_packed_writer(const std::string& name) {
-  std::vector<std::string> names;
-  for (const PackedWriter& writer : packed_writers()) {
-    if (writer.name == name) return writer;
-    names.emplace_back(writer.name);
-  }
-  throw UsageError("unknown format \"{}\"{}", name, did_you_mean(name, names));
-}
-
-PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const fs::path& target,
-                          const std::vector<CompanionFile>& companions, const SaveProgress& progress) {
+/// What goes into the folder, in its order.
+Plan make_plan(const Graph& graph, const PackedWriter& writer) {
   const std::vector<bool> layers = packable(graph);
-  const Encoding encoding = main_encoding(graph, layers);
-  PackedExport report{.encoding = encoding.str(), .packed = {}, .kept = {}};
-  std::vector<PlannedTensor> plan;
-  std::vector<Entry> entries;
-  double total = 0;
+  Plan plan{.encoding = main_encoding(graph, layers), .tensors = {}, .entries = {}, .kept = {}};
   for (size_t i = 0; i < layers.size(); ++i) {
     const Value& value = graph.values()[i];
     if (!value.constant) continue;
@@ -112,36 +98,57 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
     const Constant& constant = *value.constant;
     Entry entry{static_cast<ValueId>(i), {}};
     const std::string module = value.name.substr(0, value.name.rfind('.'));
-    if (layers[i] && *constant.encoding() == encoding) {
-      if (const std::string reason = writer.refusal(encoding, constant.shape()); !reason.empty())
+    if (layers[i] && *constant.encoding() == plan.encoding) {
+      if (const std::string reason = writer.refusal(plan.encoding, constant.shape()); !reason.empty())
         throw UnsupportedError("{}: {}", value.name, reason);
       entry.module = module;
-      report.packed.push_back(module);
-      std::ranges::copy(writer.plan(module, encoding, constant.shape()), std::back_inserter(plan));
+      std::ranges::copy(writer.plan(module, plan.encoding, constant.shape()),
+                        std::back_inserter(plan.tensors));
     } else {
-      if (constant.shape().rank() == 2) report.kept.push_back(module);
-      plan.push_back({value.name, kept_dtype(constant), constant.shape()});
+      if (constant.shape().rank() == 2) plan.kept.push_back(module);
+      plan.tensors.push_back({value.name, kept_dtype(constant), constant.shape()});
     }
-    entries.push_back(std::move(entry));
-    total += constant.stored_bytes();
+    plan.entries.push_back(std::move(entry));
+    plan.bytes += constant.stored_bytes();
   }
-  std::vector<std::string> kept = report.kept;
+  return plan;
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+}  // namespace
+
+void check_packable(const Graph& graph, const PackedWriter& writer) {
+  make_plan(graph, writer);
+}
+
+PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const fs::path& target,
+                          const std::vector<CompanionFile>& companions, const SaveProgress& progress) {
+  const Plan plan = make_plan(graph, writer);
+  PackedExport report{.encoding = plan.encoding.str(), .packed = {}, .kept = plan.kept};
+  for (const Entry& entry : plan.entries)
+    if (!entry.module.empty()) report.packed.push_back(entry.module);
+  std::vector<std::string> kept = plan.kept;
   if (std::ranges::find(kept, "lm_head") == kept.end())
     kept.emplace_back("lm_head");  // tied to the embedding
 
   AtomicFolder folder(target, "config.json");
-  SafetensorsWriter file(folder.path(), "model", plan, {{"format", "pt"}});
+  SafetensorsWriter file(folder.path(), "model", plan.tensors, {{"format", "pt"}});
   double done = 0;
   size_t next = 0;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : plan.entries) {
     const Value& value = graph.value(entry.value);
-    if (progress) progress(done, total, value.name);
+    if (progress) progress(done, plan.bytes, value.name);
     if (entry.module.empty()) {
-      file.write(plan[next].name, rounded(value.constant->load(), plan[next].dtype).view());
+      file.write(plan.tensors[next].name, rounded(value.constant->load(), plan.tensors[next].dtype).view());
       ++next;
     } else {
       for (const Tensor& tensor : writer.pack(*value.constant->load_encoded(value.name))) {
-        file.write(plan[next].name, tensor.view());
+        file.write(plan.tensors[next].name, tensor.view());
         ++next;
       }
     }
@@ -150,10 +157,10 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
   file.finish();
   for (const CompanionFile& companion : companions)
     write_file(folder.path() / companion.name, companion.name == "config.json"
-                                                   ? packed_config(companions, writer, encoding, kept)
+                                                   ? packed_config(companions, writer, plan.encoding, kept)
                                                    : companion.content);
   folder.commit();
-  if (progress) progress(total, total, "");
+  if (progress) progress(plan.bytes, plan.bytes, "");
   return report;
 }
 

@@ -17,8 +17,8 @@ struct PackedExport {
   std::vector<std::string> kept;    ///< modules that the tool gets in floating point
 };
 
-/// The writer of that name. Throws UsageError for an unknown one, with the nearest.
-const PackedWriter& find_packed_writer(const std::string& name);
+/// What write_packed() would refuse (UnsupportedError), from encodings and shapes alone.
+void check_packable(const Graph& graph, const PackedWriter& writer);
 
 /// Writes an LLM as a Hugging Face folder: layers of the encoding that most weights have as `writer` packs
 /// them, all other constants MODULE.weight and MODULE.bias in f16 (norms as they are), config.json of

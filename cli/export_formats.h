@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/halftone_folder.h"
+#include "graph/graph.h"
+
+namespace halftone::cli {
+
+/// A model on its way to another tool.
+struct ExportJob {
+  const Graph& graph;                            ///< with the encodings in which it is to be written
+  const std::vector<CompanionFile>& companions;  ///< of the model that it was made from
+  fs::path output;                               ///< put into place when complete
+  SaveProgress progress{};
+};
+
+/// What became of the layers.
+struct ExportReport {
+  std::string encoding;              ///< of the packed layers: "int4 g128 affine"
+  std::vector<std::string> packed;   ///< modules
+  std::vector<std::string> kept;     ///< modules that the tool gets in floating point
+  std::vector<std::string> remarks;  ///< what the user should know of the file
+  Graph read_back;                   ///< the model as its readers see it
+};
+
+/// A form in which other tools read models: a value of --format.
+struct ExportFormat {
+  std::string name;
+  std::string description;  ///< what reads it
+  /// Throws UnsupportedError naming what the format cannot hold, before anything dear is done: the graph has
+  /// its encodings, but its codes need not be final.
+  std::function<void(const Graph& graph)> check;
+  /// Writes the model and reads it back. Throws UnsupportedError and leaves nothing when it comes back other
+  /// than it was written.
+  std::function<ExportReport(const ExportJob& job)> write;
+};
+
+/// All of them, in the order in which --help lists them.
+std::span<const ExportFormat> export_formats();
+
+/// Throws UsageError for an unknown name, with the nearest.
+const ExportFormat& find_export_format(const std::string& name);
+
+/// "awq, gptq, ...", for --help.
+std::string export_format_names();
+
+/// "35 layers as int4 g32 in awq, 2 in floating point (lm_head, model.embed_tokens); read back and found
+/// equal".
+std::string export_summary(const ExportReport& report, const std::string& format);
+
+}  // namespace halftone::cli

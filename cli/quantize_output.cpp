@@ -1,0 +1,32 @@
+#include "cli/quantize_output.h"
+
+#include <algorithm>
+
+#include "cli/export_formats.h"
+
+namespace halftone::cli {
+
+void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe) {
+  if (command.format.empty()) return;
+  const ExportFormat& format = find_export_format(command.format);
+  QuantizeOptions options;
+  options.encodings_only = true;
+  quantize_graph(graph, recipe, options);
+  format.check(graph);
+}
+
+void write_quantized(const QuantizeCommand& command, Receipt& receipt, Graph& graph,
+                     const std::vector<CompanionFile>& companions, Progress& progress) {
+  const SaveProgress tell = [&](double done, double total, const std::string&) {
+    progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+  };
+  if (command.format.empty())
+    return save_halftone(graph, command.output,
+                         {command.model, receipt.recipe, "halftone " HALFTONE_VERSION, {}}, companions, tell);
+  ExportReport report = find_export_format(command.format).write({graph, companions, command.output, tell});
+  receipt.remarks.push_back(export_summary(report, command.format));
+  std::ranges::move(report.remarks, std::back_inserter(receipt.remarks));
+  graph = std::move(report.read_back);
+}
+
+}  // namespace halftone::cli
