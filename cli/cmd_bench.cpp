@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/bench_graph.h"
+#include "cli/bench_speculation.h"
 #include "cli/check_plan.h"
 #include "cli/command.h"
 #include "cli/graph_options.h"
@@ -22,6 +23,7 @@ namespace {
 struct Options {
   ModelOptions model;
   GraphBench graph;
+  SpeculateOptions speculate;
   std::string synthetic;
   std::string recipe;
   std::vector<int> prompt_tokens = {512};
@@ -103,6 +105,11 @@ void bench(const Options& options) {
     GraphBench graph = options.graph;
     if (options.repetitions) graph.repetitions = *options.repetitions;
     return bench_graph(options.model, graph);
+  }
+  if (!options.speculate.by.empty()) {
+    if (!options.synthetic.empty()) throw UsageError("--speculate needs a model that can write: give -m");
+    return bench_speculation(options.model, options.speculate, options.generated_tokens.front(),
+                             options.repetitions.value_or(3));
   }
   ThreadPool threads(options.model.threads);
   const std::vector<SpeedTest> tests = tests_of(options);
@@ -203,6 +210,7 @@ void add_bench(CLI::App& app) {
       ->add_option("-r,--repetitions", options->repetitions,
                    "Timed repetitions (default 3; of an ONNX model 30)")
       ->check(CLI::Range(1, 100000));
+  add_speculate_options(*command, options->speculate);
   add_dim_option(*command, options->graph.dims);
   command->add_flag("--layers", options->graph.layers,
                     "ONNX models: time each layer, with its share of the roof");
@@ -212,6 +220,7 @@ void add_bench(CLI::App& app) {
   command->footer(
       "Shapes: " + fmt::format("{}", fmt::join(synthetic_shapes(), ", ")) +
       "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2"
+      "\n  halftone bench -m zoo/llm --speculate zoo/llm-draft -n 128"
       "\n  halftone bench model.onnx -t 1 --layers --passes");
   command->callback([options] { bench(*options); });
 }

@@ -7,6 +7,7 @@
 #include "cli/conversation.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
+#include "cli/speculate_options.h"
 #include "cli/table.h"
 #include "cli/text_options.h"
 
@@ -16,6 +17,7 @@ namespace {
 struct Options {
   ModelOptions model;
   TextOptions text;
+  SpeculateOptions speculate;
   std::string system, chat_template;
 };
 
@@ -38,23 +40,31 @@ double mean(double sum, int count) {
   return count > 0 ? sum / count : 0;
 }
 
-std::string stats_text(const Conversation& conversation, const TextModel& text) {
+/// The model's own options, and the drafter.
+GenerationOptions guided(GenerationOptions options, Drafter* drafter, int draft_tokens) {
+  options.drafter = drafter;
+  options.draft_tokens = draft_tokens;
+  return options;
+}
+
+std::string stats_text(const Conversation& conversation, const TextModel& text, const Drafter* drafter) {
   const GenerationStats& s = conversation.totals();
   const int after_first = s.generated_tokens - conversation.answers();
   const size_t kv_bytes =
       text.engine->kv_bytes_per_token() * static_cast<size_t>(conversation.cached_tokens());
+  const std::string guesses = drafter ? " | " + speculation_text(*drafter, s) : "";
   return fmt::format(
       "{} answers, {} tokens generated | TTFT {:.1f} ms, TPOT {:.2f} ms on average | prefill {:.1f}, decode "
       "{:.1f} "
       "tokens/s | {} of {} prompt tokens came from the cache | {} of {} tokens of context used | peak memory "
       "{} (planned {}), KV "
-      "cache {}\n",
+      "cache {}{}\n",
       conversation.answers(), s.generated_tokens, mean(s.ttft_ms, conversation.answers()),
       mean(s.decode_ms, after_first), s.prefill_tokens_per_s(),
       s.decode_ms > 0 ? after_first * 1000 / s.decode_ms : 0, s.reused_tokens, s.prompt_tokens,
       conversation.cached_tokens(), text.engine->context(),
       bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(text.planned_bytes),
-      bytes_text(static_cast<double>(kv_bytes)));
+      bytes_text(static_cast<double>(kv_bytes)), guesses);
 }
 
 class Chat {
@@ -63,7 +73,10 @@ class Chat {
       : options_(options),
         text_(open_text_model(options.model)),
         format_(chat_format(options.chat_template, text_.model)),
-        conversation_(text_, format_, generation_options(options.text, text_.model)) {
+        drafter_(make_drafter(options.speculate, text_, options.model)),
+        conversation_(text_, format_,
+                      guided(generation_options(options.text, text_.model), drafter_.get(),
+                             options.speculate.draft_tokens)) {
     conversation_.set_system(options.system);
   }
 
@@ -105,7 +118,7 @@ class Chat {
       conversation_.reset();
       note("The conversation is forgotten.\n");
     } else if (name == "/stats") {
-      note(stats_text(conversation_, text_));
+      note(stats_text(conversation_, text_, drafter_.get()));
     } else if (name == "/system") {
       conversation_.set_system(argument);
       note(argument.empty() ? "No instructions.\n" : "Instructions set.\n");
@@ -175,26 +188,29 @@ class Chat {
     if (!options_.model.json) {
       if (editor_.on_terminal()) print_text("\n");
       std::fflush(stdout);
-      note(stats_text(conversation_, text_));
+      note(stats_text(conversation_, text_, drafter_.get()));
       return;
     }
     const GenerationStats& s = conversation_.totals();
     const int answers = conversation_.answers();
-    print_json({{"model", options_.model.model},
-                {"messages", messages_json(conversation_)},
-                {"answers", answers},
-                {"prompt_tokens", s.prompt_tokens},
-                {"reused_tokens", s.reused_tokens},
-                {"generated_tokens", s.generated_tokens},
-                {"ttft_ms", mean(s.ttft_ms, answers)},
-                {"tpot_ms", mean(s.decode_ms, s.generated_tokens - answers)},
-                {"planned_memory_bytes", text_.planned_bytes},
-                {"peak_memory_bytes", peak_memory_bytes()}});
+    OrderedJson report = {{"model", options_.model.model},
+                          {"messages", messages_json(conversation_)},
+                          {"answers", answers},
+                          {"prompt_tokens", s.prompt_tokens},
+                          {"reused_tokens", s.reused_tokens},
+                          {"generated_tokens", s.generated_tokens},
+                          {"ttft_ms", mean(s.ttft_ms, answers)},
+                          {"tpot_ms", mean(s.decode_ms, s.generated_tokens - answers)},
+                          {"planned_memory_bytes", text_.planned_bytes},
+                          {"peak_memory_bytes", peak_memory_bytes()}};
+    if (drafter_) report["speculation"] = speculation_json(*drafter_, s);
+    print_json(report);
   }
 
   const Options& options_;
   TextModel text_;
   ChatFormat format_;
+  std::unique_ptr<Drafter> drafter_;
   Conversation conversation_;
   Interrupt interrupt_;
   LineEditor editor_;
@@ -207,6 +223,7 @@ void add_chat(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_text_options(*command, options->text);
+  add_speculate_options(*command, options->speculate);
   command->add_option("--system", options->system, "Instructions for the model")->type_name("TEXT");
   command
       ->add_option("--chat-template", options->chat_template,

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/speculate_options.h"
 #include "cli/table.h"
 #include "cli/text_model.h"
 #include "cli/text_options.h"
@@ -16,6 +17,7 @@ namespace {
 struct Options {
   ModelOptions model;
   TextOptions text;
+  SpeculateOptions speculate;
   std::string prompt, prompt_file, system, chat_template;
   bool has_prompt = false;
   bool raw = false;
@@ -56,7 +58,7 @@ std::vector<TokenId> prompt_tokens(const Options& o, const LlmModel& model, cons
 }
 
 void print_result(const Options& o, const TextModel& text, const std::string& prompt,
-                  const Generation& result, uint64_t seed) {
+                  const Generation& result, const GenerationOptions& generation) {
   const GenerationStats& stats = result.stats;
   const size_t kv_bytes =
       text.engine->kv_bytes_per_token() * static_cast<size_t>(stats.prompt_tokens + stats.generated_tokens);
@@ -69,23 +71,26 @@ void print_result(const Options& o, const TextModel& text, const std::string& pr
                stats.tpot_ms(), stats.prefill_tokens_per_s(), stats.decode_tokens_per_s(),
                bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(text.planned_bytes),
                bytes_text(static_cast<double>(kv_bytes)));
+    if (generation.drafter) fmt::print(stderr, "{}\n", speculation_text(*generation.drafter, stats));
     return;
   }
-  print_json({{"model", o.model.model},
-              {"prompt", prompt},
-              {"text", result.text},
-              {"token_ids", result.tokens},
-              {"prompt_tokens", stats.prompt_tokens},
-              {"generated_tokens", stats.generated_tokens},
-              {"stop_reason", stop_reason_name(result.reason)},
-              {"seed", seed},
-              {"ttft_ms", stats.ttft_ms},
-              {"tpot_ms", stats.tpot_ms()},
-              {"prefill_tokens_per_s", stats.prefill_tokens_per_s()},
-              {"decode_tokens_per_s", stats.decode_tokens_per_s()},
-              {"kv_cache_bytes", kv_bytes},
-              {"planned_memory_bytes", text.planned_bytes},
-              {"peak_memory_bytes", peak_memory_bytes()}});
+  OrderedJson report = {{"model", o.model.model},
+                        {"prompt", prompt},
+                        {"text", result.text},
+                        {"token_ids", result.tokens},
+                        {"prompt_tokens", stats.prompt_tokens},
+                        {"generated_tokens", stats.generated_tokens},
+                        {"stop_reason", stop_reason_name(result.reason)},
+                        {"seed", generation.sampling.seed},
+                        {"ttft_ms", stats.ttft_ms},
+                        {"tpot_ms", stats.tpot_ms()},
+                        {"prefill_tokens_per_s", stats.prefill_tokens_per_s()},
+                        {"decode_tokens_per_s", stats.decode_tokens_per_s()},
+                        {"kv_cache_bytes", kv_bytes},
+                        {"planned_memory_bytes", text.planned_bytes},
+                        {"peak_memory_bytes", peak_memory_bytes()}};
+  if (generation.drafter) report["speculation"] = speculation_json(*generation.drafter, stats);
+  print_json(report);
 }
 
 void run(const Options& o) {
@@ -93,6 +98,9 @@ void run(const Options& o) {
   TextModel text = open_text_model(o.model);
   GenerationOptions generation = generation_options(o.text, text.model);
   const std::vector<TokenId> ids = prompt_tokens(o, text.model, prompt, generation);
+  const std::unique_ptr<Drafter> drafter = make_drafter(o.speculate, text, o.model);
+  generation.drafter = drafter.get();
+  generation.draft_tokens = o.speculate.draft_tokens;
 
   Progress progress("reading the prompt", o.model.json);
   generation.progress = [&](int done, int total) { progress.update(done, total); };
@@ -111,7 +119,7 @@ void run(const Options& o) {
     print_text("\n");
     std::fflush(stdout);
   }
-  print_result(o, text, prompt, result, generation.sampling.seed);
+  print_result(o, text, prompt, result, generation);
 }
 
 }  // namespace
@@ -125,6 +133,7 @@ void add_run(CLI::App& app) {
       ->type_name("FILE");
   options->text.max_tokens = 256;
   add_text_options(*command, options->text);
+  add_speculate_options(*command, options->speculate);
   command->add_flag("--raw", options->raw,
                     "Continue the prompt as it is, though the model has a chat template");
   command
@@ -137,8 +146,10 @@ void add_run(CLI::App& app) {
       "The text is printed as it comes, without the prompt; a last line on standard error has times and "
       "memory.\n"
       "--json: text (the continuation alone), token_ids (its tokens), prompt, prompt_tokens, stop_reason,\n"
-      "  seed, ttft_ms (to the first token), tpot_ms (each one after), peak_memory_bytes, ...\n\n"
-      "Example:\n"
+      "  seed, ttft_ms (to the first token), tpot_ms (each one after), peak_memory_bytes, ...;\n"
+      "  with --speculate also speculation: guessed_tokens, accepted_tokens, acceptance, tokens_per_run\n\n"
+      "Examples:\n"
+      "  halftone run -m zoo/llm -p \"Once upon a time\" --speculate zoo/llm-draft\n"
       "  halftone run -m zoo/llm -p \"Once upon a time\" -n 100 --temp 0.7 --seed 1");
   command->callback([options, prompt] {
     options->has_prompt = prompt->count() > 0;

@@ -48,6 +48,9 @@ Generation Conversation::ask(const std::string& question, const std::function<bo
   totals_.ttft_ms += answer.stats.ttft_ms;
   totals_.prefill_ms += answer.stats.prefill_ms;
   totals_.decode_ms += answer.stats.decode_ms;
+  totals_.decode_runs += answer.stats.decode_runs;
+  totals_.guessed_tokens += answer.stats.guessed_tokens;
+  totals_.accepted_tokens += answer.stats.accepted_tokens;
   return answer;
 }
 

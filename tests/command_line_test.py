@@ -128,6 +128,34 @@ class Run(Program):
         self.assertNotEqual(once["token_ids"], other["token_ids"])
         self.assertEqual(once["seed"], 5)
 
+    @unittest.skipUnless(MODEL == ZOO, "no zoo/llm")
+    def test_guesses_change_nothing_but_are_told(self):
+        question = ("-p", "Once upon a time there was a king. Once upon", "-n", 40, "--seed", 3, "--temp", 0.7)
+        plain = self.run_json(*question)
+        self.assertNotIn("speculation", plain)
+        for by in ("ngram", SOURCE / "zoo" / "llm-draft"):
+            found = self.run_json(*question, "--speculate", by)
+            self.assertEqual(found["token_ids"], plain["token_ids"])
+            self.assertGreater(found["speculation"]["guessed_tokens"], 0)
+            self.assertLessEqual(found["speculation"]["accepted_tokens"], found["speculation"]["guessed_tokens"])
+        told = halftone("chat", "-m", MODEL, "-n", 20, "--speculate", "ngram", "--seed", 1, text="Hello\n/stats\n")
+        self.assertIn("guesses right", told.stderr)
+        self.fails(3, "run", "-m", MODEL, "-p", "x", "--speculate", "no/such", saying=["no/such"])
+        self.fails(2, "run", "-m", MODEL, "-p", "x", "--speculate", "ngram", "--draft-tokens", 8, saying=["8"])
+
+    @unittest.skipUnless(MODEL == ZOO, "no zoo/llm")
+    @needs_stories
+    def test_a_draft_model_of_another_vocabulary_is_refused(self):
+        self.fails(3, "run", "-m", MODEL, "-p", "x", "--speculate", STORIES, saying=["vocabulary"])
+
+    @unittest.skipUnless(MODEL == ZOO, "no zoo/llm")
+    def test_bench_tells_what_guesses_gain(self):
+        result = halftone("bench", "-m", MODEL, "--speculate", "ngram", "-n", 24, "-r", 1, "--json")
+        rows = json.loads(result.stdout)["rows"]
+        self.assertEqual([row["text"] for row in rows], ["repetitive", "plain"])
+        for row in rows:
+            self.assertGreater(row["gain"], 0)
+
     def test_stop_string(self):
         whole = self.run_json("-p", "Once upon a time", "-n", 40, "--temp", 0)["text"]
         stop = whole[10:14]

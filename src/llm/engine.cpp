@@ -47,6 +47,12 @@ void Sequence::truncate(int length) {
   table_.resize(length);
 }
 
+int Sequence::keep_common(std::span<const TokenId> text) {
+  const auto end = std::mismatch(tokens_.begin(), tokens_.end(), text.begin(), text.end() - 1).first;
+  truncate(static_cast<int>(end - tokens_.begin()));
+  return length();
+}
+
 Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
     : plan_(compile_for(std::move(graph), options, threads)),
       info_(llm_info(plan_->graph())),
@@ -56,6 +62,12 @@ Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
       blocks_(cache_.blocks(), kBlockTokens),
       session_(plan_, threads) {
   session_.bind_state("cache", cache_);
+}
+
+int Engine::revocable(int length, int wanted) const {
+  int most = std::min(wanted, context_ - length - 1);
+  while (most > 0 && cache_.far_blocks(length + most) != cache_.far_blocks(length)) --most;
+  return std::max(most, 0);
 }
 
 void Engine::check(const Feed& feed) const {

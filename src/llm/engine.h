@@ -35,6 +35,9 @@ class Sequence {
   int length() const { return static_cast<int>(tokens_.size()); }
   /// Forgets all tokens after the first `length`.
   void truncate(int length);
+  /// Keeps what it has in common with `text`, but not all of it: at least one of text's tokens is left to
+  /// run. Returns how many tokens it keeps.
+  int keep_common(std::span<const TokenId> text);
 
  private:
   friend class Engine;
@@ -70,6 +73,10 @@ class Engine {
   /// Appends tokens to one sequence in chunks. Returns the logits after the last one, f32 [vocab], valid
   /// until the next run.
   std::span<const float> append(Sequence& sequence, std::span<const TokenId> tokens);
+
+  /// How many tokens may follow the next one of a sequence of this length and be truncated away again without
+  /// a trace, at most `wanted`: none may push a block of an int4 cache so far back that only its codes stay.
+  int revocable(int length, int wanted) const;
 
   const LlmInfo& info() const { return info_; }
   int context() const { return context_; }

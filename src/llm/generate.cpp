@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "llm/draft_pace.h"
 #include "llm/stop_strings.h"
 
 namespace halftone {
@@ -13,15 +14,6 @@ namespace {
 
 double milliseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
-}
-
-/// Keeps what the sequence and the prompt have in common, but always leaves a token to run.
-int reuse(Sequence& sequence, std::span<const TokenId> prompt) {
-  const auto held = sequence.tokens();
-  const auto end = std::mismatch(held.begin(), held.end(), prompt.begin(), prompt.end() - 1).first;
-  const auto common = static_cast<int>(end - held.begin());
-  sequence.truncate(common);
-  return common;
 }
 
 /// Logits after the prompt, chunk by chunk; empty when `go_on` says no.
@@ -40,6 +32,135 @@ std::span<const float> run_prompt(Engine& engine, Sequence& sequence, std::span<
 bool contains(std::span<const TokenId> tokens, TokenId id) {
   return std::find(tokens.begin(), tokens.end(), id) != tokens.end();
 }
+
+/// One text in the making, from the prompt's logits to the reason to end.
+class Writer {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Show = std::function<bool(std::string_view text)>;
+
+  Writer(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+         const GenerationOptions& options, const Show& show)
+      : engine_(engine),
+        sequence_(sequence),
+        options_(options),
+        show_(show),
+        sampler_(options.sampling),
+        stops_(options.stops),
+        decoder_(tokenizer),
+        pace_(options.draft_tokens),
+        history_(prompt.begin(), prompt.end()) {
+    for (TokenId id : prompt) decoder_.push(id);  // the text of a token may depend on those before it
+    result_.stats.prompt_tokens = static_cast<int>(prompt.size());
+    result_.stats.reused_tokens = sequence.keep_common(prompt);
+  }
+
+  Generation write() {
+    std::span<const float> logits =
+        run_prompt(engine_, sequence_, std::vector(history_), options_, [&] { return emit(""); });
+    if (logits.empty()) {
+      result_.reason = StopReason::cancelled;
+      return std::move(result_);
+    }
+    result_.stats.prefill_ms = milliseconds(Clock::now() - start_);
+    while (!draw(logits)) {
+      ran_ = Clock::now();
+      guesses_ = guess();
+      logits = run();
+    }
+    // All but the last token drawn: an end token, or the last of the text.
+    sequence_.truncate(result_.stats.prompt_tokens + result_.stats.generated_tokens - 1);
+    if (!stops_.stopped()) {
+      emit(stops_.push(decoder_.finish()));
+      emit(stops_.finish());
+    }
+    return std::move(result_);
+  }
+
+ private:
+  bool emit(const std::string& text) {
+    result_.text += text;
+    return !show_ || show_(text);
+  }
+
+  /// Draws tokens from the rows of logits, one after the last token and one after each guess, as long as they
+  /// are those that were guessed. Whether the text ends there.
+  bool draw(std::span<const float> logits) {
+    const auto vocab = static_cast<size_t>(engine_.info().vocab);
+    size_t accepted = 0;
+    while (true) {
+      const TokenId next = sampler_.sample(logits.subspan(accepted * vocab, vocab), history_);
+      const bool right = accepted < guesses_.size() && next == guesses_[accepted];
+      if (right) ++result_.stats.accepted_tokens;
+      if (const auto reason = take(next)) {
+        result_.reason = *reason;
+        return true;
+      }
+      if (!right) break;
+      ++accepted;
+    }
+    sequence_.truncate(static_cast<int>(history_.size()) - 1);
+    if (ran_)
+      pace_.record(static_cast<int>(guesses_.size()), static_cast<int>(accepted),
+                   milliseconds(Clock::now() - *ran_));
+    return false;
+  }
+
+  /// Adds a token to the text; the reason to end, if there is one.
+  std::optional<StopReason> take(TokenId next) {
+    GenerationStats& stats = result_.stats;
+    const auto now = Clock::now();
+    if (++stats.generated_tokens == 1) {
+      first_ = now;
+      stats.ttft_ms = milliseconds(now - start_);
+    }
+    stats.decode_ms = milliseconds(now - first_);
+    if (contains(options_.end_tokens, next)) return StopReason::end_token;
+    result_.tokens.push_back(next);
+    history_.push_back(next);
+    const bool wanted = emit(stops_.push(decoder_.push(next)));
+    if (stops_.stopped()) return StopReason::stop_string;
+    if (!wanted) return StopReason::cancelled;
+    if (stats.generated_tokens == options_.max_tokens) return StopReason::max_tokens;
+    if (static_cast<int>(history_.size()) > engine_.context()) return StopReason::context_full;
+    return std::nullopt;
+  }
+
+  /// Tokens that may follow the last one drawn.
+  std::vector<TokenId> guess() {
+    if (!options_.drafter) return {};
+    int count = engine_.revocable(sequence_.length(), pace_.next());
+    if (options_.max_tokens > 0)
+      count = std::min(count, options_.max_tokens - result_.stats.generated_tokens - 1);
+    if (count <= 0) return {};
+    return options_.drafter->guess(history_, count, sampler_);
+  }
+
+  /// Logits after the last token drawn and after each guess.
+  std::span<const float> run() {
+    std::vector<TokenId> tokens = {history_.back()};
+    tokens.insert(tokens.end(), guesses_.begin(), guesses_.end());
+    const Engine::Feed feed{&sequence_, tokens, static_cast<int>(tokens.size())};
+    ++result_.stats.decode_runs;
+    result_.stats.guessed_tokens += static_cast<int>(guesses_.size());
+    return engine_.run({&feed, 1}).span<float>();
+  }
+
+  Engine& engine_;
+  Sequence& sequence_;
+  const GenerationOptions& options_;
+  const Show& show_;
+  Sampler sampler_;
+  StopStrings stops_;
+  StreamDecoder decoder_;
+  DraftPace pace_;
+  std::vector<TokenId> history_;  ///< the prompt and the text
+  std::vector<TokenId> guesses_;
+  Generation result_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point first_;
+  std::optional<Clock::time_point> ran_;  ///< when the last run began, its guesses counted
+};
 
 }  // namespace
 
@@ -66,67 +187,13 @@ double GenerationStats::prefill_tokens_per_s() const {
 Generation generate(Engine& engine, Sequence& sequence, const Tokenizer& tokenizer,
                     std::span<const TokenId> prompt, const GenerationOptions& options,
                     const std::function<bool(std::string_view text)>& show) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
   if (prompt.empty()) throw InputError("the prompt is empty: it has no token to begin with");
   if (prompt.size() > static_cast<size_t>(engine.context()))
     throw InputError("the prompt has {} tokens, but the context holds {}", prompt.size(), engine.context());
-
-  Generation result;
-  result.stats.prompt_tokens = static_cast<int>(prompt.size());
-  result.stats.reused_tokens = reuse(sequence, prompt);
-
-  Sampler sampler(options.sampling);
-  StopStrings stops(options.stops);
-  StreamDecoder decoder(tokenizer);
-  for (TokenId id : prompt) decoder.push(id);  // the text of a token may depend on those before it
-  auto emit = [&](const std::string& text) {
-    result.text += text;
-    return !show || show(text);
-  };
-
-  auto reason_to_end = [&](bool wanted) -> std::optional<StopReason> {
-    if (stops.stopped()) return StopReason::stop_string;
-    if (!wanted) return StopReason::cancelled;
-    if (result.stats.generated_tokens == options.max_tokens) return StopReason::max_tokens;
-    if (sequence.length() == engine.context()) return StopReason::context_full;
-    return std::nullopt;
-  };
-
-  std::vector<TokenId> history(prompt.begin(), prompt.end());
-  std::span<const float> logits = run_prompt(engine, sequence, prompt, options, [&] { return emit(""); });
-  if (logits.empty()) {
-    result.reason = StopReason::cancelled;
-    return result;
-  }
-  result.stats.prefill_ms = milliseconds(Clock::now() - start);
-  auto first = Clock::now();
-  while (true) {
-    const TokenId next = sampler.sample(logits, history);
-    const auto now = Clock::now();
-    if (++result.stats.generated_tokens == 1) {
-      first = now;
-      result.stats.ttft_ms = milliseconds(now - start);
-    }
-    result.stats.decode_ms = milliseconds(now - first);
-    if (contains(options.end_tokens, next)) {
-      result.reason = StopReason::end_token;
-      break;
-    }
-    result.tokens.push_back(next);
-    history.push_back(next);
-    const bool wanted = emit(stops.push(decoder.push(next)));
-    if (const auto reason = reason_to_end(wanted)) {
-      result.reason = *reason;
-      break;
-    }
-    logits = engine.append(sequence, {&next, 1});
-  }
-  if (!stops.stopped()) {
-    emit(stops.push(decoder.finish()));
-    emit(stops.finish());
-  }
-  return result;
+  if (options.drafter)
+    if (const std::string refusal = speculation_refusal(engine.plan().graph()); !refusal.empty())
+      throw UnsupportedError("guessing ahead would change answers of this model: {}", refusal);
+  return Writer(engine, sequence, tokenizer, prompt, options, show).write();
 }
 
 size_t peak_memory_bytes() {

@@ -232,7 +232,8 @@ class PagedAttention : public PreparedKernel {
     const QueryTile tile = gather_queries(run, piece, scratch);
     const int64_t block_tokens = cache.layout().block_tokens;
     const int64_t part_tokens = AttentionPieces::kPartBlocks * block_tokens;
-    int64_t position = tile.first[0];
+    // From the start of a block, wherever the window begins, so that tiles do not depend on the other rows.
+    int64_t position = tile.first[0] / block_tokens * block_tokens;
     int64_t end = int64_t{tile.last[tile.count - 1]} + 1;
     if (piece.parts > 1) {
       position = std::max(position, piece.part * part_tokens);
@@ -309,7 +310,9 @@ class PagedAttention : public PreparedKernel {
       total += share * part[padded_ + 1];
       for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] += share * part[d];
     }
-    for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] /= total;
+    const float inverse =
+        1.0f / total;  // as write_results() does it, so that a part of nothing changes no bit
+    for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] *= inverse;
   }
 
   const AttentionLoops& loops_;

@@ -20,7 +20,7 @@ struct AttentionPiece {
 class AttentionPieces {
  public:
   static constexpr int64_t kQueries = 64;  ///< vectors in one piece, unless one row has more
-  static constexpr int64_t kFewRows = 4;   ///< rows in a run up to which histories are cut
+  static constexpr int64_t kFewRows = 8;   ///< rows in a run up to which histories are cut
   static constexpr int64_t kPartBlocks = 16;
 
   AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t block_tokens);
