@@ -14,15 +14,16 @@ struct Options {
   std::string format;
   std::string output;
   std::string recipe;
+  std::string type;
   bool json = false;
 };
 
 ExportReport export_model(const Options& options) {
-  const ExportFormat& format = find_export_format(options.format);
+  const ExportFormat& format = find_export_format(options.format, options.type);
   LlmModel llm = load_llm(options.model, 0);
   if (!options.recipe.empty()) quantize_graph(llm.graph, recipe_from_flag(options.recipe));
   Progress progress("exporting", options.json);
-  return format.write({llm.graph, companion_files(options.model), options.output,
+  return format.write({llm.graph, companion_files(options.model), options.model, options.type, options.output,
                        [&](double done, double total, const std::string&) {
                          progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
                        }});
@@ -48,18 +49,27 @@ void export_command(const Options& options) {
 
 void add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "Write a quantized LLM for other tools to read");
-  command->add_option("-m,--model", options->model, "Model: a Halftone folder, or any other with --recipe")
+  CLI::App* command = app.add_subcommand("export", "Write an LLM for other tools to read");
+  command->add_option("-m,--model", options->model, "Model: a folder or a .gguf file")
       ->required()
       ->type_name("PATH");
   command->add_option("--format", options->format, export_format_names())->required()->type_name("FORMAT");
-  command->add_option("-o,--output", options->output, "Folder to write (put into place when complete)")
+  command
+      ->add_option("-o,--output", options->output, "Folder or file to write (put into place when complete)")
       ->required()
-      ->type_name("DIR");
+      ->type_name("PATH");
   command->add_option("--recipe", options->recipe, "Quantize first: a recipe's name or a .yaml file")
       ->type_name("R");
+  command
+      ->add_option("--type", options->type,
+                   "gguf: type of weights that are not quantized yet: " +
+                       fmt::format("{}", fmt::join(find_export_format("gguf").types, ", ")) +
+                       " (default: their own)")
+      ->type_name("TYPE");
   command->add_flag("--json", options->json, "Print one JSON object");
-  command->footer("Example:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq");
+  command->footer(
+      "Examples:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq\n"
+      "  halftone export -m MODEL --format gguf --type q8_0 -o MODEL.gguf");
   command->callback([options] { export_command(*options); });
 }
 

@@ -1,11 +1,14 @@
 #include "cli/export_formats.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "formats/hf_config.h"
 #include "formats/packed/write_packed.h"
 #include "llm/check_export.h"
+#include "llm/export_gguf.h"
 
 namespace halftone::cli {
 namespace {
@@ -25,14 +28,39 @@ ExportReport write_packed_folder(const PackedWriter& writer, const ExportJob& jo
 }
 
 ExportFormat packed_format(const PackedWriter& writer) {
-  return {std::string(writer.name), std::string(writer.description),
-          [&writer](const Graph& graph) { check_packable(graph, writer); },
+  return {std::string(writer.name),
+          std::string(writer.description),
+          {},
+          [&writer](const ExportJob& job) { check_packable(job.graph, writer); },
           [&writer](const ExportJob& job) { return write_packed_folder(writer, job); }};
+}
+
+GgufExport plan_of(const ExportJob& job) {
+  const auto config = std::ranges::find(job.companions, "config.json", &CompanionFile::name);
+  if (config == job.companions.end()) throw InputError("{}: no config.json", job.source.string());
+  return plan_gguf(job.graph, parse_hf_config(config->content, config->name), job.type);
+}
+
+ExportReport write_gguf_file(const ExportJob& job) {
+  GgufExport plan = plan_of(job);
+  write_gguf(plan, job.source, job.companions, job.output, job.progress);
+  ExportReport report;
+  for (const auto& [type, count] : plan.types)
+    report.encoding += fmt::format("{}{} ({})", report.encoding.empty() ? "" : ", ", type, count);
+  for (const Value& value : plan.graph.values())
+    if (value.constant && value.name.ends_with(".weight") && value.type.shape.rank() > 1)
+      (value.constant->encoding() ? report.packed : report.kept)
+          .push_back(value.name.substr(0, value.name.rfind('.')));
+  report.remarks = std::move(plan.remarks);
+  report.read_back = read_back({plan.graph, job.companions, job.source, job.type, job.output});
+  return report;
 }
 
 std::vector<ExportFormat> make_formats() {
   std::vector<ExportFormat> formats;
   for (const PackedWriter& writer : packed_writers()) formats.push_back(packed_format(writer));
+  formats.push_back({"gguf", "one GGUF file (llama.cpp and what is built on it)", written_ggml_types(),
+                     [](const ExportJob& job) { plan_of(job); }, write_gguf_file});
   return formats;
 }
 
@@ -43,11 +71,16 @@ std::span<const ExportFormat> export_formats() {
   return formats;
 }
 
-const ExportFormat& find_export_format(const std::string& name) {
+const ExportFormat& find_export_format(const std::string& name, const std::string& type) {
   std::vector<std::string> names;
   for (const ExportFormat& format : export_formats()) {
-    if (format.name == name) return format;
     names.push_back(format.name);
+    if (format.name != name) continue;
+    if (!type.empty() && std::ranges::find(format.types, type) == format.types.end())
+      throw UsageError("--type {}: {}", type,
+                       format.types.empty() ? fmt::format("{} has no types to choose from", name)
+                                            : fmt::format("{} has {}", name, fmt::join(format.types, ", ")));
+    return format;
   }
   throw UsageError("unknown format \"{}\"{}", name, did_you_mean(name, names));
 }
@@ -60,9 +93,12 @@ std::string export_format_names() {
 }
 
 std::string export_summary(const ExportReport& report, const std::string& format) {
-  return fmt::format("{} layers as {} in {}, {} in floating point ({}); read back and found equal",
-                     report.packed.size(), report.encoding, format, report.kept.size(),
-                     fmt::join(report.kept, ", "));
+  constexpr size_t kListed = 8;
+  std::string text = fmt::format("{} layers as {} in {}", report.packed.size(), report.encoding, format);
+  if (!report.kept.empty()) text += fmt::format(", {} in floating point", report.kept.size());
+  if (!report.kept.empty() && report.kept.size() <= kListed)
+    text += fmt::format(" ({})", fmt::join(report.kept, ", "));
+  return text + "; read back and found equal";
 }
 
 }  // namespace halftone::cli

@@ -14,6 +14,8 @@ namespace halftone::cli {
 struct ExportJob {
   const Graph& graph;                            ///< with the encodings in which it is to be written
   const std::vector<CompanionFile>& companions;  ///< of the model that it was made from
+  fs::path source;                               ///< that model
+  std::string type;                              ///< of weights that have no encoding; empty: their own
   fs::path output;                               ///< put into place when complete
   SaveProgress progress{};
 };
@@ -30,10 +32,11 @@ struct ExportReport {
 /// A form in which other tools read models: a value of --format.
 struct ExportFormat {
   std::string name;
-  std::string description;  ///< what reads it
+  std::string description;         ///< what reads it
+  std::vector<std::string> types;  ///< values of --type; empty: it has none
   /// Throws UnsupportedError naming what the format cannot hold, before anything dear is done: the graph has
   /// its encodings, but its codes need not be final.
-  std::function<void(const Graph& graph)> check;
+  std::function<void(const ExportJob& job)> check;
   /// Writes the model and reads it back. Throws UnsupportedError and leaves nothing when it comes back other
   /// than it was written.
   std::function<ExportReport(const ExportJob& job)> write;
@@ -42,8 +45,8 @@ struct ExportFormat {
 /// All of them, in the order in which --help lists them.
 std::span<const ExportFormat> export_formats();
 
-/// Throws UsageError for an unknown name, with the nearest.
-const ExportFormat& find_export_format(const std::string& name);
+/// Throws UsageError for an unknown name, or a type that the format does not have, with the nearest.
+const ExportFormat& find_export_format(const std::string& name, const std::string& type = {});
 
 /// "awq, gptq, ...", for --help.
 std::string export_format_names();

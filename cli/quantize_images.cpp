@@ -61,7 +61,7 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.output = command.output;
   receipt.recipe = recipe.name;
   receipt.before = weight_size(model.graph);
-  check_format(command, model.graph, recipe);
+  check_format(command, model.graph, recipe, companion_files(command.model));
   std::unique_ptr<ImageSamples> samples;
   if (!command.calibration.path.empty()) {
     samples = samples_of(model, command.calibration.path);

@@ -6,13 +6,14 @@
 
 namespace halftone::cli {
 
-void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe) {
+void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe,
+                  const std::vector<CompanionFile>& companions) {
   if (command.format.empty()) return;
   const ExportFormat& format = find_export_format(command.format);
   QuantizeOptions options;
   options.encodings_only = true;
   quantize_graph(graph, recipe, options);
-  format.check(graph);
+  format.check({graph, companions, command.model, {}, command.output});
 }
 
 void write_quantized(const QuantizeCommand& command, Receipt& receipt, Graph& graph,
@@ -23,7 +24,8 @@ void write_quantized(const QuantizeCommand& command, Receipt& receipt, Graph& gr
   if (command.format.empty())
     return save_halftone(graph, command.output,
                          {command.model, receipt.recipe, "halftone " HALFTONE_VERSION, {}}, companions, tell);
-  ExportReport report = find_export_format(command.format).write({graph, companions, command.output, tell});
+  ExportReport report =
+      find_export_format(command.format).write({graph, companions, command.model, {}, command.output, tell});
   receipt.remarks.push_back(export_summary(report, command.format));
   std::ranges::move(report.remarks, std::back_inserter(receipt.remarks));
   graph = std::move(report.read_back);

@@ -11,7 +11,8 @@ namespace halftone::cli {
 
 /// What --format cannot hold is told before the calibration, not after it (UnsupportedError). Nothing is done
 /// without --format.
-void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe);
+void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe,
+                  const std::vector<CompanionFile>& companions);
 
 /// Writes the model to command.output: Halftone's own folder, or what --format names. In another tool's
 /// format `graph` is from then on what was read back, so that what is measured is what was written.

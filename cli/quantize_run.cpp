@@ -145,7 +145,7 @@ Receipt run_quantize(const QuantizeCommand& command) {
   receipt.output = command.output;
   receipt.recipe = recipe.name;
   receipt.before = weight_size(llm.graph);
-  check_format(command, llm.graph, recipe);
+  check_format(command, llm.graph, recipe, companion_files(command.model));
 
   std::optional<CalibrationText> calibration;
   std::unique_ptr<TokenCalibration> samples;

@@ -253,6 +253,21 @@ class Export(Program):
                 self.assertEqual(run.returncode, 0, run.stderr)
                 self.assertIn("gemm_int", run.stdout + run.stderr)
 
+    def test_a_gguf_file_says_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "model.gguf"
+            said = json.loads(halftone("run", "-m", MODEL, "-p", "Once", "-n", 8, "--temp", 0, "--json", "--exact").stdout)
+            for type in ("f32", "q8_0"):
+                result = halftone("export", "-m", MODEL, "--format", "gguf", "--type", type, "-o", out, "--json")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertTrue(json.loads(result.stdout)["encoding"].startswith(type.upper()))
+                run = json.loads(halftone("run", "-m", out, "-p", "Once", "-n", 8, "--temp", 0, "--json", "--exact").stdout)
+                self.assertEqual(run["prompt_tokens"], said["prompt_tokens"])
+                if type == "f32":
+                    self.assertEqual(run["text"], said["text"])
+            self.fails(2, "export", "-m", MODEL, "--format", "gguf", "--type", "q5_0", "-o", out, saying=["gguf has f32, f16"])
+            self.fails(2, "export", "-m", MODEL, "--format", "awq", "--type", "q4_0", "-o", out, saying=["awq has no types"])
+
     def test_quantize_writes_another_tools_format(self):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "awq"

@@ -1,62 +1,13 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "formats/gguf.h"
+#include "formats/gguf_names.h"
 #include "formats/gguf_type.h"
 #include "formats/hf_config.h"
 
 namespace halftone {
 namespace {
-
-struct NamePair {
-  std::string_view gguf;
-  std::string_view hf;
-};
-
-/// What the converters to GGUF did to an architecture's tensors, and what its metadata leave unsaid.
-struct GgufArchitecture {
-  std::string_view name;           ///< general.architecture
-  std::string_view hf_class;       ///< config.json: architectures
-  std::string_view model_type;     ///< config.json
-  std::string_view activation;     ///< config.json: hidden_act
-  bool interleaved_heads = false;  ///< q and k rows are permuted for rotary pairs that lie side by side
-  float norm_added = 0;            ///< to the weights of all norms
-  std::string_view norm_after_attention =
-      "";  ///< blk.N.ffn_norm stands before the MLP; this is its name in HF
-  std::string_view up_projection = "mlp.up_proj";
-  int64_t layers_scaled_by_width = 0;  ///< queries are scaled by head_dim^-1/2, in the model of that many
-                                       ///< layers by (hidden / heads)^-1/2
-};
-
-constexpr GgufArchitecture kArchitectures[] = {
-    {"llama", "LlamaForCausalLM", "llama", "silu", true, 0, "post_attention_layernorm"},
-    {"qwen2", "Qwen2ForCausalLM", "qwen2", "silu", false, 0, "post_attention_layernorm"},
-    {"qwen3", "Qwen3ForCausalLM", "qwen3", "silu", false, 0, "post_attention_layernorm"},
-    {"phi3", "Phi3ForCausalLM", "phi3", "silu", false, 0, "post_attention_layernorm", "mlp.gate_up_proj"},
-    {"gemma2", "Gemma2ForCausalLM", "gemma2", "gelu_pytorch_tanh", false, 1, "pre_feedforward_layernorm",
-     "mlp.up_proj", 46},
-    {"gemma3", "Gemma3ForCausalLM", "gemma3_text", "gelu_pytorch_tanh", false, 1, "pre_feedforward_layernorm",
-     "mlp.up_proj", 62},
-};
-
-constexpr NamePair kModelNames[] = {
-    {"token_embd", "model.embed_tokens"}, {"output_norm", "model.norm"}, {"output", "lm_head"}};
-
-constexpr NamePair kLayerNames[] = {
-    {"attn_norm", "input_layernorm"},
-    {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},
-    {"attn_qkv", "self_attn.qkv_proj"},
-    {"attn_output", "self_attn.o_proj"},
-    {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"},
-    {"post_attention_norm", "post_attention_layernorm"},
-    {"post_ffw_norm", "post_feedforward_layernorm"},
-    {"ffn_gate", "mlp.gate_proj"},
-    {"ffn_down", "mlp.down_proj"},
-};
 
 /// Tables of rotary frequencies: they go into the configuration.
 constexpr std::string_view kRopeTensors[] = {"rope_freqs.weight", "rope_factors_long.weight",
@@ -64,12 +15,10 @@ constexpr std::string_view kRopeTensors[] = {"rope_freqs.weight", "rope_factors_
 
 const GgufArchitecture& find_architecture(const GgufMetadata& metadata) {
   const auto name = metadata.require<std::string>("general.architecture");
-  for (const GgufArchitecture& architecture : kArchitectures)
+  for (const GgufArchitecture& architecture : gguf_architectures())
     if (architecture.name == name) return architecture;
-  std::string known;
-  for (const GgufArchitecture& architecture : kArchitectures)
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture.name);
-  throw UnsupportedError("{}: GGUF architecture \"{}\" (known: {})", metadata.source(), name, known);
+  throw UnsupportedError("{}: GGUF architecture \"{}\" (known: {})", metadata.source(), name,
+                         gguf_architecture_names());
 }
 
 class Translator {
@@ -168,6 +117,7 @@ class Translator {
                    {"rope_theta", get<double>("rope.freq_base").value_or(10000.0)},
                    {"tie_word_embeddings", find("output.weight") == nullptr},
                    {"attention_bias", find("blk.0.attn_q.bias") != nullptr},
+                   {"mlp_bias", find("blk.0.ffn_up.bias") != nullptr},
                    {"sliding_window", nullptr}};
     if (const auto rotary = get<int64_t>("rope.dimension_count"))
       config["partial_rotary_factor"] = static_cast<double>(*rotary) / static_cast<double>(head_dim);
@@ -279,7 +229,7 @@ class Translator {
   }
 
   GgmlTransform transform(const GgufTensor& tensor) const {
-    const std::string_view part = part_of(tensor.name);
+    const std::string_view part = gguf_part(tensor.name);
     GgmlTransform transform;
     if (architecture_.interleaved_heads && part == "attn_q")
       transform.rotary_heads = layer_size("attention.head_count");
@@ -290,39 +240,11 @@ class Translator {
     return transform;
   }
 
-  /// "attn_q" of "blk.0.attn_q.weight", "output_norm" of "output_norm.weight".
-  static std::string_view part_of(std::string_view name) {
-    if (name.starts_with("blk.")) name.remove_prefix(std::min(name.size(), name.find('.', 4) + 1));
-    return name.substr(0, name.rfind('.'));
-  }
-
   std::string hf_name(const std::string& name) const {
-    const size_t dot = name.rfind('.');
-    const std::string kind = dot == std::string::npos ? "" : name.substr(dot);
-    if (kind == ".weight" || kind == ".bias") {
-      const std::string_view part = part_of(name);
-      if (!name.starts_with("blk.")) {
-        for (const NamePair& pair : kModelNames)
-          if (pair.gguf == part) return std::string(pair.hf) + kind;
-      } else if (const std::optional<int> layer = layer_of(name)) {
-        const std::string prefix = fmt::format("model.layers.{}.", *layer);
-        if (part == "ffn_norm") return prefix + std::string(architecture_.norm_after_attention) + kind;
-        if (part == "ffn_up") return prefix + std::string(architecture_.up_projection) + kind;
-        for (const NamePair& pair : kLayerNames)
-          if (pair.gguf == part) return prefix + std::string(pair.hf) + kind;
-      }
-    }
+    if (std::optional<std::string> hf = hf_tensor_name(architecture_, name)) return *std::move(hf);
     throw UnsupportedError(
         "{}: tensor \"{}\" is not one that models of architecture \"{}\" are known to have", source_, name,
         architecture_.name);
-  }
-
-  static std::optional<int> layer_of(std::string_view name) {
-    int layer = 0;
-    const char* end = name.data() + name.size();
-    const auto [stop, error] = std::from_chars(name.data() + 4, end, layer);
-    if (error != std::errc() || stop == end || *stop != '.' || layer < 0) return std::nullopt;
-    return layer;
   }
 
   const GgufFile& file_;

@@ -1,10 +1,12 @@
 #include "formats/gguf_type.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/error.h"
 #include "core/float16.h"
+#include "formats/ggml_round.h"
 
 namespace halftone {
 namespace {
@@ -42,6 +44,31 @@ void unpack_q8_0(const std::byte* bytes, const GgmlBlock& out) {
   out.scales[0] = half_at(bytes);
   for (size_t j = 0; j < 32; ++j)
     out.codes[j] = byte_at(bytes, 2 + j) ^ 0x80;  // two's complement to offset binary
+}
+
+void store_half(float value, std::byte* bytes) {
+  const Half half = to_half(value);
+  std::memcpy(bytes, &half.bits, sizeof(half.bits));
+}
+
+void pack_nibbles(std::span<const uint8_t> codes, std::byte* bytes) {
+  for (size_t j = 0; j < 16; ++j) bytes[j] = static_cast<std::byte>(codes[j] | codes[j + 16] << 4);
+}
+
+void pack_q4_0(const GgmlBlock& block, std::byte* bytes) {
+  store_half(block.scales[0], bytes);
+  pack_nibbles(block.codes, bytes + 2);
+}
+
+void pack_q4_1(const GgmlBlock& block, std::byte* bytes) {
+  store_half(block.scales[0], bytes);
+  store_half(block.minima[0], bytes + 2);
+  pack_nibbles(block.codes, bytes + 4);
+}
+
+void pack_q8_0(const GgmlBlock& block, std::byte* bytes) {
+  store_half(block.scales[0], bytes);
+  for (size_t j = 0; j < 32; ++j) bytes[2 + j] = static_cast<std::byte>(block.codes[j] ^ 0x80);
 }
 
 /// Eight 6-bit scales and eight 6-bit minima in 12 bytes: the first four of each are the low six bits of
@@ -103,9 +130,9 @@ constexpr GgmlType kTypes[] = {
     {0, "F32", 1, 4, DType::f32, ""},
     {1, "F16", 1, 2, DType::f16, ""},
     {30, "BF16", 1, 2, DType::bf16, ""},
-    {2, "Q4_0", 32, 18, {}, "int4", 32, false, DType::f16, unpack_q4_0},
-    {3, "Q4_1", 32, 20, {}, "int4", 32, true, DType::f16, unpack_q4_1},
-    {8, "Q8_0", 32, 34, {}, "int8", 32, false, DType::f16, unpack_q8_0},
+    {2, "Q4_0", 32, 18, {}, "int4", 32, false, DType::f16, unpack_q4_0, pack_q4_0, round_q4_0},
+    {3, "Q4_1", 32, 20, {}, "int4", 32, true, DType::f16, unpack_q4_1, pack_q4_1, round_q4_1},
+    {8, "Q8_0", 32, 34, {}, "int8", 32, false, DType::f16, unpack_q8_0, pack_q8_0, round_q8_0},
     {12, "Q4_K", 256, 144, {}, "int4", 32, true, DType::f32, unpack_q4_k},
     {13, "Q5_K", 256, 176, {}, "int5", 32, true, DType::f32, unpack_q5_k},
     {14, "Q6_K", 256, 210, {}, "int6", 16, false, DType::f32, unpack_q6_k},
@@ -124,6 +151,13 @@ constexpr UnreadType kUnreadTypes[] = {
 };
 
 constexpr std::string_view kReadTypes = "F32, F16, BF16, Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K";
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
 
 }  // namespace
 
@@ -145,6 +179,18 @@ const GgmlType& ggml_type(uint32_t number, const std::string& where) {
       throw UnsupportedError("{}: type {} (number {}); Halftone reads {}", where, type.name, number,
                              kReadTypes);
   throw UnsupportedError("{}: unknown type number {}; Halftone reads {}", where, number, kReadTypes);
+}
+
+const GgmlType& ggml_type_named(std::string_view name) {
+  return *std::ranges::find_if(
+      kTypes, [&](const GgmlType& type) { return lower_case(type.name) == lower_case(name); });
+}
+
+std::vector<std::string> written_ggml_types() {
+  std::vector<std::string> names;
+  for (const GgmlType& type : kTypes)
+    if (type.plain || type.round) names.push_back(lower_case(type.name));
+  return names;
 }
 
 }  // namespace halftone

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file.h"
 #include "ops/constant.h"
@@ -31,6 +32,9 @@ struct GgmlType {
   bool real_minimum = false;   ///< value = code * scale + minimum; otherwise (code - 2^(bits-1)) * scale
   DType scale_dtype = DType::f32;
   void (*unpack)(const std::byte* bytes, const GgmlBlock& block) = nullptr;
+  /// The reverse, and how ggml rounds `block` numbers to codes, scales and minima: of types that are written.
+  void (*pack)(const GgmlBlock& block, std::byte* bytes) = nullptr;
+  void (*round)(std::span<const float> values, const GgmlBlock& block) = nullptr;
 
   Encoding encoding() const;  ///< of quantized types
 };
@@ -38,6 +42,11 @@ struct GgmlType {
 /// The type of that number. Throws UnsupportedError that begins with `where` for one that Halftone does not
 /// read.
 const GgmlType& ggml_type(uint32_t number, const std::string& where);
+
+/// The type of that name, in capitals or not ("q4_0"). It must be one that is known here.
+const GgmlType& ggml_type_named(std::string_view name);
+/// "f32, f16, bf16, q4_0, ...": the types that are written.
+std::vector<std::string> written_ggml_types();
 
 /// How a stored tensor differs from the one it stands for.
 struct GgmlTransform {

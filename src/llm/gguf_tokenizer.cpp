@@ -1,5 +1,7 @@
 #include "llm/gguf_tokenizer.h"
 
+#include <algorithm>
+
 namespace halftone {
 namespace {
 
@@ -40,6 +42,31 @@ GgufVocabulary gguf_vocabulary(const GgufMetadata& metadata) {
   v.add_space_prefix = flag("tokenizer.ggml.add_space_prefix");
   v.remove_extra_whitespaces = flag("tokenizer.ggml.remove_extra_whitespaces");
   return v;
+}
+
+void add_vocabulary(GgufFields& fields, const GgufVocabulary& v, std::span<const int64_t> end_tokens) {
+  auto id = [&](const std::string& key, std::optional<int64_t> value) {
+    if (value) fields.add("tokenizer.ggml." + key, static_cast<uint32_t>(*value));
+  };
+  auto flag = [&](const std::string& key, std::optional<bool> value) {
+    if (value) fields.add("tokenizer.ggml." + key, *value);
+  };
+  fields.add("tokenizer.ggml.model", v.model);
+  if (!v.pre.empty()) fields.add("tokenizer.ggml.pre", v.pre);
+  fields.add("tokenizer.ggml.tokens", v.tokens);
+  if (!v.scores.empty()) fields.add("tokenizer.ggml.scores", v.scores);
+  if (!v.token_types.empty()) fields.add("tokenizer.ggml.token_type", v.token_types);
+  if (!v.merges.empty()) fields.add("tokenizer.ggml.merges", v.merges);
+  id("bos_token_id", v.bos_id);
+  const char* const ends[] = {"eos_token_id", "eot_token_id", "eom_token_id"};
+  for (size_t i = 0; i < std::min(end_tokens.size(), std::size(ends)); ++i) id(ends[i], end_tokens[i]);
+  id("unknown_token_id", v.unknown_id);
+  id("seperator_token_id", v.separator_id);
+  id("cls_token_id", v.cls_id);
+  flag("add_bos_token", v.add_bos);
+  flag("add_eos_token", v.add_eos);
+  flag("add_space_prefix", v.add_space_prefix);
+  flag("remove_extra_whitespaces", v.remove_extra_whitespaces);
 }
 
 }  // namespace halftone

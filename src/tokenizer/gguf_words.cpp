@@ -92,4 +92,10 @@ GgufWords gguf_words(std::string_view pre, const std::string& source) {
                          pre);
 }
 
+std::vector<std::string> gguf_word_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries()) names.emplace_back(entry.names.front());
+  return names;
+}
+
 }  // namespace halftone

@@ -17,4 +17,7 @@ struct GgufWords {
 /// Throws UnsupportedError for a name that is not known.
 GgufWords gguf_words(std::string_view pre, const std::string& source);
 
+/// A name of each, in the table's order.
+std::vector<std::string> gguf_word_names();
+
 }  // namespace halftone

@@ -7,6 +7,7 @@ name, written by the safetensors package, holds what Halftone should read from i
 gguf_types: random blocks of every tensor type that Halftone reads, and what the gguf package decodes them to.
 gguf_llama: a little model of arch "llama" (q and k rows permuted, rope_freqs, some tensors quantized).
 gguf_gemma: a little model of arch "gemma3" (1 added to the norms' weights).
+gguf_rounded: numbers as the gguf package quantizes them; here the .safetensors holds the numbers themselves.
 """
 
 import pathlib
@@ -182,8 +183,25 @@ def gemma():
     save_file(hf, OUT / "gguf_gemma.safetensors")
 
 
+def rounded():
+    """Rows of many sizes, zeros, one number alone, halves between codes, and what is subnormal in f16."""
+    own = np.random.default_rng(11)
+    rows = [own.normal(size=128) * scale for scale in (1, 1e-3, 300, 1e-6)]
+    rows.append(np.zeros(128))
+    rows.append(np.where(np.arange(128) == 5, -0.3, 0))
+    rows.append(np.arange(-64, 64) / 2)
+    rows.append(np.tile(np.arange(-8, 8) / 2, 8))
+    rows.append(own.uniform(2, 3, 128))
+    rows.append(own.uniform(-3, -2, 128))
+    numbers = np.array(rows, dtype=np.float32)
+    kinds = [Type.Q4_0, Type.Q4_1, Type.Q8_0]
+    write("gguf_rounded", "test", lambda writer: None, [(kind.name, quants.quantize(numbers, kind), kind) for kind in kinds])
+    save_file({"numbers": numbers}, OUT / "gguf_rounded.safetensors")
+
+
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     types()
     llama()
     gemma()
+    rounded()
