@@ -22,18 +22,27 @@ LearnedGrid::LearnedGrid(Tensor weights, const Encoding& encoding, std::string n
   if (!handles(encoding))
     throw UnsupportedError("{} as {}: only plain integers with scales of their own can be learned", name_,
                            encoding.str());
-  ranges_.resize(static_cast<size_t>(grid_.size()));
-  ThreadPool alone(1);
-  const auto w = weights_.span<float>();
-  for_groups(alone, [&](size_t group, size_t first, size_t last) {
-    ranges_[group].include(value_range(w.subspan(first, last - first)));
-  });
+  find_ranges();
   for (const ValueRange& range : ranges_)
     if (!range.is_finite()) throw InputError("{}: expected finite weights", name_);
   scales_.resize(ranges_.size());
   zeros_.resize(ranges_.size());
   const std::vector<float> ones(ranges_.size(), 1.0f);
   set_factors(ones, ones);
+}
+
+void LearnedGrid::find_ranges() {
+  ranges_.assign(static_cast<size_t>(grid_.size()), {});
+  ThreadPool alone(1);
+  const auto w = weights_.span<float>();
+  for_groups(alone, [&](size_t group, size_t first, size_t last) {
+    ranges_[group].include(value_range(w.subspan(first, last - first)));
+  });
+}
+
+void LearnedGrid::set_weights(std::span<const float> weights) {
+  weights_ = Tensor::from<float>(weights_.shape(), weights);
+  find_ranges();
 }
 
 void LearnedGrid::set_factors(std::span<const float> low, std::span<const float> high) {
@@ -106,6 +115,20 @@ void LearnedGrid::differentiate(std::span<const float> values_gradient, std::spa
     by_scale += by_zero * least / (double{scale} * scale);
     out.low[group] += static_cast<float>(-by_scale * range.min / last_code_ - by_zero * range.min / scale);
     out.high[group] += static_cast<float>(by_scale * range.max / last_code_);
+  });
+}
+
+void LearnedGrid::weights_gradient(const Gradients& from, std::span<float> weights,
+                                   ThreadPool& threads) const {
+  const auto w = weights_.span<float>();
+  for_groups(threads, [&](size_t group, size_t first, size_t last) {
+    const float scale = scales_[group];
+    const ValueRange& range = ranges_[group];
+    for (size_t i = first; i < last; ++i) {
+      weights[i] = scale == 0 ? 0 : from.offsets[i] / scale;
+      if (range.min != 0 && w[i] == range.min) weights[i] += from.low[group] * low_[group] / range.min;
+      if (range.max != 0 && w[i] == range.max) weights[i] += from.high[group] * high_[group] / range.max;
+    }
   });
 }
 

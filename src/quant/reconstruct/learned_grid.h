@@ -31,6 +31,9 @@ class LearnedGrid {
   const Tensor& weights() const { return weights_; }
   int bits() const { return encoding_.format->bits(); }
 
+  /// Other weights of the same shape; scales stay until set_factors().
+  void set_weights(std::span<const float> weights);
+
   /// Takes scales and zero points from the factors, each [groups()], 0 to 1.
   void set_factors(std::span<const float> low, std::span<const float> high);
   /// Scales are stored with bounds below which a group counts as all zeros.
@@ -48,6 +51,10 @@ class LearnedGrid {
   };
   void differentiate(std::span<const float> values_gradient, std::span<const float> offsets,
                      const Gradients& out, ThreadPool& threads) const;
+
+  /// From the gradients that differentiate() gave, that with respect to the weights: what passed through
+  /// rounding and, where a weight is an end of its group's range, what came through the scale.
+  void weights_gradient(const Gradients& from, std::span<float> weights, ThreadPool& threads) const;
 
   std::shared_ptr<const QuantizedTensor> encode(std::span<const float> offsets) const;
 
@@ -71,6 +78,7 @@ class LearnedGrid {
   }
 
  private:
+  void find_ranges();
   float code_of(size_t group, float exact) const;
 
   Tensor weights_;

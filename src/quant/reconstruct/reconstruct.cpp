@@ -31,9 +31,8 @@ class SampleDraw {
   std::mt19937_64 random_;
 };
 
-void write_trials(ReconstructionLoss& loss, std::span<const std::unique_ptr<LearnedWeight>> weights,
-                  Progress progress) {
-  for (size_t i = 0; i < weights.size(); ++i) weights[i]->write(loss.trial(i).span<float>(), progress);
+void write_trials(ReconstructionLoss& loss, std::span<LearnedConstant* const> constants, Progress progress) {
+  for (size_t i = 0; i < constants.size(); ++i) constants[i]->write(loss.trial(i).span<float>(), progress);
 }
 
 std::vector<double> evaluate_all(ReconstructionLoss& loss) {
@@ -48,14 +47,13 @@ double sum(const std::vector<double>& values) {
 
 }  // namespace
 
-ReconstructionResult reconstruct(ReconstructionLoss& loss,
-                                 std::span<const std::unique_ptr<LearnedWeight>> weights,
+ReconstructionResult reconstruct(ReconstructionLoss& loss, std::span<LearnedConstant* const> constants,
                                  const ReconstructionOptions& options) {
   const double elements = static_cast<double>(loss.elements());
   const Progress finished{options.iterations, options.iterations};
-  write_trials(loss, weights, finished);
+  write_trials(loss, constants, finished);
   const std::vector<double> at_first = evaluate_all(loss);
-  for (const auto& weight : weights) weight->keep();
+  for (LearnedConstant* constant : constants) constant->keep();
 
   SampleDraw draw(loss.samples(), options.seed);
   const int batch = std::min(options.batch, loss.samples());
@@ -63,7 +61,7 @@ ReconstructionResult reconstruct(ReconstructionLoss& loss,
   std::vector<float> gradient;
   for (int iteration = 0; iteration <= options.iterations; ++iteration) {
     const Progress progress{iteration, options.iterations};
-    write_trials(loss, weights, progress);
+    write_trials(loss, constants, progress);
     if (iteration == options.iterations && !options.keep_best) break;
     loss.clear_gradients();
     double squares = 0, squares_at_first = 0;
@@ -75,29 +73,30 @@ ReconstructionResult reconstruct(ReconstructionLoss& loss,
     const double score = squares_at_first > 0 ? squares / squares_at_first : squares;
     if (options.keep_best && score < best) {
       best = score;
-      for (const auto& weight : weights) weight->keep();
+      for (LearnedConstant* constant : constants) constant->keep();
     }
     if (iteration == options.iterations) break;
     // The mean over as many elements as the batch has of all.
     const float share = static_cast<float>(loss.samples() / (elements * batch));
-    for (size_t i = 0; i < weights.size(); ++i) {
+    for (size_t i = 0; i < constants.size(); ++i) {
       const auto made = loss.gradient(i).span<float>();
       gradient.resize(made.size());
       std::ranges::transform(made, gradient.begin(), [share](float g) { return g * share; });
-      weights[i]->learn(gradient, progress);
+      constants[i]->learn(gradient, progress);
     }
   }
   if (options.keep_best)
-    for (const auto& weight : weights) weight->restore();
-  write_trials(loss, weights, finished);
+    for (LearnedConstant* constant : constants) constant->restore();
+  write_trials(loss, constants, finished);
   return {sum(at_first) / elements, sum(evaluate_all(loss)) / elements, loss.energy() / elements};
 }
 
 void reconstruct_block(CalibrationBlock& block, const ReconstructionOptions& options,
-                       const MakeLearnedWeight& make) {
+                       const LearnedBlock& learned) {
   std::vector<const QuantTarget*> targets;
   std::vector<ValueId> trials;
   std::vector<std::unique_ptr<LearnedWeight>> weights;
+  std::vector<LearnedConstant*> constants;
   for (const QuantTarget& target : block.targets()) {
     const Value& value = block.graph.value(target.weight);
     if (value.constant->encoding()) continue;  // an earlier algorithm of the chain chose its codes
@@ -108,15 +107,19 @@ void reconstruct_block(CalibrationBlock& block, const ReconstructionOptions& opt
     }
     targets.push_back(&target);
     trials.push_back(target.weight);
-    weights.push_back(make(to_f32(value.constant->load()), target.encoding, value.name));
+    weights.push_back(learned.make(target, to_f32(value.constant->load()), value.name));
+    constants.push_back(weights.back().get());
   }
   if (targets.empty()) return;
+  trials.insert(trials.end(), learned.others.begin(), learned.others.end());
+  for (const auto& other : learned.others_learned) constants.push_back(other.get());
 
   ReconstructionLoss loss(block, trials);
   std::vector<std::shared_ptr<const QuantizedTensor>> at_first;
   for (const auto& weight : weights) at_first.push_back(weight->encode());
-  const ReconstructionResult result = reconstruct(loss, weights, options);
+  const ReconstructionResult result = reconstruct(loss, constants, options);
   const bool better = result.after < result.before;
+  if (better) learned.accept();
   for (size_t i = 0; i < targets.size(); ++i) {
     Constant& constant = *block.graph.value(targets[i]->weight).constant;
     constant.set_encoded(better ? weights[i]->encode() : at_first[i]);

@@ -18,12 +18,12 @@ struct Progress {
   float left() const { return 1 - static_cast<float>(iteration) / static_cast<float>(iterations); }
 };
 
-/// Parameters that one weight of a block is learned through.
-class LearnedWeight {
+/// Parameters that one constant of a block is learned through.
+class LearnedConstant {
  public:
-  virtual ~LearnedWeight() = default;
-  /// The weight's values under the parameters as they are; with no iteration left, those that encode()
-  /// stores.
+  virtual ~LearnedConstant() = default;
+  /// The constant's values under the parameters as they are; with no iteration left, those that the finished
+  /// model has.
   virtual void write(std::span<float> values, Progress progress) = 0;
   /// Takes a step. `gradient` is that of half the mean squared error of the block's outputs with respect to
   /// the values that write() gave last.
@@ -31,6 +31,11 @@ class LearnedWeight {
   /// Remembers the parameters; goes back to those remembered.
   virtual void keep() = 0;
   virtual void restore() = 0;
+};
+
+/// One that becomes codes.
+class LearnedWeight : public LearnedConstant {
+ public:
   virtual std::shared_ptr<const QuantizedTensor> encode() const = 0;
 };
 
@@ -50,18 +55,28 @@ struct ReconstructionResult {
   double energy = 0;  ///< mean square of the outputs as the original model has them
 };
 
-/// Minimises the reconstruction loss of a block. weights[i] gives the loss's trial i. Samples are drawn
+/// Minimises the reconstruction loss of a block. constants[i] gives the loss's trial i. Samples are drawn
 /// without replacement until all have been used. The same seed gives the same bits for any number of threads.
-ReconstructionResult reconstruct(ReconstructionLoss& loss,
-                                 std::span<const std::unique_ptr<LearnedWeight>> weights,
+ReconstructionResult reconstruct(ReconstructionLoss& loss, std::span<LearnedConstant* const> constants,
                                  const ReconstructionOptions& options);
 
-/// What block-wise learning algorithms share: makes a LearnedWeight of each target that has no codes yet and
-/// whose encoding can be learned (the others are reported and left to round to nearest), reconstructs, and
-/// sets the codes; where the loss ended no lower than it began, the codes of the beginning, reported.
-using MakeLearnedWeight = std::function<std::unique_ptr<LearnedWeight>(
-    Tensor weights, const Encoding& encoding, const std::string& name)>;
+/// What a block-wise learning algorithm adds to reconstruct_block().
+struct LearnedBlock {
+  /// Called for each target that has no codes yet and whose encoding can be learned.
+  std::function<std::unique_ptr<LearnedWeight>(const QuantTarget& target, Tensor weights,
+                                               const std::string& name)>
+      make;
+  /// Constants that are learned along and get no codes.
+  std::vector<ValueId> others{};
+  std::vector<std::unique_ptr<LearnedConstant>> others_learned{};
+  /// Called before the codes are set, where the loss ended lower than it began.
+  std::function<void()> accept = [] {};
+};
+
+/// What block-wise learning algorithms share: makes a LearnedWeight of each target (those that cannot be
+/// learned are reported and left to round to nearest), reconstructs, and sets the codes; where the loss ended
+/// no lower than it began, the codes of the beginning, reported.
 void reconstruct_block(CalibrationBlock& block, const ReconstructionOptions& options,
-                       const MakeLearnedWeight& make);
+                       const LearnedBlock& learned);
 
 }  // namespace halftone

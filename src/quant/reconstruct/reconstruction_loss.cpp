@@ -7,6 +7,7 @@
 #include "graph/concretize.h"
 #include "graph/subgraph.h"
 #include "quant/reconstruct/plain_attention.h"
+#include "quant/structure/group_targets.h"
 
 namespace halftone {
 namespace {
@@ -77,8 +78,7 @@ ReconstructionLoss::ReconstructionLoss(const CalibrationBlock& block, std::span<
 }
 
 void ReconstructionLoss::build(const CalibrationBlock& block, std::span<const ValueId> trials) {
-  Graph whole = block.graph;
-  for (Node& node : whole.nodes()) node.use_encodings.clear();
+  Graph whole = without_activation_encodings(block.graph);
   std::vector<std::pair<std::string, ValueId>> sequences;  // of each attention: the input that tells its rows
   for (const Node& node : whole.nodes())
     if (node.schema->name == "PagedAttention") sequences.emplace_back(node.name, node.inputs[3]);

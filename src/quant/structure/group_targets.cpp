@@ -41,6 +41,12 @@ std::vector<ScaleGroup> target_groups(const CalibrationBlock& block) {
   return groups;
 }
 
+Graph without_activation_encodings(const Graph& graph) {
+  Graph plain = graph;
+  for (Node& node : plain.nodes()) node.use_encodings.clear();
+  return plain;
+}
+
 ChannelStatistics observe_channels(const CalibrationBlock& block, const Activations& from,
                                    const ScaleGroup& group) {
   const Node& first = block.graph.nodes()[static_cast<size_t>(group.layers.front())];
@@ -48,7 +54,8 @@ ChannelStatistics observe_channels(const CalibrationBlock& block, const Activati
   std::vector<double> sums(static_cast<size_t>(form.channels));
   ChannelStatistics statistics{{}, std::vector<float>(sums.size())};
   double count = 0;
-  block.run(block.graph, from, std::span(&group.input, 1), [&](int, ValueId, const TensorView& tensor) {
+  const Graph plain = without_activation_encodings(block.graph);
+  block.run(plain, from, std::span(&group.input, 1), [&](int, ValueId, const TensorView& tensor) {
     int64_t inner = 1;
     for (int axis = form.input_axis + 1; axis < tensor.shape.rank(); ++axis) inner *= tensor.shape[axis];
     const auto values = tensor.span<float>();

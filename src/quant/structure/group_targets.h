@@ -17,7 +17,10 @@ int first_target(const CalibrationBlock& block, const ScaleGroup& group);
 /// a constant of other blocks have none (`obstacle` tells).
 std::vector<ScaleGroup> target_groups(const CalibrationBlock& block);
 
-/// What the channels of a group's input look like over all samples.
+/// A copy whose layers take their activations as they come.
+Graph without_activation_encodings(const Graph& graph);
+
+/// What the channels of a group's input look like over all samples, activations in floating point.
 struct ChannelStatistics {
   std::vector<float> mean_magnitude;
   std::vector<float> largest_magnitude;

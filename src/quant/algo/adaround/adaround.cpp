@@ -142,9 +142,10 @@ void AdaRound::apply(CalibrationBlock& block, const AlgorithmSettings& settings)
   options.keep_best = false;
   const Rates rates{static_cast<float>(settings.at("rate")), static_cast<float>(settings.at("strength")),
                     output_channels(block.original())};
-  reconstruct_block(block, options, [&](Tensor weights, const Encoding& encoding, const std::string& name) {
-    return std::make_unique<AdaptiveWeight>(std::move(weights), encoding, name, rates, block.threads());
-  });
+  reconstruct_block(block, options, {[&](const QuantTarget& target, Tensor weights, const std::string& name) {
+                      return std::make_unique<AdaptiveWeight>(std::move(weights), target.encoding, name,
+                                                              rates, block.threads());
+                    }});
 }
 
 }  // namespace halftone

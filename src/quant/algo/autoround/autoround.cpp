@@ -76,9 +76,10 @@ void AutoRound::apply(CalibrationBlock& block, const AlgorithmSettings& settings
   options.batch = static_cast<int>(settings.at("batch"));
   options.seed = block.seed();
   const bool learn_range = settings.at("learn_range") != 0;
-  reconstruct_block(block, options, [&](Tensor weights, const Encoding& encoding, const std::string& name) {
-    return std::make_unique<RoundedWeight>(std::move(weights), encoding, name, learn_range, block.threads());
-  });
+  reconstruct_block(block, options, {[&](const QuantTarget& target, Tensor weights, const std::string& name) {
+                      return std::make_unique<RoundedWeight>(std::move(weights), target.encoding, name,
+                                                             learn_range, block.threads());
+                    }});
 }
 
 }  // namespace halftone

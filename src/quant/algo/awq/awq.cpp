@@ -31,7 +31,7 @@ int64_t scale_channels(const Encoding& encoding, const LayerForm& form) {
 
 /// A copy of the graph with the group's targets as they come back from their codes under these factors.
 Graph trial(const CalibrationBlock& block, const ScaleGroup& group, const std::vector<float>& factors) {
-  Graph graph = block.graph;
+  Graph graph = without_activation_encodings(block.graph);
   std::vector<float> inverse;
   for (float factor : factors) inverse.push_back(1 / factor);
   for (int layer : group.layers) {
@@ -72,8 +72,9 @@ void search_factors(CalibrationBlock& block, const ScaleGroup& group, bool duo) 
     if (node_at(block, group.layers.front()).schema->name == "Conv") weights.clear();
   }
 
-  const Activations from = block.record(block.graph, inputs, std::span(&group.input, 1));
-  const Activations wanted = block.record(block.graph, from, group.losses);
+  const Graph plain = without_activation_encodings(block.graph);
+  const Activations from = block.record(plain, inputs, std::span(&group.input, 1));
+  const Activations wanted = block.record(plain, from, group.losses);
   double least = std::numeric_limits<double>::infinity(), identity = 0;
   std::vector<float> best;
   for (const std::vector<float>& factors : awq_candidates(activation, weights)) {
@@ -109,7 +110,8 @@ void search_clips(CalibrationBlock& block, const ScaleGroup& group) {
     grams.try_emplace(length, form.channels, length);
   }
   if (layers.empty()) return;
-  block.run(block.graph, block.inputs(Prefix::original), std::span(&group.input, 1),
+  const Graph plain = without_activation_encodings(block.graph);
+  block.run(plain, block.inputs(Prefix::original), std::span(&group.input, 1),
             [&](int, ValueId, const TensorView& tensor) {
               visit_layer_inputs(block.graph, node_at(block, layers.front()), tensor, 0,
                                  [&](MatrixView rows) {

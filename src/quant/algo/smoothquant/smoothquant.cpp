@@ -12,7 +12,8 @@ namespace {
 
 constexpr AlgorithmSetting kSettings[] = {
     {"alpha", 0.5, 0, 1, "share of the difficulty that moves from activations to weights"},
-    {"search_alpha", 0, 0, 1, "search alpha for each group, of 0, 0.05 .. 1, by the loss of its block"}};
+    {"search_alpha", 0, 0, 1, "search alpha for each group, of 0, 0.05 .. 1, by the loss of its block"},
+    {"identity", 1, 0, 1, "leave a group alone where its factors do not lower the loss"}};
 constexpr int kAlphas = 21;
 constexpr float kLeast = 1e-5f;
 
@@ -21,14 +22,17 @@ const Node& node_at(const CalibrationBlock& block, int n) {
 }
 
 /// How far the group's layers, rounded, with their activations encoded as the recipe has it, are from what
-/// they should give.
+/// they should give; the layers after them stay floating.
 double loss_of(const CalibrationBlock& block, const ScaleGroup& group, std::span<const float> factors,
                const Activations& wanted) {
-  Graph trial = block.graph;
+  Graph trial = without_activation_encodings(block.graph);
   divide_channels(trial, group, factors);
-  for (int layer : group.layers)
-    if (const QuantTarget* target = target_of(block, layer))
-      trial.value(target->weight).constant->set_encoding(target->encoding);
+  for (int layer : group.layers) {
+    const QuantTarget* target = target_of(block, layer);
+    if (!target) continue;
+    trial.value(target->weight).constant->set_encoding(target->encoding);
+    trial.nodes()[static_cast<size_t>(layer)].use_encodings = node_at(block, layer).use_encodings;
+  }
   return block.compare(trial, block.inputs(Prefix::original), wanted, group.losses).mse();
 }
 
@@ -48,20 +52,33 @@ void smooth(CalibrationBlock& block, const ScaleGroup& group, const AlgorithmSet
     block.fallback(first_target(block, group),
                    fmt::format("{} of {} inputs are always 0: their factor is 1", dead, activation.size()));
 
-  double alpha = settings.at("alpha");
+  std::vector<double> alphas{settings.at("alpha")};
   if (settings.at("search_alpha") != 0) {
+    alphas.clear();
+    for (int i = 0; i < kAlphas; ++i) alphas.push_back(static_cast<double>(i) / (kAlphas - 1));
+  }
+  const bool identity = settings.at("identity") != 0;
+  std::vector<float> best = smooth_factors(activation, weight, alphas.front());
+  if (alphas.size() > 1 || identity) {
     const Activations wanted = block.record(block.original(), inputs, group.losses);
-    double least = std::numeric_limits<double>::infinity();
-    for (int i = 0; i < kAlphas; ++i) {
-      const double candidate = static_cast<double>(i) / (kAlphas - 1);
-      const double loss = loss_of(block, group, smooth_factors(activation, weight, candidate), wanted);
+    const double untouched = loss_of(block, group, std::vector<float>(best.size(), 1.0f), wanted);
+    double least = std::numeric_limits<double>::infinity(), chosen = alphas.front();
+    for (double alpha : alphas) {
+      const std::vector<float> factors = smooth_factors(activation, weight, alpha);
+      const double loss = loss_of(block, group, factors, wanted);
       if (!(loss < least)) continue;
       least = loss;
-      alpha = candidate;
+      best = factors;
+      chosen = alpha;
     }
-    block.note(first_target(block, group), fmt::format("alpha {:.2f}", alpha));
+    if (identity && !(least < untouched)) {
+      block.note(first_target(block, group), "not smoothed: the factors do not lower the loss");
+      return;
+    }
+    block.note(first_target(block, group),
+               fmt::format("alpha {:.2f} leaves {:.3g} of the loss", chosen, least / untouched));
   }
-  divide_channels(block.graph, group, smooth_factors(activation, weight, alpha));
+  divide_channels(block.graph, group, best);
 }
 
 }  // namespace
