@@ -41,7 +41,7 @@ void print_layers(const ModelComparison& comparison) {
   auto add = [&](const LayerDifference& layer, const std::string& name) {
     table.add_row({name, layer.weights.empty() ? "floating" : layer.weights,
                    decibel_text(layer.closeness.sqnr_db), fmt::format("{:.6f}", layer.closeness.cosine),
-                   fmt::format("{:.4g}", layer.closeness.max_error)});
+                   layer.closeness.rescaled ? "rescaled" : fmt::format("{:.4g}", layer.closeness.max_error)});
   };
   for (const LayerDifference& layer : worst_first(comparison.layers)) add(layer, layer.layer);
   for (const LayerDifference& output : comparison.outputs) add(output, "output " + output.layer);

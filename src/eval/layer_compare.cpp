@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "quant/calib/block_cuts.h"
 #include "quant/calib/carry_over.h"
+#include "quant/structure/scale_groups.h"
 
 namespace halftone {
 namespace {
@@ -24,7 +25,7 @@ struct Pair {
   std::string weights;
   ValueId original;
   ValueId other;
-  ClosenessMeter meter{};
+  ClosenessMeter meter;
 };
 
 bool is_layer(const Graph& graph, const Node& node) {
@@ -54,24 +55,58 @@ void ClosenessMeter::add(const TensorView& made, const TensorView& wanted) {
   std::vector<float> a(count), b(count);
   load_floats(made, 0, a);
   load_floats(wanted, 0, b);
+  size_t inner = 1;
+  if (channel_axis_)
+    for (int axis = *channel_axis_ + 1; axis < wanted.shape.rank(); ++axis)
+      inner *= static_cast<size_t>(wanted.shape[axis]);
+  channels_.resize(channel_axis_ ? static_cast<size_t>(wanted.shape[*channel_axis_]) : 1);
   for (size_t i = 0; i < count; ++i) {
     const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
-    made_ += x * x;
-    wanted_ += y * y;
-    product_ += x * y;
-    error_ += (x - y) * (x - y);
+    Sums& sums = channels_[i / inner % channels_.size()];
+    sums.made += x * x;
+    sums.wanted += y * y;
+    sums.product += x * y;
+    sums.error += (x - y) * (x - y);
     max_error_ = std::max(max_error_, std::abs(x - y));
   }
 }
 
 Closeness ClosenessMeter::result() const {
   Closeness closeness;
+  auto factor = [](const Sums& sums) { return sums.made > 0 ? sums.product / sums.made : 1; };
+  closeness.rescaled = channel_axis_ && std::ranges::any_of(channels_, [&](const Sums& sums) {
+                         return sums.made > 0 && (factor(sums) > 1.25 || factor(sums) < 0.8);
+                       });
+  Sums all;
+  for (const Sums& sums : channels_) {
+    const double by = closeness.rescaled ? factor(sums) : 1;
+    all.made += by * by * sums.made;
+    all.wanted += sums.wanted;
+    all.product += by * sums.product;
+    all.error += closeness.rescaled ? std::max(0.0, sums.wanted - by * sums.product) : sums.error;
+  }
   closeness.sqnr_db =
-      error_ == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(wanted_ / error_);
-  const double lengths = std::sqrt(made_ * wanted_);
-  closeness.cosine = error_ == 0 ? 1 : lengths > 0 ? product_ / lengths : 0;
-  closeness.max_error = max_error_;
+      all.error == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(all.wanted / all.error);
+  const double lengths = std::sqrt(all.made * all.wanted);
+  closeness.cosine = all.error == 0 ? 1 : lengths > 0 ? all.product / lengths : 0;
+  closeness.max_error = closeness.rescaled ? std::nan("") : max_error_;
   return closeness;
+}
+
+/// By position: the axis of its output along which a layer's channels could be rescaled, found from the
+/// structure of the graph.
+std::map<int, int> rescalable_layers(const Graph& graph) {
+  std::map<int, int> axes;
+  for (const ScaleGroup& group : find_scale_groups(graph)) {
+    if (!group.absorption) continue;
+    for (const Absorber& absorber : group.absorption->absorbers) {
+      const Node& node = graph.nodes()[static_cast<size_t>(absorber.node)];
+      if (!layer_form(graph, node)) continue;
+      const int rank = graph.value(node.outputs[0]).type.shape.rank();
+      axes[absorber.node] = node.schema->name == "Conv" ? 1 : rank - 1;
+    }
+  }
+  return axes;
 }
 
 ModelComparison compare_layers(const Graph& original, const Graph& other, const CalibrationData& data,
@@ -84,6 +119,7 @@ ModelComparison compare_layers(const Graph& original, const Graph& other, const 
   std::map<std::string, const Node*> other_nodes;
   for (const Node& node : other.nodes()) other_nodes[node.name] = &node;
 
+  const std::map<int, int> channel_axes = rescalable_layers(original);
   const std::vector<BlockRange> blocks = cut_blocks(original, data.sample(0));
   std::shared_ptr<ActivationStore> here = stored_samples(machine, original);
   std::shared_ptr<ActivationStore> there = stored_samples(other_machine, other);
@@ -92,10 +128,11 @@ ModelComparison compare_layers(const Graph& original, const Graph& other, const 
     if (options.progress) options.progress(static_cast<int>(b), static_cast<int>(blocks.size()));
     std::vector<Pair> pairs;
     std::vector<ValueId> watch, other_watch;
-    auto pair_up = [&](const std::string& name, ValueId value, std::string weights) {
+    auto pair_up = [&](const std::string& name, ValueId value, std::string weights,
+                       std::optional<int> channel_axis = {}) {
       const auto found = other_ids.find(original.value(value).name);
       if (found == other_ids.end()) return;
-      pairs.push_back({name, std::move(weights), value, found->second});
+      pairs.push_back({name, std::move(weights), value, found->second, ClosenessMeter(channel_axis)});
       watch.push_back(value);
       other_watch.push_back(found->second);
     };
@@ -104,7 +141,9 @@ ModelComparison compare_layers(const Graph& original, const Graph& other, const 
       const auto twin = other_nodes.find(node.name);
       if (!is_layer(original, node) || twin == other_nodes.end()) continue;
       const auto& weights = other.value(twin->second->inputs[1]).constant;
-      pair_up(node.name, node.outputs[0], weights && weights->encoding() ? weights->encoding()->str() : "");
+      const auto rescalable = channel_axes.find(n);
+      pair_up(node.name, node.outputs[0], weights && weights->encoding() ? weights->encoding()->str() : "",
+              rescalable == channel_axes.end() ? std::nullopt : std::optional(rescalable->second));
     }
     const size_t layers = pairs.size();
     if (b + 1 == blocks.size())

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,18 +13,32 @@ namespace halftone {
 struct Closeness {
   double sqnr_db = 0;    ///< 10 log10(sum of squares wanted / sum of squared errors); infinite where equal
   double cosine = 0;     ///< of the angle between the two, all numbers as one vector
-  double max_error = 0;  ///< largest absolute difference
+  double max_error = 0;  ///< largest absolute difference; NaN where rescaled
+  /// The other numbers are those of the values times one factor a channel (see ClosenessMeter).
+  bool rescaled = false;
 };
 
 /// Sums from which Closeness is made, over any number of tensors.
+///
+/// A layer whose output another algorithm divided by factors, channel by channel, with the layers after it
+/// multiplied, computes what it did; compared number by number it would look broken. Where `channel_axis` is
+/// given and some channel's least-squares factor lies beyond 5/4 or below 4/5, all are compared after theirs.
 class ClosenessMeter {
  public:
+  explicit ClosenessMeter(std::optional<int> channel_axis = {}) : channel_axis_(channel_axis) {}
+
   /// Floating tensors of one shape.
   void add(const TensorView& made, const TensorView& wanted);
   Closeness result() const;
 
  private:
-  double made_ = 0, wanted_ = 0, product_ = 0, error_ = 0, max_error_ = 0;
+  struct Sums {
+    double made = 0, wanted = 0, product = 0, error = 0;
+  };
+
+  std::optional<int> channel_axis_;
+  std::vector<Sums> channels_;  ///< one of all numbers where there is no axis
+  double max_error_ = 0;
 };
 
 struct LayerDifference {

@@ -84,9 +84,10 @@ std::string comparison_html(const ModelComparison& comparison, const std::string
   }
   std::vector<std::vector<std::string>> cells;
   for (const LayerDifference& layer : sorted)
-    cells.push_back({layer.layer, layer.weights.empty() ? "floating" : layer.weights,
-                     decibel_text(layer.closeness.sqnr_db), fmt::format("{:.6f}", layer.closeness.cosine),
-                     fmt::format("{:.4g}", layer.closeness.max_error)});
+    cells.push_back(
+        {layer.layer, layer.weights.empty() ? "floating" : layer.weights,
+         decibel_text(layer.closeness.sqnr_db), fmt::format("{:.6f}", layer.closeness.cosine),
+         layer.closeness.rescaled ? "rescaled" : fmt::format("{:.4g}", layer.closeness.max_error)});
   return html_page(title,
                    fmt::format("<p class=\"note\">{}</p>\n<h2>Signal to noise of each layer's output, in the "
                                "model's order</h2>\n{}<h2>Worst first</h2>\n{}",

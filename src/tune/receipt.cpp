@@ -71,7 +71,8 @@ OrderedJson closeness_json(const Closeness& closeness) {
   OrderedJson json;
   json["sqnr_db"] = std::isfinite(closeness.sqnr_db) ? OrderedJson(closeness.sqnr_db) : OrderedJson();
   json["cosine"] = closeness.cosine;
-  json["max_error"] = closeness.max_error;
+  json["max_error"] = closeness.rescaled ? OrderedJson() : OrderedJson(closeness.max_error);
+  if (closeness.rescaled) json["rescaled"] = true;
   return json;
 }
 
@@ -134,7 +135,8 @@ std::string receipt_text(const Receipt& receipt) {
   for (size_t i = 0; i < std::min(receipt.eval->layers.size(), kWorstLayers); ++i) {
     const LayerDifference& layer = receipt.eval->layers[i];
     text += fmt::format("  {:>9}  {:.6f}  {}  {}\n", decibel_text(layer.closeness.sqnr_db),
-                        layer.closeness.cosine, layer.layer, layer.weights);
+                        layer.closeness.cosine, layer.layer,
+                        layer.weights + (layer.closeness.rescaled ? ", up to the channels' factors" : ""));
   }
   return text;
 }

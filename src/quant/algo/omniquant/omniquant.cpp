@@ -134,8 +134,8 @@ std::span<const AlgorithmSetting> OmniQuant::settings() const {
       {"epochs", 20, 1, 1000, "how often each sample is seen"},
       {"batch", 1, 1, 4096, "samples a step"},
       {"rate", 1e-2, 1e-6, 1, "AdamW's rate"},
-      {"let", 0, 0, 1, "learn factors of input channels too (learnable equivalent transformation)"},
-      {"let_rate", 5e-3, 1e-6, 1, "AdamW's rate for their logarithms"},
+      {"let", 1, 0, 1, "learn factors of input channels too (learnable equivalent transformation)"},
+      {"let_rate", 1e-3, 1e-6, 1, "AdamW's rate for their logarithms"},
   };
   return kSettings;
 }

@@ -4,9 +4,9 @@
 
 namespace halftone {
 
-/// OmniQuant's learnable weight clipping (Shao et al., arXiv:2308.13137): the ends of each group's range are
+/// OmniQuant (Shao et al., arXiv:2308.13137): learnable weight clipping, where the ends of each group's range are
 /// multiplied by sigmoid(g) and sigmoid(b), both 4 at the beginning, learned by AdamW on the block's output
-/// error; on request also its learnable equivalent transformation (see LearnedFactors). Inputs come from the
+/// error, together with its learnable equivalent transformation (see LearnedFactors). Inputs come from the
 /// quantized prefix, targets from the original model.
 class OmniQuant final : public Algorithm {
  public:

@@ -13,12 +13,20 @@ namespace {
 constexpr AlgorithmSetting kSettings[] = {
     {"alpha", 0.5, 0, 1, "share of the difficulty that moves from activations to weights"},
     {"search_alpha", 0, 0, 1, "search alpha for each group, of 0, 0.05 .. 1, by the loss of its block"},
+    {"through_layers", 0, 0, 1, "smooth also what a layer gives (values to o, up to down), not only norms"},
     {"identity", 1, 0, 1, "leave a group alone where its factors do not lower the loss"}};
 constexpr int kAlphas = 21;
 constexpr float kLeast = 1e-5f;
 
 const Node& node_at(const CalibrationBlock& block, int n) {
   return block.graph.nodes()[static_cast<size_t>(n)];
+}
+
+/// Whether it is a layer, and no norm, that takes the factors in.
+bool behind_a_layer(const CalibrationBlock& block, const Absorption& absorption) {
+  return std::ranges::any_of(absorption.absorbers, [&](const Absorber& absorber) {
+    return layer_form(block.graph, node_at(block, absorber.node)).has_value();
+  });
 }
 
 /// How far the group's layers, rounded, with their activations encoded as the recipe has it, are from what
@@ -113,10 +121,12 @@ std::span<const AlgorithmSetting> SmoothQuant::settings() const {
 
 void SmoothQuant::apply(CalibrationBlock& block, const AlgorithmSettings& settings) const {
   for (const ScaleGroup& group : target_groups(block)) {
-    if (group.absorption)
-      smooth(block, group, settings);
-    else
+    if (!group.absorption)
       block.note(first_target(block, group), "not smoothed: " + group.obstacle);
+    else if (settings.at("through_layers") == 0 && behind_a_layer(block, *group.absorption))
+      block.note(first_target(block, group), "not smoothed: a layer gives its input (through_layers)");
+    else
+      smooth(block, group, settings);
   }
 }
 
