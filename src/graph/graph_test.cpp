@@ -174,7 +174,10 @@ Graph flattened(int64_t batch) {
 
 TEST(ShapeArithmetic, FoldsWhereSizesAreKnown) {
   Graph graph = flattened(2);
-  EXPECT_EQ(run_passes(graph, standard_passes())[0].changes, 3);
+  for (const PassReport& report : run_passes(graph, standard_passes()))
+    if (report.name == "fold_constants") {
+      EXPECT_EQ(report.changes, 3);
+    }
   EXPECT_EQ(graph_text(graph),
             "graph \ninput %x: f32[2, 4, 3]\nconstant %shape: i64[2]\n"
             "%flat: f32[2, 12] = Reshape(%x, %shape)\noutput flat = %flat\n");

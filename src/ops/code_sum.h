@@ -26,6 +26,11 @@ struct CodeSum {
     offset = (sum.zero << shift) + (1 << (shift - 1)) - x.zero * a - y.zero * b;
   }
 
+  /// What `count` stands for before the shift, in numbers: a factor for a code, 0.5 for half of the last bit.
+  float stands_for(double count, const CodeScale& sum) const {
+    return static_cast<float>(std::ldexp(double{sum.scale} * count, -shift));
+  }
+
   uint8_t operator()(uint8_t x, uint8_t y) const {
     return static_cast<uint8_t>(std::clamp((x * a + y * b + offset) >> shift, 0, 255));
   }

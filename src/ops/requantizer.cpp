@@ -34,6 +34,12 @@ Requantization requantization(const OpSite& site) {
   return how == "fixed" ? Requantization::fixed : Requantization::floating;
 }
 
+bool has_table(const FusedActivation& activation) {
+  const Kind kind = activation.kind;
+  return kind != Kind::none && kind != Kind::relu && kind != Kind::clip &&
+         !(kind == Kind::leaky_relu && activation.a >= 0);
+}
+
 std::array<uint8_t, 256> activation_table(const FusedActivation& activation, const CodeScale& in,
                                           const CodeScale& out) {
   std::array<uint8_t, 256> table;
@@ -69,7 +75,7 @@ Requantizer::Requantizer(const OpSite& site, std::vector<double> units)
   if (kind == Kind::relu || kind == Kind::clip) {
     lowest_ = encode_activation(kind == Kind::relu ? 0 : activation_.a, *codes_);
     if (kind == Kind::clip) highest_ = encode_activation(activation_.b, *codes_);
-  } else if (kind != Kind::none && !(kind == Kind::leaky_relu && activation_.a >= 0)) {
+  } else if (has_table(activation_)) {
     set_table();
   }
   zero_ = inner_.zero;

@@ -58,6 +58,9 @@ class Requantizer {
   std::array<uint8_t, 256> table_{};
 };
 
+/// Whether an activation of codes is a table: none of those that bounds or a second multiplier express.
+bool has_table(const FusedActivation& activation);
+
 /// The inner scale of an activation's table for results of scale `out`.
 CodeScale table_scale(const FusedActivation& activation, const CodeScale& out);
 

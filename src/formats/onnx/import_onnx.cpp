@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/suggest.h"
 #include "formats/onnx/imported_node.h"
+#include "formats/onnx/linear_operators.h"
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/onnx_tensor.h"
 #include "formats/onnx/upgrade.h"
@@ -155,7 +156,8 @@ class Importer {
     try {
       ImportedNode imported = read_node(node, versioned.opset);
       if (plain_domain) upgrade(imported, appender_);
-      check_known(imported, node);
+      const bool spelled = node.domain == "com.microsoft" && spell_out_linear_operator(imported, appender_);
+      if (!spelled) check_known(imported, node);
       outputs = appender_.append(std::move(imported));
     } catch (const InputError& error) {
       fail(error.what());

@@ -3,7 +3,9 @@
 
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
-#include "ops/fused_activation.h"
+#include "graph/passes/quantized_nodes.h"
+#include "graph/static_codes.h"
+#include "ops/requantizer.h"
 
 namespace halftone {
 namespace {
@@ -44,6 +46,10 @@ bool may_take(const Graph& graph, const Node* layer) {
          graph.value(layer->outputs[0]).type.dtype == DType::f32;
 }
 
+bool is_encoded(const Graph& graph, ValueId value) {
+  return graph.value(value).constant && graph.value(value).constant->encoding();
+}
+
 /// Whether it is a linear layer that many rows are known to pass: the kernel of such products has the
 /// epilogue.
 bool is_wide_linear(const Graph& graph, const Node& gemm) {
@@ -71,7 +77,7 @@ int fuse_activations_into(Graph& graph, std::string_view op) {
     const auto activation = activation_of(graph, node);
     if (!activation) continue;
     Node& fused = graph.nodes()[static_cast<size_t>(uses.maker(x))];
-    if (graph.value(fused.inputs[1]).constant && graph.value(fused.inputs[1]).constant->encoding()) continue;
+    if (is_encoded(graph, fused.inputs[1]) && !source_codes(graph, uses, fused.inputs[0])) continue;
     set_fused_activation(fused.attributes, *activation);
     fused.outputs[0] = node.outputs[0];
     gone[n] = true;
@@ -95,6 +101,7 @@ int fuse_residual(Graph& graph) {
       const Node* conv = uses.made_by(sum, "Conv");
       if (!may_take(graph, conv) || !uses.only_feeds_one(sum) || graph.value(other).constant ||
           !(graph.value(sum).type == graph.value(other).type) ||
+          (is_encoded(graph, conv->inputs[1]) && !source_codes(graph, uses, other)) ||
           (conv->inputs.size() > 3 && conv->inputs[3] != kNoValue))
         continue;
       const size_t maker = static_cast<size_t>(uses.maker(sum));
@@ -117,6 +124,34 @@ int fuse_residual(Graph& graph) {
 /// Relu, Clip, LeakyRelu, Swish, ... of a Conv that feeds nothing else -> the Conv's own activation.
 int fuse_conv_activation(Graph& graph) {
   return fuse_activations_into(graph, "Conv");
+}
+
+/// An activation on codes, behind a layer that makes codes of the very scale that its own table would have ->
+/// the layer's own activation.
+int fuse_code_tables(Graph& graph) {
+  const UseMap uses(graph);
+  std::vector<bool> gone(graph.nodes().size(), false);
+  int changes = 0;
+  for (size_t n = 0; n < gone.size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    if (node.outputs.size() != 1 || !has_static_codes(node)) continue;
+    const ValueId x = node.inputs[0];
+    const auto in = codes_in(node, 0), out = codes_out(node, 0);
+    const Node* layer = uses.made_by(x);
+    if (!in || !out || !layer || (layer->schema->name != "Conv" && layer->schema->name != "Gemm") ||
+        !may_take(graph, layer) || !uses.only_feeds_one(x) || codes_out(*layer, 0) != in)
+      continue;
+    const auto activation = activation_of(graph, node);
+    if (!activation || !has_table(*activation) || !(table_scale(*activation, *out) == *in)) continue;
+    Node& fused = graph.nodes()[static_cast<size_t>(uses.maker(x))];
+    set_fused_activation(fused.attributes, *activation);
+    set_codes_out(fused, 0, *out);
+    fused.outputs[0] = node.outputs[0];
+    gone[n] = true;
+    ++changes;
+  }
+  graph.remove_nodes(gone);
+  return changes;
 }
 
 /// The same for Gemm. Kernels of encoded weights leave activations alone, so it runs after the recipes.

@@ -1,7 +1,8 @@
 #include <algorithm>
 
 #include "graph/passes/pass.h"
-#include "graph/passes/pattern.h"
+#include "graph/passes/quantized_nodes.h"
+#include "scheme/number_format.h"
 
 namespace halftone {
 namespace {
@@ -30,6 +31,36 @@ class TurnedSource : public ConstantSource {
   Constant original_;
 };
 
+/// Codes [in, out] with a scale for each output or for all, as [out, in].
+std::shared_ptr<const QuantizedTensor> turned_codes(const QuantizedTensor& from, const std::string& name) {
+  QuantizedTensor::Parts parts;
+  parts.encoding = from.encoding();
+  if (parts.encoding.granularity.kind == Granularity::Kind::per_axis)
+    parts.encoding.granularity = Granularity::per_axis(0);
+  parts.shape = {from.columns(), from.rows()};
+  parts.codes = Tensor::allocate(DType::u8, parts.shape);
+  const auto to = parts.codes.mutable_view().span<uint8_t>();
+  std::vector<uint8_t> row(static_cast<size_t>(from.columns()));
+  for (int64_t r = 0; r < from.rows(); ++r) {
+    from.row_codes(r, row);
+    for (size_t c = 0; c < row.size(); ++c)
+      to[c * static_cast<size_t>(from.rows()) + static_cast<size_t>(r)] = row[c];
+  }
+  parts.scales = from.parts().scales.reshaped({from.grid().groups, 1});
+  return std::make_shared<QuantizedTensor>(std::move(parts), name);
+}
+
+/// Whether a MatMul has weights that encode_weights() made: int8, a scale for each output or for all.
+bool has_codes(const Graph& graph, const UseMap& uses, const Node& node) {
+  const auto& constant = graph.value(node.inputs[1]).constant;
+  if (!constant || !constant->encoding() || constant->shape().rank() != 2) return false;
+  const Encoding& encoding = *constant->encoding();
+  const Granularity& granularity = encoding.granularity;
+  return encoding.format->name() == "int8" && encoding.symmetric && encoding.double_quant_block == 0 &&
+         (granularity == Granularity::per_axis(1) || granularity == Granularity::per_tensor()) &&
+         source_codes(graph, uses, node.inputs[0]).has_value();
+}
+
 /// A linear layer's weights [in, out].
 bool is_weight(const Graph& graph, ValueId value) {
   const auto& constant = graph.value(value).constant;
@@ -52,15 +83,20 @@ bool is_bias(const Graph& graph, ValueId value, int64_t n) {
 int linear_to_gemm(Graph& graph) {
   const OpSchema* gemm = find_op("Gemm");
   int changes = 0;
+  const UseMap before(graph);
   for (Node& node : graph.nodes()) {
-    if (node.schema->name != "MatMul" || !node.use_encodings.empty() || !is_weight(graph, node.inputs[1]))
-      continue;
+    if (node.schema->name != "MatMul" || !node.use_encodings.empty()) continue;
+    const bool codes = has_codes(graph, before, node);
+    if (!codes && !is_weight(graph, node.inputs[1])) continue;
     const ValueType& x = graph.value(node.inputs[0]).type;
     if (x.shape.rank() < 2 || x.dtype != DType::f32 || graph.value(node.inputs[0]).constant) continue;
     const Shape shape = graph.value(node.inputs[1]).type.shape;
     const std::string name = graph.value(node.inputs[1]).name + ".turned";
-    auto source = std::make_shared<TurnedSource>(*graph.value(node.inputs[1]).constant);
-    const ValueId turned = add_pass_constant(graph, name, Constant(DType::f32, {shape[1], shape[0]}, source));
+    const Constant& weights = *graph.value(node.inputs[1]).constant;
+    const ValueId turned = add_pass_constant(
+        graph, name,
+        codes ? Constant(turned_codes(*weights.load_encoded(name), name))
+              : Constant(DType::f32, {shape[1], shape[0]}, std::make_shared<TurnedSource>(weights)));
     node.schema = gemm;
     node.inputs[1] = turned;
     node.attributes = {{"transB", int64_t{1}}};

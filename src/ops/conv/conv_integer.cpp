@@ -16,6 +16,18 @@ std::vector<float> constant_bias(const OpSite& site) {
   return bias;
 }
 
+std::vector<float> residual_scales(const OpSite& site, const QuantizedTensor& weights) {
+  IntegerWeights integers = integer_weights(site, weights, 0, constant_bias(site));
+  const CodeScale added = *site.inputs[3].storage.codes;
+  const IntegerResidual residual = integer_residual(integers, added);
+  std::vector<float> scales;
+  for (size_t i = 0; i < residual.factors.size(); ++i) {
+    const auto scale = static_cast<float>(residual.factors[i] * integers.units[i]);
+    scales.push_back(scale > 0 ? scale : added.scale);
+  }
+  return scales;
+}
+
 void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
                             std::span<const MutableTensorView> outputs) {
   const ConvExtent extent = conv_extent(site);

@@ -15,6 +15,10 @@ std::string integer_conv_refusal(const OpSite& site);
 void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
                             std::span<const MutableTensorView> outputs);
 
+/// What a code of the residual of such a Conv stands for at each output: its factor there is an integer
+/// (IntegerResidual).
+std::vector<float> residual_scales(const OpSite& site, const QuantizedTensor& weights);
+
 /// A constant bias as f32; empty when there is none.
 std::vector<float> constant_bias(const OpSite& site);
 

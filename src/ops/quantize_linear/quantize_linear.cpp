@@ -21,10 +21,13 @@ void check_scales(const OpSite& site) {
   const ValueType& scale = site.inputs[kScale].type;
   require(site, is_float(scale.dtype), "{}: expected floating point, found {}",
           site.schema->inputs[kScale].name, dtype_name(scale.dtype));
+  const auto is_single = [](const Shape& shape) { return shape.rank() == 0 || shape == Shape{1}; };
   if (site.has_input(kZero))
-    require(site, shapes_agree(site.input_shape(kZero), scale.shape), "{} {} and {} {} differ in shape",
-            site.schema->inputs[kScale].name, scale.shape.str(), site.schema->inputs[kZero].name,
-            site.input_shape(kZero).str());
+    require(site,
+            shapes_agree(site.input_shape(kZero), scale.shape) ||
+                (is_single(scale.shape) && is_single(site.input_shape(kZero))),
+            "{} {} and {} {} differ in shape", site.schema->inputs[kScale].name, scale.shape.str(),
+            site.schema->inputs[kZero].name, site.input_shape(kZero).str());
   const ScalePlaces places = scale_places(site);
   if (places.single) return;
   const int axis = axis_attribute(site, "axis", 1, x.rank());

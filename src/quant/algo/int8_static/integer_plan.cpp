@@ -1,28 +1,10 @@
 #include "quant/algo/int8_static/integer_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 namespace halftone {
 namespace {
-
-constexpr std::array<std::string_view, 15> kMovers = {
-    "Concat", "DepthToSpace", "Flatten", "Gather", "Identity",     "MaxPool", "Pad",      "Reshape",
-    "Resize", "Slice",        "Split",   "Squeeze", "SpaceToDepth", "Transpose", "Unsqueeze"};
-constexpr std::array<std::string_view, 12> kMaps = {"Relu",      "Clip", "LeakyRelu", "Sigmoid",   "HardSigmoid", "Swish",
-                                                    "HardSwish", "Tanh", "Gelu",      "AveragePool", "GlobalAveragePool",
-                                                    "Elu"};
-constexpr std::array<std::string_view, 2> kPairs = {"Add", "Mul"};
-
-template <size_t N>
-bool among(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool is_activation(const Graph& graph, ValueId id) {
-  return id != kNoValue && !graph.value(id).constant && is_float(graph.value(id).type.dtype);
-}
 
 /// Sets of values, joined as they are found to share a scale.
 class Sets {
@@ -38,29 +20,11 @@ class Sets {
   std::vector<size_t> parent_;
 };
 
-/// Whether input `i` of an operator carries numbers that it works on.
-bool is_data(const Node& node, size_t i) {
-  const std::string_view op = node.schema->name;
-  return i == 0 || op == "Concat" || among(kPairs, op) || (op == "Conv" && i == 3);  // a residual
-}
-
 }  // namespace
-
-bool moves_numbers(const Node& node) {
-  return among(kMovers, node.schema->name);
-}
-
-bool works_on_codes(const Graph& graph, const Node& node) {
-  const std::string_view op = node.schema->name;
-  if (!among(kMovers, op) && !among(kMaps, op) && !among(kPairs, op)) return false;
-  for (size_t i = 0; i < node.inputs.size(); ++i)
-    if (is_data(node, i) && !is_activation(graph, node.inputs[i])) return false;
-  return true;
-}
 
 bool IntegerPlan::reads_codes(const Graph& graph, const Node& node, size_t i) const {
   const auto position = static_cast<size_t>(&node - graph.nodes().data());
-  return nodes[position].integer && is_data(node, i) && is_activation(graph, node.inputs[i]);
+  return nodes[position].integer && carries_numbers(node, i) && is_float_activation(graph, node.inputs[i]);
 }
 
 IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
@@ -80,7 +44,7 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
       continue;
     }
     for (size_t i = 0; i < node.inputs.size(); ++i)
-      if (is_data(node, i) && is_activation(graph, node.inputs[i])) read[index(node.inputs[i])] = true;
+      if (carries_numbers(node, i) && is_float_activation(graph, node.inputs[i])) read[index(node.inputs[i])] = true;
   }
 
   Sets sets(graph.values().size());
@@ -96,7 +60,7 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
     }
     if (!moves_numbers(node)) continue;
     for (size_t i = 1; i < node.inputs.size(); ++i)
-      if (is_data(node, i)) sets.join(node.inputs[i], node.inputs[0]);
+      if (carries_numbers(node, i)) sets.join(node.inputs[i], node.inputs[0]);
     for (ValueId output : node.outputs)
       if (plan.stored[index(output)]) sets.join(output, node.inputs[0]);
   }

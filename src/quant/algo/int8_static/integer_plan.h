@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/code_operators.h"
 #include "graph/graph.h"
 
 namespace halftone {
@@ -36,10 +37,5 @@ struct IntegerPlan {
 
 /// `layers[n]`: whether node n is a layer with quantized weights that computes in integers.
 IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers);
-
-/// Whether the operator only moves or selects numbers of its first input (of all inputs: Concat).
-bool moves_numbers(const Node& node);
-/// Whether the operator has integer kernels beside those with weights.
-bool works_on_codes(const Graph& graph, const Node& node);
 
 }  // namespace halftone

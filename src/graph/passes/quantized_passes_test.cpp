@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include "graph/passes/pass.h"
+
+namespace halftone {
+namespace {
+
+/// Quantized models as other tools write them, on images [1, 2, 4, 4].
+struct Made {
+  Graph graph;
+
+  ValueId number(const std::string& name, float value) {
+    return graph.add_constant(name, Constant(Tensor::from<float>({}, {value})));
+  }
+  template <class T>
+  ValueId code(const std::string& name, T value) {
+    return graph.add_constant(name, Constant(Tensor::from<T>({}, {value})));
+  }
+  ValueId weights(const std::string& name) {
+    return graph.add_constant(name, Constant(Tensor::from<int8_t>({2, 2, 1, 1}, {1, -2, 3, 127})));
+  }
+  ValueId add(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
+              Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), name, std::move(inputs), std::move(attributes)).front();
+  }
+  ValueId input() { return graph.add_input("x", {DType::f32, {1, 2, 4, 4}}); }
+  std::string text_after_passes(ValueId output) {
+    graph.add_output(output, "y");
+    run_passes(graph, standard_passes());
+    return graph_text(graph);
+  }
+};
+
+TEST(QuantizedPasses, PairsBecomeCodesOfTheLayers) {
+  Made m;
+  const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3), t = m.number("t", 0.25f);
+  const ValueId scales = m.graph.add_constant("scales", Constant(Tensor::from<float>({2}, {0.1f, 0.2f})));
+  const ValueId x = m.add("DequantizeLinear", "xd", {m.add("QuantizeLinear", "xq", {m.input(), s, z}), s, z});
+  const ValueId w = m.add("DequantizeLinear", "wd", {m.weights("w"), scales}, {{"axis", int64_t{0}}});
+  const ValueId relu = m.add("Relu", "relu", {m.add("Conv", "conv", {x, w})});
+  const ValueId codes = m.add("QuantizeLinear", "yq", {relu, t, z});
+  const ValueId soft = m.add("Softmax", "soft", {m.add("DequantizeLinear", "yd", {codes, t, z})});
+  EXPECT_EQ(m.text_after_passes(soft),
+            "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %wd.codes: f32[2, 2, 1, 1] as int8 per-channel f32-scales\n"
+            "%xd: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 3]\n"
+            "%relu: f32[1, 2, 4, 4] = Conv(%xd, %wd.codes) activation=\"relu\" codes_in=[0.5, 3] "
+            "codes_out=[0.25, 3]\n"
+            "%soft: f32[1, 2, 4, 4] = Softmax(%relu)\noutput y = %soft\n");
+}
+
+TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
+  Made m;
+  const ValueId s = m.number("s", 0.5f), z = m.code<int8_t>("z", -5), w_zero = m.code<int8_t>("wz", 0);
+  const ValueId bias = m.graph.add_constant("b", Constant(Tensor::from<int32_t>({2}, {10, -20})));
+  const ValueId x = m.add("QuantizeLinear", "xq", {m.input(), s, z});
+  const ValueId conv = m.add("QLinearConv", "conv", {x, s, z, m.weights("w"), s, w_zero, s, z, bias});
+  const ValueId pool = m.add("MaxPool", "pool", {conv}, {{"kernel_shape", std::vector<int64_t>{2, 2}}});
+  EXPECT_EQ(m.text_after_passes(m.add("DequantizeLinear", "yd", {pool, s, z})),
+            "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %conv/bias: f32[2]\n"
+            "constant %conv/w.codes: f32[2, 2, 1, 1] as int8 per-tensor f32-scales\n"
+            "%conv/x: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 123]\n"
+            "%conv/sum: f32[1, 2, 4, 4] = Conv(%conv/x, %conv/w.codes, %conv/bias) codes_in=[0.5, 123] "
+            "codes_out=[0.5, 123]\n"
+            "%pool/numbers: f32[1, 2, 3, 3] = MaxPool(%conv/sum) codes_in=[0.5, 123] codes_out=[0.5, 123] "
+            "kernel_shape=[2, 2]\n"
+            "output y = %pool/numbers\n");
+}
+
+TEST(QuantizedPasses, WhatHasNoIntegerFormStaysAsItIs) {
+  Made m;  // weights around another zero point; a scale that is computed
+  const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3), w_zero = m.code<int8_t>("wz", 7);
+  const ValueId x = m.add("DequantizeLinear", "xd", {m.add("QuantizeLinear", "xq", {m.input(), s, z}), s, z});
+  const ValueId w = m.add("DequantizeLinear", "wd", {m.weights("w"), s, w_zero});
+  const ValueId scale = m.graph.add_input("scale", {DType::f32, {}});
+  const ValueId y = m.add("QuantizeLinear", "yq", {m.add("Conv", "conv", {x, w}), scale, z});
+  const std::string text = m.text_after_passes(m.add("DequantizeLinear", "yd", {y, scale, z}));
+  EXPECT_NE(text.find("%conv: f32[1, 2, 4, 4] = Conv(%xd, %wd)\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("QuantizeLinear(%conv, %scale, %z)"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace halftone
