@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "llm/load_llm.h"
 #include "quant/quantize_graph.h"
+#include "vision/vision_model.h"
 
 namespace halftone::cli {
 namespace {
@@ -15,18 +16,23 @@ struct Options {
   std::string output;
   std::string recipe;
   std::string type;
+  std::string target;
   bool json = false;
 };
 
 ExportReport export_model(const Options& options) {
   const ExportFormat& format = find_export_format(options.format, options.type);
-  LlmModel llm = load_llm(options.model, 0);
-  if (!options.recipe.empty()) quantize_graph(llm.graph, recipe_from_flag(options.recipe));
+  check_export_names(format, options.output, options.target);
+  Graph graph = format.any_graph ? load_vision_model(options.model).graph : load_llm(options.model, 0).graph;
+  if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   Progress progress("exporting", options.json);
-  return format.write({llm.graph, companion_files(options.model), options.model, options.type, options.output,
-                       [&](double done, double total, const std::string&) {
-                         progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
-                       }});
+  return format.write(
+      {graph, format.any_graph ? image_companion_files(options.model) : companion_files(options.model),
+       options.model, options.type, options.output,
+       [&](double done, double total, const std::string&) {
+         progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+       },
+       options.target});
 }
 
 void export_command(const Options& options) {
@@ -49,8 +55,8 @@ void export_command(const Options& options) {
 
 void add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "Write an LLM for other tools to read");
-  command->add_option("-m,--model", options->model, "Model: a folder or a .gguf file")
+  CLI::App* command = app.add_subcommand("export", "Write a model for other tools to read");
+  command->add_option("-m,--model", options->model, "Model: a folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
   command->add_option("--format", options->format, export_format_names())->required()->type_name("FORMAT");
@@ -66,10 +72,13 @@ void add_export(CLI::App& app) {
                        fmt::format("{}", fmt::join(find_export_format("gguf").types, ", ")) +
                        " (default: their own)")
       ->type_name("TYPE");
+  command->add_option("--target", options->target, "What will run the file: tensorrt (onnx-qdq)")
+      ->type_name("NAME");
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(
       "Examples:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq\n"
-      "  halftone export -m MODEL --format gguf --type q8_0 -o MODEL.gguf");
+      "  halftone export -m MODEL --format gguf --type q8_0 -o MODEL.gguf\n"
+      "  halftone export -m MODEL-int8 --format onnx-qdq -o MODEL-int8.onnx");
   command->callback([options] { export_command(*options); });
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "cli/export_onnx.h"
 #include "formats/hf_config.h"
 #include "formats/packed/write_packed.h"
 #include "llm/check_export.h"
@@ -61,6 +62,7 @@ std::vector<ExportFormat> make_formats() {
   for (const PackedWriter& writer : packed_writers()) formats.push_back(packed_format(writer));
   formats.push_back({"gguf", "one GGUF file (llama.cpp and what is built on it)", written_ggml_types(),
                      [](const ExportJob& job) { plan_of(job); }, write_gguf_file});
+  for (ExportFormat& format : onnx_formats()) formats.push_back(std::move(format));
   return formats;
 }
 
@@ -85,6 +87,16 @@ const ExportFormat& find_export_format(const std::string& name, const std::strin
   throw UsageError("unknown format \"{}\"{}", name, did_you_mean(name, names));
 }
 
+void check_export_names(const ExportFormat& format, const fs::path& output, const std::string& target) {
+  if (!format.extension.empty() && output.extension() != format.extension)
+    throw UsageError("-o {}: {} writes a file whose name ends in {}", output.string(), format.name,
+                     format.extension);
+  if (target.empty() || std::ranges::find(format.targets, target) != format.targets.end()) return;
+  if (format.targets.empty())
+    throw UsageError("--target {}: {} is the same for all targets", target, format.name);
+  throw UsageError("--target {}: {} knows {}", target, format.name, fmt::join(format.targets, ", "));
+}
+
 std::string export_format_names() {
   std::string names;
   for (const ExportFormat& format : export_formats())
@@ -94,11 +106,13 @@ std::string export_format_names() {
 
 std::string export_summary(const ExportReport& report, const std::string& format) {
   constexpr size_t kListed = 8;
-  std::string text = fmt::format("{} layers as {} in {}", report.packed.size(), report.encoding, format);
+  std::string text = report.packed.empty() ? format
+                                           : fmt::format("{} layers as {} in {}", report.packed.size(),
+                                                         report.encoding, format);
   if (!report.kept.empty()) text += fmt::format(", {} in floating point", report.kept.size());
   if (!report.kept.empty() && report.kept.size() <= kListed)
     text += fmt::format(" ({})", fmt::join(report.kept, ", "));
-  return text + "; read back and found equal";
+  return text + "; " + report.checked;
 }
 
 }  // namespace halftone::cli

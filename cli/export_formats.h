@@ -18,15 +18,17 @@ struct ExportJob {
   std::string type;                              ///< of weights that have no encoding; empty: their own
   fs::path output;                               ///< put into place when complete
   SaveProgress progress{};
+  std::string target{};  ///< what will run it: one of the format's targets, or empty
 };
 
 /// What became of the layers.
 struct ExportReport {
-  std::string encoding;              ///< of the packed layers: "int4 g128 affine"
-  std::vector<std::string> packed;   ///< modules
-  std::vector<std::string> kept;     ///< modules that the tool gets in floating point
-  std::vector<std::string> remarks;  ///< what the user should know of the file
-  Graph read_back;                   ///< the model as its readers see it
+  std::string encoding;                               ///< of the packed layers: "int4 g128 affine"
+  std::vector<std::string> packed;                    ///< modules
+  std::vector<std::string> kept;                      ///< modules that the tool gets in floating point
+  std::vector<std::string> remarks;                   ///< what the user should know of the file
+  Graph read_back;                                    ///< the model as its readers see it
+  std::string checked = "read back and found equal";  ///< what was done to be sure of the file
 };
 
 /// A form in which other tools read models: a value of --format.
@@ -40,6 +42,9 @@ struct ExportFormat {
   /// Writes the model and reads it back. Throws UnsupportedError and leaves nothing when it comes back other
   /// than it was written.
   std::function<ExportReport(const ExportJob& job)> write;
+  bool any_graph = false;              ///< not only language models
+  std::string extension{};             ///< of the file that is written; empty: a folder
+  std::vector<std::string> targets{};  ///< values of --target
 };
 
 /// All of them, in the order in which --help lists them.
@@ -47,6 +52,9 @@ std::span<const ExportFormat> export_formats();
 
 /// Throws UsageError for an unknown name, or a type that the format does not have, with the nearest.
 const ExportFormat& find_export_format(const std::string& name, const std::string& type = {});
+
+/// Checks -o and --target against the format. Throws UsageError.
+void check_export_names(const ExportFormat& format, const fs::path& output, const std::string& target);
 
 /// "awq, gptq, ...", for --help.
 std::string export_format_names();

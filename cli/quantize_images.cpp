@@ -50,7 +50,8 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
 }
 
 Receipt quantize_images(const QuantizeCommand& command) {
-  const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
+  Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
+  if (command.target == "tensorrt" && recipe.static_activations) recipe.static_activations->symmetric = true;
   const auto start = std::chrono::steady_clock::now();
   MemoryWatch memory;
   ThreadPool threads(command.threads);

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "cli/export_formats.h"
 
 namespace halftone::cli {
 
 void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe,
                   const std::vector<CompanionFile>& companions) {
-  if (command.format.empty()) return;
+  if (command.format.empty()) {
+    if (!command.target.empty())
+      throw UsageError("--target {}: it says something to --format only", command.target);
+    return;
+  }
   const ExportFormat& format = find_export_format(command.format);
+  check_export_names(format, command.output, command.target);
   QuantizeOptions options;
   options.encodings_only = true;
   quantize_graph(graph, recipe, options);
@@ -25,7 +31,8 @@ void write_quantized(const QuantizeCommand& command, Receipt& receipt, Graph& gr
     return save_halftone(graph, command.output,
                          {command.model, receipt.recipe, "halftone " HALFTONE_VERSION, {}}, companions, tell);
   ExportReport report =
-      find_export_format(command.format).write({graph, companions, command.model, {}, command.output, tell});
+      find_export_format(command.format)
+          .write({graph, companions, command.model, {}, command.output, tell, command.target});
   receipt.remarks.push_back(export_summary(report, command.format));
   std::ranges::move(report.remarks, std::back_inserter(receipt.remarks));
   graph = std::move(report.read_back);

@@ -66,6 +66,33 @@ def check_detect(folder):
         assert (out / "000000397133.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
+def check_quantized_onnx(folder):
+    """A folder, the ONNX file exported from it, and the file that quantize writes at once answer alike."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    subset(pictures, "cifar10_1000", 20)
+    resnet = MODELS / "classify/resnet20_cifar10.onnx"
+    quantize = ("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "--calib", pictures)
+    run(*quantize, "-o", folder / "int8")
+    report = answer("export", "-m", folder / "int8", "--format", "onnx-qdq", "-o", folder / "exported.onnx")
+    assert len(report["packed"]) == 20 and not report["kept"], report
+    run(*quantize, "--format", "onnx-qdq", "-o", folder / "quantized.onnx")
+    assert json.loads((folder / "quantized.onnx.report.json").read_text())["recipe"] == "int8-static"
+    results = [answer("eval", "top1", "-m", folder / name, "--images", pictures)["top1"]
+               for name in ("int8", "exported.onnx", "quantized.onnx")]
+    assert results[0] == results[1] == results[2] >= 60, results
+    kernels = run("infer", folder / "exported.onnx", "--explain", "--input", "input=missing.npy", code=3).stderr
+    assert "DequantizeLinear" not in kernels and "conv_int8" in kernels, kernels
+    assert "zero point" in run("export", "-m", folder / "int8", "--format", "onnx-qdq", "--target", "tensorrt", "-o",
+                               folder / "rt.onnx", code=4).stderr
+    assert not (folder / "rt.onnx").exists()
+    run(*quantize, "--format", "onnx-qdq", "--target", "tensorrt", "-o", folder / "rt.onnx")
+    run("export", "-m", resnet, "--format", "onnx", "-o", folder / "floats.onnx")
+    assert ".onnx" in run("export", "-m", folder / "int8", "--format", "onnx-qdq", "-o", folder / "no", code=2).stderr
+    assert "same for all targets" in run("export", "-m", resnet, "--format", "onnx", "--target", "tensorrt", "-o",
+                                         folder / "no.onnx", code=2).stderr
+
+
 def check_errors(folder):
     resnet = MODELS / "classify/resnet20_cifar10.onnx"
     picture = folder / "picture.jpg"
@@ -86,7 +113,7 @@ def main():
     if not (MODELS / "vit").exists() or not IMAGES.exists():
         print("no shared models and pictures: skipped")
         return 77
-    for check in (check_eval, check_detect, check_errors):
+    for check in (check_eval, check_detect, check_quantized_onnx, check_errors):
         with tempfile.TemporaryDirectory() as folder:
             check(pathlib.Path(folder))
     check_classify()

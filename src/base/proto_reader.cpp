@@ -114,9 +114,13 @@ void put_proto_float(std::string& out, uint64_t field, float value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
-void put_proto_bytes(std::string& out, uint64_t field, std::string_view bytes) {
+void put_proto_header(std::string& out, uint64_t field, size_t size) {
   put_varint(out, field << 3 | kBytes);
-  put_varint(out, bytes.size());
+  put_varint(out, size);
+}
+
+void put_proto_bytes(std::string& out, uint64_t field, std::string_view bytes) {
+  put_proto_header(out, field, bytes.size());
   out += bytes;
 }
 

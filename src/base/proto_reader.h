@@ -55,5 +55,7 @@ class ProtoReader {
 void put_proto_varint(std::string& out, uint64_t field, uint64_t value);
 void put_proto_float(std::string& out, uint64_t field, float value);
 void put_proto_bytes(std::string& out, uint64_t field, std::string_view bytes);
+/// What stands before the `size` bytes of such a field, for those who write the bytes themselves.
+void put_proto_header(std::string& out, uint64_t field, size_t size);
 
 }  // namespace halftone
