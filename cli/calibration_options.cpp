@@ -25,11 +25,15 @@ size_t parse_bytes(const std::string& text) {
 
 void CalibrationOptions::add_to(CLI::App& command) {
   command
-      .add_option(
-          "--calib", path,
-          "Text to calibrate on: a file, or a folder of .txt and .jsonl files (\"text\" of each line); for models of "
-          "pictures a folder of pictures")
+      .add_option("--calib", path,
+                  "Text to calibrate on: a file, or a folder of .txt and .jsonl files (\"text\" of each "
+                  "line); for models of "
+                  "pictures a folder of pictures")
       ->type_name("PATH");
+  command
+      .add_option("--input-list", input_list,
+                  "Tensors to calibrate any graph on: a file with one run a line, NAME:=FILE ...")
+      ->type_name("FILE");
   command.add_option("--calib-samples", text.samples, "Samples drawn from it")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();

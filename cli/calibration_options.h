@@ -10,11 +10,12 @@ namespace halftone::cli {
 
 /// Where calibration samples come from and what they may cost: options of the commands that calibrate.
 struct CalibrationOptions {
-  std::string path;  ///< empty: none
+  std::string path;        ///< empty: none
+  std::string input_list;  ///< tensors for a graph, in place of it
   CalibrationTextOptions text;
   size_t memory = size_t{2} << 30;
 
-  /// Adds --calib, --calib-samples, --calib-length, --seed and --memory.
+  /// Adds --calib, --input-list, --calib-samples, --calib-length, --seed and --memory.
   void add_to(CLI::App& command);
 };
 

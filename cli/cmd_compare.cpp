@@ -3,11 +3,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/text_samples.h"
-#include "quant/recipe.h"
+#include "eval/graph_compare.h"
 #include "tune/layer_pages.h"
 #include "tune/receipt.h"
 
@@ -18,6 +19,7 @@ struct Options {
   std::string original;
   std::string other;
   TextSampleOptions text;
+  GraphSampleOptions samples;
   std::string html;
   int threads = 0;
   bool json = false;
@@ -48,25 +50,42 @@ void print_layers(const ModelComparison& comparison) {
   print_text(table.str());
 }
 
-void run_compare(const Options& options) {
-  ThreadPool threads(options.threads);
+struct Compared {
+  ModelComparison layers;
+  std::string title, protocol;
+};
+
+Compared compare_texts(const Options& options, const CompareOptions& how) {
   const LlmModel original = load_llm(options.original, 0), other = load_llm(options.other, 0);
   TextSamples text = read_text_samples(options.text, original);
   const TokenCalibration samples(original.graph, std::move(text.windows));
+  return {compare_layers(original.graph, other.graph, samples, how), original.name + " and " + other.name,
+          text.protocol + ", each model on its own activations, encoded as its graph has them"};
+}
 
+Compared compare_pictures(const Options& options, const CompareOptions& how) {
+  const VisionModel original = load_vision_model(options.original), other = load_vision_model(options.other);
+  const GraphSamples samples = open_graph_samples(options.samples, original);
+  return {compare_graphs(original.graph, other.graph, *samples.data, how),
+          original.name + " and " + other.name,
+          samples.protocol + ", each model on its own activations, those of the first floating"};
+}
+
+void run_compare(const Options& options) {
+  if (options.samples.any() && !options.text.path.empty())
+    throw UsageError("give --text for language models, or --images or --input-list for other graphs");
+  ThreadPool threads(options.threads);
   Progress progress("comparing layers", options.json);
-  const ModelComparison comparison = compare_layers(
-      original.graph, other.graph, samples,
-      {.backend = backend_for_device("cpu"), .threads = &threads, .progress = [&](int done, int total) {
-         progress.update(done, total);
-       }});
+  const CompareOptions how{.backend = backend_for_device("cpu"),
+                           .threads = &threads,
+                           .progress = [&](int done, int total) { progress.update(done, total); }};
+  const auto [comparison, title, protocol] =
+      options.samples.any() ? compare_pictures(options, how) : compare_texts(options, how);
   progress.finish();
 
-  const std::string protocol =
-      text.protocol + ", each model on its own activations, encoded as its graph has them";
   if (!options.html.empty()) {
     AtomicFile file(options.html);
-    file.write(comparison_html(comparison, original.name + " and " + other.name, protocol));
+    file.write(comparison_html(comparison, title, protocol));
     file.commit();
   }
   if (options.json) {
@@ -91,11 +110,14 @@ void add_compare(CLI::App& app) {
   command->add_option("ORIGINAL", options->original, "The model as it was")->required();
   command->add_option("OTHER", options->other, "The other version: quantized, converted")->required();
   options->text.add_to(*command);
+  options->samples.add_to(*command);
   command->add_option("--html", options->html, "Write a page with a plot")->type_name("FILE");
   command->add_option("-t,--threads", options->threads, "Threads (0: one for each core)")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "Print one JSON object");
-  command->footer("Example:\n  halftone compare MODEL MODEL-w4 --text heldout.txt");
+  command->footer(
+      "Examples:\n  halftone compare MODEL MODEL-w4 --text heldout.txt\n"
+      "  halftone compare MODEL.onnx MODEL-int8 --images pictures/ --html layers.html");
   command->callback([options] { run_compare(*options); });
 }
 

@@ -3,10 +3,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/text_samples.h"
+#include "graph/passes/pass.h"
 #include "tune/layer_pages.h"
 #include "tune/receipt.h"
 
@@ -16,6 +18,7 @@ namespace {
 struct Options {
   std::string model;
   TextSampleOptions text;
+  GraphSampleOptions samples;
   std::string recipe = "rtn-w4g32";
   bool blocks = false;
   std::string html;
@@ -54,27 +57,48 @@ void print_rows(const std::vector<Sensitivity>& rows, bool blocks) {
   print_text(table.str());
 }
 
-void run_sensitivity(const Options& options) {
-  const Recipe recipe = recipe_from_flag(options.recipe);
-  ThreadPool threads(options.threads);
+struct Measured {
+  std::vector<Sensitivity> rows;
+  std::string name, protocol;
+};
+
+Measured measure_on_text(const Options& options, const Recipe& recipe, const SensitivityOptions& settings) {
   const LlmModel llm = load_llm(options.model, 0);
   TextSamples text = read_text_samples(options.text, llm);
   const TokenCalibration samples(llm.graph, std::move(text.windows));
+  return {measure_sensitivity(llm.graph, recipe, samples, true, settings), llm.name, text.protocol};
+}
 
+/// Layers as they are when the model is folded and fused, which is what recipes of pictures quantize.
+Measured measure_on_pictures(const Options& options, const Recipe& recipe,
+                             const SensitivityOptions& settings) {
+  VisionModel model = load_vision_model(options.model);
+  const GraphSamples samples = open_graph_samples(options.samples, model);
+  run_passes(model.graph, standard_passes());
+  return {measure_sensitivity(model.graph, recipe, *samples.data, false, settings), model.name,
+          samples.protocol};
+}
+
+void run_sensitivity(const Options& options) {
+  if (options.samples.any() && !options.text.path.empty())
+    throw UsageError("give --text for language models, or --images or --input-list for other graphs");
+  const Recipe recipe = recipe_from_flag(options.recipe);
+  ThreadPool threads(options.threads);
   Progress progress("measuring", options.json);
   SensitivityOptions settings;
   settings.by_block = options.blocks;
   settings.backend = backend_for_device("cpu");
   settings.threads = &threads;
   settings.progress = [&](int done, int total) { progress.update(done, total); };
-  const std::vector<Sensitivity> rows = measure_sensitivity(llm.graph, recipe, samples, true, settings);
+  const auto [rows, name, samples] = options.samples.any() ? measure_on_pictures(options, recipe, settings)
+                                                           : measure_on_text(options, recipe, settings);
   progress.finish();
 
-  const std::string protocol = text.protocol + ", each " + (options.blocks ? "block" : "layer") +
+  const std::string protocol = samples + ", each " + (options.blocks ? "block" : "layer") +
                                " alone rounded to nearest, activations as the recipe has them";
   if (!options.html.empty()) {
     AtomicFile file(options.html);
-    file.write(sensitivity_html(rows, llm.name, recipe.name, protocol));
+    file.write(sensitivity_html(rows, name, recipe.name, protocol));
     file.commit();
   }
   if (options.json) {
@@ -95,10 +119,11 @@ void add_sensitivity(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "sensitivity", "Quantize one layer (or block) at a time and show what each does to the model");
-  command->add_option("-m,--model", options->model, "Model: a Hugging Face folder or a .gguf file")
+  command->add_option("-m,--model", options->model, "Model: a Hugging Face folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
   options->text.add_to(*command);
+  options->samples.add_to(*command);
   command
       ->add_option("--recipe", options->recipe,
                    "A recipe's name or a .yaml file; codes are rounded to nearest")
@@ -110,7 +135,8 @@ void add_sensitivity(CLI::App& app) {
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(
-      "Example:\n  halftone sensitivity -m MODEL --text heldout.txt --recipe rtn-w3 --html s.html");
+      "Examples:\n  halftone sensitivity -m MODEL --text heldout.txt --recipe rtn-w3 --html s.html\n"
+      "  halftone sensitivity -m MODEL.onnx --images pictures/ --recipe rtn-w8");
   command->callback([options] { run_sensitivity(*options); });
 }
 

@@ -3,31 +3,16 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/quantize_output.h"
-#include "eval/image_samples.h"
 #include "formats/halftone_folder.h"
 #include "formats/open_graph.h"
 #include "llm/generate.h"
 #include "tune/memory_watch.h"
-#include "vision/image/image_list.h"
 
 namespace halftone::cli {
-namespace {
-
-std::unique_ptr<ImageSamples> samples_of(const VisionModel& model, const std::string& folder) {
-  if (!model.preprocess)
-    throw UsageError("{}: nothing says how its pictures are prepared; put a {}.preprocess.json beside it",
-                     model.name, fs::path(model.name).stem().string());
-  const ImageInput input = image_input(model.graph);
-  const Preprocess preprocess = fit_to_model(
-      parse_preprocess(model.preprocess->json, model.preprocess->source), input, model.preprocess->source);
-  return std::make_unique<ImageSamples>(list_image_folder(folder), preprocess, input);
-}
-
-}  // namespace
-
 bool takes_pictures(const fs::path& model) {
   if (fs::is_directory(model))
     return fs::exists(model / "preprocess.json") || fs::exists(model / "preprocessor_config.json");
@@ -63,14 +48,14 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.recipe = recipe.name;
   receipt.before = weight_size(model.graph);
   check_format(command, model.graph, recipe, companion_files(command.model));
-  std::unique_ptr<ImageSamples> samples;
-  if (!command.calibration.path.empty()) {
-    samples = samples_of(model, command.calibration.path);
-    receipt.calibration = fmt::format("{} pictures of {}", samples->samples(), command.calibration.path);
+  GraphSamples samples;
+  if (const GraphSampleOptions asked{command.calibration.path, command.calibration.input_list}; asked.any()) {
+    samples = open_graph_samples(asked, model);
+    receipt.calibration = samples.protocol;
   }
   Progress progress("quantizing", command.json);
   QuantizeOptions options;
-  options.data = samples.get();
+  options.data = samples.data.get();
   options.threads = &threads;
   options.backend = backend_for_device("cpu");
   options.memory = command.calibration.memory;

@@ -132,6 +132,8 @@ ReceiptEval evaluate(const QuantizeCommand& command, const Graph& quantized, con
 
 Receipt run_quantize(const QuantizeCommand& command) {
   if (takes_pictures(command.model)) return quantize_images(command);
+  if (!command.calibration.input_list.empty())
+    throw UsageError("--input-list: {} is a language model; --calib names its text", command.model);
   const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
   const bool calibrated = needs_of(make_chain(recipe.algorithms)).any();
   const auto start = std::chrono::steady_clock::now();

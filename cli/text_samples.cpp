@@ -8,7 +8,6 @@ namespace halftone::cli {
 void TextSampleOptions::add_to(CLI::App& command) {
   command
       .add_option("--text", path, "Text to run the model on: a file, or a folder of .txt and .jsonl files")
-      ->required()
       ->type_name("PATH");
   command.add_option("--window", window, "Tokens of a window (0: 512, or the context if that is less)")
       ->check(CLI::Range(0, 1 << 24));
@@ -18,6 +17,7 @@ void TextSampleOptions::add_to(CLI::App& command) {
 }
 
 TextSamples read_text_samples(const TextSampleOptions& options, const LlmModel& model) {
+  if (options.path.empty()) throw UsageError("--text is required for a language model");
   const TextSource source = read_text_source(options.path);
   const std::vector<TokenId> tokens = model.tokenizer->encode(source.joined(), true, false);
   const int64_t context = llm_info(model.graph).context;

@@ -7,6 +7,7 @@ Usage: vision_commands_test.py HALFTONE SOURCE_DIR. Skips (77) without the share
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,33 @@ def check_quantized_onnx(folder):
                                          folder / "no.onnx", code=2).stderr
 
 
+def check_layers(folder):
+    """Layers of a graph, on pictures and on tensors; tensors as calibration data."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    subset(pictures, "cifar10_1000", 100)
+    resnet, tensors = MODELS / "classify/resnet20_cifar10.onnx", folder / "list"
+    run("infer", resnet, "--input", f"input={MODELS / 'classify/golden'}", code=3)  # a folder is no tensor
+    with tensors.open("w") as lines:
+        for i in range(3):
+            values = [((7 * k + 13 * i) % 101) / 50 - 1 for k in range(3 * 32 * 32)]
+            (folder / f"{i}.raw").write_bytes(struct.pack(f"<{len(values)}f", *values))
+            lines.write(f"input:={i}.raw\n")
+    run("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "--input-list", tensors, "-o", folder / "int8")
+    assert "3 runs" in json.loads((folder / "int8/report.json").read_text())["calibration"]
+    for flags in (("--images", pictures), ("--input-list", tensors)):
+        report = answer("compare", resnet, folder / "int8", *flags, "--html", folder / "layers.html")
+        assert len(report["layers"]) == 20 and report["outputs"][0]["layer"] == "logits", report
+        levels = [layer["sqnr_db"] for layer in report["layers"]]
+        assert levels == sorted(levels) and (20 if flags[0] == "--input-list" else 0) < levels[0] < 45, levels
+    assert "layer3.2.relu" in (folder / "layers.html").read_text()
+    rows = answer("sensitivity", "-m", resnet, "--images", pictures, "--recipe", "rtn-w4")["rows"]
+    assert len(rows) == 20 and all(row["model_output"]["sqnr_db"] > 0 for row in rows), rows
+    assert "not both" in run("compare", resnet, folder / "int8", "--images", pictures, "--input-list", tensors, code=2).stderr
+    other = run("compare", resnet, MODELS / "classify/squeezenet1.1_227.onnx", "--images", pictures, code=3).stderr
+    assert "in common" in other, other
+
+
 def check_errors(folder):
     resnet = MODELS / "classify/resnet20_cifar10.onnx"
     picture = folder / "picture.jpg"
@@ -113,7 +141,7 @@ def main():
     if not (MODELS / "vit").exists() or not IMAGES.exists():
         print("no shared models and pictures: skipped")
         return 77
-    for check in (check_eval, check_detect, check_quantized_onnx, check_errors):
+    for check in (check_eval, check_detect, check_quantized_onnx, check_layers, check_errors):
         with tempfile.TemporaryDirectory() as folder:
             check(pathlib.Path(folder))
     check_classify()
