@@ -74,9 +74,9 @@ void ClosenessMeter::add(const TensorView& made, const TensorView& wanted) {
 Closeness ClosenessMeter::result() const {
   Closeness closeness;
   auto factor = [](const Sums& sums) { return sums.made > 0 ? sums.product / sums.made : 1; };
-  closeness.rescaled = channel_axis_ && std::ranges::any_of(channels_, [&](const Sums& sums) {
-                         return sums.made > 0 && (factor(sums) > 1.25 || factor(sums) < 0.8);
-                       });
+  const auto changed =
+      std::ranges::count_if(channels_, [&](const Sums& sums) { return std::abs(factor(sums) - 1) > 0.05; });
+  closeness.rescaled = channel_axis_ && 2 * changed >= std::ssize(channels_);
   Sums all;
   for (const Sums& sums : channels_) {
     const double by = closeness.rescaled ? factor(sums) : 1;

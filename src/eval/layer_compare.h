@@ -22,7 +22,8 @@ struct Closeness {
 ///
 /// A layer whose output another algorithm divided by factors, channel by channel, with the layers after it
 /// multiplied, computes what it did; compared number by number it would look broken. Where `channel_axis` is
-/// given and some channel's least-squares factor lies beyond 5/4 or below 4/5, all are compared after theirs.
+/// given and at least half of the channels have a least-squares factor more than 5 % from 1, all are compared
+/// after theirs.
 class ClosenessMeter {
  public:
   explicit ClosenessMeter(std::optional<int> channel_axis = {}) : channel_axis_(channel_axis) {}
