@@ -154,7 +154,7 @@ void splice(Graph& whole, int first, int last, const Graph& part) {
     for (ValueId& input : node.inputs) input = placed(input);
     for (ValueId& output : node.outputs) output = placed(output);
     const std::vector<ValueType> types = node.schema->infer(whole.site(node));
-    for (size_t i = 0; i < types.size(); ++i)
+    for (size_t i = 0; i < node.outputs.size(); ++i)
       if (node.outputs[i] != kNoValue) whole.value(node.outputs[i]).type = types[i];
     nodes.push_back(std::move(node));
   }
