@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "models/vision_tower.h"
 
 namespace halftone {
 namespace {
@@ -100,6 +101,17 @@ Constant random_weights(const std::string& name, const Shape& shape) {
   return Constant(vector);
 }
 
+Checkpoint checkpoint_of(const std::string& shape) {
+  const auto* found = std::find_if(std::begin(kShapes), std::end(kShapes),
+                                   [&](const auto& known) { return known.name == shape; });
+  if (found == std::end(kShapes))
+    throw UsageError("no synthetic model \"{}\" (known: {})", shape, fmt::join(synthetic_shapes(), ", "));
+  Checkpoint checkpoint;
+  checkpoint.path = "synthetic " + shape;
+  checkpoint.config = parse_json(found->config, checkpoint.path.string());
+  return checkpoint;
+}
+
 }  // namespace
 
 std::vector<std::string> synthetic_shapes() {
@@ -116,17 +128,22 @@ std::string synthetic_note(const std::string& shape) {
 }
 
 Graph build_synthetic_llm(const std::string& shape, BuildOptions options) {
-  const auto* found = std::find_if(std::begin(kShapes), std::end(kShapes),
-                                   [&](const auto& known) { return known.name == shape; });
-  if (found == std::end(kShapes))
-    throw UsageError("no synthetic model \"{}\" (known: {})", shape, fmt::join(synthetic_shapes(), ", "));
-  Checkpoint checkpoint;
-  checkpoint.path = "synthetic " + shape;
-  checkpoint.config = parse_json(found->config, checkpoint.path.string());
+  const Checkpoint checkpoint = checkpoint_of(shape);
   options.weights = random_weights;
   Graph graph = build_llm(checkpoint, options);
   graph.name = shape;
   return graph;
+}
+
+std::optional<Graph> build_synthetic_vision(const std::string& shape) {
+  const Checkpoint checkpoint = checkpoint_of(shape);
+  const auto vision = checkpoint.config.find("halftone_vision");
+  if (vision == checkpoint.config.end()) return {};
+  Json config = *vision;
+  config["hidden_size"] = checkpoint.config.at("hidden_size");
+  BuildOptions options;
+  options.weights = random_weights;
+  return build_vision_tower(checkpoint, config, options);
 }
 
 }  // namespace halftone

@@ -7,7 +7,8 @@
 
 namespace halftone {
 
-#define HALFTONE_VISION_FAMILY(architecture, model_type, builder) Graph builder(const Checkpoint&);
+#define HALFTONE_VISION_FAMILY(architecture, model_type, builder) \
+  Graph builder(const Checkpoint&, const BuildOptions&);
 #include "models/vision_families.inc"
 #undef HALFTONE_VISION_FAMILY
 
@@ -16,7 +17,7 @@ namespace {
 struct Family {
   std::string_view architecture;
   std::string_view model_type;
-  Graph (*build)(const Checkpoint&);
+  Graph (*build)(const Checkpoint&, const BuildOptions&);
 };
 
 constexpr Family kFamilies[] = {
@@ -49,14 +50,14 @@ bool is_vision_config(const Json& config, const std::string& source) {
   return find_family(architecture_of(config, source)) != nullptr;
 }
 
-Graph build_vision_model(const Checkpoint& checkpoint) {
+Graph build_vision_model(const Checkpoint& checkpoint, const BuildOptions& options) {
   const std::string source = config_source(checkpoint);
   const std::string architecture = architecture_of(checkpoint.config, source);
   const Family* family = find_family(architecture);
   if (!family)
     throw UnsupportedError("{}: architecture \"{}\" (image classifiers known: {})", source, architecture,
                            fmt::join(known_vision_architectures(), ", "));
-  return family->build(checkpoint);
+  return family->build(checkpoint, options);
 }
 
 }  // namespace halftone

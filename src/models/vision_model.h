@@ -5,6 +5,7 @@
 
 #include "formats/checkpoint.h"
 #include "graph/graph.h"
+#include "models/model.h"
 
 namespace halftone {
 
@@ -16,7 +17,7 @@ namespace halftone {
 ///
 /// Throws UnsupportedError for an unknown architecture (naming the known ones) or setting, InputError for a
 /// configuration or tensors that do not fit.
-Graph build_vision_model(const Checkpoint& checkpoint);
+Graph build_vision_model(const Checkpoint& checkpoint, const BuildOptions& options = {});
 
 /// Whether the configuration names an architecture that build_vision_model() knows.
 bool is_vision_config(const Json& config, const std::string& source);
