@@ -4,17 +4,27 @@
 #include <chrono>
 #include <fmt/format.h>
 
+#include "base/error.h"
+#include "cli/check_plan.h"
 #include "cli/command.h"
-#include "cli/graph_options.h"
+#include "cli/memory_check.h"
 #include "cli/pass_report.h"
 #include "cli/progress.h"
 #include "cli/table.h"
-#include "cost/probe.h"
+#include "cost/machine_probe.h"
+#include "cost/roofline.h"
 #include "eval/graph_speed.h"
 #include "llm/generate.h"
+#include "tune/plan.h"
 
 namespace halftone::cli {
 namespace {
+
+/// What memory is looked at over, at least: weights of small models stay in the caches between runs, and so
+/// do they in the probe's view of the memory.
+constexpr double kLeastWorkingSet = 128e6;
+/// A look empties the caches, so most runs come without one before them.
+constexpr int kRunsBetweenLooks = 5;
 
 /// From the file to the first answer.
 struct StartTimes {
@@ -79,11 +89,13 @@ OrderedJson layers_json(const Plan& plan, const std::vector<LayerTime>& layers, 
 
 }  // namespace
 
-void bench_graph(const ModelOptions& model, const GraphBench& options) {
+void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& options) {
+  if (options.check_plan && !has_known_sizes(graph))
+    throw UsageError("--check-plan: the sizes of {} are not known ahead", model.model);
+  const double planned = check_memory(graph, model);
   ThreadPool threads(model.threads);
   StartTimes start;
-  Graph graph;
-  start.load_ms = timed([&] { graph = open_graph_with(model.model, options.dims); });
+  start.load_ms = options.load_ms;
   std::shared_ptr<const Plan> plan;
   CompileOptions settings;
   settings.backend = model.backend;
@@ -92,12 +104,25 @@ void bench_graph(const ModelOptions& model, const GraphBench& options) {
   if (model.explain) fmt::print(stderr, "{}", plan->explain());
   if (options.passes) fmt::print(stderr, "{}", passes_text(*plan));
 
+  const auto loading_peak = static_cast<double>(peak_memory_bytes());
+  std::optional<MachineProbe> probe;
+  if (options.layers || options.check_plan)
+    probe.emplace(threads, std::max(kLeastWorkingSet, static_cast<double>(plan->packed_bytes())));
   Session session(plan, threads);
   Progress progress("bench", model.json);
-  const GraphSpeed speed = measure_graph(session, options.repetitions, options.layers,
-                                         [&](int done, int total) { progress.update(done, total); });
+  const GraphSpeed speed =
+      measure_graph(session, options.repetitions, options.layers, [&](int done, int total) {
+        if (probe && done % kRunsBetweenLooks == 0) probe->look();
+        progress.update(done, total);
+      });
   progress.finish();
-  const Roof roof{options.layers ? peak_f32_flops(threads) : 1, options.layers ? read_bandwidth(threads) : 1};
+  const double peak_memory =
+      std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
+  std::optional<Device> machine;
+  if (probe) machine = probe->device();
+  const Roof roof{machine ? *machine->peak("f32") : 1, machine ? achievable_bandwidth(*machine) : 1};
+  std::vector<PlanCheck> checks;
+  if (options.check_plan) checks = check_plan(plan->graph(), speed.latency.median, *machine, peak_memory);
   const double first = start.load_ms + start.compile_ms + speed.first_ms;
   const double per_second = 1e3 / speed.latency.median;
   if (model.json) {
@@ -112,7 +137,10 @@ void bench_graph(const ModelOptions& model, const GraphBench& options) {
                        {"first_inference_ms", first},
                        {"arena_bytes", session.arena_bytes()},
                        {"packed_bytes", plan->packed_bytes()},
-                       {"peak_memory_bytes", peak_memory_bytes()}};
+                       {"planned_memory_bytes", planned},
+                       {"peak_memory_bytes", peak_memory}};
+    if (machine) report["machine"] = machine_json(*machine);
+    if (options.check_plan) report["plan_check"] = plan_check_json(checks);
     if (options.layers) report["layers"] = layers_json(*plan, speed.layers, roof);
     if (options.passes) report["passes"] = passes_json(*plan);
     return print_json(report);
@@ -121,11 +149,12 @@ void bench_graph(const ModelOptions& model, const GraphBench& options) {
   print_text(fmt::format(
       "latency {:.3f} ms (median of {}, p90 {:.3f}, spread ± {:.1f} %), {:.1f} runs/s, {} threads\n"
       "first inference {:.1f} ms: load {:.1f}, compile {:.1f}, first run {:.1f}\n"
-      "memory: intermediate values {}, packed weights {}\n",
+      "memory: intermediate values {}, packed weights {}, at the peak {} (planned {})\n",
       speed.latency.median, options.repetitions, speed.latency.p90, 100 * speed.latency.spread, per_second,
       threads.size(), first, start.load_ms, start.compile_ms, speed.first_ms,
       bytes_text(static_cast<double>(session.arena_bytes())),
-      bytes_text(static_cast<double>(plan->packed_bytes()))));
+      bytes_text(static_cast<double>(plan->packed_bytes())), bytes_text(peak_memory), bytes_text(planned)));
+  if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }
 
 }  // namespace halftone::cli

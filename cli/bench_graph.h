@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/model_options.h"
+#include "graph/graph.h"
 
 namespace halftone::cli {
 
@@ -11,9 +12,10 @@ namespace halftone::cli {
 struct GraphBench {
   std::vector<std::string> dims;  ///< NAME=SIZE
   int repetitions = 30;
-  bool layers = false, passes = false;
+  bool layers = false, passes = false, check_plan = false;
+  double load_ms = 0;  ///< that opening the graph took
 };
 
-void bench_graph(const ModelOptions& model, const GraphBench& options);
+void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& options);
 
 }  // namespace halftone::cli

@@ -8,16 +8,13 @@
 namespace halftone::cli {
 
 std::vector<PlanCheck> check_plan(const Engine& engine, const std::vector<SpeedTest>& tests,
-                                  const std::vector<double>& tokens_per_s, double bandwidth,
-                                  double peak_memory, ThreadPool& threads) {
-  Device device = measured_device(threads);
-  for (auto& [key, figure] : device.figures)
-    if (key == "achievable_bandwidth") figure.value = bandwidth;
+                                  const std::vector<double>& tokens_per_s, const Device& machine,
+                                  double peak_memory) {
   PlanOptions options;
   options.context = engine.context();
   options.chunk = engine.chunk();
   options.kv = engine.kv_format();
-  options.free_bytes = device.figure("memory_bytes");
+  options.free_bytes = machine.figure("memory_bytes");
 
   std::vector<PlanCheck> checks;
   for (size_t i = 0; i < tests.size(); ++i) {
@@ -28,7 +25,7 @@ std::vector<PlanCheck> check_plan(const Engine& engine, const std::vector<SpeedT
     options.depths.clear();
     const int depth = test.depth + test.tokens / 2;
     prefill ? options.prompt_tokens.push_back(test.tokens) : options.depths.push_back(depth);
-    const RecipePlan plan = plan_compiled(engine.plan().graph(), device, options);
+    const RecipePlan plan = plan_compiled({engine.plan().graph()}, machine, options);
     const double predicted = (prefill ? plan.prefill : plan.decode).at(0).seconds.value_or(0) * 1e3;
     const double tokens = prefill ? test.tokens : 1;
     checks.push_back(
@@ -37,9 +34,26 @@ std::vector<PlanCheck> check_plan(const Engine& engine, const std::vector<SpeedT
   }
   options.prompt_tokens.clear();
   options.depths.clear();
-  const double planned = plan_compiled(engine.plan().graph(), device, options).memory.total();
+  const double planned = plan_compiled({engine.plan().graph()}, machine, options).memory.total();
   checks.push_back({"peak memory", "GB", planned / 1e9, peak_memory / 1e9});
   return checks;
+}
+
+std::vector<PlanCheck> check_plan(const Graph& compiled, double milliseconds, const Device& machine,
+                                  double peak_memory) {
+  PlanOptions options;
+  options.free_bytes = machine.figure("memory_bytes");
+  const RecipePlan plan = plan_compiled({compiled}, machine, options);
+  return {{"one picture", "ms", plan.image->seconds.value_or(0) * 1e3, milliseconds},
+          {"peak memory", "MB", plan.memory.total() / 1e6, peak_memory / 1e6}};
+}
+
+OrderedJson machine_json(const Device& machine) {
+  OrderedJson json;
+  for (const auto& [key, peak] : machine.peaks) json["peaks"][key] = *peak.value;
+  json["bandwidth_by_bytes"] = OrderedJson::array();
+  for (const auto& [bytes, rate] : machine.bandwidth_by_size) json["bandwidth_by_bytes"].push_back({bytes, rate});
+  return json;
 }
 
 std::string plan_check_text(const std::vector<PlanCheck>& checks) {

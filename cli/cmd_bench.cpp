@@ -1,3 +1,4 @@
+#include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -6,11 +7,13 @@
 #include "cli/check_plan.h"
 #include "cli/command.h"
 #include "cli/graph_options.h"
+#include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/text_model.h"
-#include "cost/probe.h"
+#include "cost/machine_probe.h"
+#include "cost/roofline.h"
 #include "eval/speed.h"
 #include "formats/open_graph.h"
 #include "llm/generate.h"
@@ -59,7 +62,8 @@ int longest(const std::vector<SpeedTest>& tests) {
   return tokens;
 }
 
-Graph make_graph(const Options& options, int context) {
+Graph make_graph(const Options& options, OpenedModel& opened, int context) {
+  if (opened.folder) return std::move(opened.folder->graph);
   if (options.synthetic.empty()) return load_llm(options.model.model, context).graph;
   BuildOptions build;
   build.context = context;
@@ -73,16 +77,16 @@ bool computes_in_int8(const Plan& plan) {
   return false;
 }
 
-OrderedJson report_json(const Options& options, const std::vector<Row>& rows, int threads, double before,
-                        double after, const Engine& engine) {
+OrderedJson report_json(const Options& options, const std::vector<Row>& rows, int threads, double bandwidth,
+                        double planned, double peak_memory, const Engine& engine) {
   OrderedJson report;
   report["model"] = options.synthetic.empty() ? options.model.model : "synthetic " + options.synthetic;
   report["recipe"] = options.recipe;
   report["threads"] = threads;
   report["packed_bytes"] = engine.plan().packed_bytes();
-  report["read_bandwidth_before"] = before;
-  report["read_bandwidth_after"] = after;
-  report["peak_memory_bytes"] = peak_memory_bytes();
+  report["read_bandwidth"] = bandwidth;
+  report["planned_memory_bytes"] = planned;
+  report["peak_memory_bytes"] = peak_memory;
   report["rows"] = OrderedJson::array();
   for (const Row& row : rows) {
     OrderedJson json;
@@ -101,10 +105,16 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
 void bench(const Options& options) {
   if (options.model.model.empty() == options.synthetic.empty())
     throw UsageError("give either -m MODEL or --synthetic SHAPE");
-  if (is_plain_graph(options.model.model)) {
+  const auto start = std::chrono::steady_clock::now();
+  OpenedModel opened;
+  if (options.synthetic.empty()) opened = open_either(options.model.model, options.graph.dims);
+  if (opened.graph) {
     GraphBench graph = options.graph;
+    graph.check_plan = options.check_plan;
+    graph.load_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     if (options.repetitions) graph.repetitions = *options.repetitions;
-    return bench_graph(options.model, graph);
+    return bench_graph(std::move(*opened.graph), options.model, graph);
   }
   if (!options.speculate.by.empty()) {
     if (!options.synthetic.empty()) throw UsageError("--speculate needs a model that can write: give -m");
@@ -115,46 +125,53 @@ void bench(const Options& options) {
   const std::vector<SpeedTest> tests = tests_of(options);
   const int context = std::max(options.model.context, longest(tests));
 
-  // Before anything large is in memory, so that the peak that is told is the model's.
-  const double before = read_bandwidth(threads);
-  Graph graph = make_graph(options, context);
+  Graph graph = make_graph(options, opened, context);
   if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   EngineOptions settings = engine_options(options.model);
   settings.context = context;
-  check_memory(graph, settings, options.model);
+  const double planned = check_memory(graph, settings, options.model);
   Progress packing("packing", options.model.json);
   settings.progress = [&](int done, int total) { packing.update(done, total); };
   Engine engine(std::move(graph), settings, threads);
   packing.finish();
   if (options.model.explain) fmt::print(stderr, "{}", engine.plan().explain());
 
-  const bool int8 = computes_in_int8(engine.plan());
-  const double peak = int8 ? peak_int8_ops(threads) : peak_f32_flops(threads);
+  // What the probe holds weighs from here on, so the peak so far and the one with it are told apart.
+  const auto loading_peak = static_cast<double>(peak_memory_bytes());
+  MachineProbe probe(threads, static_cast<double>(engine.plan().packed_bytes()));
+  probe.look();
   std::vector<Row> rows;
   for (const SpeedTest& test : tests) {
     Progress progress(test.name(), options.model.json);
     rows.push_back({test.name(),
                     measure_speed(engine, test, options.repetitions.value_or(3),
-                                  [&](int done, int total) { progress.update(done, total); }),
+                                  [&](int done, int total) {
+                                    probe.look();
+                                    progress.update(done, total);
+                                  }),
                     work_of(engine, test), 0, ""});
   }
-  const double peak_memory = static_cast<double>(peak_memory_bytes());
-  const double after = read_bandwidth(threads);
+  const double peak_memory = std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - probe.bytes());
+  const Device machine = probe.device();
+  const double bandwidth = achievable_bandwidth(machine);
+  const bool int8 = computes_in_int8(engine.plan());
+  const double peak = machine.peak(int8 ? "int8_acc32" : "f32").value_or(0);
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool decode = tests[i].phase == SpeedTest::Phase::decode;
     const double used =
         (decode ? rows[i].work.bytes_per_token : rows[i].work.flops_per_token) * rows[i].samples.median();
-    rows[i].roof_share = used / (decode ? std::max(before, after) : peak);
+    rows[i].roof_share = used / (decode ? bandwidth : peak);
     rows[i].roof = decode ? "read bandwidth" : int8 ? "int8 peak" : "f32 peak";
   }
   std::vector<PlanCheck> checks;
   if (options.check_plan) {
     std::vector<double> measured;
     for (const Row& row : rows) measured.push_back(row.samples.median());
-    checks = check_plan(engine, tests, measured, (before + after) / 2, peak_memory, threads);
+    checks = check_plan(engine, tests, measured, machine, peak_memory);
   }
   if (options.model.json) {
-    OrderedJson report = report_json(options, rows, threads.size(), before, after, engine);
+    OrderedJson report = report_json(options, rows, threads.size(), bandwidth, planned, peak_memory, engine);
+    report["machine"] = machine_json(machine);
     if (options.check_plan) report["plan_check"] = plan_check_json(checks);
     return print_json(report);
   }
@@ -169,9 +186,11 @@ void bench(const Options& options) {
                    row.roof});
   print_text(table.str());
   print_text(fmt::format(
-      "{} threads; packed weights {}; read bandwidth {:.1f} GB/s before, {:.1f} after; {} {:.0f} G/s\n",
-      threads.size(), bytes_text(static_cast<double>(engine.plan().packed_bytes())), before / 1e9,
-      after / 1e9, int8 ? "int8 peak" : "f32 peak", peak / 1e9));
+      "{} threads; packed weights {}; peak memory {} (planned {})\n"
+      "roofs, median of {} looks between the runs: {:.1f} GB/s over as many bytes as the weights, {} {:.0f} "
+      "G/s\n",
+      threads.size(), bytes_text(static_cast<double>(engine.plan().packed_bytes())), bytes_text(peak_memory),
+      bytes_text(planned), probe.looks(), bandwidth / 1e9, int8 ? "int8 peak" : "f32 peak", peak / 1e9));
   if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }
 

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/memory_check.h"
 #include "cli/progress.h"
 #include "cli/vision_options.h"
+#include "llm/generate.h"
 #include "vision/classify/classify.h"
 #include "vision/image/image_list.h"
 
@@ -63,8 +65,13 @@ void classify(const Options& o) {
   });
   progress.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!json) return print_text(throughput_text(*model.runner, paths.size(), seconds));
+  if (!json) {
+    print_text(throughput_text(*model.runner, paths.size(), seconds));
+    return print_text(memory_text(model.planned_bytes) + "\n");
+  }
   report["seconds"] = seconds;
+  report["planned_memory_bytes"] = model.planned_bytes;
+  report["peak_memory_bytes"] = peak_memory_bytes();
   print_json(report);
 }
 

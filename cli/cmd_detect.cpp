@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/memory_check.h"
 #include "cli/progress.h"
 #include "cli/vision_options.h"
+#include "llm/generate.h"
 #include "vision/detect/detect.h"
 #include "vision/detect/draw_detections.h"
 #include "vision/image/image_file.h"
@@ -112,8 +114,13 @@ void detect(const Options& o) {
   });
   progress.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!json) return print_text(throughput_text(*model.runner, paths.size(), seconds));
+  if (!json) {
+    print_text(throughput_text(*model.runner, paths.size(), seconds));
+    return print_text(memory_text(model.planned_bytes) + "\n");
+  }
   report["seconds"] = seconds;
+  report["planned_memory_bytes"] = model.planned_bytes;
+  report["peak_memory_bytes"] = peak_memory_bytes();
   print_json(report);
 }
 

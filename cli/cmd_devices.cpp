@@ -3,7 +3,7 @@
 #include "backend/kernel.h"
 #include "cli/command.h"
 #include "cli/table.h"
-#include "cost/device.h"
+#include "cost/machine_probe.h"
 #include "cost/roofline.h"
 
 namespace halftone::cli {

@@ -5,6 +5,7 @@
 #include "base/suggest.h"
 #include "cli/command.h"
 #include "cli/graph_options.h"
+#include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/pass_report.h"
 #include "cli/progress.h"
@@ -12,6 +13,7 @@
 #include "cli/tensor_files.h"
 #include "cli/tensor_summary.h"
 #include "graph/shape_text.h"
+#include "llm/generate.h"
 #include "runtime/session.h"
 
 namespace halftone::cli {
@@ -104,6 +106,7 @@ void infer(const Options& o) {
   const std::vector<InputFiles> files = asked_runs(o, graph);
   for (const InputFiles& one : files) check_inputs(graph, one);
 
+  const double planned = check_memory(graph, o.model);
   ThreadPool threads(o.model.threads);
   CompileOptions compile_options;
   compile_options.backend = o.model.backend;
@@ -121,11 +124,16 @@ void infer(const Options& o) {
     progress.update(static_cast<int64_t>(r + 1), static_cast<int64_t>(files.size()));
   }
   progress.finish();
-  if (!o.model.json) return print_runs(runs);
+  if (!o.model.json) {
+    print_runs(runs);
+    return print_text(memory_text(planned) + "\n");
+  }
 
   OrderedJson report;
   report["model"] = o.model.model;
   report["arena_bytes"] = session.arena_bytes();
+  report["planned_memory_bytes"] = planned;
+  report["peak_memory_bytes"] = peak_memory_bytes();
   report["runs"] = OrderedJson::array();
   for (const RunResult& run : runs) {
     OrderedJson outputs = OrderedJson::object();
@@ -141,6 +149,7 @@ void add_infer(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("infer", "Run any graph on tensors from files");
   add_runtime_options(*command, options->model);
+  add_force_option(*command, options->model);
   command->add_option("MODEL,-m,--model", options->model.model, "An .onnx file or a Halftone folder")
       ->type_name("PATH");
   add_dim_option(*command, options->dims);

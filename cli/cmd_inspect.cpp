@@ -81,12 +81,13 @@ void print_report(const LlmModel& llm, const LlmInfo& info, const Cost& decode, 
 
 void inspect(const Options& options) {
   if (options.model.model.empty()) throw UsageError("no model: halftone inspect MODEL");
-  if (is_plain_graph(options.model.model)) {
-    const Graph graph = open_graph_with(options.model.model, options.dims);
-    if (options.graph) return print_text(graph_text(graph));
-    return report_graph(graph, {}, options.model.json);
+  OpenedModel opened = open_either(options.model.model, options.dims);
+  if (opened.graph) {
+    if (options.graph) return print_text(graph_text(*opened.graph));
+    return report_graph(*opened.graph, {}, options.model.json);
   }
-  const LlmModel llm = load_llm(options.model.model, options.model.context);
+  const LlmModel llm = opened.folder ? load_llm(std::move(*opened.folder))
+                                     : load_llm(options.model.model, options.model.context);
   const LlmInfo info = llm_info(llm.graph);
   if (options.graph) return print_text(graph_text(llm.graph));
   KvCache::Layout layout = kv_layout(llm.graph);

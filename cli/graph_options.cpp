@@ -1,11 +1,12 @@
 #include "cli/graph_options.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
 #include "formats/halftone_folder.h"
 #include "models/open_model.h"
+#include "models/vision_model.h"
+#include "tune/plan.h"
 
 namespace halftone::cli {
 
@@ -22,15 +23,7 @@ void add_dim_option(CLI::App& command, std::vector<std::string>& dims) {
       ->type_name("NAME=SIZE");
 }
 
-bool is_plain_graph(const std::string& path) {
-  if (is_onnx_file(path)) return true;
-  if (!is_halftone_folder(path)) return false;
-  const Graph graph = load_halftone(path).graph;
-  return std::none_of(graph.inputs().begin(), graph.inputs().end(),
-                      [&](ValueId id) { return graph.value(id).type.dtype == DType::state; });
-}
-
-Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims) {
+OnnxImportOptions onnx_options(const std::vector<std::string>& dims) {
   OnnxImportOptions options;
   for (const std::string& dim : dims) {
     const auto [name, size] = split_assignment(dim, "--dim", "SIZE");
@@ -40,8 +33,30 @@ Graph open_graph_with(const std::string& path, const std::vector<std::string>& d
       throw UsageError("--dim {}: \"{}\" is no size", name, size);
     options.sizes[name] = value;
   }
+  return options;
+}
+
+Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims) {
+  const OnnxImportOptions options = onnx_options(dims);
   if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
   return open_model_graph(path, options);
+}
+
+OpenedModel open_either(const std::string& path, const std::vector<std::string>& dims) {
+  OpenedModel opened;
+  if (is_halftone_folder(path)) {
+    HalftoneModel stored = load_halftone(path);
+    if (keeps_state(stored.graph))
+      opened.folder = std::move(stored);
+    else
+      opened.graph = std::move(stored.graph);
+  } else if (const fs::path config = fs::path(path) / "config.json";
+             is_onnx_file(path) ||
+             (fs::exists(config) && is_vision_config(read_json(config), config.string()))) {
+    opened.graph = open_graph_with(path, dims);
+  }
+  if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
+  return opened;
 }
 
 }  // namespace halftone::cli

@@ -2,14 +2,24 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <optional>
 #include <string>
 
-#include "graph/graph.h"
+#include "formats/halftone_folder.h"
+#include "formats/open_graph.h"
 
 namespace halftone::cli {
 
-/// Whether `path` is an ONNX model or a Halftone folder of a graph without states: language models keep one.
-bool is_plain_graph(const std::string& path);
+/// A model that may be a graph of pictures or a language model, opened once to see which. Neither is set for
+/// what only a language model can be (a .gguf, a Hugging Face folder of one): load_llm() opens those.
+struct OpenedModel {
+  std::optional<Graph> graph;           ///< of a model that keeps no state
+  std::optional<HalftoneModel> folder;  ///< our folder of a language model
+};
+OpenedModel open_either(const std::string& path, const std::vector<std::string>& dims);
+
+/// The open dimensions of an ONNX model that `dims` ("N=1", --dim) fixes.
+OnnxImportOptions onnx_options(const std::vector<std::string>& dims);
 
 /// The graph that `path` names, with the open dimensions that `dims` ("N=1", --dim) fixes.
 Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims);

@@ -79,6 +79,10 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
                   "--kv int4: this many of the newest tokens stay in f16")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
+  add_force_option(command, options);
+}
+
+void add_force_option(CLI::App& command, ModelOptions& options) {
   command.add_flag("--force", options.force, "Go on though the model needs more memory than there is");
 }
 

@@ -32,6 +32,9 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
 /// Those of them that any graph can use: -t/--threads, --device, --exact, --isa, --json and --explain.
 void add_runtime_options(CLI::App& command, ModelOptions& options);
 
+/// --force: go on though memory will not do.
+void add_force_option(CLI::App& command, ModelOptions& options);
+
 /// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.
 const Backend* backend_for_device(const std::string& device);
 

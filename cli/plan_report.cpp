@@ -19,10 +19,17 @@ const char* goal_name(PlanGoal goal) {
   return goal == PlanGoal::latency ? "latency" : goal == PlanGoal::size ? "size" : "accuracy";
 }
 
-std::string prior_text(const RecipePlan& recipe) {
-  if (!recipe.prior) return "unknown";
+std::string loss_text(const RecipePlan& recipe) {
   if (recipe.recipe == "original") return "0";
-  return fmt::format("{}{:.1f} %", recipe.prior->upper_bound ? "<= " : "", recipe.prior->loss_percent);
+  if (recipe.measured)
+    return fmt::format("{:.2f} % (KLD {:.4f})", recipe.measured->loss_percent, recipe.measured->kld);
+  if (!recipe.prior) return "unknown";
+  return fmt::format("{}{:.1f} % published", recipe.prior->upper_bound ? "<= " : "",
+                     recipe.prior->loss_percent);
+}
+
+bool of_pictures(const RecipePlan& recipe) {
+  return recipe.image && !keeps_state(recipe.graph);
 }
 
 OrderedJson phase_json(const PhasePlan& phase, const char* tokens_key) {
@@ -37,6 +44,20 @@ OrderedJson phase_json(const PhasePlan& phase, const char* tokens_key) {
   json["share_by_operator"] = OrderedJson::object();
   for (const auto& [op, seconds] : phase.run.by_op)
     json["share_by_operator"][op] = seconds / phase.run.seconds;
+  return json;
+}
+
+OrderedJson loss_json(const RecipePlan& recipe, OrderedJson json) {
+  if (recipe.prior)
+    json["accuracy_prior"] = {{"loss_percent", recipe.prior->loss_percent},
+                              {"upper_bound", recipe.prior->upper_bound},
+                              {"source", recipe.prior->source}};
+  else
+    json["accuracy_prior"] = nullptr;
+  json["accuracy_measured"] = nullptr;
+  if (recipe.measured)
+    json["accuracy_measured"] = {{"loss_percent", recipe.measured->loss_percent},
+                                 {"kld", recipe.measured->kld}};
   return json;
 }
 
@@ -63,13 +84,11 @@ OrderedJson recipe_json(const RecipePlan& recipe, int batch) {
   for (const PhasePlan& phase : recipe.prefill) json["prefill"].push_back(phase_json(phase, "prompt_tokens"));
   json["decode"] = OrderedJson::array();
   for (const PhasePlan& phase : recipe.decode) json["decode"].push_back(phase_json(phase, "depth"));
-  if (recipe.prior)
-    json["accuracy_prior"] = {{"loss_percent", recipe.prior->loss_percent},
-                              {"upper_bound", recipe.prior->upper_bound},
-                              {"source", recipe.prior->source}};
-  else
-    json["accuracy_prior"] = nullptr;
-  return json;
+  json["image_ms"] = recipe.image ? ms_json(recipe.image->seconds) : OrderedJson(nullptr);
+  if (recipe.image) json["image"] = phase_json(*recipe.image, "pictures");
+  if (recipe.vision) json["image_tokens"] = recipe.image_tokens;
+  if (recipe.vision) json["vision_weight_bytes"] = recipe.vision_bytes;
+  return loss_json(recipe, std::move(json));
 }
 
 /// Times of one recipe, a line a phase.
@@ -77,7 +96,7 @@ std::string phases_text(const RecipePlan& recipe, int batch) {
   using Align = Table::Align;
   Table table({{"phase", Align::left},
                {"ms"},
-               {"tokens/s"},
+               {of_pictures(recipe) ? "pictures/s" : "tokens/s"},
                {"bound by", Align::left},
                {"where the time goes", Align::left}});
   const auto add = [&](const std::string& name, const PhasePlan& phase, double tokens) {
@@ -93,11 +112,51 @@ std::string phases_text(const RecipePlan& recipe, int batch) {
                                  : fmt::format("compute ({:.0f} %)", (1 - memory) * 100),
                    where});
   };
+  if (recipe.image && recipe.vision)
+    add(fmt::format("one picture, to {} tokens", recipe.image_tokens), *recipe.image,
+        static_cast<double>(recipe.image_tokens));
+  else if (recipe.image)
+    add(fmt::format("{} {}", recipe.image->tokens, recipe.image->tokens == 1 ? "picture" : "pictures"),
+        *recipe.image, recipe.image->tokens);
   for (const PhasePlan& phase : recipe.prefill)
     add(fmt::format("prompt of {} (TTFT)", phase.tokens), phase, phase.tokens);
   for (const PhasePlan& phase : recipe.decode)
     add(fmt::format("token at depth {} (TPOT)", phase.tokens), phase, batch);
   return table.str();
+}
+
+std::string recipes_table(const DevicePlan& plan, bool pictures) {
+  using Align = Table::Align;
+  std::vector<Table::Column> columns = {
+      {"recipe", Align::left}, {"fits", Align::left}, {"memory"}, {"weights"}, {"bits/weight"}};
+  if (pictures)
+    columns.insert(columns.end(), {{"batch"}, {"ms"}, {"pictures/s"}});
+  else
+    columns.insert(columns.end(), {{"context"}, {"batch"}, {"TTFT ms"}, {"TPOT ms"}, {"tokens/s"}});
+  columns.push_back({"loss", Align::left});
+  Table table(columns);
+  bool measured = false;
+  for (const RecipePlan& recipe : plan.recipes) {
+    measured = measured || recipe.measured;
+    std::vector<std::string> row = {recipe.recipe, recipe.fits ? "yes" : "no",
+                                    bytes_text(recipe.memory.total()), bytes_text(recipe.weight_bytes),
+                                    fmt::format("{:.2f}", recipe.bits_per_weight)};
+    if (!pictures) row.push_back(fmt::format("{}", recipe.largest_context));
+    row.push_back(fmt::format("{}", recipe.largest_batch));
+    if (!pictures) row.push_back(ms_text(recipe.ttft()));
+    row.push_back(ms_text(recipe.latency()));
+    row.push_back(recipe.latency() ? fmt::format("{:.1f}", plan.options.batch / *recipe.latency())
+                                   : "unknown");
+    row.push_back(loss_text(recipe));
+    table.add_row(row);
+  }
+  std::string text = fmt::format("Sorted by {}.", goal_name(plan.options.goal));
+  if (measured) text += " Loss: of perplexity, measured on the text given where nothing else is said.";
+  if (!pictures)
+    text +=
+        " Published loss: perplexity of Llama-2-7B with affine codes, a prior and no measurement of this "
+        "model.";
+  return text + "\n" + table.str();
 }
 
 }  // namespace
@@ -108,35 +167,17 @@ std::string plan_text(const DevicePlan& plan, const std::string& model, const st
   const RecipePlan& shown = plan.recipes[static_cast<size_t>(std::max(plan.recommended, 0))];
   text += fmt::format("\n{}: {}\n  {}\n", shown.recipe, shown.fits ? "fits" : "does NOT fit",
                       memory_sum_text(shown.memory, plan.available_bytes));
-  text += fmt::format("  largest context {} tokens (batch {}), largest batch {}\n\n", shown.largest_context,
-                      plan.options.batch, shown.largest_batch);
+  const bool pictures = of_pictures(shown);
+  text += pictures ? fmt::format("  largest batch {} pictures\n", shown.largest_batch)
+                   : fmt::format("  largest context {} tokens (batch {}), largest batch {}\n",
+                                 shown.largest_context, plan.options.batch, shown.largest_batch);
+  if (shown.vision)
+    text +=
+        fmt::format("  the weights include {} of the vision tower and its projector, which stay in 16 bits\n",
+                    bytes_text(shown.vision_bytes));
+  text += "\n";
   text += phases_text(shown, plan.options.batch) + "\n";
-  using Align = Table::Align;
-  Table table({{"recipe", Align::left},
-               {"fits", Align::left},
-               {"memory"},
-               {"weights"},
-               {"bits/weight"},
-               {"context"},
-               {"batch"},
-               {"TTFT ms"},
-               {"TPOT ms"},
-               {"tokens/s"},
-               {"published loss", Align::left}});
-  for (const RecipePlan& recipe : plan.recipes) {
-    const auto ttft = recipe.ttft();
-    const auto tpot = recipe.tpot();
-    table.add_row({recipe.recipe, recipe.fits ? "yes" : "no", bytes_text(recipe.memory.total()),
-                   bytes_text(recipe.weight_bytes), fmt::format("{:.2f}", recipe.bits_per_weight),
-                   fmt::format("{}", recipe.largest_context), fmt::format("{}", recipe.largest_batch),
-                   ms_text(ttft), ms_text(tpot),
-                   tpot ? fmt::format("{:.1f}", plan.options.batch / *tpot) : "unknown", prior_text(recipe)});
-  }
-  text += fmt::format(
-              "Sorted by {}. Published loss: perplexity of Llama-2-7B with affine codes, a prior and no "
-              "measurement of this model.\n",
-              goal_name(plan.options.goal)) +
-          table.str();
+  text += recipes_table(plan, pictures);
   text += plan.recommended >= 0 ? fmt::format("\nrecommended: {}: {}\n", shown.recipe, plan.reason)
                                 : fmt::format("\nno recommendation: {}\n", plan.reason);
   return text;
@@ -154,7 +195,7 @@ OrderedJson plan_json(const DevicePlan& plan, const std::string& model, const st
   // The keys of the recommended recipe (the best one when none is) stand at the top as well.
   const OrderedJson best = recipe_json(shown, plan.options.batch);
   for (const char* key : {"recipe", "fits", "memory_bytes", "ttft_ms", "tpot_ms", "tokens_per_s",
-                          "largest_context", "largest_batch"})
+                          "largest_context", "largest_batch", "image_ms"})
     json[key] = best[key];
   json["recommended"] = plan.recommended >= 0 ? OrderedJson(shown.recipe) : OrderedJson(nullptr);
   json["reason"] = plan.reason;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/memory_check.h"
 #include "cli/progress.h"
 
 namespace halftone::cli {

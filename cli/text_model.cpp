@@ -1,11 +1,7 @@
 #include "cli/text_model.h"
 
-#include "base/error.h"
+#include "cli/memory_check.h"
 #include "cli/progress.h"
-#include "graph/passes/dynamic_activations.h"
-#include "graph/passes/pass.h"
-#include "quant/quantize_graph.h"
-#include "tune/plan.h"
 
 namespace halftone::cli {
 
@@ -17,45 +13,6 @@ EngineOptions engine_options(const ModelOptions& options) {
   settings.kv_format = options.kv;
   settings.kv_residual = options.kv_residual;
   return settings;
-}
-
-namespace {
-
-/// The recipe of the most bits under which the graph fits, or "".
-std::string fitting_recipe(const Graph& graph, const Device& device, const PlanOptions& plan) {
-  for (const auto& [encoding, size] : weights_by_encoding(graph))
-    if (encoding.find("int") == 0 || encoding.find("fp") == 0 || encoding.find("nf") == 0) return {};
-  for (const char* name : {"rtn-w8", "rtn-w6g64", "rtn-w5g64", "rtn-w4g32", "rtn-w4g128", "rtn-w3g64"}) {
-    const Recipe recipe = find_recipe(name);
-    if (plan_recipe(graph, &recipe, device, plan).fits) return name;
-  }
-  return {};
-}
-
-}  // namespace
-
-double check_memory(const Graph& graph, const EngineOptions& engine, const ModelOptions& options) {
-  Device device = find_device("cpu-generic");  // sizes do not depend on its speed
-  PlanOptions plan;
-  plan.context = engine.context;
-  plan.batch = engine.sequences;
-  plan.chunk = engine.chunk;
-  plan.kv = engine.kv_format;
-  plan.free_bytes = free_memory_bytes();
-  plan.prompt_tokens.clear();
-  plan.depths.clear();
-  const RecipePlan planned = plan_recipe(graph, nullptr, device, plan);
-  if (!plan.free_bytes || planned.fits || options.force) return planned.memory.total();
-
-  std::string advice;
-  if (planned.largest_context > 0)
-    advice = fmt::format("a context of {} fits (-c {})", planned.largest_context, planned.largest_context);
-  else if (const std::string recipe = fitting_recipe(graph, device, plan); !recipe.empty())
-    advice = fmt::format("quantized by {} it fits", recipe);
-  else
-    advice = "no shorter context makes it fit, nor a recipe of three bits or more";
-  throw ResourceError("memory will not do: {}; {}; --force goes on",
-                      memory_sum_text(planned.memory, *plan.free_bytes), advice);
 }
 
 TextModel open_text_model(const ModelOptions& options) {

@@ -16,11 +16,6 @@ struct TextModel {
   double planned_bytes = 0;  ///< peak of memory that the plan foresaw
 };
 
-/// What running `graph` will take of this machine's memory, before a weight is read. Throws ResourceError
-/// with the sum, and the nearest context or recipe that fits, when that is more than is free, unless
-/// `options.force`.
-double check_memory(const Graph& graph, const EngineOptions& engine, const ModelOptions& options);
-
 /// What `options` say of the engine; no progress.
 EngineOptions engine_options(const ModelOptions& options);
 

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "cli/memory_check.h"
 #include "cli/progress.h"
 
 namespace halftone::cli {
@@ -56,6 +57,7 @@ Json flags_json(const VisionOptions& o) {
 
 void add_vision_options(CLI::App& command, VisionOptions& o) {
   add_runtime_options(command, o.model);
+  add_force_option(command, o.model);
   command
       .add_option("--labels", o.labels, "Names of the classes: a line each, a JSON list, or a config.json")
       ->type_name("FILE");
@@ -109,6 +111,7 @@ OpenVisionModel open_vision_model(const VisionOptions& o) {
   open.preprocess_source = asked.source;
   open.preprocess =
       fit_to_model(parse_preprocess(asked.json, asked.source), image_input(model.graph), asked.source);
+  open.planned_bytes = check_memory(model.graph, o.model);
   open.threads = std::make_unique<ThreadPool>(o.model.threads);
   Progress packing("packing weights", o.model.json);
   CompileOptions compiling;

@@ -33,10 +33,11 @@ struct OpenVisionModel {
   std::string preprocess_source;
   std::unique_ptr<ThreadPool> threads;
   std::unique_ptr<ImageRunner> runner;
+  double planned_bytes = 0;  ///< peak of memory that the plan foresaw
 };
 
 /// Loads and compiles; says on standard error which preset a file's name chose. Throws UsageError naming the
-/// presets when nothing says how the model wants its pictures.
+/// presets when nothing says how the model wants its pictures, ResourceError when memory will not do.
 OpenVisionModel open_vision_model(const VisionOptions& options);
 
 /// How the model of these options wants its pictures, flags and all, and who says so.

@@ -1,13 +1,10 @@
 #include "cost/device.h"
 
 #include <algorithm>
-#include <sys/sysinfo.h>
 
-#include "base/cpu.h"
 #include "base/embedded.h"
 #include "base/json.h"
 #include "base/suggest.h"
-#include "cost/probe.h"
 
 namespace halftone {
 
@@ -170,28 +167,6 @@ Device in_power_mode(Device device, const std::string& mode) {
       scale_figure(device.figures, key, wanted.sms / sms);
   if (wanted.gpu_mhz > 0 && clock > 0) scale_figure(device.figures, "boost_mhz", wanted.gpu_mhz / clock);
   device.title += " in power mode " + mode;
-  return device;
-}
-
-Device measured_device(ThreadPool& threads) {
-  struct sysinfo info {};
-  ::sysinfo(&info);
-  Device device;
-  device.name = "this-machine";
-  device.title = fmt::format("{}, {} threads", cpu_model_name(), threads.size());
-  device.kind = DeviceKind::cpu;
-  device.unified_memory = true;
-  device.sources["probe"] = {"measured just now by the probes of `halftone doctor`", "measurement"};
-  device.sources["system"] = {"what the operating system says", "measurement"};
-  const double bandwidth = read_bandwidth(threads), bf16 = peak_bf16_flops(threads);
-  device.figures = {{"sms", {available_cores(), "system"}},
-                    {"memory_bytes", {static_cast<double>(info.totalram) * info.mem_unit, "system"}},
-                    {"bandwidth", {bandwidth, "probe"}},
-                    {"achievable_bandwidth", {bandwidth, "probe"}}};
-  device.peaks = {{"f32", {peak_f32_flops(threads), "probe"}},
-                  {"int8_acc32", {peak_int8_ops(threads), "probe"}}};
-  if (bf16 > 0) device.peaks.push_back({"bf16_acc32", {bf16, "probe"}});
-  device.notes = {"Its cores stand in the place of SMs."};
   return device;
 }
 

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/thread_pool.h"
-
 namespace halftone {
 
 /// A number of the device database, with where it comes from. Nothing: unknown, since no source was at hand.
@@ -43,6 +41,9 @@ struct Device {
   std::vector<std::pair<std::string, Figure>> figures;
   std::vector<std::pair<std::string, Figure>> peaks;          ///< "int8_acc32": format and accumulator
   std::vector<std::pair<std::string, Figure>> quoted_sparse;  ///< as advertised, with structured sparsity
+  /// Bytes read in turn, and the bytes a second that they are read at, where this was measured: caches and
+  /// memory, smallest first. Empty: one bandwidth for all.
+  std::vector<std::pair<double, double>> bandwidth_by_size{};
   std::vector<PowerMode> power_modes;
   std::vector<std::string> notes;
   std::map<std::string, FigureSource> sources;
@@ -68,8 +69,5 @@ const Device& find_device(std::string_view name);
 /// The device in that mode: compute scales with SMs and clock, bandwidth with the memory clock. Throws
 /// UsageError for a mode it has not.
 Device in_power_mode(Device device, const std::string& mode);
-
-/// This machine as the probes of probe.h measure it now, with `threads`; "this-machine".
-Device measured_device(ThreadPool& threads);
 
 }  // namespace halftone

@@ -51,6 +51,25 @@ TEST(Devices, UnknownNamesGetAHint) {
   EXPECT_THROW(in_power_mode(find_device("jetson-agx-orin-64gb"), "99W"), UsageError);
 }
 
+TEST(Devices, LimitsOfBlocksAndWarpsFollowTheComputeCapability) {
+  for (const Device& device : devices()) {
+    if (device.kind != DeviceKind::gpu || !device.figure("threads_per_sm")) continue;
+    EXPECT_EQ(*device.figure("warps_per_sm") * 32, *device.figure("threads_per_sm")) << device.name;
+    EXPECT_GE(device.figure("blocks_per_sm").value_or(0), 16) << device.name;
+    EXPECT_EQ(device.figure("max_block_z"), 64) << device.name;
+  }
+}
+
+TEST(Devices, CachesAreFasterThanTheMemoryWhereTheyWereMeasured) {
+  Device device = find_device("cpu-generic");
+  const double one = achievable_bandwidth(device);
+  EXPECT_EQ(achievable_bandwidth(device, 1e6), one);
+  device.bandwidth_by_size = {{1e6, 100e9}, {1e8, 25e9}};
+  EXPECT_EQ(achievable_bandwidth(device, 1e5), 100e9);
+  EXPECT_NEAR(achievable_bandwidth(device, 1e7), 50e9, 1);  // half way between the logarithms
+  EXPECT_EQ(achievable_bandwidth(device, 1e9), 25e9);
+}
+
 TEST(Devices, ABadFileIsRefused) {
   const std::string head = R"({"name": "x", "title": "X", "kind": "gpu", "unified_memory": false, )";
   EXPECT_THROW(parse_device("{}", "f"), InputError);

@@ -43,9 +43,14 @@ double resident_weight_bytes(const Graph& graph, bool packs_copies) {
 
 double largest_packed_bytes(const Graph& graph) {
   double largest = 0;
-  for (const Node& node : graph.nodes())
-    if (node.schema->name == "Gemm" && graph.value(node.inputs[1]).constant)
-      largest = std::max(largest, graph.value(node.inputs[1]).constant->stored_bytes());
+  for (const Node& node : graph.nodes()) {
+    if (node.schema->name != "Gemm" && node.schema->name != "Conv") continue;
+    const auto& weights = graph.value(node.inputs[1]).constant;
+    if (!weights) continue;
+    const bool packed =
+        weights->encoding() ? weights->encoding()->format->is_integer() : weights->dtype() == DType::f32;
+    if (packed) largest = std::max(largest, weights->stored_bytes());
+  }
   return largest;
 }
 

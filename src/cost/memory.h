@@ -25,7 +25,8 @@ struct MemoryNeed {
 /// constant share one copy. On a GPU (`packs_copies` false) they all share.
 double resident_weight_bytes(const Graph& graph, bool packs_copies);
 
-/// Bytes of the largest constant that a layer packs: while it does, the constant is there twice.
+/// Bytes of the largest constant that a layer packs: while it does, the constant is there twice. 16-bit
+/// floats and codes that are looked up in a table are read as they are stored, and not packed.
 double largest_packed_bytes(const Graph& graph);
 
 /// Bytes of the arena that holds every intermediate value of a run at these sizes, placed by their lifetimes

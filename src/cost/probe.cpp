@@ -3,23 +3,30 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <memory>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/checked.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "cost/memory.h"
 #include "cost/probe_loops.h"
 
 namespace halftone {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kBytesPerThread = size_t{128} << 20;
+constexpr size_t kLeastBytesPerThread = size_t{128} << 20;
+constexpr double kMostBytes = double{1} * (size_t{2} << 30);
+/// A look at a small buffer reads it so often that this many bytes go through.
+constexpr size_t kBytesPerLook = size_t{64} << 20;
+/// The probe's loops take that many bytes at a step.
+constexpr size_t kStep = 1024;
 constexpr int kRuns = 7;
 constexpr double kSecondsPerRun = 0.02;
+constexpr double kSecondsPerLook = 0.03;
 
 struct Entry {
   Isa isa;
@@ -57,7 +64,8 @@ double seconds(ThreadPool& threads, const std::function<void(int64_t)>& body) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double peak(ThreadPool& threads, double (*loop)(int64_t rounds)) {
+/// Operations per second of `runs` runs of at least `least` seconds: the best of them.
+double peak(ThreadPool& threads, double (*loop)(int64_t rounds), int runs, double least) {
   if (!loop) return 0;
   int64_t rounds = 1000;
   double operations = 0;
@@ -67,46 +75,88 @@ double peak(ThreadPool& threads, double (*loop)(int64_t rounds)) {
       if (thread == 0) operations = done;
     });
   };
-  while (run() < kSecondsPerRun) rounds *= 2;
+  while (run() < least) rounds *= 2;
   double best = 0;
-  for (int i = 0; i < kRuns; ++i) {
+  for (int i = 0; i < runs; ++i) {
     const double elapsed = run();
     best = std::max(best, operations * threads.size() / elapsed);
   }
   return best;
 }
 
+double best_peak(ThreadPool& threads, double (*loop)(int64_t rounds)) {
+  return peak(threads, loop, kRuns, kSecondsPerRun);
+}
+
 }  // namespace
 
-double read_bandwidth(ThreadPool& threads) {
-  const size_t bytes = kBytesPerThread * static_cast<size_t>(threads.size());
-  std::unique_ptr<std::byte, decltype(&std::free)> buffer(
-      static_cast<std::byte*>(std::aligned_alloc(kHugePage, bytes)), &std::free);
-  if (!buffer) throw ResourceError("no {} bytes of memory to measure the read bandwidth with", bytes);
-  madvise(buffer.get(), bytes, MADV_HUGEPAGE);
+ReadProbe::ReadProbe(ThreadPool& threads, double bytes)
+    : threads_(threads),
+      bytes_per_thread_(
+          round_up(std::max<size_t>(static_cast<size_t>(bytes / threads.size()), kStep), kStep)) {
+  const size_t all = round_up(bytes_per_thread_ * static_cast<size_t>(threads.size()), kHugePage);
+  buffer_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, all)));
+  if (!buffer_) throw ResourceError("no {} bytes of memory to measure the read bandwidth with", all);
+  madvise(buffer_.get(), all, MADV_HUGEPAGE);
+  seconds(threads_, [&](int64_t thread) {
+    std::memset(buffer_.get() + static_cast<size_t>(thread) * bytes_per_thread_, 1, bytes_per_thread_);
+  });
+}
 
-  auto part = [&](int64_t thread) { return buffer.get() + static_cast<size_t>(thread) * kBytesPerThread; };
-  seconds(threads, [&](int64_t thread) { std::memset(part(thread), 1, kBytesPerThread); });
+double ReadProbe::bytes() const {
+  return static_cast<double>(bytes_per_thread_) * threads_.size();
+}
+
+double ReadProbe::sample() const {
   const auto read = strongest(&ProbeLoops::read);
-  double best = 0;
-  for (int i = 0; i < kRuns; ++i) {
-    const double elapsed = seconds(threads, [&](int64_t thread) {
-      volatile uint64_t sink = read(part(thread), kBytesPerThread);
+  const size_t rounds = std::max<size_t>(1, kBytesPerLook / bytes_per_thread_);
+  const double elapsed = seconds(threads_, [&](int64_t thread) {
+    for (size_t i = 0; i < rounds; ++i) {
+      volatile uint64_t sink =
+          read(buffer_.get() + static_cast<size_t>(thread) * bytes_per_thread_, bytes_per_thread_);
       static_cast<void>(sink);
-    });
-    best = std::max(best, static_cast<double>(bytes) / elapsed);
-  }
+    }
+  });
+  return bytes() * static_cast<double>(rounds) / elapsed;
+}
+
+double streaming_bytes(const ThreadPool& threads) {
+  double last = 0;
+  for (int level : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL4_CACHE_SIZE})
+    last = std::max(last, static_cast<double>(::sysconf(level)));
+  const double least = static_cast<double>(kLeastBytesPerThread) * threads.size();
+  return std::min({std::max(4 * last, least), kMostBytes, free_memory_bytes().value_or(kMostBytes) / 4});
+}
+
+double private_cache_bytes() {
+  return std::max(0.0, static_cast<double>(::sysconf(_SC_LEVEL2_CACHE_SIZE)));
+}
+
+double read_bandwidth(ThreadPool& threads) {
+  return read_bandwidth(threads, streaming_bytes(threads));
+}
+
+double read_bandwidth(ThreadPool& threads, double working_set) {
+  const ReadProbe probe(threads, std::min(working_set, streaming_bytes(threads)));
+  double best = 0;
+  for (int i = 0; i < kRuns; ++i) best = std::max(best, probe.sample());
   return best;
 }
 
 double peak_f32_flops(ThreadPool& threads) {
-  return peak(threads, strongest(&ProbeLoops::f32));
+  return best_peak(threads, strongest(&ProbeLoops::f32));
 }
 double peak_int8_ops(ThreadPool& threads) {
-  return peak(threads, strongest(&ProbeLoops::int8));
+  return best_peak(threads, strongest(&ProbeLoops::int8));
 }
 double peak_bf16_flops(ThreadPool& threads) {
-  return peak(threads, strongest(&ProbeLoops::bf16));
+  return best_peak(threads, strongest(&ProbeLoops::bf16));
+}
+
+PeakSample sample_peaks(ThreadPool& threads) {
+  const auto look = [&](double (*loop)(int64_t)) { return peak(threads, loop, 1, kSecondsPerLook); };
+  return {look(strongest(&ProbeLoops::f32)), look(strongest(&ProbeLoops::int8)),
+          look(strongest(&ProbeLoops::bf16))};
 }
 
 }  // namespace halftone

@@ -1,7 +1,9 @@
 #include "cost/roofline.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "backend/kernel.h"
 #include "base/embedded.h"
 #include "base/json.h"
 
@@ -25,6 +27,7 @@ Efficiencies parse(const Json& file, const char* kind) {
   table.pin_to_achievable_dedicated = stated(pins, "dedicated");
   table.seconds_per_node = stated(part, "seconds_per_node");
   table.runtime_bytes = stated(part, "runtime_bytes");
+  table.tokenizer_bytes = stated(part, "tokenizer_bytes");
   const Json os = json_get<Json>(file, "os_bytes", kFile);
   table.os_share = stated(os, "share");
   table.os_bytes = stated(os, "fixed");
@@ -44,14 +47,25 @@ std::string weight_format(const OpSite& site) {
 }
 
 bool computes_in_int8(const OpSite& site) {
-  return !site.inputs.empty() && !site.inputs[0].constant && site.inputs[0].encoding &&
-         site.inputs[0].encoding->format->name() == "int8";
+  if (site.inputs.empty() || site.inputs[0].constant) return false;
+  if (site.inputs[0].storage.codes) return true;
+  return site.inputs[0].encoding && site.inputs[0].encoding->format->name() == "int8";
+}
+
+/// Whether no kernel of the backend takes the site, so that the scalar reference runs it.
+bool runs_on_reference(const OpSite& site, const Backend& backend) {
+  const auto kernels = backend.kernels();
+  return std::none_of(kernels.begin(), kernels.end(), [&](const Kernel& kernel) {
+    return kernel.op == site.schema->name && (kernel.takes_storage || site.all_plain()) &&
+           kernel.supports(site).empty();
+  });
 }
 
 /// Peaks to look for, best fitting first. 16-bit floats share the units, so one stands in for another.
 std::vector<const char*> peak_keys(const OpSite& site, DeviceKind kind) {
-  const bool multiplies = site.schema->name == "Gemm" || site.schema->name == "MatMul" ||
-                          site.schema->name == "PagedAttention" || site.schema->name == "Attention";
+  const std::string_view op = site.schema->name;
+  const bool multiplies =
+      op == "Gemm" || op == "MatMul" || op == "Conv" || op == "PagedAttention" || op == "Attention";
   if (multiplies && computes_in_int8(site)) return {"int8_acc32"};
   if (kind == DeviceKind::cpu || !multiplies) return {"f32"};
   if (weight_format(site) == "bf16") return {"bf16_acc32", "f16_acc32", "f16_acc16"};
@@ -79,6 +93,25 @@ double achievable_bandwidth(const Device& device) {
          (device.unified_memory ? table.pin_to_achievable_unified : table.pin_to_achievable_dedicated);
 }
 
+double achievable_bandwidth(const Device& device, double bytes) {
+  const auto& levels = device.bandwidth_by_size;
+  if (levels.empty()) return achievable_bandwidth(device);
+  const auto above =
+      std::find_if(levels.begin(), levels.end(), [&](const auto& level) { return level.first >= bytes; });
+  if (above == levels.begin()) return above->second;
+  if (above == levels.end()) return levels.back().second;
+  const auto& [small, fast] = *(above - 1);
+  const auto& [large, slow] = *above;
+  return fast * std::pow(slow / fast, std::log(bytes / small) / std::log(large / small));
+}
+
+std::string work_kind(const OpSite& site) {
+  std::string kind(site.schema->name);
+  if (kind != "Conv" || site.inputs.empty()) return kind;
+  const int64_t groups = site.attributes->get_int("group", 1);
+  return groups > 1 && groups == site.input_shape(0)[1] ? kind + " depthwise" : kind;
+}
+
 std::optional<double> peak_of(const OpSite& site, const Device& device, std::string* key) {
   for (const char* candidate : peak_keys(site, device.kind))
     if (const auto peak = device.peak(candidate); peak && *peak > 0) {
@@ -91,23 +124,28 @@ std::optional<double> peak_of(const OpSite& site, const Device& device, std::str
 RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes, const Device& device,
                  const RunConditions& conditions) {
   const Efficiencies& table = efficiencies(device.kind);
-  const double bandwidth = achievable_bandwidth(device);
+  const Backend* backend = device.kind == DeviceKind::cpu ? find_backend("cpu") : nullptr;
   RunTime run;
   run.cost = graph_cost(graph, symbol_sizes);
+  const double kept = run.cost.total.weight_bytes + run.cost.total.state_bytes * conditions.kv_scale;
+  const double from_memory = achievable_bandwidth(device, kept);
   double unknown_flops = 0;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     const Cost& cost = run.cost.nodes[n];
     NodeTime time;
     if (const OpSite site = graph.site(node); !site.is_alias()) {
-      const Efficiency& factor = table.find(node.schema->name, weight_format(site));
+      const bool slow = backend && runs_on_reference(site, *backend);
+      const Efficiency& factor = table.find(slow ? "reference" : work_kind(site), weight_format(site));
       const auto peak = peak_of(site, device);
       time.flops = cost.flops;
-      time.bytes = cost.weight_bytes + cost.activation_bytes * conditions.activation_scale +
-                   cost.state_bytes * conditions.kv_scale;
+      const double handed_on = cost.activation_bytes * conditions.activation_scale;
+      const double own = cost.weight_bytes + cost.state_bytes * conditions.kv_scale;
+      time.bytes = own + handed_on;
       time.peak_known = peak.has_value();
       if (!peak) unknown_flops += cost.flops;
-      const double memory = time.bytes / (bandwidth * factor.memory);
+      const double memory =
+          (own / from_memory + handed_on / achievable_bandwidth(device, handed_on)) / factor.memory;
       const double compute = peak ? cost.flops / (*peak * factor.compute) : 0;
       time.memory_bound = memory >= compute;
       time.seconds = std::max(memory, compute) + table.seconds_per_node;

@@ -11,7 +11,7 @@ namespace halftone {
 
 /// What share of a roof the kernels of an operator reach; each with how we know (data/efficiency.json).
 struct Efficiency {
-  std::string op;       ///< "*": any
+  std::string op;       ///< as work_kind() has it; "reference": where no kernel of ours runs; "*": any
   std::string weights;  ///< format of the weights, "int4"; "*": any
   double memory = 1;    ///< of the achievable bandwidth
   double compute = 1;   ///< of the dense peak
@@ -25,8 +25,9 @@ struct Efficiencies {
   double pin_to_achievable_unified = 1;
   double pin_to_achievable_dedicated = 1;
   double seconds_per_node = 0;
-  double runtime_bytes = 0;  ///< what the program itself takes
-  double os_share = 0;       ///< of a unified memory that the system keeps, and what it keeps at least
+  double runtime_bytes = 0;    ///< what the program itself takes
+  double tokenizer_bytes = 0;  ///< and a language model's tokenizer
+  double os_share = 0;         ///< of a unified memory that the system keeps, and what it keeps at least
   double os_bytes = 0;
 
   const Efficiency& find(std::string_view op, std::string_view weights) const;
@@ -36,6 +37,13 @@ const Efficiencies& efficiencies(DeviceKind kind);
 /// Bytes a second that a reader of memory can hope for: measured where a source measured it, else the pin
 /// bandwidth times a stated share.
 double achievable_bandwidth(const Device& device);
+/// The same for that many bytes that are read in turn, where the device is known so well: between two
+/// measured sizes by their logarithms.
+double achievable_bandwidth(const Device& device, double bytes);
+
+/// What an operator's efficiency goes by: its name, and "Conv depthwise" for convolutions with a channel for
+/// each group, whose kernels are others.
+std::string work_kind(const OpSite& site);
 
 /// How a graph is run, as far as its cost schemas cannot know.
 struct RunConditions {
@@ -64,7 +72,8 @@ struct RunTime {
 
 /// The roofline of Williams, Waterman & Patterson ("Roofline: an insightful visual performance model", 2009),
 /// node by node: each takes the longer of work over peak and bytes over bandwidth, both roofs lowered by its
-/// efficiency, and a fixed time to start.
+/// efficiency, and a fixed time to start. Where a device's caches are known, the bytes that a node hands on
+/// come from the cache that they fit in, and weights and states from one that holds all of them.
 RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes, const Device& device,
                  const RunConditions& conditions = {});
 

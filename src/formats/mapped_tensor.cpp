@@ -36,6 +36,7 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const Tensor
   if (reinterpret_cast<uintptr_t>(view.data) % dtype_bytes(view.dtype) != 0) {
     Tensor copy = Tensor::allocate(view.dtype, view.shape);
     std::memcpy(copy.mutable_view().data, view.data, view.size_bytes());
+    file->release(view.bytes());
     return copy;
   }
   std::shared_ptr<const void> pages(view.data,

@@ -62,9 +62,9 @@ LlmModel load_hf_folder(const fs::path& path, const BuildOptions& options) {
   return model;
 }
 
-LlmModel load_halftone_folder(const fs::path& path) {
+LlmModel load_halftone_folder(HalftoneModel stored) {
   LlmModel model;
-  HalftoneModel stored = load_halftone(path);
+  const fs::path path = stored.path;
   model.graph = std::move(stored.graph);
   const fs::path vocabulary = path / "tokenizer.gguf";
   if (fs::exists(vocabulary))
@@ -84,7 +84,7 @@ LlmModel load_any(const fs::path& path, const BuildOptions& options) {
   if (!fs::exists(path)) throw InputError("{}: no such file or folder", path.string());
   if (!fs::is_directory(path)) return load_gguf(path, options);
   // A stored graph keeps the context that it was built for.
-  return is_halftone_folder(path) ? load_halftone_folder(path) : load_hf_folder(path, options);
+  return is_halftone_folder(path) ? load_halftone_folder(load_halftone(path)) : load_hf_folder(path, options);
 }
 
 }  // namespace
@@ -109,6 +109,13 @@ SamplingOptions sampling_from(const Json& config, const std::string& source) {
     throw InputError("{}: {}", source, error.what());
   }
   return sampling;
+}
+
+LlmModel load_llm(HalftoneModel stored) {
+  const std::string name = fs::weakly_canonical(stored.path).filename().string();
+  LlmModel model = load_halftone_folder(std::move(stored));
+  model.name = name;
+  return model;
 }
 
 LlmModel load_llm(const fs::path& path, int64_t context) {

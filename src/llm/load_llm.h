@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "formats/halftone_folder.h"
 #include "graph/graph.h"
 #include "llm/sampler.h"
 #include "tokenizer/tokenizer.h"
@@ -28,6 +29,9 @@ struct LlmModel {
 /// tokens (0: what the model was trained for). Throws InputError, UnsupportedError; UsageError for a context
 /// beyond the model's.
 LlmModel load_llm(const fs::path& path, int64_t context = 0);
+
+/// The same of a Halftone folder that is open already.
+LlmModel load_llm(HalftoneModel stored);
 
 /// Sampling as a generation_config.json asks for it: greedy when do_sample is false, transformers' own
 /// defaults for what is left out when it is true; ours when it says nothing about sampling. `source` is for

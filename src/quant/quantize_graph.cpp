@@ -111,7 +111,9 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
     }
   const Graph original = recipe.static_activations ? graph : Graph();
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
-  if (recipe.static_activations && !options.encodings_only)
+  if (recipe.static_activations && options.encodings_only)
+    assume_static_activations(graph, targets.quantized, *recipe.static_activations);
+  else if (recipe.static_activations)
     for (LayerNote& note :
          set_static_activations(graph, original, targets.quantized, *recipe.static_activations, options))
       report.notes.push_back(std::move(note));
@@ -129,8 +131,8 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       layer.shape = weight.type.shape;
       layer.encoding = weight.constant->encoding() ? weight.constant->encoding()->str() : "";
       layer.kept = weight.constant->encoding() ? ""
-                   : options.blocks              ? "outside the blocks asked for"
-                                                 : "slower in integers on this machine";
+                   : options.blocks            ? "outside the blocks asked for"
+                                               : "slower in integers on this machine";
       if (const auto codes = codes_in(graph.nodes()[static_cast<size_t>(target.nodes[n])], 0);
           codes && recipe.static_activations)
         layer.activations = fmt::format("u8 static, {:.6g} * (code - {})", codes->scale, codes->zero);

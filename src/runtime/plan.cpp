@@ -1,9 +1,7 @@
 #include "runtime/plan.h"
 
 #include "base/error.h"
-#include "graph/passes/dynamic_activations.h"
-#include "graph/passes/layout.h"
-#include "graph/passes/lower_codes.h"
+#include "runtime/rewrite.h"
 
 namespace halftone {
 namespace {
@@ -48,15 +46,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   auto plan = std::make_shared<Plan>();
   plan->graph_ = std::move(graph);
   Graph& g = plan->graph_;
-  if (options.run_passes) plan->passes_ = run_passes(g, standard_passes());
-  if (options.exact)
-    remove_dynamic_activations(g);
-  else if (!options.as_written)
-    add_dynamic_activations(g);
-  if (options.run_passes && options.backend)
-    for (PassReport& report : run_passes(g, backend_passes())) plan->passes_.push_back(std::move(report));
-  lower_codes(g);
-  verify(g);
+  plan->passes_ = rewrite_to_run(g, options);
 
   const int total = static_cast<int>(g.nodes().size());
   plan->constants_.resize(g.values().size());

@@ -6,7 +6,9 @@
 #include "base/suggest.h"
 #include "formats/checkpoint.h"
 #include "formats/halftone_folder.h"
+#include "models/open_model.h"
 #include "models/synthetic.h"
+#include "models/vision_model.h"
 #include "tune/plan.h"
 
 namespace halftone {
@@ -22,8 +24,8 @@ class NoBytes : public ConstantSource {
 };
 
 Constant weight_without_bytes(const std::string& /*name*/, const Shape& shape) {
-  // Builders read small vectors (norms, biases), so those are there.
-  if (shape.rank() == 1) {
+  // Builders read small vectors (norms, biases), and kernels of convolutions are small, so those are there.
+  if (shape.rank() != 2) {
     Tensor vector = Tensor::allocate(DType::f32, shape);
     std::fill(vector.mutable_view().span<float>().begin(), vector.mutable_view().span<float>().end(), 1.0f);
     return Constant(vector);
@@ -36,6 +38,7 @@ Graph graph_of_config(const fs::path& path, BuildOptions options) {
   checkpoint.path = path.filename() == "config.json" ? path.parent_path() : path;
   checkpoint.config = read_json(path);
   options.weights = weight_without_bytes;
+  if (is_vision_config(checkpoint.config, path.string())) return build_vision_model(checkpoint, options);
   return build_llm(checkpoint, options);
 }
 
@@ -49,29 +52,34 @@ bool has_weights_files(const fs::path& folder) {
 
 }  // namespace
 
-Graph graph_for_plan(const std::string& model, int64_t context) {
+PlannedModel open_for_plan(const std::string& model, int64_t context, const OnnxImportOptions& onnx) {
   BuildOptions options;
   options.context = context;
   const std::vector<std::string> shapes = synthetic_shapes();
   if (std::find(shapes.begin(), shapes.end(), model) != shapes.end())
-    return build_synthetic_llm(model, options);
+    return {build_synthetic_llm(model, options), build_synthetic_vision(model), synthetic_note(model)};
   const fs::path path = model;
   if (!fs::exists(path))
     throw UsageError("{}: neither a file or folder nor a known shape{}", model, did_you_mean(model, shapes));
-  if (!fs::is_directory(path)) {
-    if (path.extension() == ".json") return graph_of_config(path, options);
-    return build_llm(open_checkpoint(path), options);
-  }
-  if (is_halftone_folder(path)) return load_halftone(path).graph;
-  if (!has_weights_files(path) && fs::exists(path / "config.json"))
-    return graph_of_config(path / "config.json", options);
-  return build_llm(open_checkpoint(path), options);
+  if (!onnx.sizes.empty() && !is_onnx_file(path))
+    throw UsageError("--dim: only ONNX models leave dimensions open");
+  if (is_onnx_file(path) || is_halftone_folder(path)) return {open_graph(path, onnx)};
+  if (!fs::is_directory(path))
+    return {path.extension() == ".json" ? graph_of_config(path, options)
+                                        : build_llm(open_checkpoint(path), options)};
+  const fs::path config = path / "config.json";
+  if (!has_weights_files(path) && fs::exists(config)) return {graph_of_config(config, options)};
+  const Checkpoint checkpoint = open_checkpoint(path);
+  return {is_vision_config(checkpoint.config, config.string()) ? build_vision_model(checkpoint)
+                                                               : build_llm(checkpoint, options)};
 }
 
 std::optional<AccuracyPrior> accuracy_prior(const Recipe& recipe) {
-  if (recipe.rules.empty() || !recipe.rules.front().weights || recipe.rules.front().activations ||
-      recipe.algorithms != Recipe().algorithms)
+  if (recipe.rules.empty() || !recipe.rules.front().weights || recipe.static_activations ||
+      recipe.algorithms.size() != 1)
     return {};
+  const std::string& algorithm = recipe.algorithms.front().name;
+  const bool activations = recipe.rules.front().activations.has_value();
   const Encoding& weights = *recipe.rules.front().weights;
   if (!weights.format->is_integer()) return {};
   const bool grouped = weights.granularity.kind == Granularity::Kind::per_group;
@@ -83,6 +91,8 @@ std::optional<AccuracyPrior> accuracy_prior(const Recipe& recipe) {
   const auto base = json_get<double>(file, "fp16_perplexity", source);
   std::optional<AccuracyPrior> best;
   for (const Json& entry : file.at("entries")) {
+    if (json_get_or<std::string>(entry, "algorithm", "rtn", source) != algorithm) continue;
+    if (json_get_or<bool>(entry, "activations", false, source) != activations) continue;
     // Fewer numbers under a scale, or more bits, lose no more.
     const auto bits = json_get<int>(entry, "bits", source);
     const auto listed = json_get<int64_t>(entry, "group", source);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cost/graph_cost.h"
+#include "quant/algorithm.h"
 #include "quant/targets.h"
 
 namespace halftone {
@@ -94,6 +95,10 @@ SweepRow measure(const std::string& scheme, Engine& reference, Engine& engine, c
 }
 
 }  // namespace
+
+bool needs_calibration(const Recipe& recipe) {
+  return recipe.static_activations || needs_of(make_chain(recipe.algorithms)).any();
+}
 
 std::vector<SweepRow> sweep(const std::function<Graph()>& make_graph, std::span<const SweepVariant> variants,
                             const SweepOptions& options, ThreadPool& threads) {

@@ -58,6 +58,9 @@ struct SweepRow {
   int layers = 0;
 };
 
+/// Whether quantizing by a recipe takes samples.
+bool needs_calibration(const Recipe& recipe);
+
 /// Measures the model as it is and under each recipe, one after the other, each against the original in the
 /// same run. `make_graph` builds the unquantized graph anew.
 std::vector<SweepRow> sweep(const std::function<Graph()>& make_graph, std::span<const SweepVariant> variants,

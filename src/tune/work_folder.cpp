@@ -15,8 +15,7 @@ constexpr const char* kKeyFile = "work.json";
 std::string content_hash(const fs::path& path) {
   uint64_t hash = 0xcbf29ce484222325u;
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  for (const std::byte byte : file->bytes())
-    hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3u;
+  for (const std::byte byte : file->bytes()) hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3u;
   return fmt::format("{:016x}", hash);
 }
 

@@ -75,10 +75,11 @@ std::vector<LayerNote> keep_slower_layers(Graph& graph, const Graph& original,
     graph.value(target.weight).constant = original.value(target.weight).constant;
     for (int position : target.nodes) {
       layers[static_cast<size_t>(position)] = false;
-      notes.push_back({graph.nodes()[static_cast<size_t>(position)].name, kName,
-                       fmt::format("stays floating: measured {:.1f} us in integers, {:.1f} us in floating point",
-                                   codes * 1e3, floats * 1e3),
-                       true});
+      notes.push_back(
+          {graph.nodes()[static_cast<size_t>(position)].name, kName,
+           fmt::format("stays floating: measured {:.1f} us in integers, {:.1f} us in floating point",
+                       codes * 1e3, floats * 1e3),
+           true});
     }
   }
   return notes;
@@ -90,12 +91,14 @@ void note_decisions(const Graph& graph, const IntegerPlan& plan, const std::vect
     const Node& node = graph.nodes()[n];
     const IntegerNode& made = plan.nodes[n];
     if (!made.integer) {
-      if (works_on_codes(graph, node)) notes.push_back({node.name, kName, "stays floating: " + made.reason, false});
+      if (works_on_codes(graph, node))
+        notes.push_back({node.name, kName, "stays floating: " + made.reason, false});
       continue;
     }
     if (node.schema->name != "Concat") continue;
     const CodeScale& scale = scales[static_cast<size_t>(plan.group[static_cast<size_t>(node.inputs[0])])];
-    notes.push_back({node.name, kName, fmt::format("its inputs and its output share the scale {:.6g}", scale.scale), false});
+    notes.push_back({node.name, kName,
+                     fmt::format("its inputs and its output share the scale {:.6g}", scale.scale), false});
   }
 }
 
@@ -103,13 +106,14 @@ void note_decisions(const Graph& graph, const IntegerPlan& plan, const std::vect
 
 std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& original,
                                               const std::vector<QuantTarget>& targets,
-                                              const StaticActivations& recipe, const QuantizeOptions& options) {
+                                              const StaticActivations& recipe,
+                                              const QuantizeOptions& options) {
   if (!options.data || options.data->samples() == 0)
     throw UsageError("static activations need calibration data (--calib FOLDER)");
   for (ValueId input : original.inputs())
     if (original.value(input).type.dtype == DType::state)
-      throw UnsupportedError("{}: static activations of a model with a state ({}); int8-dynamic takes it", original.name,
-                             original.value(input).name);
+      throw UnsupportedError("{}: static activations of a model with a state ({}); int8-dynamic takes it",
+                             original.name, original.value(input).name);
   const std::map<std::string, ClipRange> ranges = observe_ranges(original, recipe.observer, options);
   std::vector<bool> layers = integer_layers(graph, targets);
   const Graph with_weights = graph;
@@ -122,7 +126,8 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& origina
     notes = keep_slower_layers(graph, original, targets, layers, options);
     if (!notes.empty()) {
       Graph again = with_weights;
-      for (const QuantTarget& target : targets) again.value(target.weight).constant = graph.value(target.weight).constant;
+      for (const QuantTarget& target : targets)
+        again.value(target.weight).constant = graph.value(target.weight).constant;
       graph = std::move(again);
       plan = plan_integers(graph, layers);
       scales = group_scales(graph, plan, ranges, recipe.symmetric);
@@ -131,6 +136,13 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& origina
   }
   note_decisions(graph, plan, scales, notes);
   return notes;
+}
+
+void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
+                               const StaticActivations& recipe) {
+  const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets));
+  const std::vector<CodeScale> scales(static_cast<size_t>(plan.groups), fit_codes(-1, 1, recipe.symmetric));
+  set_encodings(graph, plan, scales, recipe);
 }
 
 }  // namespace halftone

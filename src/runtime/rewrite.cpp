@@ -1,0 +1,23 @@
+#include "runtime/rewrite.h"
+
+#include "graph/passes/dynamic_activations.h"
+#include "graph/passes/layout.h"
+#include "graph/passes/lower_codes.h"
+
+namespace halftone {
+
+std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& options) {
+  std::vector<PassReport> reports;
+  if (options.run_passes) reports = run_passes(graph, standard_passes());
+  if (options.exact)
+    remove_dynamic_activations(graph);
+  else if (!options.as_written)
+    add_dynamic_activations(graph);
+  if (options.run_passes && options.backend)
+    for (PassReport& report : run_passes(graph, backend_passes())) reports.push_back(std::move(report));
+  lower_codes(graph);
+  verify(graph);
+  return reports;
+}
+
+}  // namespace halftone
