@@ -30,14 +30,14 @@ ROWS = [
     ("Llama-2-13B int4", "llama-2-13b", "awq", ORIN, 47.67, "TinyChat"),
     ("Vicuna-7B fp16", "vicuna-7b", "original", ORIN, 84.77, "TinyChat"),
     ("Vicuna-7B int4", "vicuna-7b", "awq", ORIN, 26.34, "TinyChat"),
-    ("VILA-7B fp16 (text part: Llama-2-7B)", "llama-2-7b", "original", ORIN, 86.95, "TinyChat"),
-    ("VILA-7B int4 (text part)", "llama-2-7b", "awq", ORIN, 28.09, "TinyChat"),
-    ("VILA-13B fp16 (text part: Llama-2-13B)", "llama-2-13b", "original", ORIN, None, "TinyChat: out of memory"),
-    ("VILA-13B int4 (text part)", "llama-2-13b", "awq", ORIN, 57.14, "TinyChat"),
+    ("VILA-7B fp16", "vila-7b", "original", ORIN, 86.95, "TinyChat"),
+    ("VILA-7B int4", "vila-7b", "awq", ORIN, 28.09, "TinyChat"),
+    ("VILA-13B fp16", "vila-13b", "original", ORIN, None, "TinyChat: out of memory"),
+    ("VILA-13B int4", "vila-13b", "awq", ORIN, 57.14, "TinyChat"),
     ("NVILA-2B fp16 (text part: Qwen2-1.5B)", "qwen2.5-1.5b", "original", ORIN, 24.22, "TinyChat"),
     ("NVILA-2B int4 (text part)", "qwen2.5-1.5b", "awq", ORIN, 22.25, "TinyChat"),
-    ("NVILA-8B fp16 (text part: Qwen2-7B)", "nvila-8b", "original", ORIN, 86.24, "TinyChat"),
-    ("NVILA-8B int4 (text part)", "nvila-8b", "awq", ORIN, 30.48, "TinyChat"),
+    ("NVILA-8B fp16", "nvila-8b", "original", ORIN, 86.24, "TinyChat"),
+    ("NVILA-8B int4", "nvila-8b", "awq", ORIN, 30.48, "TinyChat"),
     ("Qwen3-8B int4", "qwen3-8b", "awq", ORIN, 1e3 / 30.6, "Edge-LLM, 30.6 tokens/s"),
     ("Llama-3-8B Q4_0", "llama-3-8b", "rtn-w4g32", "rtx-3090", 1e3 / 156.6, "llama.cpp, 156.6 tokens/s"),
     ("Llama-2-70B W4", "llama-2-70b", "awq", ORIN, None, "does it fit?"),
@@ -46,8 +46,8 @@ ROWS = [
 
 def main():
     program = sys.argv[1]
-    print("| model | device | predicted ms | published ms | error | memory predicted | whose |")
-    print("|---|---|---|---|---|---|---|")
+    print("| model | device | predicted ms | published ms | error | one picture ms | memory predicted | whose |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as recipe:
         recipe.write(AWQ_LIKE)
         recipe.flush()
@@ -58,9 +58,10 @@ def main():
             plan = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             ms = plan["tpot_ms"]
             error = f"{(ms / published - 1) * 100:+.1f} %" if published else ""
+            picture = plan.get("image_ms")
             fits = "fits" if plan["fits"] else "does not fit"
             print(f"| {what} | {device} | {ms:.2f} | {published and f'{published:.2f}' or '-'} | {error} | "
-                  f"{plan['memory_bytes'] / 1e9:.1f} GB of {plan['available_bytes'] / 1e9:.1f}, {fits} | {whose} |")
+                  f"{f'{picture:.0f}' if picture else ''} | {plan['memory_bytes'] / 1e9:.1f} GB of {plan['available_bytes'] / 1e9:.1f}, {fits} | {whose} |")
 
 
 if __name__ == "__main__":
