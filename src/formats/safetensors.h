@@ -44,6 +44,7 @@ struct PlannedTensor {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
+  std::string_view stored_as{};  ///< "F8_E4M3": what the file calls bytes that are no u8 numbers
 };
 
 /// Writes tensors one after another, so that only one need be in memory: all are announced first.

@@ -94,9 +94,10 @@ void SafetensorsWriter::place() {
     for (size_t i : order) {
       const PlannedTensor& tensor = plan_[i];
       slots_[i] = {shard, offset};
-      header[tensor.name] = {{"dtype", stored_name(tensor.dtype)},
-                             {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
-                             {"data_offsets", {offset, offset + size_of(tensor)}}};
+      header[tensor.name] = {
+          {"dtype", tensor.stored_as.empty() ? stored_name(tensor.dtype) : tensor.stored_as},
+          {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
+          {"data_offsets", {offset, offset + size_of(tensor)}}};
       offset += size_of(tensor);
     }
     std::string text = header.dump();

@@ -26,10 +26,11 @@ METHODS = {
     "gptq": (peers.gptq, False, "[gptq]"),
     "awq": (peers.awq, False, "[awq]"),
     "smoothquant": (peers.smoothquant, True, "[smoothquant]"),
+    "autoround": (peers.auto_round, False, "[{autoround: {iterations: 200}}]"),
     "nf4": (peers.nf4, False, "[rtn]"),
     "nf4-dq": (peers.nf4_dq, False, "[rtn]"),
 }
-CALIBRATED = {"gptq", "awq", "smoothquant"}
+CALIBRATED = {"gptq", "awq", "smoothquant", "autoround"}
 
 
 def weights_of(method, group):

@@ -9,6 +9,7 @@ from llmcompressor.modifiers.awq import AWQModifier
 from llmcompressor.modifiers.quantization import GPTQModifier
 from llmcompressor.modifiers.smoothquant import SmoothQuantModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
+from transformers import AutoTokenizer
 
 import models
 
@@ -55,6 +56,17 @@ def awq(model, samples, folder):
 def smoothquant(model, samples, folder):
     """llm-compressor SmoothQuantModifier, alpha 0.5"""
     calibrate(model, samples, [SmoothQuantModifier(smoothing_strength=0.5)], folder)
+
+
+def auto_round(model, samples, folder):
+    """auto-round, 200 iterations"""
+    from auto_round import AutoRound  # changes torch's settings as it is imported
+    rounder = AutoRound(models.load(model), AutoTokenizer.from_pretrained(model.folder), scheme="W4A16", bits=4,
+                        group_size=model.group, sym=True, iters=200, seqlen=model.length, nsamples=len(samples),
+                        batch_size=8, dataset=[torch.tensor([sample]) for sample in samples], device_map="cpu",
+                        enable_torch_compile=False, seed=1, amp=False)
+    quantized, _ = rounder.quantize()
+    models.save(model, quantized, folder)
 
 
 def bitsandbytes_nf4(model, folder, double):

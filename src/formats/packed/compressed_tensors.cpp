@@ -15,6 +15,7 @@
 namespace halftone {
 namespace {
 
+constexpr std::string_view kFp8 = "fp8_e4m3";
 constexpr std::initializer_list<DType> kScaleTypes = {DType::f16, DType::bf16, DType::f32};
 
 /// The `weights` object of the first group: groups may differ in targets, but not in bits.
@@ -138,7 +139,7 @@ PackedLayer read_plain(const Checkpoint& checkpoint, const std::string& module, 
     throw InputError("{}: weight: expected i8 or fp8, found {}", where, dtype_name(stored.dtype()));
   const Scales scales = find_scales(checkpoint, module, shape[0]);
   Encoding encoding = integer_encoding(8, 0, shape[1], true, DType::f16);
-  if (!integers) encoding.format = find_number_format("fp8_e4m3");
+  if (!integers) encoding.format = find_number_format(kFp8);
   encoding = scale_layout(encoding, scales, shape[0], shape[1]);
   std::optional<Constant> zeros;
   if (integers && checkpoint.contains(module + ".weight_zero_point")) {
@@ -168,10 +169,17 @@ bool is_byte_integers(const Encoding& encoding) {
   return encoding.format->name() == "int8" && encoding.granularity.kind != Granularity::Kind::per_group;
 }
 
+bool is_fp8(const Encoding& encoding) {
+  return encoding.format->name() == kFp8;
+}
+
 std::string refusal(const Encoding& encoding, const Shape& shape) {
   const std::string_view format = encoding.format->name();
-  if ((format != "int4" && format != "int8") || encoding.real_minimum || encoding.double_quant_block != 0)
-    return "compressed-tensors is written with int4 or int8, not " + encoding.str();
+  if ((format != "int4" && format != "int8" && format != kFp8) || encoding.real_minimum ||
+      encoding.double_quant_block != 0)
+    return "compressed-tensors is written with int4, int8 or fp8_e4m3, not " + encoding.str();
+  if (is_fp8(encoding) && encoding.granularity.kind == Granularity::Kind::per_group)
+    return "compressed-tensors has one scale a tensor or an output for fp8, not " + encoding.str();
   if (encoding.granularity.kind == Granularity::Kind::per_token ||
       (encoding.granularity.kind == Granularity::Kind::per_axis && encoding.granularity.axis != 0))
     return "compressed-tensors has one scale a tensor, an output or a group, not " + encoding.str();
@@ -188,6 +196,9 @@ std::vector<PlannedTensor> plan(const std::string& module, const Encoding& encod
   const Shape grid_shape =
       encoding.granularity.kind == Granularity::Kind::per_tensor ? Shape{1} : Shape{grid.rows, grid.groups};
   std::vector<PlannedTensor> tensors;
+  if (is_fp8(encoding))
+    return {{module + ".weight", DType::u8, shape, "F8_E4M3"},
+            {module + ".weight_scale", encoding.scale_dtype, grid_shape}};
   if (is_byte_integers(encoding)) {
     tensors = {{module + ".weight", DType::i8, shape},
                {module + ".weight_scale", encoding.scale_dtype, grid_shape}};
@@ -215,6 +226,7 @@ std::vector<Tensor> pack(const QuantizedTensor& weight) {
   const Shape& shape = weight.shape();
   const std::vector<PlannedTensor> planned = plan("", encoding, shape);
   const Tensor scales = weight.parts().scales.reshaped(planned[1].shape);
+  if (is_fp8(encoding)) return {weight.parts().codes.reshaped(shape), scales};
   if (is_byte_integers(encoding)) {
     std::vector<Tensor> tensors = {signed_bytes(weight.parts().codes.span<uint8_t>(), shape), scales};
     if (!encoding.symmetric)
@@ -250,7 +262,7 @@ OrderedJson config(const Encoding& encoding, const std::vector<std::string>& kep
   const Granularity& granularity = encoding.granularity;
   OrderedJson weights;
   weights["num_bits"] = encoding.format->bits();
-  weights["type"] = "int";
+  weights["type"] = is_fp8(encoding) ? "float" : "int";
   weights["symmetric"] = encoding.symmetric;
   weights["dynamic"] = false;
   weights["observer"] = "minmax";
@@ -271,7 +283,9 @@ OrderedJson config(const Encoding& encoding, const std::vector<std::string>& kep
   group["output_activations"] = nullptr;
   OrderedJson json;
   json["quant_method"] = "compressed-tensors";
-  json["format"] = is_byte_integers(encoding) ? "int-quantized" : "pack-quantized";
+  json["format"] = is_fp8(encoding)             ? "float-quantized"
+                   : is_byte_integers(encoding) ? "int-quantized"
+                                                : "pack-quantized";
   json["quantization_status"] = "compressed";
   json["config_groups"] = {{"group_0", group}};
   json["ignore"] = kept;

@@ -58,7 +58,9 @@ TEST(PackedLayers, ComeBackAsTheyWereWritten) {
                                            encoding_of("int8", Granularity::per_group(64), false),
                                            encoding_of("int8", Granularity::per_tensor(), true),
                                            encoding_of("int3", Granularity::per_group(32), false),
-                                           encoding_of("int2", Granularity::per_group(64), true)};
+                                           encoding_of("int2", Granularity::per_group(64), true),
+                                           encoding_of("fp8_e4m3", Granularity::per_axis(0), true),
+                                           encoding_of("fp8_e4m3", Granularity::per_tensor(), true)};
   const Tensor values = random_tensor({96, 128}, 3);
   int written = 0;
   for (const PackedWriter& writer : packed_writers())
@@ -77,7 +79,7 @@ TEST(PackedLayers, ComeBackAsTheyWereWritten) {
       expect_same(*constant.load_encoded("w"), weight);
       ++written;
     }
-  EXPECT_EQ(written, 30);
+  EXPECT_EQ(written, 32);
 }
 
 TEST(PackedLayers, ActOrderSortsTheColumnsByTheirGroups) {
@@ -138,6 +140,16 @@ TEST(PackedLayers, WhatDoesNotFitIsNamed) {
   EXPECT_THROW(with(R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})"), InputError);
   EXPECT_THROW(with(R"({"quantization_config": {"quant_method": "bitsandbytes"}})"), UnsupportedError);
   EXPECT_NO_THROW(with(R"({"quantization_config": {"quant_method": "awq"}})"));
+}
+
+TEST(PackedLayers, Fp8IsNamedAsSuchInTheFile) {
+  const QuantizedTensor weight = quantize(random_tensor({32, 64}, 5).view(),
+                                          encoding_of("fp8_e4m3", Granularity::per_axis(0), true), "w");
+  const TestFolder folder;
+  write_layer(folder.path(), *std::ranges::find(packed_writers(), "compressed-tensors", &PackedWriter::name),
+              weight);
+  const std::string file = read_text(folder / "model.safetensors");
+  EXPECT_NE(file.find(R"("dtype":"F8_E4M3")"), std::string::npos);
 }
 
 TEST(PackedBits, CodesOfThreeBitsSpanWords) {
