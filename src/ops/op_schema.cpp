@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/integer_meaning.h"
+#include "ops/registered.h"
 
 namespace halftone {
 
@@ -26,8 +27,23 @@ std::span<const OpSchema* const> op_schemas() {
   return all;
 }
 
+namespace {
+
+std::vector<const OpSchema*>& registered_ops() {
+  static std::vector<const OpSchema*> registered;
+  return registered;
+}
+
+}  // namespace
+
+void register_op(const OpSchema& schema) {
+  registered_ops().push_back(&schema);
+}
+
 const OpSchema* find_op(std::string_view name) {
   for (const OpSchema* schema : op_schemas())
+    if (schema->name == name) return schema;
+  for (const OpSchema* schema : registered_ops())
     if (schema->name == name) return schema;
   return nullptr;
 }
