@@ -58,6 +58,10 @@ void add_quantize(CLI::App& app) {
       ->type_name("FORMAT");
   command->add_option("--target", options->target, "What will run the file: tensorrt (--format onnx-qdq) has symmetric activations")
       ->type_name("NAME");
+  command
+      ->add_option("--encodings", options->encodings,
+                   "int8-static: a JSON file of scales (QNN's and AIMET's form) in the place of calibrated ones")
+      ->type_name("FILE");
   command->add_option("--recipe", options->recipe, "A recipe's name or a .yaml file")
       ->required()
       ->type_name("R");

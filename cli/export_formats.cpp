@@ -10,6 +10,7 @@
 #include "formats/packed/write_packed.h"
 #include "llm/check_export.h"
 #include "llm/export_gguf.h"
+#include "quant/encodings/encoding_file.h"
 
 namespace halftone::cli {
 namespace {
@@ -57,12 +58,37 @@ ExportReport write_gguf_file(const ExportJob& job) {
   return report;
 }
 
+ExportReport write_encodings(const ExportJob& job) {
+  const OrderedJson json = encodings_json(job.graph);
+  AtomicFile file(job.output);
+  file.write(json.dump(1) + "\n");
+  file.commit();
+  ExportReport report;
+  report.remarks.push_back(fmt::format("scales of {} activations and {} weights",
+                                       json["activation_encodings"].size(), json["param_encodings"].size()));
+  report.read_back = job.graph;
+  report.checked = "written";
+  return report;
+}
+
+ExportFormat encodings_format() {
+  ExportFormat format;
+  format.name = "encodings";
+  format.description = "the scales alone, as JSON (QNN's and AIMET's form)";
+  format.check = [](const ExportJob&) {};
+  format.write = write_encodings;
+  format.any_graph = true;
+  format.extension = ".json";
+  return format;
+}
+
 std::vector<ExportFormat> make_formats() {
   std::vector<ExportFormat> formats;
   for (const PackedWriter& writer : packed_writers()) formats.push_back(packed_format(writer));
   formats.push_back({"gguf", "one GGUF file (llama.cpp and what is built on it)", written_ggml_types(),
                      [](const ExportJob& job) { plan_of(job); }, write_gguf_file});
   for (ExportFormat& format : onnx_formats()) formats.push_back(std::move(format));
+  formats.push_back(encodings_format());
   return formats;
 }
 

@@ -1,6 +1,7 @@
 #include "cli/quantize_images.h"
 
 #include <chrono>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "cli/graph_samples.h"
@@ -10,6 +11,7 @@
 #include "formats/halftone_folder.h"
 #include "formats/open_graph.h"
 #include "llm/generate.h"
+#include "quant/encodings/apply_encodings.h"
 #include "tune/memory_watch.h"
 
 namespace halftone::cli {
@@ -33,6 +35,46 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
   settings.measure = settings.measure && flags.measure;
   return recipe;
 }
+
+namespace {
+
+/// "3 of them (a, b, c)", the first few by name.
+std::string some_names(const std::vector<std::string>& names) {
+  constexpr size_t kNamed = 5;
+  const bool all = names.size() <= kNamed;
+  return fmt::format(
+      "{} ({}{})", names.size(),
+      fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, names.size())),
+                ", "),
+      all ? "" : ", ...");
+}
+
+/// Quantizes, by the scales of --encodings where there is such a file.
+void quantize(const QuantizeCommand& command, const Recipe& recipe, QuantizeOptions options, Graph& graph,
+              Receipt& receipt) {
+  if (command.encodings.empty()) {
+    receipt.report = quantize_graph(graph, recipe, options);
+    return;
+  }
+  if (!recipe.static_activations)
+    throw UsageError("recipe {} has no static activations: --encodings does nothing", recipe.name);
+  const EncodingFile file = read_encodings(command.encodings);
+  const std::set<std::string> known = value_names(graph);
+  const bool calibrated = options.data != nullptr;
+  options.encodings_only = !calibrated;
+  receipt.report = quantize_graph(graph, recipe, options);
+  const AppliedEncodings applied = apply_encodings(graph, file, known);
+  if (!calibrated && !applied.unnamed.empty())
+    throw UsageError("{} says nothing of {} values: they need calibration data (--calib FOLDER)",
+                     command.encodings, some_names(applied.unnamed));
+  receipt.remarks.push_back(fmt::format("{}: scales of {} activations and {} weights", command.encodings,
+                                        applied.activations, applied.parameters));
+  if (!applied.unused.empty())
+    receipt.remarks.push_back(
+        fmt::format("{}: no integer layer reads or makes {}", command.encodings, some_names(applied.unused)));
+}
+
+}  // namespace
 
 Receipt quantize_images(const QuantizeCommand& command) {
   Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
@@ -62,7 +104,7 @@ Receipt quantize_images(const QuantizeCommand& command) {
   options.seed = command.calibration.text.seed;
   options.blocks = command.blocks;
   options.progress = [&](int done, int total, const std::string&) { progress.update(done, total); };
-  receipt.report = quantize_graph(model.graph, recipe, options);
+  quantize(command, recipe, options, model.graph, receipt);
   if (!command.output.empty()) {
     std::vector<CompanionFile> companions = companion_files(command.model);
     if (!fs::is_directory(command.model) && model.preprocess)

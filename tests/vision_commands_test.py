@@ -75,6 +75,16 @@ def check_quantized_onnx(folder):
     resnet = MODELS / "classify/resnet20_cifar10.onnx"
     quantize = ("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "--calib", pictures)
     run(*quantize, "-o", folder / "int8")
+    run("export", "-m", folder / "int8", "--format", "encodings", "-o", folder / "scales.json")
+    run("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "--encodings", folder / "scales.json", "-o",
+        folder / "again")
+    for name in ("model.safetensors",):
+        assert (folder / "again" / name).read_bytes() == (folder / "int8" / name).read_bytes(), name
+    scales = json.loads((folder / "scales.json").read_text())
+    scales["activation_encodings"][3]["name"] = "logit"
+    (folder / "scales.json").write_text(json.dumps(scales))
+    wrong = run(*quantize, "--encodings", folder / "scales.json", "-o", folder / "no", code=3).stderr
+    assert "did you mean 'logits'" in wrong, wrong
     report = answer("export", "-m", folder / "int8", "--format", "onnx-qdq", "-o", folder / "exported.onnx")
     assert len(report["packed"]) == 20 and not report["kept"], report
     run(*quantize, "--format", "onnx-qdq", "-o", folder / "quantized.onnx")
