@@ -44,6 +44,16 @@ std::string set_activations(const Recipe& recipe, Node& node) {
   return wanted->str();
 }
 
+/// What algorithms left (factors that moved between layers, too), before rounding.
+Graph with_floating_weights(const Graph& graph, const std::vector<QuantTarget>& targets) {
+  Graph floating = graph;
+  for (const QuantTarget& target : targets) {
+    Value& weight = floating.value(target.weight);
+    weight.constant = Constant(weight.constant->load());
+  }
+  return floating;
+}
+
 /// The whole graph as one block, without activations.
 std::vector<LayerNote> quantize_at_once(Graph& graph, const AlgorithmChain& chain,
                                         const std::vector<QuantTarget>& targets,
@@ -109,13 +119,12 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       layer.activations = set_activations(recipe, node);
       quantized_layers[i].push_back(std::move(layer));
     }
-  const Graph original = recipe.static_activations ? graph : Graph();
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
   if (recipe.static_activations && options.encodings_only)
     assume_static_activations(graph, targets.quantized, *recipe.static_activations);
   else if (recipe.static_activations)
-    for (LayerNote& note :
-         set_static_activations(graph, original, targets.quantized, *recipe.static_activations, options))
+    for (LayerNote& note : set_static_activations(graph, with_floating_weights(graph, targets.quantized),
+                                                  targets.quantized, *recipe.static_activations, options))
       report.notes.push_back(std::move(note));
 
   double bits = 0;
@@ -132,7 +141,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       layer.encoding = weight.constant->encoding() ? weight.constant->encoding()->str() : "";
       layer.kept = weight.constant->encoding() ? ""
                    : options.blocks            ? "outside the blocks asked for"
-                                               : "slower in integers on this machine";
+                                               : "better or faster in floating point: see the notes";
       if (const auto codes = codes_in(graph.nodes()[static_cast<size_t>(target.nodes[n])], 0);
           codes && recipe.static_activations)
         layer.activations = fmt::format("u8 static, {:.6g} * (code - {})", codes->scale, codes->zero);

@@ -236,8 +236,8 @@ AlgorithmStep read_algorithm(const Reader& reader) {
 }
 
 StaticActivations read_static_activations(const Reader& reader) {
-  reader.expect_map("static_activations",
-                    {"observer", "momentum", "percentile", "norm", "symmetric", "requantization", "measure"});
+  reader.expect_map("static_activations", {"observer", "momentum", "percentile", "norm", "symmetric",
+                                           "requantization", "measure", "floating_share", "noise"});
   StaticActivations settings;
   const auto number = [&](const char* key, double least, double most, double& to) {
     const auto found = reader.find(key);
@@ -257,6 +257,8 @@ StaticActivations read_static_activations(const Reader& reader) {
                                   ? Requantization::fixed
                                   : Requantization::floating;
   if (const auto measure = reader.find("measure")) settings.measure = measure->boolean("measure");
+  number("floating_share", 0, 1, settings.floating_share);
+  number("noise", 0, 100, settings.noise);
   return settings;
 }
 

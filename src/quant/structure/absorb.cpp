@@ -153,7 +153,7 @@ bool Walk::batch_norm(int n, ValueId, const ChannelMap& map) {
 bool Walk::layer(int n, ValueId value, const ChannelMap& map) {
   const auto form = layer_form(graph_, node(n));
   if (!form) return fail(node(n).name + " has no constant weights");
-  const auto channels = channels_along(map, 1);
+  const auto channels = channels_along(map, node(n).schema->name == "Conv" ? 1 : shape(value).rank() - 1);
   if (!channels) return fail(node(n).name + " has its channels on another axis");
   const ValueId weights = node(n).inputs[1];
   if (!uses_.only_feeds_one(weights) || graph_.value(weights).constant->encoding())

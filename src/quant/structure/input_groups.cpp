@@ -14,7 +14,7 @@ std::optional<LayerForm> layer_form(const Graph& graph, const Node& node) {
   if (node.schema->name == "Gemm") {
     if (node.attributes.get_int("transA", 0) != 0) return {};
     const bool transposed = node.attributes.get_int("transB", 0) != 0;
-    form.input_axis = 1;
+    form.input_axis = input.type.shape.rank() - 1;  // of any number of rows' axes
     form.weight_axis = transposed ? 1 : 0;
   } else if (node.schema->name == "MatMul") {
     if (shape.rank() != 2) return {};

@@ -90,6 +90,22 @@ gelu: fc2
 )");
 }
 
+TEST(ScaleGroups, GemmOverRowsOfSeveralAxes) {
+  Sketch s;
+  const ValueId x = s.input({1, 5, 8});
+  const ValueId normed = s.node("LayerNormalization", "norm", {x, s.weights("w", {8}), s.weights("b", {8})});
+  const ValueId first = s.node("Gemm", "first", {normed, s.weights("first.w", {8, 6})});
+  s.graph.add_output(s.node("Gemm", "second", {first, s.weights("second.w", {6, 4})}), "y");
+  EXPECT_EQ(s.groups(),
+            R"(norm: first
+  divides w axis 0, b axis 0, 8 factors for 8 channels
+  loss at first
+first: second
+  divides first.w axis 1, 6 factors for 6 channels
+  loss at second
+)");
+}
+
 TEST(ScaleGroups, HeadsThatShareValuesShareFactors) {
   const Sketch s = transformer_layer(4, 2);
   const auto groups = find_scale_groups(s.graph);

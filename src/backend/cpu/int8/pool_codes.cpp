@@ -88,13 +88,25 @@ class MaxPoolCodes final : public PoolCodes {
 
  private:
   Window window(const OpSite& site) const override { return pool_window(site); }
-  void reduce(const Rows& rows, int32_t*, uint8_t* __restrict y) const override {
-    const int64_t count = channels();
-    std::copy_n(rows.from[0], count, y);
+  /// Channels whose maximum stays in registers over all taps.
+  static constexpr int64_t kBlock = 64;
+
+  void reduce(const Rows& rows, int32_t*, uint8_t* y) const override {
+    int64_t c = 0;
+    for (; c + kBlock <= channels(); c += kBlock) block<kBlock>(rows, c, y);
+    for (; c + 16 <= channels(); c += 16) block<16>(rows, c, y);
+    for (; c < channels(); ++c) block<1>(rows, c, y);
+  }
+
+  template <int64_t kCount>
+  static void block(const Rows& rows, int64_t c, uint8_t* y) {
+    uint8_t most[kCount];
+    std::copy_n(rows.from[0] + c, kCount, most);
     for (int64_t t = 1; t < rows.taps; ++t) {
-      const uint8_t* __restrict row = rows.from[t * rows.step];
-      for (int64_t c = 0; c < count; ++c) y[c] = row[c] > y[c] ? row[c] : y[c];
+      const uint8_t* row = rows.from[t * rows.step] + c;
+      for (int64_t i = 0; i < kCount; ++i) most[i] = row[i] > most[i] ? row[i] : most[i];
     }
+    std::copy_n(most, kCount, y + c);
   }
 };
 

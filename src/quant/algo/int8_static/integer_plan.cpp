@@ -22,6 +22,10 @@ class Sets {
 
 }  // namespace
 
+ValueId IntegerPlan::scale_of(const Node& node, size_t i) const {
+  return node.schema->name == "Concat" ? node.outputs[0] : node.inputs[i];
+}
+
 bool IntegerPlan::reads_codes(const Graph& graph, const Node& node, size_t i) const {
   const auto position = static_cast<size_t>(&node - graph.nodes().data());
   return nodes[position].integer && carries_numbers(node, i) && is_float_activation(graph, node.inputs[i]);
@@ -37,15 +41,26 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
     const Node& node = graph.nodes()[n];
     IntegerNode& made = plan.nodes[n];
     const bool able = works_on_codes(graph, node);
-    const bool reaches = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return read[index(id)]; });
+    const bool reaches =
+        std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return read[index(id)]; });
     made.integer = layers[n] || (able && reaches);
     if (!made.integer) {
-      made.reason = able ? "what it makes reaches no integer layer" : "no integer arithmetic for this operator";
+      made.reason =
+          able ? "what it makes reaches no integer layer" : "no integer arithmetic for this operator";
       continue;
     }
     for (size_t i = 0; i < node.inputs.size(); ++i)
-      if (carries_numbers(node, i) && is_float_activation(graph, node.inputs[i])) read[index(node.inputs[i])] = true;
+      if (carries_numbers(node, i) && is_float_activation(graph, node.inputs[i]))
+        read[index(node.inputs[i])] = true;
   }
+
+  std::vector<int> readers(graph.values().size());  // on codes
+  for (size_t n = 0; n < count; ++n)
+    for (size_t i = 0; plan.nodes[n].integer && i < graph.nodes()[n].inputs.size(); ++i)
+      if (plan.reads_codes(graph, graph.nodes()[n], i)) ++readers[index(graph.nodes()[n].inputs[i])];
+  const auto has_own_scale = [&](const Node& node, size_t i) {
+    return node.schema->name == "Concat" && readers[index(node.inputs[i])] > 1;
+  };
 
   Sets sets(graph.values().size());
   std::vector<bool> coded = read;
@@ -59,10 +74,11 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
       coded[index(output)] = true;
     }
     if (!moves_numbers(node)) continue;
-    for (size_t i = 1; i < node.inputs.size(); ++i)
-      if (carries_numbers(node, i)) sets.join(node.inputs[i], node.inputs[0]);
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (carries_numbers(node, i) && !has_own_scale(node, i))
+        sets.join(node.inputs[i], plan.scale_of(node, i));
     for (ValueId output : node.outputs)
-      if (plan.stored[index(output)]) sets.join(output, node.inputs[0]);
+      if (plan.stored[index(output)]) sets.join(output, plan.scale_of(node, 0));
   }
   plan.group.assign(graph.values().size(), -1);
   std::vector<int> number(graph.values().size(), -1);

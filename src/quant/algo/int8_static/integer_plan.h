@@ -17,12 +17,14 @@ struct IntegerNode {
 /// Which nodes compute on codes and which values share a scale, found from the structure of a graph.
 ///
 /// - A layer is an integer node if its weights are quantized (`layers`, by node).
-/// - An operator that can work on codes (adds, multiplies, pools, moves, maps) is one if what it makes reaches
+/// - An operator that can work on codes (adds, multiplies, pools, moves, maps) is one if what it makes
+/// reaches
 ///   such a layer through operators of its kind. So the end of a detector stays floating: the decoding, the
-///   sigmoid of the scores and the last Concat reach no layer, and boxes and scores never share a scale; and so
-///   does whatever lies between floating operators (Softmax, LayerNormalization).
+///   sigmoid of the scores and the last Concat reach no layer, and boxes and scores never share a scale; and
+///   so does whatever lies between floating operators (Softmax, LayerNormalization).
 /// - Operators that only move or select numbers (Concat, MaxPool, Resize, ...) share one scale among their
-///   inputs and outputs, so that codes are copied and not converted.
+///   inputs and outputs, so that codes are copied and not converted. But an input of Concat that others read
+///   on codes too keeps a scale of its own, for it may be far finer, and Concat reads it converted.
 struct IntegerPlan {
   std::vector<IntegerNode> nodes;  ///< by node
   /// By value: the scale group of values that integer nodes read or write, -1 elsewhere.
@@ -31,6 +33,8 @@ struct IntegerPlan {
   /// By value: stored as codes by its maker (an integer node with an integer reader).
   std::vector<bool> stored;
 
+  /// The value whose scale integer node `node` reads its input `i` under.
+  ValueId scale_of(const Node& node, size_t i) const;
   /// Whether integer node `node` reads its input `i` as codes.
   bool reads_codes(const Graph& graph, const Node& node, size_t i) const;
 };

@@ -5,8 +5,8 @@
 namespace halftone {
 namespace {
 
-/// A small detector: two convolutions meet in a Concat and a pool, a third makes boxes and scores; boxes as they
-/// are and scores by a sigmoid are put side by side.
+/// A small detector: two convolutions meet in a Concat and a pool, a third makes boxes and scores; boxes as
+/// they are and scores by a sigmoid are put side by side.
 struct Detector {
   Graph graph;
   ValueId x, left, right, joined, pooled, boxes, scores, both;
@@ -66,6 +66,22 @@ TEST(IntegerPlan, MovesShareOneScale) {
   EXPECT_NE(group(d.left), group(d.x));
   EXPECT_EQ(group(d.boxes), -1);
   EXPECT_EQ(plan.groups, 2);
+}
+
+TEST(IntegerPlan, WhatOthersReadKeepsItsScaleBesideConcat) {
+  Detector d;
+  const ValueId pooled_left = d.conv("deeper", d.left);  // a second reader on codes
+  const ValueId joined = d.node("Concat", "again", {d.left, pooled_left}, {{"axis", int64_t{1}}});
+  d.conv("end", joined);
+  const IntegerPlan plan = d.plan();
+  const auto group = [&](ValueId id) { return plan.group[static_cast<size_t>(id)]; };
+  EXPECT_NE(group(d.left), group(d.joined));
+  EXPECT_NE(group(d.left), group(joined));
+  EXPECT_EQ(group(d.right), group(d.joined));
+  EXPECT_EQ(group(pooled_left), group(joined));
+  const Node& concat = d.graph.nodes()[2];
+  ASSERT_EQ(concat.name, "joined");
+  EXPECT_EQ(plan.scale_of(concat, 0), d.joined);
 }
 
 TEST(IntegerPlan, FloatingOperatorsBetweenLayersAreBorders) {

@@ -9,8 +9,8 @@
 
 namespace halftone {
 
-/// The clip range of every floating value of a graph (by name), inputs too, over all samples. Runs the graph as
-/// it is, in floating point. Throws InputError naming the value when one was NaN or infinite.
+/// The clip range of every floating value of a graph (by name), inputs too, over all samples. Runs the graph
+/// as it is, in floating point. Throws InputError naming the value when one was NaN or infinite.
 std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
                                                 const QuantizeOptions& options);
 

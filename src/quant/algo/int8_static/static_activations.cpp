@@ -1,10 +1,14 @@
 #include "quant/algo/int8_static/static_activations.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "graph/static_codes.h"
 #include "ops/requantizer.h"
+#include "quant/algo/int8_static/bias_correction.h"
+#include "quant/algo/int8_static/costly_layers.h"
+#include "quant/algo/int8_static/end_noise.h"
 #include "quant/algo/int8_static/integer_plan.h"
 #include "quant/algo/int8_static/layer_times.h"
 #include "quant/algo/int8_static/observed_ranges.h"
@@ -33,15 +37,23 @@ std::vector<CodeScale> group_scales(const Graph& graph, const IntegerPlan& plan,
   return scales;
 }
 
-void set_encodings(Graph& graph, const IntegerPlan& plan, const std::vector<CodeScale>& scales,
+/// The codes of each value that some layer reads or makes as codes.
+using ValueCodes = std::map<std::string, CodeScale>;
+
+ValueCodes value_codes(const Graph& graph, const IntegerPlan& plan, const std::vector<CodeScale>& scales) {
+  ValueCodes codes;
+  for (size_t id = 0; id < plan.group.size(); ++id)
+    if (plan.group[id] >= 0) codes[graph.values()[id].name] = scales[static_cast<size_t>(plan.group[id])];
+  return codes;
+}
+
+void set_encodings(Graph& graph, const IntegerPlan& plan, const ValueCodes& codes,
                    const StaticActivations& recipe) {
-  const auto scale = [&](ValueId id) -> const CodeScale& {
-    return scales[static_cast<size_t>(plan.group[static_cast<size_t>(id)])];
-  };
+  const auto scale = [&](ValueId id) -> const CodeScale& { return codes.at(graph.value(id).name); };
   for (Node& node : graph.nodes()) {
     if (!plan.nodes[static_cast<size_t>(&node - graph.nodes().data())].integer) continue;
     for (size_t i = 0; i < node.inputs.size(); ++i)
-      if (plan.reads_codes(graph, node, i)) set_codes_in(node, i, scale(node.inputs[i]));
+      if (plan.reads_codes(graph, node, i)) set_codes_in(node, i, scale(plan.scale_of(node, i)));
     for (size_t i = 0; i < node.outputs.size(); ++i)
       if (plan.stored[static_cast<size_t>(node.outputs[i])]) set_codes_out(node, i, scale(node.outputs[i]));
     if (recipe.requantization == Requantization::fixed && !moves_numbers(node))
@@ -58,91 +70,166 @@ std::vector<bool> integer_layers(const Graph& graph, const std::vector<QuantTarg
   return layers;
 }
 
-/// Gives layers that run faster in floating point their original weights back.
-std::vector<LayerNote> keep_slower_layers(Graph& graph, const Graph& original,
-                                          const std::vector<QuantTarget>& targets, std::vector<bool>& layers,
-                                          const QuantizeOptions& options) {
-  std::vector<LayerNote> notes;
-  const auto integer = layer_times(graph, options), floating = layer_times(original, options);
-  for (const QuantTarget& target : targets) {
-    double codes = 0, floats = 0;
-    for (int position : target.nodes) {
-      const std::string& name = graph.nodes()[static_cast<size_t>(position)].name;
-      codes += integer.at(name);
-      floats += floating.at(name);
-    }
-    if (codes <= kSlower * floats) continue;
-    graph.value(target.weight).constant = original.value(target.weight).constant;
-    for (int position : target.nodes) {
-      layers[static_cast<size_t>(position)] = false;
-      notes.push_back(
-          {graph.nodes()[static_cast<size_t>(position)].name, kName,
-           fmt::format("stays floating: measured {:.1f} us in integers, {:.1f} us in floating point",
-                       codes * 1e3, floats * 1e3),
-           true});
-    }
-  }
-  return notes;
-}
+/// One quantization at work: the graph with codes of its weights, and its floating twin.
+class StaticInt8 {
+ public:
+  StaticInt8(Graph& graph, const Graph& floating, const std::vector<QuantTarget>& targets,
+             const StaticActivations& recipe, const QuantizeOptions& options)
+      : graph_(graph),
+        with_weights_(graph),
+        floating_(floating),
+        targets_(targets),
+        recipe_(recipe),
+        options_(options),
+        ranges_(observe_ranges(floating, recipe.observer, options)),
+        layers_(integer_layers(graph, targets)) {}
 
-void note_decisions(const Graph& graph, const IntegerPlan& plan, const std::vector<CodeScale>& scales,
-                    std::vector<LayerNote>& notes) {
-  for (size_t n = 0; n < graph.nodes().size(); ++n) {
-    const Node& node = graph.nodes()[n];
-    const IntegerNode& made = plan.nodes[n];
-    if (!made.integer) {
-      if (works_on_codes(graph, node))
-        notes.push_back({node.name, kName, "stays floating: " + made.reason, false});
-      continue;
-    }
-    if (node.schema->name != "Concat") continue;
-    const CodeScale& scale = scales[static_cast<size_t>(plan.group[static_cast<size_t>(node.inputs[0])])];
-    notes.push_back({node.name, kName,
-                     fmt::format("its inputs and its output share the scale {:.6g}", scale.scale), false});
+  std::vector<LayerNote> run() {
+    encode();
+    bool changed = false;
+    if (recipe_.floating_share > 0) changed |= keep_costly_layers();
+    if (changed) encode();
+    if (recipe_.measure && keep_slower_layers()) encode();
+    note_decisions();
+    return std::move(notes_);
   }
-}
+
+ private:
+  /// Encodings and biases for the layers that are to compute on codes.
+  void encode() {
+    graph_ = with_weights_;
+    for (const QuantTarget& target : targets_)
+      if (!is_integer(target)) make_floating(graph_, target);
+    plan_ = plan_integers(graph_, layers_);
+    scales_ = group_scales(graph_, plan_, ranges_, recipe_.symmetric);
+    set_encodings(graph_, plan_, value_codes(graph_, plan_, scales_), recipe_);
+    correct_biases(graph_, floating_, targets_, options_);
+  }
+
+  bool is_integer(const QuantTarget& target) const {
+    return layers_[static_cast<size_t>(target.nodes.front())];
+  }
+
+  void make_floating(Graph& graph, const QuantTarget& target) const {
+    graph.value(target.weight).constant = floating_.value(target.weight).constant;
+  }
+
+  void keep_floating(const QuantTarget& target, const std::string& reason) {
+    for (int position : target.nodes) {
+      layers_[static_cast<size_t>(position)] = false;
+      notes_.push_back({name_of(position), kName, "stays floating: " + reason, true});
+    }
+  }
+
+  const std::string& name_of(int position) const {
+    return floating_.nodes()[static_cast<size_t>(position)].name;
+  }
+
+  /// The graph with the layers of one target on codes and the others as they were, codes and bias as in
+  /// graph_.
+  Graph alone(const QuantTarget& target, const ValueCodes& codes) const {
+    Graph trial = floating_;
+    trial.value(target.weight).constant = graph_.value(target.weight).constant;
+    std::vector<bool> layers(layers_.size());
+    for (int position : target.nodes) layers[static_cast<size_t>(position)] = true;
+    set_encodings(trial, plan_integers(trial, layers), codes, recipe_);
+    for (int position : target.nodes) {
+      const Node& encoded = graph_.nodes()[static_cast<size_t>(position)];
+      Node& node = trial.nodes()[static_cast<size_t>(position)];
+      if (encoded.inputs.size() <= 2 || encoded.inputs[2] == kNoValue) continue;
+      const Value& bias = graph_.value(encoded.inputs[2]);
+      node.inputs.resize(std::max<size_t>(node.inputs.size(), 3), kNoValue);
+      node.inputs[2] = trial.add_constant(bias.name + "/alone", *bias.constant);
+    }
+    return trial;
+  }
+
+  bool keep_costly_layers() {
+    const EndNoise ends(floating_, options_);
+    const ValueCodes codes = value_codes(graph_, plan_, scales_);
+    const std::vector<double> work = multiply_adds(floating_, targets_);
+    std::vector<LayerCost> costs;
+    for (size_t t = 0; t < targets_.size(); ++t) {
+      if (options_.progress)
+        options_.progress(static_cast<int>(t), static_cast<int>(targets_.size()), "noise of each layer");
+      costs.push_back({is_integer(targets_[t]) ? ends.of(alone(targets_[t], codes)) : 0, work[t]});
+    }
+    const std::vector<bool> floating = choose_floating(costs, recipe_);
+    for (size_t t = 0; t < targets_.size(); ++t)
+      if (floating[t])
+        keep_floating(targets_[t], fmt::format("its codes alone cost {:.1f} dB at the ends of the model",
+                                               -10 * std::log10(costs[t].noise)));
+    return std::find(floating.begin(), floating.end(), true) != floating.end();
+  }
+
+  bool keep_slower_layers() {
+    const auto integer = layer_times(graph_, options_), floating = layer_times(floating_, options_);
+    bool any = false;
+    for (const QuantTarget& target : targets_) {
+      if (!is_integer(target)) continue;
+      double codes = 0, floats = 0;
+      for (int position : target.nodes) {
+        codes += integer.at(name_of(position));
+        floats += floating.at(name_of(position));
+      }
+      if (codes <= kSlower * floats) continue;
+      any = true;
+      keep_floating(target, fmt::format("measured {:.1f} us in integers, {:.1f} us in floating point",
+                                        codes * 1e3, floats * 1e3));
+    }
+    return any;
+  }
+
+  void note_decisions() {
+    for (size_t n = 0; n < graph_.nodes().size(); ++n) {
+      const Node& node = graph_.nodes()[n];
+      const IntegerNode& made = plan_.nodes[n];
+      if (!made.integer) {
+        if (works_on_codes(graph_, node))
+          notes_.push_back({node.name, kName, "stays floating: " + made.reason, false});
+        continue;
+      }
+      if (node.schema->name != "Concat") continue;
+      const CodeScale& scale =
+          scales_[static_cast<size_t>(plan_.group[static_cast<size_t>(node.outputs[0])])];
+      notes_.push_back({node.name, kName,
+                        fmt::format("its inputs and its output share the scale {:.6g}", scale.scale), false});
+    }
+  }
+
+  Graph& graph_;
+  const Graph with_weights_;
+  const Graph& floating_;
+  const std::vector<QuantTarget>& targets_;
+  const StaticActivations& recipe_;
+  const QuantizeOptions& options_;
+  const std::map<std::string, ClipRange> ranges_;
+  std::vector<bool> layers_;  ///< by node: computes on codes
+  IntegerPlan plan_;
+  std::vector<CodeScale> scales_;  ///< by group of the plan
+  std::vector<LayerNote> notes_;
+};
 
 }  // namespace
 
-std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& original,
+std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floating,
                                               const std::vector<QuantTarget>& targets,
                                               const StaticActivations& recipe,
                                               const QuantizeOptions& options) {
   if (!options.data || options.data->samples() == 0)
     throw UsageError("static activations need calibration data (--calib FOLDER)");
-  for (ValueId input : original.inputs())
-    if (original.value(input).type.dtype == DType::state)
+  for (ValueId input : floating.inputs())
+    if (floating.value(input).type.dtype == DType::state)
       throw UnsupportedError("{}: static activations of a model with a state ({}); int8-dynamic takes it",
-                             original.name, original.value(input).name);
-  const std::map<std::string, ClipRange> ranges = observe_ranges(original, recipe.observer, options);
-  std::vector<bool> layers = integer_layers(graph, targets);
-  const Graph with_weights = graph;
-
-  IntegerPlan plan = plan_integers(graph, layers);
-  std::vector<CodeScale> scales = group_scales(graph, plan, ranges, recipe.symmetric);
-  set_encodings(graph, plan, scales, recipe);
-  std::vector<LayerNote> notes;
-  if (recipe.measure) {
-    notes = keep_slower_layers(graph, original, targets, layers, options);
-    if (!notes.empty()) {
-      Graph again = with_weights;
-      for (const QuantTarget& target : targets)
-        again.value(target.weight).constant = graph.value(target.weight).constant;
-      graph = std::move(again);
-      plan = plan_integers(graph, layers);
-      scales = group_scales(graph, plan, ranges, recipe.symmetric);
-      set_encodings(graph, plan, scales, recipe);
-    }
-  }
-  note_decisions(graph, plan, scales, notes);
-  return notes;
+                             floating.name, floating.value(input).name);
+  return StaticInt8(graph, floating, targets, recipe, options).run();
 }
 
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
                                const StaticActivations& recipe) {
   const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets));
   const std::vector<CodeScale> scales(static_cast<size_t>(plan.groups), fit_codes(-1, 1, recipe.symmetric));
-  set_encodings(graph, plan, scales, recipe);
+  set_encodings(graph, plan, value_codes(graph, plan, scales), recipe);
 }
 
 }  // namespace halftone

@@ -11,20 +11,23 @@
 namespace halftone {
 
 /// Static int8: decides which nodes compute on codes (integer_plan.h), watches the
-/// values between them on calibration data, and puts a static encoding on each use and output
-/// (graph/static_codes.h). Weights of `targets` carry their encodings already; those of layers that stay
-/// floating get their originals back.
+/// values between them on calibration data, puts a static encoding on each use and output
+/// (graph/static_codes.h), and corrects biases (bias_correction.h). Weights of `targets` carry their
+/// encodings already; those of layers that stay floating get their originals back. `floating` is the same
+/// graph without encodings.
 ///
-/// With options.measure each layer is timed both ways on the first sample, and stays floating where its
-/// integer kernel is the slower one. Returns what was decided and why. Throws UsageError without calibration
-/// data, UnsupportedError for a model with states, InputError when a value was NaN or infinite.
-std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& original,
+/// The layers whose codes cost most at the ends of the model stay floating, within recipe.floating_share
+/// (costly_layers.h). With recipe.measure each layer is timed both ways on the first sample, and stays
+/// floating where its integer kernel is the slower one. Returns what was decided and why. Throws UsageError
+/// without calibration data, UnsupportedError for a model with states, InputError when a value was NaN or
+/// infinite.
+std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floating,
                                               const std::vector<QuantTarget>& targets,
                                               const StaticActivations& recipe,
                                               const QuantizeOptions& options);
 
-/// The same decisions without data, as if every value lay between -1 and 1 and no layer were slower in
-/// integers: what a plan of sizes and times needs to know.
+/// The same decisions without data, as if every value lay between -1 and 1, all layers were quiet and none
+/// slower in integers: what a plan of sizes and times needs to know.
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
                                const StaticActivations& recipe);
 

@@ -1,7 +1,6 @@
 #include "quant/algo/int8_static/static_activations.h"
 
 #include <cmath>
-
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -35,8 +34,10 @@ Graph small_network() {
                         ValueId residual = kNoValue) {
     const Shape shape{outputs, graph.value(x).type.shape[1], kernel, kernel};
     const float spread = 1 / std::sqrt(static_cast<float>(shape.elements() / outputs));
-    const ValueId w = graph.add_constant(std::string(name) + ".w", Constant(random_tensor(shape, seed++, spread)));
-    const ValueId b = graph.add_constant(std::string(name) + ".b", Constant(random_tensor({outputs}, seed++, 0.1f)));
+    const ValueId w =
+        graph.add_constant(std::string(name) + ".w", Constant(random_tensor(shape, seed++, spread)));
+    const ValueId b =
+        graph.add_constant(std::string(name) + ".b", Constant(random_tensor({outputs}, seed++, 0.1f)));
     Attributes attributes = {{"pads", std::vector<int64_t>(4, kernel / 2)}};
     if (*activation) attributes.set("activation", std::string(activation));
     std::vector<ValueId> inputs = {x, w, b};
@@ -46,9 +47,11 @@ Graph small_network() {
   const ValueId x = graph.add_input("x", {DType::f32, {1, 3, 12, 12}});
   const ValueId a = conv("a", x, 8, 3, "relu");
   const ValueId b = conv("b", a, 8, 3, "silu", a);
-  const ValueId pooled = graph.add_node(*find_op("MaxPool"), "pooled", {b},
-                                        {{"kernel_shape", std::vector<int64_t>{2, 2}},
-                                         {"strides", std::vector<int64_t>{2, 2}}}).front();
+  const ValueId pooled =
+      graph
+          .add_node(*find_op("MaxPool"), "pooled", {b},
+                    {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"strides", std::vector<int64_t>{2, 2}}})
+          .front();
   const ValueId scores = conv("c", pooled, 5, 1, "");
   graph.add_output(graph.add_node(*find_op("Sigmoid"), "s", {scores}).front(), "s");
   return graph;
@@ -72,6 +75,7 @@ StaticActivations settings_of(const char* observer, Requantization how) {
   settings.observer.method = observer;
   settings.requantization = how;
   settings.measure = false;
+  settings.floating_share = 0;
   return settings;
 }
 
@@ -116,6 +120,78 @@ TEST(StaticActivations, EveryDecisionHasItsReason) {
   EXPECT_EQ(notes[0].text, "stays floating: what it makes reaches no integer layer");
 }
 
+/// The first channel of what "wide" makes is a hundred times the others, and "next" takes no notice of it:
+/// under one scale the codes of the others are too coarse.
+Graph network_with_an_outlier() {
+  Graph graph;
+  graph.name = "outlier";
+  const auto conv = [&](const char* name, ValueId x, int64_t outputs, int64_t row, int64_t column,
+                        float value) {
+    const int64_t inputs = graph.value(x).type.shape[1];
+    Tensor w = random_tensor({outputs, inputs, 1, 1}, static_cast<unsigned>(outputs), 0.5f);
+    for (int64_t o = 0; o < outputs; ++o)
+      for (int64_t i = 0; i < inputs; ++i)
+        if ((row < 0 || o == row) && i == column)
+          w.mutable_view().span<float>()[static_cast<size_t>(o * inputs + i)] = value;
+    const ValueId weights = graph.add_constant(std::string(name) + ".w", Constant(std::move(w)));
+    return graph.add_node(*find_op("Conv"), name, {x, weights}).front();
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 4, 6, 6}});
+  const ValueId wide = conv("wide", x, 8, 0, 0, 100);
+  const ValueId next = conv("next", wide, 7, -1, 0, 0);
+  graph.add_output(conv("last", next, 3, 0, 0, 0.1f), "y");
+  return graph;
+}
+
+TEST(StaticActivations, TheCostliestLayersStayFloatingWithTheirReason) {
+  ThreadPool threads(1);
+  const Samples samples({1, 4, 6, 6}, 4);
+  StaticActivations settings = settings_of("minmax", Requantization::floating);
+  Graph all = network_with_an_outlier();
+  quantize_network(all, samples, threads, settings);
+  settings.floating_share = 0.6;
+  Graph some = network_with_an_outlier();
+  const std::vector<LayerNote> notes = quantize_network(some, samples, threads, settings);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].layer, "next");
+  EXPECT_TRUE(notes[0].text.starts_with("stays floating: its codes alone cost")) << notes[0].text;
+  const Tensor x = random_tensor({1, 4, 6, 6}, 7);
+  const std::vector<float> wanted = run(network_with_an_outlier(), threads, x);
+  EXPECT_GT(decibels(wanted, run(some, threads, x)), decibels(wanted, run(all, threads, x)) + 15);
+}
+
+/// Numbers whose codes are all rounded up: without correction every output is off by the same.
+TEST(StaticActivations, BiasesTakeOffTheMeanOfRounding) {
+  class Constants final : public CalibrationData {
+   public:
+    int samples() const override { return 2; }
+    std::map<std::string, Tensor> sample(int) const override {
+      Tensor x = Tensor::allocate(DType::f32, {1, 4, 3, 3});
+      for (size_t i = 0; i < 36; ++i) x.mutable_view().span<float>()[i] = i == 0 ? 10.0f : 0.022f;
+      return {{"x", std::move(x)}};
+    }
+  } samples;
+  ThreadPool threads(1);
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 4, 3, 3}});
+  const ValueId w = graph.add_constant("w", Constant(random_tensor({5, 4, 1, 1}, 3)));
+  graph.add_output(graph.add_node(*find_op("Conv"), "c", {x, w}).front(), "y");
+  const Graph floating = graph;
+  Recipe recipe = find_recipe("int8-static");
+  recipe.static_activations = settings_of("minmax", Requantization::floating);
+  QuantizeOptions options;
+  options.data = &samples;
+  options.threads = &threads;
+  quantize_graph(graph, recipe, options);
+  const Tensor input = samples.sample(0).at("x");
+  const std::vector<float> wanted = run(floating, threads, input), found = run(graph, threads, input);
+  for (size_t o = 0; o < 5; ++o) {
+    double shift = 0;
+    for (size_t i = o * 9; i < (o + 1) * 9; ++i) shift += double{found[i]} - double{wanted[i]};
+    EXPECT_NEAR(shift / 9, 0, 2e-3) << o;
+  }
+}
+
 TEST(StaticActivations, MeasuredLayersKeepTheirMeaning) {
   ThreadPool threads(1);
   const Samples samples({1, 3, 12, 12}, 2);
@@ -148,7 +224,7 @@ TEST(StaticActivations, RecipesInYaml) {
   const Recipe recipe = parse_recipe(
       "rules: [{weights: {format: int8}}]\n"
       "static_activations: {observer: percentile, percentile: 99.9, symmetric: true, requantization: fixed, "
-      "measure: false}\n",
+      "measure: false, floating_share: 0.1, noise: 15}\n",
       "r.yaml");
   ASSERT_TRUE(recipe.static_activations);
   EXPECT_EQ(recipe.static_activations->observer.method, "percentile");
@@ -156,8 +232,11 @@ TEST(StaticActivations, RecipesInYaml) {
   EXPECT_TRUE(recipe.static_activations->observer.symmetric);
   EXPECT_EQ(recipe.static_activations->requantization, Requantization::fixed);
   EXPECT_FALSE(recipe.static_activations->measure);
-  for (const char* wrong : {"{observer: best}", "{percentile: 200}"})
-    EXPECT_THROW(parse_recipe(std::string("rules: [{weights: {format: int8}}]\nstatic_activations: ") + wrong, "r.yaml"),
+  EXPECT_EQ(recipe.static_activations->floating_share, 0.1);
+  EXPECT_EQ(recipe.static_activations->noise, 15);
+  for (const char* wrong : {"{observer: best}", "{percentile: 200}", "{floating_share: 2}"})
+    EXPECT_THROW(parse_recipe(std::string("rules: [{weights: {format: int8}}]\nstatic_activations: ") + wrong,
+                              "r.yaml"),
                  InputError);
 }
 
