@@ -153,6 +153,11 @@ bool Walk::batch_norm(int n, ValueId, const ChannelMap& map) {
 bool Walk::layer(int n, ValueId value, const ChannelMap& map) {
   const auto form = layer_form(graph_, node(n));
   if (!form) return fail(node(n).name + " has no constant weights");
+  const std::string activation = node(n).attributes.get_string("activation", "");
+  if (!activation.empty() && activation != "relu" && activation != "leaky_relu")
+    return fail(fmt::format("{} ends in {}, which is not linear in its channels", node(n).name, activation));
+  if (node(n).inputs.size() > 3 && node(n).inputs[3] != kNoValue)
+    return fail(node(n).name + " adds a residual");
   const auto channels = channels_along(map, node(n).schema->name == "Conv" ? 1 : shape(value).rank() - 1);
   if (!channels) return fail(node(n).name + " has its channels on another axis");
   const ValueId weights = node(n).inputs[1];

@@ -106,6 +106,21 @@ first: second
 )");
 }
 
+TEST(ScaleGroups, FusedActivationsAndResidualsForbidFactors) {
+  for (const char* activation : {"relu", "silu"}) {
+    Sketch s;
+    const ValueId x = s.input({1, 4, 5, 5});
+    const ValueId made =
+        s.node("Conv", "first", {x, s.weights("v", {4, 4, 1, 1})}, {{"activation", std::string(activation)}});
+    const ValueId summed = s.node("Conv", "second", {made, s.weights("w", {4, 4, 1, 1}), kNoValue, x});
+    s.graph.add_output(s.node("Conv", "third", {summed, s.weights("u", {4, 4, 1, 1})}), "y");
+    const auto groups = find_scale_groups(s.graph);
+    ASSERT_EQ(groups.size(), 3u);
+    EXPECT_EQ(groups[1].absorption.has_value(), std::string_view(activation) == "relu") << groups[1].obstacle;
+    EXPECT_EQ(groups[2].obstacle, "second adds a residual");
+  }
+}
+
 TEST(ScaleGroups, HeadsThatShareValuesShareFactors) {
   const Sketch s = transformer_layer(4, 2);
   const auto groups = find_scale_groups(s.graph);
