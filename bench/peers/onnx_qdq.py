@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Whether onnxruntime answers on an exported QDQ model as Halftone does on the folder that it was exported from.
+"""Whether onnxruntime answers on an exported QDQ model as Halftone does on the folder that it was exported from, or, with
+--imported, whether Halftone answers on models of onnxruntime's static quantizer as onnxruntime does.
 
     python3 -m venv VENV && VENV/bin/pip install onnxruntime pycocotools pillow
-    VENV/bin/python bench/peers/onnx_qdq.py HALFTONE --out FOLDER [--limit N] [MODEL...]
+    VENV/bin/python bench/peers/onnx_qdq.py HALFTONE --out FOLDER [--limit N] [--imported] [MODEL...]
 
 For each of the shared vision models: int8-static on its calibration pictures (unless FOLDER has it), export, then both
 programs on the evaluation pictures. Prints how far the outputs are from each other, how often the likeliest class is the
-same, and the top-1 or AP of both.
+same, and the top-1 or AP of both. --imported wants FOLDER/MODEL.int8.onnx (int8_onnxruntime.py quantize --out FOLDER).
 """
 import argparse
 import os
@@ -30,9 +31,9 @@ def make(halftone, key, out):
     return folder, exported
 
 
-def compare(halftone, key, out, limit):
+def compare(halftone, key, out, limit, imported):
     model = MODELS[key]
-    folder, exported = make(halftone, key, out)
+    folder, exported = [os.path.join(out, key + ".int8.onnx")] * 2 if imported else make(halftone, key, out)
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
@@ -77,11 +78,12 @@ def main():
     parser.add_argument("halftone")
     parser.add_argument("--out", required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--imported", action="store_true")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     arguments = parser.parse_intermixed_args()
     os.makedirs(arguments.out, exist_ok=True)
     for key in arguments.models or MODELS:
-        compare(arguments.halftone, key, arguments.out, arguments.limit)
+        compare(arguments.halftone, key, arguments.out, arguments.limit, arguments.imported)
 
 
 if __name__ == "__main__":

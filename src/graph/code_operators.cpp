@@ -9,9 +9,9 @@ namespace {
 constexpr std::array<std::string_view, 15> kMovers = {
     "Concat", "DepthToSpace", "Flatten", "Gather",  "Identity",     "MaxPool",   "Pad",      "Reshape",
     "Resize", "Slice",        "Split",   "Squeeze", "SpaceToDepth", "Transpose", "Unsqueeze"};
-constexpr std::array<std::string_view, 12> kMaps = {
-    "Relu",      "Clip", "LeakyRelu", "Sigmoid",     "HardSigmoid",       "Swish",
-    "HardSwish", "Tanh", "Gelu",      "AveragePool", "GlobalAveragePool", "Elu"};
+constexpr std::array<std::string_view, 13> kMaps = {
+    "Relu", "Clip", "LeakyRelu",   "Sigmoid",           "HardSigmoid", "Swish", "HardSwish",
+    "Tanh", "Gelu", "AveragePool", "GlobalAveragePool", "Elu",         "Erf"};
 constexpr std::array<std::string_view, 2> kPairs = {"Add", "Mul"};
 
 template <size_t N>

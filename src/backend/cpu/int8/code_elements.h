@@ -4,11 +4,21 @@
 
 namespace halftone::cpu {
 
+/// y = (a - a_zero) (b - b_zero) multiplier + zero.
+struct CodeProductScale {
+  int32_t a_zero, b_zero;
+  float multiplier;
+  int32_t zero;
+};
+
 /// Loops over codes for one instruction set, equal to their scalar meanings bit for bit.
 struct CodeElementLoops {
   /// ops/code_sum.h.
   void (*add)(int16_t a_factor, int16_t b_factor, int32_t offset, int32_t shift, const uint8_t* a,
               const uint8_t* b, uint8_t* y, int64_t count);
+  /// The product's code under floating requantization (ops/requantizer.h, ops/code_pairs.h).
+  void (*multiply)(const CodeProductScale& scale, const uint8_t* a, const uint8_t* b, uint8_t* y,
+                   int64_t count);
   /// y = table[x].
   void (*map)(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count);
   /// encode_activation() and decode_activation() (ops/storage.h).

@@ -2,6 +2,6 @@
 
 namespace halftone::cpu {
 
-const CodeElementLoops code_elements_avx2 = {add, map_plain, encode, decode};
+const CodeElementLoops code_elements_avx2 = {add, multiply, map_plain, encode, decode};
 
 }  // namespace halftone::cpu

@@ -16,6 +16,18 @@ void add(int16_t a_factor, int16_t b_factor, int32_t offset, int32_t shift, cons
   }
 }
 
+void multiply(const CodeProductScale& scale, const uint8_t* __restrict a, const uint8_t* __restrict b,
+              uint8_t* __restrict y, int64_t count) {
+  const int32_t a_zero = scale.a_zero, b_zero = scale.b_zero;
+  const float multiplier = scale.multiplier, zero = static_cast<float>(scale.zero);
+  for (int64_t i = 0; i < count; ++i) {
+    const float product = static_cast<float>((a[i] - a_zero) * (b[i] - b_zero)) * multiplier;
+    const float code = __builtin_nearbyintf(product) + zero;
+    const float above = code < 0.0f ? 0.0f : code;
+    y[i] = static_cast<uint8_t>(static_cast<int32_t>(above > 255.0f ? 255.0f : above));
+  }
+}
+
 void map_plain(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = table[x[i]];
 }

@@ -38,6 +38,16 @@ TEST(CodeElements, AddIsExact) {
   }
 }
 
+TEST(CodeElements, MulIsExact) {
+  for (const CodeScale& b : {kB, kA, CodeScale{0.00002f, 3}, CodeScale{3.0f, 255}}) {
+    OpRun run(*find_op("Mul"));
+    run.stored(random_tensor({1, 37, 7, 7}, 1), {Order::channels_last, kA});
+    run.stored(random_tensor({1, 37, 7, 7}, 2), {Order::channels_last, b});
+    run.store_outputs({{Order::channels_last, fit_codes(-2, 3)}});
+    EXPECT_EQ(expect_exact(run, "mul_codes", "Mul"), int8_isas());
+  }
+}
+
 TEST(CodeElements, AddIsWithinHalfAStepOfTheRealSum) {
   const CodeScale sum = fit_codes(-4, 4);
   const CodeSum add(kA, kB, sum);
@@ -51,7 +61,7 @@ TEST(CodeElements, AddIsWithinHalfAStepOfTheRealSum) {
 }
 
 TEST(CodeElements, MapsAreTablesOfTheReference) {
-  for (const char* op : {"Relu", "Sigmoid", "Tanh", "Swish", "Gelu"}) {
+  for (const char* op : {"Relu", "Sigmoid", "Tanh", "Swish", "Gelu", "Erf"}) {
     OpRun run(*find_op(op));
     run.stored(random_tensor({1, 33, 5, 3}, 1, 2), {Order::channels_last, kA});
     run.store_outputs({{Order::channels_last, kB}});

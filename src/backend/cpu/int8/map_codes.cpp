@@ -60,6 +60,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
                                          prepare<code_elements_##isa>, true};
 #define HALFTONE_MAPS_CODES(isa)                     \
   HALFTONE_MAP_CODES(clip, "Clip", isa)              \
+  HALFTONE_MAP_CODES(erf, "Erf", isa)                \
   HALFTONE_MAP_CODES(gelu, "Gelu", isa)              \
   HALFTONE_MAP_CODES(hard_sigmoid, "HardSigmoid", isa) \
   HALFTONE_MAP_CODES(hard_swish, "HardSwish", isa)   \
