@@ -100,6 +100,8 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
   CompileOptions settings;
   settings.backend = model.backend;
   settings.exact = model.exact;
+  settings.cache = open_plan_cache(model);
+  settings.name = model.model;
   start.compile_ms = timed([&] { plan = compile(std::move(graph), settings, threads); });
   if (model.explain) fmt::print(stderr, "{}", plan->explain());
   if (options.passes) fmt::print(stderr, "{}", passes_text(*plan));

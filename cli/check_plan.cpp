@@ -1,5 +1,6 @@
 #include "cli/check_plan.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "cli/table.h"
@@ -23,17 +24,20 @@ std::vector<PlanCheck> check_plan(const Engine& engine, const std::vector<SpeedT
     if (prefill && test.depth > 0) continue;
     options.prompt_tokens.clear();
     options.depths.clear();
+    options.batch = test.texts;
     const int depth = test.depth + test.tokens / 2;
     prefill ? options.prompt_tokens.push_back(test.tokens) : options.depths.push_back(depth);
     const RecipePlan plan = plan_compiled({engine.plan().graph()}, machine, options);
     const double predicted = (prefill ? plan.prefill : plan.decode).at(0).seconds.value_or(0) * 1e3;
-    const double tokens = prefill ? test.tokens : 1;
-    checks.push_back(
-        {prefill ? fmt::format("TTFT, {} tokens", test.tokens) : fmt::format("TPOT at depth {}", depth), "ms",
-         predicted, tokens / tokens_per_s[i] * 1e3});
+    const double tokens = prefill ? test.tokens : test.texts;
+    checks.push_back({prefill ? fmt::format("TTFT, {} tokens", test.tokens)
+                              : fmt::format("TPOT at depth {}{}", depth,
+                                            test.texts > 1 ? fmt::format(", {} texts", test.texts) : ""),
+                      "ms", predicted, tokens / tokens_per_s[i] * 1e3});
   }
   options.prompt_tokens.clear();
   options.depths.clear();
+  for (const SpeedTest& test : tests) options.batch = std::max(options.batch, test.texts);
   const double planned = plan_compiled({engine.plan().graph()}, machine, options).memory.total();
   checks.push_back({"peak memory", "GB", planned / 1e9, peak_memory / 1e9});
   return checks;
@@ -52,7 +56,8 @@ OrderedJson machine_json(const Device& machine) {
   OrderedJson json;
   for (const auto& [key, peak] : machine.peaks) json["peaks"][key] = *peak.value;
   json["bandwidth_by_bytes"] = OrderedJson::array();
-  for (const auto& [bytes, rate] : machine.bandwidth_by_size) json["bandwidth_by_bytes"].push_back({bytes, rate});
+  for (const auto& [bytes, rate] : machine.bandwidth_by_size)
+    json["bandwidth_by_bytes"].push_back({bytes, rate});
   return json;
 }
 

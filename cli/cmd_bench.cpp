@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +33,7 @@ struct Options {
   std::vector<int> prompt_tokens = {512};
   std::vector<int> generated_tokens = {128};
   std::vector<int> depths = {0};
+  std::vector<int> batches = {1};
   std::optional<int> repetitions;
   bool check_plan = false;
 };
@@ -50,7 +52,8 @@ std::vector<SpeedTest> tests_of(const Options& options) {
     for (int tokens : options.prompt_tokens)
       if (tokens > 0) tests.push_back({SpeedTest::Phase::prefill, tokens, depth});
     for (int tokens : options.generated_tokens)
-      if (tokens > 0) tests.push_back({SpeedTest::Phase::decode, tokens, depth});
+      for (int texts : options.batches)
+        if (tokens > 0) tests.push_back({SpeedTest::Phase::decode, tokens, depth, texts});
   }
   if (tests.empty()) throw UsageError("nothing to measure: both -p and -n are 0");
   return tests;
@@ -129,6 +132,9 @@ void bench(const Options& options) {
   if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   EngineOptions settings = engine_options(options.model);
   settings.context = context;
+  settings.sequences = *std::max_element(options.batches.begin(), options.batches.end());
+  if (options.synthetic.empty()) settings.cache = open_plan_cache(options.model);
+  settings.name = options.model.model;
   const double planned = check_memory(graph, settings, options.model);
   Progress packing("packing", options.model.json);
   settings.progress = [&](int done, int total) { packing.update(done, total); };
@@ -224,6 +230,12 @@ void add_bench(CLI::App& app) {
   command->add_option("-d,--depth", options->depths, "Tokens in the cache beforehand, separated by commas")
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command
+      ->add_option("--batch", options->batches,
+                   "Texts decoded side by side, separated by commas; tokens/s of all together")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 256))
       ->capture_default_str();
   command
       ->add_option("-r,--repetitions", options->repetitions,

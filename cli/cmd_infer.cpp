@@ -111,6 +111,8 @@ void infer(const Options& o) {
   CompileOptions compile_options;
   compile_options.backend = o.model.backend;
   compile_options.exact = o.model.exact;
+  compile_options.cache = open_plan_cache(o.model);
+  compile_options.name = o.model.model;
   const auto plan = compile(std::move(graph), compile_options, threads);
   if (o.model.explain) fmt::print(stderr, "{}", plan->explain());
   if (o.passes) fmt::print(stderr, "{}", passes_text(*plan));

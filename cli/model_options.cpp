@@ -5,6 +5,7 @@
 #include "backend/kernel.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "runtime/plan_cache.h"
 
 namespace halftone::cli {
 namespace {
@@ -23,6 +24,37 @@ void set_isa(const std::string& name) {
 }
 
 }  // namespace
+
+void add_plan_cache_option(CLI::App& command, std::string& folder) {
+  command
+      .add_option(
+          "--plan-cache", folder,
+          "Where packed weights are kept from start to start (default: halftone/ in the user's cache)")
+      ->type_name("DIR");
+}
+
+std::string usual_plan_cache() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    return (fs::path(cache) / "halftone").string();
+  if (const char* home = std::getenv("HOME"); home && *home == '/')
+    return (fs::path(home) / ".cache" / "halftone").string();
+  return {};
+}
+
+std::shared_ptr<const PlanCache> open_plan_cache(const ModelOptions& options) {
+  if (options.no_plan_cache) return nullptr;
+  const auto warn = [](const std::string& what) { fmt::print(stderr, "halftone: warning: {}\n", what); };
+  const std::string folder = options.plan_cache.empty() ? usual_plan_cache() : options.plan_cache;
+  if (folder.empty()) return nullptr;
+  try {
+    return PlanCache::open(folder, PlanCache::kUsualLimit, warn);
+  } catch (const ResourceError& error) {
+    if (!options.plan_cache.empty()) throw;
+    warn(fmt::format("no plan cache: {} (--plan-cache DIR names another, --no-plan-cache does without)",
+                     error.what()));
+    return nullptr;
+  }
+}
 
 const Backend* backend_for_device(const std::string& device) {
   const std::string kind = device.substr(0, device.find(':'));
@@ -50,6 +82,8 @@ void add_runtime_options(CLI::App& command, ModelOptions& options) {
   command.add_flag("--exact", options.exact, "Keep activations in floating point");
   command.add_option_function<std::string>("--isa", set_isa, "Use no instruction set beyond this one")
       ->type_name("NAME");
+  add_plan_cache_option(command, options.plan_cache);
+  command.add_flag("--no-plan-cache", options.no_plan_cache, "Pack weights anew and keep nothing");
   command.add_flag("--json", options.json, "Print one JSON object and nothing else");
   command.add_flag("--explain", options.explain,
                    "Say which kernel runs each node, and why no faster one does");

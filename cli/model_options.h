@@ -1,13 +1,15 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 
 #include "ops/paged_attention/kv_cache.h"
 
 namespace halftone {
 class Backend;
-}
+class PlanCache;
+}  // namespace halftone
 
 namespace halftone::cli {
 
@@ -22,6 +24,8 @@ struct ModelOptions {
   int kv_residual = KvCache::Layout().residual_tokens;
   bool json = false;
   bool explain = false;
+  std::string plan_cache;  ///< folder; empty: the user's own
+  bool no_plan_cache = false;
   bool force = false;  ///< load though the plan says that memory will not do
 };
 
@@ -29,11 +33,24 @@ struct ModelOptions {
 /// --explain and --force. `model_required` is false where something else may name the model (--synthetic).
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
-/// Those of them that any graph can use: -t/--threads, --device, --exact, --isa, --json and --explain.
+/// Those of them that any graph can use: -t/--threads, --device, --exact, --isa, --plan-cache,
+/// --no-plan-cache,
+/// --json and --explain.
 void add_runtime_options(CLI::App& command, ModelOptions& options);
 
 /// --force: go on though memory will not do.
 void add_force_option(CLI::App& command, ModelOptions& options);
+
+/// Adds --plan-cache DIR.
+void add_plan_cache_option(CLI::App& command, std::string& folder);
+
+/// Where packed weights are kept when nothing else is said: halftone/ in $XDG_CACHE_HOME or ~/.cache; empty
+/// where neither is set.
+std::string usual_plan_cache();
+
+/// The cache that the options name; null for none. A folder that was asked for must be usable
+/// (ResourceError); where the usual one is not, a warning says so.
+std::shared_ptr<const PlanCache> open_plan_cache(const ModelOptions& options);
 
 /// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.
 const Backend* backend_for_device(const std::string& device);

@@ -44,6 +44,8 @@ std::unique_ptr<Drafter> make_drafter(const SpeculateOptions& options, const Tex
   LlmModel draft = load_llm(options.by);
   check_vocabulary(*draft.tokenizer, *text.model.tokenizer, options.by);
   EngineOptions settings = engine_options(model);
+  settings.cache = open_plan_cache(model);
+  settings.name = draft.name;
   settings.context =
       static_cast<int>(std::min<int64_t>(text.engine->context(), llm_info(draft.graph).context));
   check_memory(draft.graph, settings, model);

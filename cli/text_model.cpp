@@ -2,6 +2,7 @@
 
 #include "cli/memory_check.h"
 #include "cli/progress.h"
+#include "runtime/plan_cache.h"
 
 namespace halftone::cli {
 
@@ -25,6 +26,8 @@ TextModel compile_text_model(LlmModel model, const ModelOptions& options) {
   TextModel text{std::move(model), std::make_unique<ThreadPool>(options.threads), nullptr, planned};
   Progress progress("packing weights", options.json);
   settings.progress = [&](int done, int total) { progress.update(done, total); };
+  settings.cache = open_plan_cache(options);
+  settings.name = text.model.name;
   text.engine = std::make_unique<Engine>(std::move(text.model.graph), settings, *text.threads);
   progress.finish();
   if (options.explain) fmt::print(stderr, "{}\n", text.engine->plan().explain());

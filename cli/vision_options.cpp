@@ -117,6 +117,8 @@ OpenVisionModel open_vision_model(const VisionOptions& o) {
   CompileOptions compiling;
   compiling.backend = o.model.backend;
   compiling.exact = o.model.exact;
+  compiling.cache = open_plan_cache(o.model);
+  compiling.name = model.name;
   compiling.progress = [&](int done, int total) { packing.update(done, total); };
   auto plan = compile(std::move(model.graph), compiling, *open.threads);
   packing.finish();

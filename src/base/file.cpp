@@ -3,11 +3,13 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <mutex>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mapped_files.h"
 
 namespace halftone {
 namespace {
@@ -30,13 +32,44 @@ class FileDescriptor {
   int fd_;
 };
 
-size_t regular_file_size(const FileDescriptor& file, const fs::path& path) {
+struct stat regular_file(const FileDescriptor& file, const fs::path& path) {
   if (file.get() < 0) throw InputError("{}: cannot open: {}", path.string(), reason());
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) throw InputError("{}: cannot read: {}", path.string(), reason());
   if (!S_ISREG(info.st_mode)) throw InputError("{}: expected a file, found something else", path.string());
-  return static_cast<size_t>(info.st_size);
+  return info;
 }
+
+int64_t nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+/// What open_mappings() answers from.
+class Mappings {
+ public:
+  static Mappings& all() {
+    static Mappings mappings;
+    return mappings;
+  }
+  void add(const std::shared_ptr<const MappedFile>& file, const struct stat& info) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(list_, [](const auto& known) { return known.first.expired(); });
+    list_.push_back({file,
+                     {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size),
+                      nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)}});
+  }
+  std::vector<OpenMapping> open() {
+    const std::lock_guard lock(mutex_);
+    std::vector<OpenMapping> result;
+    for (const auto& [file, identity] : list_)
+      if (auto held = file.lock()) result.push_back({std::move(held), identity});
+    return result;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<std::weak_ptr<const MappedFile>, FileIdentity>> list_;
+};
 
 fs::path temporary_name(const fs::path& path) {
   fs::path clean = path.has_filename() ? path : path.parent_path();
@@ -55,7 +88,8 @@ MappedFile::MappedFile(fs::path path, const std::byte* data, size_t size)
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   FileDescriptor file(path, O_RDONLY);
-  size_t size = regular_file_size(file, path);
+  const struct stat info = regular_file(file, path);
+  const auto size = static_cast<size_t>(info.st_size);
   const std::byte* data = nullptr;
   if (size > 0) {
     void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
@@ -63,7 +97,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
       throw ResourceError("{}: cannot map {} bytes: {}", path.string(), size, reason());
     data = static_cast<const std::byte*>(address);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+  const std::shared_ptr<const MappedFile> mapped(new MappedFile(path, data, size));
+  Mappings::all().add(mapped, info);
+  return mapped;
+}
+
+std::vector<OpenMapping> open_mappings() {
+  return Mappings::all().open();
 }
 
 MappedFile::~MappedFile() {
@@ -79,7 +119,7 @@ void MappedFile::release(std::span<const std::byte> part) const {
 
 std::string read_text(const fs::path& path, size_t limit) {
   FileDescriptor file(path, O_RDONLY);
-  size_t size = regular_file_size(file, path);
+  const auto size = static_cast<size_t>(regular_file(file, path).st_size);
   if (size > limit) throw InputError("{}: expected at most {} bytes, found {}", path.string(), limit, size);
   std::string text(size, '\0');
   size_t done = 0;

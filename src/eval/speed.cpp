@@ -33,6 +33,7 @@ double quantile(const std::vector<double>& sorted, double share) {
 
 std::string SpeedTest::name() const {
   std::string text = fmt::format("{}{}", phase == Phase::prefill ? "pp" : "tg", tokens);
+  if (texts > 1) text += fmt::format(" x{}", texts);
   return depth > 0 ? text + fmt::format(" @ d{}", depth) : text;
 }
 
@@ -51,23 +52,32 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
                      test.depth + test.tokens, engine.context());
   const std::vector<TokenId> tokens = some_tokens(test.depth + test.tokens, engine.info().vocab);
   const std::span<const TokenId> timed = std::span(tokens).subspan(static_cast<size_t>(test.depth));
-  Sequence sequence = engine.new_sequence();
-  if (test.depth > 0) engine.append(sequence, std::span(tokens).first(static_cast<size_t>(test.depth)));
+  std::vector<Sequence> sequences;
+  for (int i = 0; i < test.texts; ++i) {
+    sequences.push_back(engine.new_sequence());
+    if (test.depth > 0)
+      engine.append(sequences.back(), std::span(tokens).first(static_cast<size_t>(test.depth)));
+  }
 
   SpeedSamples samples;
   for (int repetition = 0; repetition <= repetitions; ++repetition) {
-    sequence.truncate(test.depth);
+    for (Sequence& sequence : sequences) sequence.truncate(test.depth);
     // The uncounted run warms caches; a few tokens do that for decoding as well as many.
     const bool counted = repetition > 0;
     const size_t count =
         counted || test.phase == SpeedTest::Phase::prefill ? timed.size() : std::min<size_t>(timed.size(), 4);
     const auto start = Clock::now();
     if (test.phase == SpeedTest::Phase::prefill)
-      engine.append(sequence, timed);
+      engine.append(sequences.front(), timed);
     else
-      for (size_t i = 0; i < count; ++i) engine.append(sequence, timed.subspan(i, 1));
+      for (size_t i = 0; i < count; ++i) {
+        std::vector<Engine::Feed> feeds;
+        for (Sequence& sequence : sequences) feeds.push_back({&sequence, timed.subspan(i, 1)});
+        engine.run(feeds);
+      }
     const std::chrono::duration<double> spent = Clock::now() - start;
-    if (counted) samples.tokens_per_s.push_back(static_cast<double>(count) / spent.count());
+    const auto made = static_cast<double>(count) * test.texts;
+    if (counted) samples.tokens_per_s.push_back(made / spent.count());
     if (progress) progress(repetition + 1, repetitions + 1);
   }
   std::sort(samples.tokens_per_s.begin(), samples.tokens_per_s.end());
@@ -76,7 +86,7 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
 
 SpeedWork work_of(const Engine& engine, const SpeedTest& test) {
   const bool prefill = test.phase == SpeedTest::Phase::prefill;
-  const int64_t rows = prefill ? std::min(test.tokens, engine.chunk()) : 1;
+  const int64_t rows = prefill ? std::min(test.tokens, engine.chunk()) : test.texts;
   const double middle_depth = test.depth + test.tokens / 2.0;
   std::map<std::string, int64_t> sizes;
   for (const Symbol& symbol : engine.plan().graph().symbols()) sizes[symbol.name] = 1;
@@ -84,9 +94,9 @@ SpeedWork work_of(const Engine& engine, const SpeedTest& test) {
   const GraphCost cost = graph_cost(engine.plan().graph(), sizes);
   SpeedWork work;
   work.flops_per_token = cost.total.flops / static_cast<double>(rows);
-  work.bytes_per_token =
-      static_cast<double>(engine.plan().packed_bytes()) / static_cast<double>(rows) +
-      static_cast<double>(engine.kv_bytes_per_token()) * middle_depth / static_cast<double>(rows);
+  const double kv_bytes = static_cast<double>(engine.kv_bytes_per_token()) * middle_depth;
+  work.bytes_per_token = static_cast<double>(engine.plan().packed_bytes()) / static_cast<double>(rows) +
+                         (prefill ? kv_bytes / static_cast<double>(rows) : kv_bytes);
   return work;
 }
 

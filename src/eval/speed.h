@@ -12,13 +12,14 @@ namespace halftone {
 struct SpeedTest {
   enum class Phase { prefill, decode };
   Phase phase;
-  int tokens;  ///< prompt tokens run at once, or tokens generated one by one
-  int depth;   ///< tokens in the cache before the clock starts
+  int tokens;     ///< prompt tokens run at once, or tokens generated one by one
+  int depth;      ///< tokens in the cache before the clock starts
+  int texts = 1;  ///< decoded side by side, `tokens` of each; 1 for prefill
 
-  std::string name() const;  ///< "pp512", "tg128 @ d1024"
+  std::string name() const;  ///< "pp512", "tg128 @ d1024", "tg128 x8"
 };
 
-/// Tokens per second of each repetition, sorted.
+/// Tokens per second of each repetition, all texts together, sorted.
 struct SpeedSamples {
   std::vector<double> tokens_per_s;
 
@@ -28,7 +29,8 @@ struct SpeedSamples {
 };
 
 /// Runs the test `repetitions` times after one that is not counted. Token ids are pseudo-random (the same
-/// each time). Throws InputError when depth and tokens exceed the engine's context.
+/// each time). Throws InputError when depth and tokens exceed the engine's context. The engine must hold as
+/// many sequences as there are texts.
 SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
                            const std::function<void(int done, int total)>& progress = {});
 

@@ -15,6 +15,8 @@ std::shared_ptr<const Plan> compile_for(Graph graph, const EngineOptions& option
   CompileOptions compile_options;
   compile_options.backend = options.backend;
   compile_options.exact = options.exact;
+  compile_options.cache = options.cache;
+  compile_options.name = options.name;
   compile_options.progress = options.progress;
   return compile(std::move(graph), compile_options, threads);
 }

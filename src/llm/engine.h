@@ -20,6 +20,8 @@ struct EngineOptions {
   KvFormat kv_format = KvFormat::f16;
   int kv_residual = KvCache::Layout().residual_tokens;  ///< see KvCache::Layout; int4 only
   int chunk = 512;                                      ///< most tokens in one run of the graph
+  std::shared_ptr<const PlanCache> cache{};             ///< of packed weights; null: none
+  std::string name{};                                   ///< of the model, for people who list the cache
   /// Called as weights are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;
 };

@@ -1,6 +1,7 @@
 #include "runtime/plan.h"
 
 #include "base/error.h"
+#include "runtime/plan_identity.h"
 #include "runtime/rewrite.h"
 
 namespace halftone {
@@ -46,10 +47,13 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   auto plan = std::make_shared<Plan>();
   plan->graph_ = std::move(graph);
   Graph& g = plan->graph_;
+  if (options.cache)
+    plan->cached_ = options.cache->constants(plan_identity(g, options), options.name, threads);
   plan->passes_ = rewrite_to_run(g, options);
 
   const int total = static_cast<int>(g.nodes().size());
   plan->constants_.resize(g.values().size());
+  const PackedStore::Scope store(plan->cached_.get());
   for (int n = 0; n < total; ++n) {
     plan->steps_.push_back(choose(g, n, options.backend, threads));
     const Step& step = plan->steps_.back();
@@ -61,6 +65,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
     if (options.progress) options.progress(n + 1, total);
   }
   for (ValueId output : g.outputs()) plan->hold(output);
+  if (plan->cached_) plan->cached_->finish();
   return plan;
 }
 
@@ -89,6 +94,7 @@ size_t Plan::packed_bytes() const {
 
 std::string Plan::explain() const {
   std::string text;
+  if (cached_) text += fmt::format("plan cache: {}\n", from_cache() ? "packed weights found" : "packed now");
   for (const PassReport& pass : passes_)
     text += fmt::format("pass {}: {} changes, {:.2f} ms\n", pass.name, pass.changes, pass.milliseconds);
   for (const Step& step : steps_) {

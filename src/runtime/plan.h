@@ -8,6 +8,7 @@
 #include "backend/kernel.h"
 #include "graph/graph.h"
 #include "graph/passes/pass.h"
+#include "runtime/plan_cache.h"
 
 namespace halftone {
 
@@ -16,6 +17,8 @@ struct CompileOptions {
   bool exact = false;                ///< activations stay floating point: no dynamic encodings are added
   bool as_written = false;  ///< encodings of activations are the graph's: none added, none taken away
   bool run_passes = true;
+  std::shared_ptr<const PlanCache> cache{};  ///< of packed constants; null: none
+  std::string name{};                        ///< of the model, for people who list the cache
   /// Called as constants are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;
 };
@@ -37,6 +40,8 @@ class Plan {
   /// Constants that nodes read unpacked, by value id (empty elsewhere).
   const std::vector<Operand>& constants() const { return constants_; }
   size_t packed_bytes() const;
+  /// Whether the packed constants came from the plan cache.
+  bool from_cache() const { return cached_ && cached_->found(); }
   /// A line a node: operator, kernel, encodings; with refusals where a faster kernel was passed over.
   std::string explain() const;
 
@@ -45,6 +50,7 @@ class Plan {
   void hold(ValueId constant);
 
   Graph graph_;
+  std::unique_ptr<PlanCache::Constants> cached_;
   std::vector<Step> steps_;
   std::vector<PassReport> passes_;
   std::vector<Operand> constants_;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
-#include <span>
 
 namespace halftone::cpu {
 
@@ -13,16 +13,16 @@ class PackedMemory {
   PackedMemory() = default;
   /// Throws ResourceError when there is none.
   explicit PackedMemory(size_t bytes);
+  /// What `pack` writes, or the same as it was kept at an earlier start (backend/packed_store.h).
+  PackedMemory(size_t bytes, const std::function<void(std::byte* to)>& pack);
 
-  std::byte* data() { return data_.get(); }
+  std::byte* data() { return own_.get(); }  ///< null where it comes from a store
   const std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
+  std::shared_ptr<std::byte> own_;
+  std::shared_ptr<const std::byte> data_;
   size_t size_ = 0;
 };
 

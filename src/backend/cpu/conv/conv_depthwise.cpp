@@ -26,11 +26,13 @@ class DepthwiseConv : public PreparedKernel {
     channels_ = weights.outputs();
     step_ = round_up(channels_, loops.width);
     bias_offset_ = step_ * weights.taps();
-    memory_ = PackedMemory(static_cast<size_t>(bias_offset_ + step_) * sizeof(float));
-    float* to = reinterpret_cast<float*>(memory_.data());
-    for (int64_t t = 0; t < weights.taps(); ++t)
-      for (int64_t c = 0; c < step_; ++c) *to++ = c < channels_ ? weights.weight(c, 0, t) : 0.0f;
-    for (int64_t c = 0; c < step_; ++c) *to++ = c < channels_ ? weights.bias(c) : 0.0f;
+    const size_t bytes = static_cast<size_t>(bias_offset_ + step_) * sizeof(float);
+    memory_ = PackedMemory(bytes, [&](std::byte* memory) {
+      float* to = reinterpret_cast<float*>(memory);
+      for (int64_t t = 0; t < weights.taps(); ++t)
+        for (int64_t c = 0; c < step_; ++c) *to++ = c < channels_ ? weights.weight(c, 0, t) : 0.0f;
+      for (int64_t c = 0; c < step_; ++c) *to++ = c < channels_ ? weights.bias(c) : 0.0f;
+    });
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }

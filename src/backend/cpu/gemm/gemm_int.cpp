@@ -33,7 +33,7 @@ class IntGemm : public PreparedKernel {
   IntGemm(const OpSite& site, const IntGemmLoops& loops, ThreadPool& threads)
       : loops_(loops),
         group_(dynamic_group(*site.inputs[0].encoding, gemm_extent(site).k)),
-        panels_(*site.inputs[1].constant->load_encoded(std::string(site.name)), group_, threads),
+        panels_(*site.inputs[1].constant, std::string(site.name), group_, threads),
         addend_(site),
         threshold_(outlier_threshold(site)),
         workers_(threads.size()) {}

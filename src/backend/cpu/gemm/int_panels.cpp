@@ -1,7 +1,9 @@
 #include "backend/cpu/gemm/int_panels.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
+#include <utility>
 
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
@@ -49,12 +51,13 @@ void pack_codes(std::span<const uint8_t> codes, int bits, std::byte* lane) {
 
 }  // namespace
 
-IntPanels::IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool& threads) {
-  const Encoding& encoding = weights.encoding();
-  const ScaleGrid& grid = weights.grid();
+IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a_group, ThreadPool& threads) {
+  const Encoding& encoding = *weights.encoding();
+  const ScaleGrid grid = scale_grid(encoding.granularity, weights.shape());
+  const MatrixExtent extent = matrix_extent(weights.shape());
   IntPanelsView& v = view_;
-  v.n = weights.rows();
-  v.k = weights.columns();
+  v.n = extent.rows;
+  v.k = extent.columns;
   v.panels = ceil_div(v.n, kPanelRows);
   v.bits = packed_bits(encoding.format->bits());
   v.zero = 1 << (encoding.format->bits() - 1);
@@ -82,17 +85,19 @@ IntPanels::IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool
   v.zeros_offset = round_up(scales * bytes_of(v.scale_type), kUnitBytes);
   v.codes_offset = v.zeros_offset + round_up(scales * zero_bytes, kUnitBytes);
   v.panel_bytes = v.codes_offset + units * kUnitBytes;
-  memory_ = PackedMemory(static_cast<size_t>(v.panels * v.panel_bytes));
-  v.data = memory_.data();
-
-  threads.parallel_for(v.panels, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = begin; panel < end; ++panel) pack_panel(weights, panel);
+  memory_ = PackedMemory(static_cast<size_t>(v.panels * v.panel_bytes), [&](std::byte* to) {
+    const std::shared_ptr<const QuantizedTensor> encoded = weights.load_encoded(name);
+    assert(encoded->encoding() == encoding);
+    threads.parallel_for(v.panels, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel)
+        pack_panel(*encoded, panel, to + panel * v.panel_bytes);
+    });
   });
+  v.data = std::as_const(memory_).data();
 }
 
-void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel) {
+void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const {
   const IntPanelsView& v = view_;
-  std::byte* to = memory_.data() + panel * v.panel_bytes;
   std::memset(to, 0, static_cast<size_t>(v.panel_bytes));
 
   const size_t groups = static_cast<size_t>(weights.grid().groups);

@@ -6,7 +6,7 @@
 
 #include "backend/cpu/packed_memory.h"
 #include "base/thread_pool.h"
-#include "scheme/quantized_tensor.h"
+#include "ops/constant.h"
 
 namespace halftone::cpu {
 
@@ -54,14 +54,15 @@ struct IntPanelsView {
 /// Packs and owns them. Codes of 3 bits take 4, and those of 5 to 7 take 8.
 class IntPanels {
  public:
-  /// `a_group`: columns of A that share a scale (k when one scale a token).
-  IntPanels(const QuantizedTensor& weights, int64_t a_group, ThreadPool& threads);
+  /// `weights` are encoded; their codes are made only where they are not packed already. `a_group`: columns
+  /// of A that share a scale (k when one scale a token). `name` is for errors.
+  IntPanels(const Constant& weights, const std::string& name, int64_t a_group, ThreadPool& threads);
 
   const IntPanelsView& view() const { return view_; }
   size_t bytes() const { return memory_.size(); }
 
  private:
-  void pack_panel(const QuantizedTensor& weights, int64_t panel);
+  void pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const;
 
   std::vector<IntSegment> segments_;
   PackedMemory memory_;

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""llama.cpp beside Halftone on the same shapes with random weights, by turns in one run.
+
+    bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
+                             [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
+
+The first call makes a virtual environment in FOLDER/venv and builds llama.cpp there from the source package of
+llama-cpp-python (native instruction sets, an hour on two cores), then goes on in it. A GGUF file of the shape is
+written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks random bytes under small
+scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp: a prompt of -p tokens, then -n
+single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
+Halftone / llama.cpp: median of the rounds, least and most.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SHAPES = {
+    "llama-3.2-1b": dict(hidden=2048, inner=8192, layers=16, heads=32, kv=8, vocab=128256, tied=True, theta=5e5),
+    "tinyllama-1.1b": dict(hidden=2048, inner=5632, layers=22, heads=32, kv=4, vocab=32000, tied=False, theta=1e4),
+    "llama-3-8b": dict(hidden=4096, inner=14336, layers=32, heads=32, kv=8, vocab=128256, tied=False, theta=5e5),
+}
+# llama.cpp's type -> Halftone's recipe of as many bits ("": weights as the shape has them, bf16)
+RECIPES = {"q4_0": "rtn-w4g32", "q8_0": "rtn-w8", "bf16": ""}
+
+
+def enter_environment(work):
+    """Makes the environment where it is missing, and goes on in it."""
+    python = work / "venv" / "bin" / "python"
+    if Path(sys.executable).absolute() == python.absolute():
+        return
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--no-binary", "llama-cpp-python", "llama-cpp-python", "gguf", "numpy"], check=True,
+                       env=os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"})
+    os.execv(python, [str(python), *sys.argv])
+
+
+def write_gguf(path, shape, type_name):
+    import gguf
+    import numpy as np
+
+    kind = {"q4_0": gguf.GGMLQuantizationType.Q4_0, "q8_0": gguf.GGMLQuantizationType.Q8_0,
+            "bf16": gguf.GGMLQuantizationType.BF16}[type_name]
+    random = np.random.default_rng(1)
+
+    def matrix(rows, columns):
+        if type_name == "bf16":  # signs and mantissas at random, exponents of numbers near 1/64
+            bits = random.integers(0, 1 << 16, (rows, columns), dtype=np.uint16) & 0x807F | 0x3C80
+            return bits.view(np.uint8)
+        block = {"q4_0": 18, "q8_0": 34}[type_name]
+        data = random.integers(0, 256, (rows, columns // 32, block), dtype=np.uint8)
+        data[:, :, :2] = np.frombuffer(np.float16(0.002).tobytes(), np.uint8)
+        return data.reshape(rows, -1)
+
+    writer = gguf.GGUFWriter(path, "llama")
+    head = shape["hidden"] // shape["heads"]
+    writer.add_context_length(8192)
+    writer.add_embedding_length(shape["hidden"])
+    writer.add_block_count(shape["layers"])
+    writer.add_feed_forward_length(shape["inner"])
+    writer.add_head_count(shape["heads"])
+    writer.add_head_count_kv(shape["kv"])
+    writer.add_rope_dimension_count(head)
+    writer.add_rope_freq_base(shape["theta"])
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(shape["vocab"])
+    writer.add_tokenizer_model("none")
+
+    def norm(name):
+        writer.add_tensor(name, np.ones(shape["hidden"], np.float32))
+
+    def weights(name, rows, columns):
+        writer.add_tensor(name, matrix(rows, columns), raw_dtype=kind)
+
+    weights("token_embd.weight", shape["vocab"], shape["hidden"])
+    norm("output_norm.weight")
+    if not shape["tied"]:
+        weights("output.weight", shape["vocab"], shape["hidden"])
+    for layer in range(shape["layers"]):
+        at = f"blk.{layer}."
+        norm(at + "attn_norm.weight")
+        norm(at + "ffn_norm.weight")
+        weights(at + "attn_q.weight", shape["hidden"], shape["hidden"])
+        weights(at + "attn_k.weight", shape["kv"] * head, shape["hidden"])
+        weights(at + "attn_v.weight", shape["kv"] * head, shape["hidden"])
+        weights(at + "attn_output.weight", shape["hidden"], shape["hidden"])
+        weights(at + "ffn_gate.weight", shape["inner"], shape["hidden"])
+        weights(at + "ffn_up.weight", shape["inner"], shape["hidden"])
+        weights(at + "ffn_down.weight", shape["hidden"], shape["inner"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+class Llama:
+    """One model, one context, `threads` threads."""
+
+    def __init__(self, path, threads, prompt, batches):
+        import llama_cpp as api
+
+        self.api = api
+        self.quiet = api.llama_log_callback(lambda *_: None)
+        api.llama_log_set(self.quiet, ctypes.c_void_p())
+        api.llama_backend_init()
+        self.model = api.llama_model_load_from_file(str(path).encode(), api.llama_model_default_params())
+        if not self.model:
+            raise SystemExit(f"llama.cpp does not load {path}")
+        options = api.llama_context_default_params()
+        options.n_ctx = 512 * (1 + max(batches)) + prompt
+        options.n_batch = options.n_ubatch = max(512, prompt)
+        options.n_seq_max = max(batches)
+        options.n_threads = options.n_threads_batch = threads
+        options.kv_unified = True
+        self.context = api.llama_init_from_model(self.model, options)
+        self.batch = api.llama_batch_init(max(512, prompt), 0, 1)
+
+    def run(self, tokens):
+        """tokens: (id, position, text) of one run; logits of the last token of each text."""
+        last = {text: i for i, (_, _, text) in enumerate(tokens)}
+        self.batch.n_tokens = len(tokens)
+        for i, (token, position, text) in enumerate(tokens):
+            self.batch.token[i] = token
+            self.batch.pos[i] = position
+            self.batch.n_seq_id[i] = 1
+            self.batch.seq_id[i][0] = text
+            self.batch.logits[i] = int(last[text] == i)
+        if self.api.llama_decode(self.context, self.batch) != 0:
+            raise SystemExit("llama.cpp: the run failed")
+        self.api.llama_synchronize(self.context)
+
+    def clear(self):
+        self.api.llama_memory_clear(self.api.llama_get_memory(self.context), True)
+
+    def prefill(self, count):
+        self.clear()
+        start = time.perf_counter()
+        self.run([(7 * i % 30000, i, 0) for i in range(count)])
+        return count / (time.perf_counter() - start)
+
+    def decode(self, count, texts):
+        self.clear()
+        self.run([(1, 0, text) for text in range(texts)])
+        start = time.perf_counter()
+        for i in range(count):
+            self.run([(7 * i % 30000, 1 + i, text) for text in range(texts)])
+        return count * texts / (time.perf_counter() - start)
+
+
+def halftone(program, shape, recipe, threads, prompt, generated, batches):
+    command = [program, "bench", "--synthetic", shape, "-p", prompt, "-n", generated, "-t", threads, "-r", 1, "--json",
+               "--batch", ",".join(map(str, batches))]
+    command += ["--recipe", recipe] if recipe else []
+    report = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout)
+    return {row["test"]: row["tokens_per_s_median"] for row in report["rows"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    numbers = lambda text: list(map(int, text.split(",")))
+    parser.add_argument("--halftone", default="build/halftone")
+    parser.add_argument("--shape", default="llama-3.2-1b", choices=SHAPES)
+    parser.add_argument("--types", default="q4_0,q8_0", type=lambda text: text.split(","))
+    parser.add_argument("-t", "--threads", default=[1, 2], type=numbers)
+    parser.add_argument("-p", "--prompt", default=512, type=int)
+    parser.add_argument("-n", "--generated", default=64, type=int)
+    parser.add_argument("--batches", default=[1], type=numbers)
+    parser.add_argument("-r", "--rounds", default=5, type=int)
+    parser.add_argument("--work", default=Path.home() / ".cache" / "halftone-peers" / "llama.cpp", type=Path)
+    o = parser.parse_args()
+    o.work.mkdir(parents=True, exist_ok=True)
+    enter_environment(o.work)
+
+    print("| weights | threads | test | Halftone | llama.cpp | ratio | least .. most |\n|---|---|---|---|---|---|---|")
+    for kind in o.types:
+        path = o.work / f"{o.shape}-{kind}.gguf"
+        if not path.exists():
+            write_gguf(path.with_suffix(".tmp"), SHAPES[o.shape], kind)
+            path.with_suffix(".tmp").rename(path)
+        for threads in o.threads:
+            peer = Llama(path, threads, o.prompt, o.batches)
+            peer.run([(1, 0, 0)])  # pages and threads
+            ours, theirs = {}, {}
+            for _ in range(o.rounds):
+                for test, speed in halftone(o.halftone, o.shape, RECIPES[kind], threads, o.prompt, o.generated,
+                                            o.batches).items():
+                    ours.setdefault(test, []).append(speed)
+                theirs.setdefault(f"pp{o.prompt}", []).append(peer.prefill(o.prompt))
+                for texts in o.batches:
+                    name = f"tg{o.generated}" + (f" x{texts}" if texts > 1 else "")
+                    theirs.setdefault(name, []).append(peer.decode(o.generated, texts))
+            for test, speeds in theirs.items():
+                ratios = [a / b for a, b in zip(ours[test], speeds)]
+                print(f"| {kind} | {threads} | {test} | {statistics.median(ours[test]):.1f} | "
+                      f"{statistics.median(speeds):.1f} | {statistics.median(ratios):.2f} | "
+                      f"{min(ratios):.2f} .. {max(ratios):.2f} |", flush=True)
+            del peer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/file.h"
+
+namespace halftone {
+
+/// What the system says of a file, so that a change shows.
+struct FileIdentity {
+  uint64_t device, inode, size;
+  int64_t modified_ns, changed_ns;
+  friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
+};
+
+/// Every file that is mapped now, as it was when it was opened, in the order of opening.
+struct OpenMapping {
+  std::shared_ptr<const MappedFile> file;
+  FileIdentity identity;
+};
+std::vector<OpenMapping> open_mappings();
+
+}  // namespace halftone

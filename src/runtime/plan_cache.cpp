@@ -1,0 +1,169 @@
+#include "runtime/plan_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "runtime/file_contents.h"
+
+namespace halftone {
+namespace {
+
+constexpr std::string_view kExtension = ".plan";
+
+std::string file_name(const Digest& key) {
+  return digest_text(key).append(kExtension);
+}
+
+[[noreturn]] void fail(const fs::path& path, const char* what) {
+  throw ResourceError("{}: {}: {}", path.string(), what, std::strerror(errno));
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) fail(folder, "cannot make the plan cache");
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) fail(folder, "cannot use the plan cache");
+  if (!S_ISDIR(info.st_mode)) throw ResourceError("{}: the plan cache must be a folder", folder.string());
+  if (info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)
+    throw ResourceError("{}: the plan cache must belong to this user, and nobody else may write to it",
+                        folder.string());
+}
+
+/// Made at random by whoever comes first.
+KeyedHash::Secret secret_of(const fs::path& folder) {
+  const fs::path path = folder / "secret";
+  KeyedHash::Secret secret;
+  if (!fs::exists(path)) {
+    if (::getrandom(secret.data(), sizeof(secret), 0) != sizeof(secret)) fail(path, "no random numbers");
+    const fs::path temporary = folder / fmt::format(".secret.{}", ::getpid());
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = file >= 0 && ::write(file, secret.data(), sizeof(secret)) == sizeof(secret);
+    if (file >= 0) ::close(file);
+    const bool there = written && (::link(temporary.c_str(), path.c_str()) == 0 || errno == EEXIST);
+    if (!there) fail(path, "cannot write");
+    ::unlink(temporary.c_str());
+  }
+  const std::string text = read_text(path, sizeof(secret));
+  if (text.size() != sizeof(secret))
+    throw ResourceError("{}: expected {} bytes, found {}; remove it, and a new one is made", path.string(),
+                        sizeof(secret), text.size());
+  std::memcpy(secret.data(), text.data(), sizeof(secret));
+  return secret;
+}
+
+}  // namespace
+
+PlanCache::PlanCache(fs::path folder, uint64_t limit, Warn warn, const KeyedHash::Secret& secret)
+    : folder_(std::move(folder)), limit_(limit), warn_(std::move(warn)), hash_(secret) {}
+
+std::shared_ptr<const PlanCache> PlanCache::open(const fs::path& folder, uint64_t limit, Warn warn) {
+  make_folder(folder);
+  std::shared_ptr<const PlanCache> cache(new PlanCache(folder, limit, std::move(warn), secret_of(folder)));
+  cache->remove_leftovers();
+  return cache;
+}
+
+std::unique_ptr<PlanCache::Constants> PlanCache::constants(const std::string& identity,
+                                                           const std::string& name,
+                                                           ThreadPool& threads) const {
+  const std::vector<OpenMapping> mappings = open_mappings();
+  if (mappings.empty()) return nullptr;
+  auto constants = std::make_unique<Constants>();
+  constants->cache_ = shared_from_this();
+  constants->name_ = name;
+  const Digest parts[] = {mapped_contents(mappings, folder_ / "contents", hash_, threads), hash_(identity)};
+  constants->key_ = hash_(std::as_bytes(std::span(parts)));
+  const fs::path path = folder_ / file_name(constants->key_);
+  try {
+    constants->file_ = PlanFile::open(path, constants->key_, hash_, threads);
+    if (constants->file_) ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+  } catch (const InputError& error) {
+    if (warn_) warn_(fmt::format("plan cache: {}; the weights are packed anew", error.what()));
+    ::unlink(path.c_str());
+  }
+  return constants;
+}
+
+std::shared_ptr<const std::byte> PlanCache::Constants::find(size_t bytes) {
+  if (!file_) return nullptr;
+  if (next_ < file_->blocks.size() && file_->blocks[next_].bytes == bytes)
+    return {file_->data, file_->data.get() + file_->blocks[next_++].offset};
+  // The key says that this cannot be; whatever came before stays sound, since its digest was.
+  file_.reset();
+  whole_ = next_ == 0;
+  return nullptr;
+}
+
+void PlanCache::Constants::keep(std::shared_ptr<const std::byte> packed, size_t bytes) {
+  kept_.push_back({std::move(packed), bytes});
+}
+
+void PlanCache::Constants::finish() {
+  if (kept_.empty() || !whole_) return;
+  writer_ = std::thread([this] { cache_->write(key_, name_, kept_); });
+}
+
+PlanCache::Constants::~Constants() {
+  if (writer_.joinable()) writer_.join();
+}
+
+void PlanCache::write(const Digest& key, const std::string& name,
+                      const std::vector<PackedBlock>& blocks) const {
+  try {
+    uint64_t bytes = 0;
+    for (const PackedBlock& block : blocks) bytes += block.bytes;
+    if (bytes > limit_ || bytes > fs::space(folder_).available / 2) return;
+    make_room(bytes);
+    write_plan_file(folder_ / file_name(key), key, name, blocks, hash_);
+  } catch (const std::exception& error) {
+    if (warn_) warn_(fmt::format("plan cache: {}; the next start will pack again", error.what()));
+  }
+}
+
+void PlanCache::make_room(uint64_t bytes) const {
+  const std::vector<Entry> list = entries();
+  for (const Entry& entry : list) bytes += entry.bytes;
+  for (auto oldest = list.rbegin(); oldest != list.rend() && bytes > limit_; ++oldest) {
+    ::unlink(oldest->path.c_str());
+    bytes -= oldest->bytes;
+  }
+}
+
+void PlanCache::remove_leftovers() const {
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (const auto writer = plan_file_writer(entry.path()))
+      if (::kill(*writer, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
+}
+
+std::vector<PlanCache::Entry> PlanCache::entries() const {
+  std::vector<Entry> entries;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    std::error_code gone;
+    const uint64_t bytes = entry.file_size(gone);
+    const fs::file_time_type used = gone ? fs::file_time_type() : entry.last_write_time(gone);
+    if (entry.path().extension() != kExtension || gone) continue;
+    entries.push_back({entry.path(), plan_file_name(entry.path()).value_or("?"), bytes, used});
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used > b.used; });
+  return entries;
+}
+
+uint64_t PlanCache::clear() const {
+  uint64_t bytes = 0;
+  for (const Entry& entry : entries())
+    if (::unlink(entry.path.c_str()) == 0) bytes += entry.bytes;
+  std::error_code ignored;
+  fs::remove(folder_ / "contents", ignored);
+  return bytes;
+}
+
+}  // namespace halftone

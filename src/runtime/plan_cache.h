@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/packed_store.h"
+#include "base/mapped_files.h"
+#include "runtime/plan_file.h"
+
+namespace halftone {
+
+/// A folder of packed constants, so that a model which was compiled before need not be packed again. A file
+/// holds those of one plan, under a key of all that they follow from: graph and files, by what is in them,
+/// options, instruction sets, and this very program. Files are checked whole before they are used, against a
+/// secret that lies in the folder; the folder is this user's alone. The files used last stay when they would
+/// be too many together.
+class PlanCache : public std::enable_shared_from_this<PlanCache> {
+ public:
+  static constexpr uint64_t kUsualLimit = uint64_t{32} << 30;
+  using Warn = std::function<void(const std::string& what)>;  ///< called from any thread
+
+  /// Makes the folder where it is missing. `limit` is of all files together, in bytes. Throws ResourceError
+  /// when it cannot be made or others may write to it.
+  static std::shared_ptr<const PlanCache> open(const fs::path& folder, uint64_t limit = kUsualLimit,
+                                               Warn warn = {});
+
+  /// Constants of one plan: found, or kept for the next time.
+  class Constants : public PackedStore {
+   public:
+    ~Constants() override;
+    std::shared_ptr<const std::byte> find(size_t bytes) override;
+    void keep(std::shared_ptr<const std::byte> packed, size_t bytes) override;
+    /// When all are packed: begins to write what was kept, beside whatever runs. The destructor waits for it.
+    void finish();
+    /// Whether all came from a file.
+    bool found() const { return file_ != nullptr; }
+
+   private:
+    friend class PlanCache;
+    std::shared_ptr<const PlanCache> cache_;
+    Digest key_;
+    std::string name_;
+    std::unique_ptr<PlanFile> file_;
+    size_t next_ = 0;  ///< block of the file
+    std::vector<PackedBlock> kept_;
+    bool whole_ = true;  ///< kept_ is all of the plan
+    std::thread writer_;
+  };
+
+  /// For compiling what `identity` describes; the bytes of all mapped files count too. Null where no file is
+  /// mapped: what is made in memory is made again faster than it is recognised. `name` is for people.
+  std::unique_ptr<Constants> constants(const std::string& identity, const std::string& name,
+                                       ThreadPool& threads) const;
+
+  struct Entry {
+    fs::path path;
+    std::string model;
+    uint64_t bytes;
+    fs::file_time_type used;
+  };
+  /// Last used first.
+  std::vector<Entry> entries() const;
+  /// Removes all entries; returns their bytes.
+  uint64_t clear() const;
+
+  const fs::path& folder() const { return folder_; }
+  const KeyedHash& hash() const { return hash_; }
+
+ private:
+  PlanCache(fs::path folder, uint64_t limit, Warn warn, const KeyedHash::Secret& secret);
+  void write(const Digest& key, const std::string& name, const std::vector<PackedBlock>& blocks) const;
+  void make_room(uint64_t bytes) const;
+  void remove_leftovers() const;
+
+  fs::path folder_;
+  uint64_t limit_;
+  Warn warn_;
+  KeyedHash hash_;
+};
+
+}  // namespace halftone

@@ -1,0 +1,203 @@
+#include "runtime/plan_file.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+
+namespace halftone {
+namespace {
+
+constexpr uint64_t kAlignment = 4096;
+constexpr std::string_view kTemporary = ".plan-being-written.";
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// The file, mapped, or null when there is none. Only what this user alone could have written.
+std::shared_ptr<const std::byte> map(const fs::path& path, uint64_t& size) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (file.get() < 0 && errno == ENOENT) return nullptr;
+  struct stat info {};
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0)
+    throw InputError("{}: cannot read: {}", path.string(), std::strerror(errno));
+  if (!S_ISREG(info.st_mode) || info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)
+    throw InputError("{}: expected a file that this user alone can write", path.string());
+  size = static_cast<uint64_t>(info.st_size);
+  if (size < sizeof(PlanFileHeader))
+    throw InputError("{}: expected a header of {} bytes, found {} in all", path.string(),
+                     sizeof(PlanFileHeader), size);
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
+  if (memory == MAP_FAILED) throw ResourceError("{}: cannot map: {}", path.string(), std::strerror(errno));
+  return {static_cast<const std::byte*>(memory),
+          [size](const std::byte* p) { ::munmap(const_cast<std::byte*>(p), size); }};
+}
+
+/// Bytes of the name and of the table, when they lie inside the file.
+std::optional<uint64_t> front_bytes(const PlanFileHeader& header, uint64_t size) {
+  const auto table = checked_mul(header.blocks, uint64_t{sizeof(PlanFileBlock)});
+  if (!table || header.name_bytes > kPlanNameMax) return std::nullopt;
+  const uint64_t before = sizeof(header) + header.name_bytes;
+  if (before > size || *table > size - before) return std::nullopt;
+  return before + *table;
+}
+
+/// Of header, name and table, the digest's own place taken as zeros.
+Digest front_digest(std::span<const std::byte> front, const KeyedHash& hash) {
+  std::vector<std::byte> copy(front.begin(), front.end());
+  std::memset(copy.data() + offsetof(PlanFileHeader, digest), 0, sizeof(Digest));
+  return hash(copy);
+}
+
+/// Writes a whole file under a temporary name; it goes away unless it is committed.
+class NewFile {
+ public:
+  explicit NewFile(const fs::path& path)
+      : path_(path),
+        temporary_(path.parent_path() / fmt::format("{}{}.{}", kTemporary, ::getpid(), ++count_)),
+        file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)) {
+    if (file_.get() < 0) fail();
+  }
+  ~NewFile() {
+    if (!committed_) ::unlink(temporary_.c_str());
+  }
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
+      if (done < 0 && errno == EINTR) continue;
+      if (done <= 0) fail();
+      bytes = bytes.subspan(static_cast<size_t>(done));
+    }
+  }
+  void commit() {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
+    committed_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw ResourceError("{}: cannot write: {}", temporary_.string(), std::strerror(errno));
+  }
+  static inline std::atomic<int> count_ = 0;
+  fs::path path_, temporary_;
+  Descriptor file_;
+  bool committed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<PlanFile> PlanFile::open(const fs::path& path, const Digest& key, const KeyedHash& hash,
+                                         ThreadPool& threads) {
+  uint64_t size = 0;
+  auto file = std::make_unique<PlanFile>();
+  file->data = map(path, size);
+  if (!file->data) return nullptr;
+  const std::span<const std::byte> bytes(file->data.get(), size);
+  PlanFileHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const auto refuse = [&](const char* what) { throw InputError("{}: {}", path.string(), what); };
+  if (std::memcmp(header.magic, kPlanFileMagic, sizeof(kPlanFileMagic)) != 0) refuse("is no plan file");
+  if (header.key != key) refuse("holds another plan");
+  if (header.file_bytes != size) refuse("is not as long as its header says");
+  const auto front = front_bytes(header, size);
+  if (!front) refuse("its table lies beyond its end");
+  if (front_digest(bytes.first(*front), hash) != header.digest) refuse("its table was changed");
+
+  file->name.assign(reinterpret_cast<const char*>(bytes.data()) + sizeof(header), header.name_bytes);
+  file->blocks.resize(header.blocks);
+  std::memcpy(file->blocks.data(), bytes.data() + sizeof(header) + header.name_bytes,
+              header.blocks * sizeof(PlanFileBlock));
+  uint64_t end = *front;
+  for (const PlanFileBlock& block : file->blocks) {
+    if (block.offset < end || block.offset % kAlignment != 0 || block.offset > size ||
+        block.bytes > size - block.offset)
+      refuse("a constant does not lie where it can");
+    end = block.offset + block.bytes;
+  }
+  for (const PlanFileBlock& block : file->blocks)
+    if (hash.in_pieces(bytes.subspan(block.offset, block.bytes), threads) != block.digest)
+      refuse("a constant was changed");
+  return file;
+}
+
+std::optional<std::string> plan_file_name(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  PlanFileHeader header;
+  if (::read(file.get(), &header, sizeof(header)) != sizeof(header) ||
+      std::memcmp(header.magic, kPlanFileMagic, sizeof(kPlanFileMagic)) != 0 ||
+      header.name_bytes > kPlanNameMax)
+    return std::nullopt;
+  std::string name(header.name_bytes, '\0');
+  if (::read(file.get(), name.data(), name.size()) != static_cast<ssize_t>(name.size())) return std::nullopt;
+  return name;
+}
+
+std::optional<int> plan_file_writer(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kTemporary)) return std::nullopt;
+  int process = 0;
+  if (std::from_chars(name.data() + kTemporary.size(), name.data() + name.size(), process).ec != std::errc())
+    return std::nullopt;
+  return process;
+}
+
+void write_plan_file(const fs::path& path, const Digest& key, const std::string& name,
+                     const std::vector<PackedBlock>& blocks, const KeyedHash& hash) {
+  ThreadPool here(1);
+  PlanFileHeader header{};
+  std::memcpy(header.magic, kPlanFileMagic, sizeof(kPlanFileMagic));
+  header.key = key;
+  header.name_bytes = std::min<uint64_t>(name.size(), kPlanNameMax);
+  header.blocks = blocks.size();
+  std::vector<PlanFileBlock> table;
+  const uint64_t front = sizeof(header) + header.name_bytes + blocks.size() * sizeof(PlanFileBlock);
+  uint64_t end = front;
+  for (const PackedBlock& block : blocks) {
+    table.push_back(
+        {round_up(end, kAlignment), block.bytes, hash.in_pieces({block.data.get(), block.bytes}, here)});
+    end = table.back().offset + block.bytes;
+  }
+  header.file_bytes = end;
+
+  std::vector<std::byte> bytes(front);
+  std::memcpy(bytes.data() + sizeof(header), name.data(), header.name_bytes);
+  std::memcpy(bytes.data() + sizeof(header) + header.name_bytes, table.data(),
+              table.size() * sizeof(PlanFileBlock));
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  header.digest = front_digest(bytes, hash);
+  std::memcpy(bytes.data(), &header, sizeof(header));
+
+  NewFile file(path);
+  file.write(bytes);
+  uint64_t written = front;
+  const std::array<std::byte, kAlignment> zeros{};
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    file.write(std::span(zeros).first(table[i].offset - written));
+    file.write({blocks[i].data.get(), blocks[i].bytes});
+    written = table[i].offset + blocks[i].bytes;
+  }
+  file.commit();
+}
+
+}  // namespace halftone

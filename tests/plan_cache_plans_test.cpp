@@ -1,0 +1,83 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "backend/cpu/cpu.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "llm/engine.h"
+#include "llm/load_llm.h"
+#include "models/open_model.h"
+#include "quant/quantize_graph.h"
+#include "runtime/plan_cache.h"
+#include "shared_files.h"
+
+namespace halftone {
+namespace {
+
+/// Whole models, packed at a first start and found at a second.
+class CachedPlans : public testing::Test {
+ protected:
+  CachedPlans() { fs::remove_all(folder_); }
+  ~CachedPlans() override { fs::remove_all(folder_); }
+
+  struct Start {
+    bool found;
+    size_t packed_bytes;
+    std::vector<float> results;
+  };
+  Start start_llm(const char* recipe, bool exact = false) {
+    LlmModel model = load_llm(source_path("zoo/llm"));
+    if (*recipe) quantize_graph(model.graph, find_recipe(recipe));
+    EngineOptions options;
+    options.backend = &cpu_backend();
+    options.exact = exact;
+    options.cache = PlanCache::open(folder_);
+    Engine engine(std::move(model.graph), options, threads_);
+    Sequence sequence = engine.new_sequence();
+    const auto logits = engine.append(sequence, model.tokenizer->encode("Once upon a time"));
+    return {engine.plan().from_cache(), engine.plan().packed_bytes(), {logits.begin(), logits.end()}};
+  }
+  void expect_the_same(const Start& first, const Start& second) {
+    EXPECT_FALSE(first.found);
+    EXPECT_TRUE(second.found);
+    EXPECT_EQ(first.packed_bytes, second.packed_bytes);
+    EXPECT_EQ(first.results, second.results);
+  }
+
+  ThreadPool threads_{2};
+  fs::path folder_ = fs::temp_directory_path() / fmt::format("halftone-cached-plans-{}", ::getpid());
+};
+
+TEST_F(CachedPlans, AnLlmAnswersTheSame) {
+  for (const char* recipe : {"rtn-w8", "rtn-w4g32", "rtn-w4g128-affine", "rtn-w3g64"})
+    expect_the_same(start_llm(recipe), start_llm(recipe));
+}
+
+TEST_F(CachedPlans, RecipesAndModesDoNotMeet) {
+  const Start w8 = start_llm("rtn-w8");
+  EXPECT_FALSE(start_llm("rtn-w4g32").found);
+  EXPECT_EQ(start_llm("rtn-w8").results, w8.results);
+}
+
+TEST_F(CachedPlans, SoDoesADetector) {
+  SKIP_WITHOUT_SHARED("models/detect/yolox_nano_416.onnx");
+  Start starts[2];
+  for (Start& start : starts) {
+    CompileOptions options;
+    options.backend = &cpu_backend();
+    options.cache = PlanCache::open(folder_);
+    const auto plan =
+        compile(open_model_graph(shared_path("models/detect/yolox_nano_416.onnx")), options, threads_);
+    Session session(plan, threads_);
+    const Value& input = plan->graph().value(plan->graph().inputs()[0]);
+    Tensor image = Tensor::zeros(DType::f32, input.type.shape);
+    for (size_t i = 0; float& x : image.mutable_view().span<float>()) x = static_cast<float>(i++ % 255);
+    session.run({{input.name, image.view()}});
+    const auto result = session.output(plan->graph().output_names()[0]).span<float>();
+    start = {plan->from_cache(), plan->packed_bytes(), {result.begin(), result.end()}};
+  }
+  expect_the_same(starts[0], starts[1]);
+}
+
+}  // namespace
+}  // namespace halftone
