@@ -3,6 +3,7 @@
 
     bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
                              [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
+                             [--cmake-args=-DGGML_NATIVE=ON] [--plain-buffers]
 
 The first call makes a virtual environment in FOLDER/venv and builds llama.cpp there from the source package of
 llama-cpp-python (native instruction sets, an hour on two cores), then goes on in it. A GGUF file of the shape is
@@ -10,6 +11,9 @@ written once to FOLDER: every matrix, the embedding too, in the type asked for, 
 scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp: a prompt of -p tokens, then -n
 single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
 Halftone / llama.cpp: median of the rounds, least and most.
+
+--plain-buffers keeps llama.cpp from repacking weights (its "extra buffers"): slower, but on a processor with AMX the
+version of 2026-11 crashes in the first run of several tokens without it.
 """
 
 import argparse
@@ -31,7 +35,7 @@ SHAPES = {
 RECIPES = {"q4_0": "rtn-w4g32", "q8_0": "rtn-w8", "bf16": ""}
 
 
-def enter_environment(work):
+def enter_environment(work, cmake_args):
     """Makes the environment where it is missing, and goes on in it."""
     python = work / "venv" / "bin" / "python"
     if Path(sys.executable).absolute() == python.absolute():
@@ -40,7 +44,7 @@ def enter_environment(work):
         subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
         pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--no-binary", "llama-cpp-python", "llama-cpp-python", "gguf", "numpy"], check=True,
-                       env=os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"})
+                       env=os.environ | {"CMAKE_ARGS": cmake_args})
     os.execv(python, [str(python), *sys.argv])
 
 
@@ -105,14 +109,16 @@ def write_gguf(path, shape, type_name):
 class Llama:
     """One model, one context, `threads` threads."""
 
-    def __init__(self, path, threads, prompt, batches):
+    def __init__(self, path, threads, prompt, batches, plain_buffers):
         import llama_cpp as api
 
         self.api = api
         self.quiet = api.llama_log_callback(lambda *_: None)
         api.llama_log_set(self.quiet, ctypes.c_void_p())
         api.llama_backend_init()
-        self.model = api.llama_model_load_from_file(str(path).encode(), api.llama_model_default_params())
+        loading = api.llama_model_default_params()
+        loading.use_extra_bufts = not plain_buffers
+        self.model = api.llama_model_load_from_file(str(path).encode(), loading)
         if not self.model:
             raise SystemExit(f"llama.cpp does not load {path}")
         options = api.llama_context_default_params()
@@ -137,6 +143,11 @@ class Llama:
         if self.api.llama_decode(self.context, self.batch) != 0:
             raise SystemExit("llama.cpp: the run failed")
         self.api.llama_synchronize(self.context)
+
+    def close(self):
+        self.api.llama_batch_free(self.batch)
+        self.api.llama_free(self.context)
+        self.api.llama_model_free(self.model)
 
     def clear(self):
         self.api.llama_memory_clear(self.api.llama_get_memory(self.context), True)
@@ -176,9 +187,11 @@ def main():
     parser.add_argument("--batches", default=[1], type=numbers)
     parser.add_argument("-r", "--rounds", default=5, type=int)
     parser.add_argument("--work", default=Path.home() / ".cache" / "halftone-peers" / "llama.cpp", type=Path)
+    parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of llama.cpp's build")
+    parser.add_argument("--plain-buffers", action="store_true")
     o = parser.parse_args()
     o.work.mkdir(parents=True, exist_ok=True)
-    enter_environment(o.work)
+    enter_environment(o.work, o.cmake_args)
 
     print("| weights | threads | test | Halftone | llama.cpp | ratio | least .. most |\n|---|---|---|---|---|---|---|")
     for kind in o.types:
@@ -187,7 +200,7 @@ def main():
             write_gguf(path.with_suffix(".tmp"), SHAPES[o.shape], kind)
             path.with_suffix(".tmp").rename(path)
         for threads in o.threads:
-            peer = Llama(path, threads, o.prompt, o.batches)
+            peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers)
             peer.run([(1, 0, 0)])  # pages and threads
             ours, theirs = {}, {}
             for _ in range(o.rounds):
@@ -203,7 +216,7 @@ def main():
                 print(f"| {kind} | {threads} | {test} | {statistics.median(ours[test]):.1f} | "
                       f"{statistics.median(speeds):.1f} | {statistics.median(ratios):.2f} | "
                       f"{min(ratios):.2f} .. {max(ratios):.2f} |", flush=True)
-            del peer
+            peer.close()
 
 
 if __name__ == "__main__":

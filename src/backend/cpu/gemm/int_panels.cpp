@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "ops/constant.h"
 #include "ops/gemm/gemm.h"
 
 namespace halftone::cpu {

@@ -2,11 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "backend/cpu/packed_memory.h"
 #include "base/thread_pool.h"
-#include "ops/constant.h"
+
+namespace halftone {
+class Constant;
+class QuantizedTensor;
+}  // namespace halftone
 
 namespace halftone::cpu {
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "core/float16.h"
 #include "scheme/dynamic.h"
 
 namespace halftone::cpu {
