@@ -10,6 +10,8 @@ namespace halftone {
 namespace {
 
 constexpr int kLooks = 5;
+/// One sample takes some milliseconds, and what is measured moves within them.
+constexpr int kSamplesPerLook = 3;
 /// Between a core's own caches and the memory.
 constexpr double kSharedCacheBytesPerThread = 16.0 * (1 << 20);
 
@@ -32,13 +34,14 @@ MachineProbe::MachineProbe(ThreadPool& threads, double working_set) : threads_(t
 }
 
 void MachineProbe::look() {
-  for (Level& level : levels_) level.samples.push_back(level.probe.sample());
+  for (Level& level : levels_)
+    for (int i = 0; i < kSamplesPerLook; ++i) level.samples.push_back(level.probe.sample());
   peaks_.push_back(sample_peaks(threads_));
 }
 
 double MachineProbe::bytes() const {
   double all = 0;
-  for (const Level& level : levels_) all += level.probe.bytes();
+  for (const Level& level : levels_) all += level.probe.held_bytes();
   return all;
 }
 
@@ -62,6 +65,7 @@ Device MachineProbe::device() {
     device.bandwidth_by_size.emplace_back(level.probe.bytes(), median(level.samples));
   const double bandwidth = device.bandwidth_by_size.back().second;
   device.figures = {{"sms", {available_cores(), "system"}},
+                    {"threads_used", {threads_.size(), "system"}},
                     {"memory_bytes", {static_cast<double>(info.totalram) * info.mem_unit, "system"}},
                     {"bandwidth", {bandwidth, "probe"}},
                     {"achievable_bandwidth", {bandwidth, "probe"}}};

@@ -107,6 +107,10 @@ double ReadProbe::bytes() const {
   return static_cast<double>(bytes_per_thread_) * threads_.size();
 }
 
+double ReadProbe::held_bytes() const {
+  return static_cast<double>(round_up(bytes_per_thread_ * static_cast<size_t>(threads_.size()), kHugePage));
+}
+
 double ReadProbe::sample() const {
   const auto read = strongest(&ProbeLoops::read);
   const size_t rounds = std::max<size_t>(1, kBytesPerLook / bytes_per_thread_);

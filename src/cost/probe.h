@@ -21,7 +21,8 @@ class ReadProbe {
 
   /// Bytes per second of one look, which takes some milliseconds.
   double sample() const;
-  double bytes() const;
+  double bytes() const;       ///< that are read
+  double held_bytes() const;  ///< of memory: whole huge pages
 
  private:
   struct Free {

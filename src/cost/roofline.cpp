@@ -26,6 +26,7 @@ Efficiencies parse(const Json& file, const char* kind) {
   table.pin_to_achievable_unified = stated(pins, "unified");
   table.pin_to_achievable_dedicated = stated(pins, "dedicated");
   table.seconds_per_node = stated(part, "seconds_per_node");
+  table.seconds_per_meeting = stated(part, "seconds_per_meeting");
   table.runtime_bytes = stated(part, "runtime_bytes");
   table.tokenizer_bytes = stated(part, "tokenizer_bytes");
   const Json os = json_get<Json>(file, "os_bytes", kFile);
@@ -125,6 +126,8 @@ RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbo
                  const RunConditions& conditions) {
   const Efficiencies& table = efficiencies(device.kind);
   const Backend* backend = device.kind == DeviceKind::cpu ? find_backend("cpu") : nullptr;
+  const double threads = device.figure("threads_used").value_or(device.figure("sms").value_or(1));
+  const double start = table.seconds_per_node + (threads > 1 ? table.seconds_per_meeting : 0);
   RunTime run;
   run.cost = graph_cost(graph, symbol_sizes);
   const double kept = run.cost.total.weight_bytes + run.cost.total.state_bytes * conditions.kv_scale;
@@ -148,7 +151,7 @@ RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbo
           (own / from_memory + handed_on / achievable_bandwidth(device, handed_on)) / factor.memory;
       const double compute = peak ? cost.flops / (*peak * factor.compute) : 0;
       time.memory_bound = memory >= compute;
-      time.seconds = std::max(memory, compute) + table.seconds_per_node;
+      time.seconds = std::max(memory, compute) + start;
     }
     run.seconds += time.seconds;
     if (time.memory_bound) run.memory_bound_seconds += time.seconds;

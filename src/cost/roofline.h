@@ -25,9 +25,10 @@ struct Efficiencies {
   double pin_to_achievable_unified = 1;
   double pin_to_achievable_dedicated = 1;
   double seconds_per_node = 0;
-  double runtime_bytes = 0;    ///< what the program itself takes
-  double tokenizer_bytes = 0;  ///< and a language model's tokenizer
-  double os_share = 0;         ///< of a unified memory that the system keeps, and what it keeps at least
+  double seconds_per_meeting = 0;  ///< more where several threads share a node and wait for each other
+  double runtime_bytes = 0;        ///< what the program itself takes
+  double tokenizer_bytes = 0;      ///< and a language model's tokenizer
+  double os_share = 0;             ///< of a unified memory that the system keeps, and what it keeps at least
   double os_bytes = 0;
 
   const Efficiency& find(std::string_view op, std::string_view weights) const;
@@ -72,8 +73,9 @@ struct RunTime {
 
 /// The roofline of Williams, Waterman & Patterson ("Roofline: an insightful visual performance model", 2009),
 /// node by node: each takes the longer of work over peak and bytes over bandwidth, both roofs lowered by its
-/// efficiency, and a fixed time to start. Where a device's caches are known, the bytes that a node hands on
-/// come from the cache that they fit in, and weights and states from one that holds all of them.
+/// efficiency, and a fixed time to start (and for several threads to meet). Where a device's caches are
+/// known, the bytes that a node hands on come from the cache that they fit in, and weights and states from
+/// one that holds all of them.
 RunTime run_time(const Graph& graph, const std::map<std::string, int64_t>& symbol_sizes, const Device& device,
                  const RunConditions& conditions = {});
 
