@@ -13,11 +13,13 @@ import importlib
 import json
 import logging
 import math
+import os
 import pathlib
 import subprocess
 import tempfile
 import warnings
 
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # or kernels are compiled for minutes
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Name, --format, arguments of export, readers.
@@ -58,6 +60,7 @@ def of_transformers(model, windows):
 def load(path, **more):
     import torch
     from transformers import AutoModelForCausalLM
+    torch.set_num_threads(1)  # small matrices: more threads wait for each other
     return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, device_map="cpu", **more).eval()
 
 
@@ -108,7 +111,7 @@ def llama_cpp(path, windows, plain):
         return parameters
 
     peer.llama_cpp.llama_model_default_params = without_extra_buffers
-    model = peer.Llama(model_path=str(path), n_ctx=max(map(len, windows)), logits_all=True, verbose=False,
+    model = peer.Llama(model_path=str(path), n_ctx=max(map(len, windows)), logits_all=True, verbose=False, n_threads=1,
                        type_k=0, type_v=0)  # f32, as Halftone's cache here
 
     def nll(window):
