@@ -12,8 +12,6 @@
 namespace halftone::cpu {
 namespace {
 
-/// Rows up to which the weights are read once, straight from the packed form.
-constexpr int64_t kFewRows = 8;
 /// Bytes of quantized activations worked on at a time: they are read once for every tile of panels.
 constexpr int64_t kChunkBytes = int64_t{2} << 20;
 /// Pieces of work are multiples of what few_rows() reads side by side.
@@ -70,7 +68,7 @@ class IntGemm : public PreparedKernel {
   };
 
   int64_t integer_bytes(int64_t m) const {
-    return layout(chunk_rows(m)).bytes + (m > kFewRows ? workers_ * scratch_bytes() : 0);
+    return layout(chunk_rows(m)).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes() : 0);
   }
 
   void run_rows(const KernelRun& run, const float* a, int64_t m, const IntOutput& out) const {
@@ -115,7 +113,7 @@ class IntGemm : public PreparedKernel {
         m, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, weights.k)),
         [&](int64_t begin, int64_t end) { loops_.quantize(weights, a, rows, begin, end); });
 
-    if (m <= kFewRows) {
+    if (m <= loops_.few_rows_most) {
       const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
       run.threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);

@@ -26,7 +26,8 @@ struct IntOutput {
 
 /// The loops for one instruction set. Bit for bit the same results from each (ops/gemm/gemm.h).
 struct IntGemmLoops {
-  int64_t tile_panels;  ///< panels that `gemm` takes at a time
+  int64_t tile_panels;    ///< panels that many_rows() takes at a time
+  int64_t few_rows_most;  ///< rows up to which few_rows() is the faster
   /// Quantizes rows [begin, end) of `a` [rows, k] into `to`.
   void (*quantize)(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end);

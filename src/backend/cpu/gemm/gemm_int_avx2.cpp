@@ -18,6 +18,8 @@ struct Avx2 {
   /// Whether codes of 8 bits need another dot() than fewer.
   static constexpr bool kWideDiffers = true;
   static constexpr int kStreams = 2;  ///< panels read side by side
+  /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
+  static constexpr int kMostRows = 4, kFourRowsPanels = 2;
   static constexpr int kTileRows = 2, kTilePanels = 1;
 
   static constexpr int32_t code_bias(int) { return 0; }

@@ -12,6 +12,8 @@ struct Avx512Vnni {
   /// Whether codes of 8 bits need another dot() than fewer.
   static constexpr bool kWideDiffers = false;
   static constexpr int kStreams = 4;  ///< panels read side by side
+  /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
+  static constexpr int kMostRows = 8, kFourRowsPanels = 2;
   static constexpr int kTileRows = 6, kTilePanels = 2;
 
   /// What dot() subtracts from each code.

@@ -14,7 +14,7 @@ template <class V, Mode kMode, int kBits, int kRows, int kPanels>
 void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
                        int64_t first_panel) {
   constexpr int kQuads = 8 / kBits;
-  constexpr int64_t kAhead = 1024;
+  constexpr int64_t kAhead = 4096 / kPanels;
   const std::byte* panel[kPanels];
   const std::byte* codes[kPanels];
 #pragma GCC unroll 4
@@ -24,7 +24,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
   }
   const int8_t* a = rows.codes + m0 * rows.stride;
   typename V::Float sum[kRows][kPanels];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) sum[r][p] = V::broadcast(0.0f);
@@ -36,7 +36,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) {
       const Start<V, kMode> start(weights, panel[p], segment);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums[r]);
     }
     const int8_t* quad = a + segment.packed;
@@ -48,7 +48,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
         V::template unpack<kBits>(codes[p], quads);
 #pragma GCC unroll 4
         for (int q = 0; q < kQuads; ++q)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (int r = 0; r < kRows; ++r)
             acc[r][p] =
                 V::template dot<kBits == 8>(acc[r][p], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
@@ -57,7 +57,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) {
       const Finish<V, kMode> add(weights, panel[p], segment);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const float* row_scale =
             has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
@@ -68,27 +68,33 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
   alignas(64) float products[kPanels][kRows][kPanelRows];
 #pragma GCC unroll 4
   for (int p = 0; p < kPanels; ++p)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) V::store(products[p][r], sum[r][p]);
   for (int p = 0; p < kPanels; ++p)
     finish(products[p][0], kPanelRows, rows, out, m0, kRows, (first_panel + p) * kPanelRows, weights.n);
 }
 
+/// kRows rows times kPanels panels, kTogether of them side by side.
+template <class V, Mode kMode, int kBits, int kRows, int kPanels, int kTogether>
+void rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
+             int64_t panel) {
+  constexpr int kHere = kTogether < kPanels ? kTogether : kPanels;
+  for (int p = 0; p < kPanels; p += kHere)
+    panels_times_rows<V, kMode, kBits, kRows, kHere>(weights, rows, out, m, panel + p);
+}
+
+/// The more rows, the fewer panels side by side: sums and products of a segment fill the registers, and
+/// arithmetic takes long enough for one stream of memory.
 template <class V, Mode kMode, int kBits, int kPanels>
 void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel) {
-  for (int64_t m = 0; m < rows.rows; m += 4) switch (rows.rows - m) {
-      case 1:
-        panels_times_rows<V, kMode, kBits, 1, kPanels>(weights, rows, out, m, panel);
-        break;
-      case 2:
-        panels_times_rows<V, kMode, kBits, 2, kPanels>(weights, rows, out, m, panel);
-        break;
-      case 3:
-        panels_times_rows<V, kMode, kBits, 3, kPanels>(weights, rows, out, m, panel);
-        break;
-      default:
-        panels_times_rows<V, kMode, kBits, 4, kPanels>(weights, rows, out, m, panel);
-    }
+  int64_t m = 0;
+  if constexpr (V::kMostRows == 8)
+    for (; rows.rows - m >= 8; m += 8) rows_in<V, kMode, kBits, 8, kPanels, 1>(weights, rows, out, m, panel);
+  for (; rows.rows - m >= 4; m += 4)
+    rows_in<V, kMode, kBits, 4, kPanels, V::kFourRowsPanels>(weights, rows, out, m, panel);
+  if (rows.rows - m == 3) rows_in<V, kMode, kBits, 3, kPanels, kPanels>(weights, rows, out, m, panel);
+  if (rows.rows - m == 2) rows_in<V, kMode, kBits, 2, kPanels, kPanels>(weights, rows, out, m, panel);
+  if (rows.rows - m == 1) rows_in<V, kMode, kBits, 1, kPanels, kPanels>(weights, rows, out, m, panel);
 }
 
 template <class V, Mode kMode, int kBits>
