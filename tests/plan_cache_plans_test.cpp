@@ -49,8 +49,10 @@ class CachedPlans : public testing::Test {
 };
 
 TEST_F(CachedPlans, AnLlmAnswersTheSame) {
-  for (const char* recipe : {"rtn-w8", "rtn-w4g32", "rtn-w4g128-affine", "rtn-w3g64"})
-    expect_the_same(start_llm(recipe), start_llm(recipe));
+  for (const char* recipe : {"rtn-w8", "rtn-w4g32", "rtn-w4g128-affine", "rtn-w3g64"}) {
+    const Start first = start_llm(recipe);
+    expect_the_same(first, start_llm(recipe));
+  }
 }
 
 TEST_F(CachedPlans, RecipesAndModesDoNotMeet) {
