@@ -102,13 +102,17 @@ void add_learned_recipes(std::vector<Recipe>& recipes) {
         }
 }
 
-/// int8-static and int8-dynamic: all weights in int8 per channel, also of small layers.
+/// int8-static and int8-dynamic: all weights in int8 per channel, also of small layers. Static codes have one
+/// scale for all channels, which SmoothQuant evens out first.
 Recipe int8(std::string name, bool dynamic) {
   Encoding weights = weights_as("int8", Granularity::per_axis(0));
   weights.scale_dtype = DType::f32;
   Recipe recipe = rtn(std::move(name), weights, dynamic);
   recipe.minimum_elements = 0;
-  if (!dynamic) recipe.static_activations = StaticActivations{};
+  if (dynamic) return recipe;
+  recipe.static_activations = StaticActivations{};
+  recipe.static_activations->observer.method = "percentile";
+  recipe.algorithms = {{"smoothquant"}};
   return recipe;
 }
 
