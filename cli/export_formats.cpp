@@ -44,8 +44,11 @@ GgufExport plan_of(const ExportJob& job) {
 }
 
 ExportReport write_gguf_file(const ExportJob& job) {
+  if (fs::is_directory(job.output))
+    throw UsageError("-o {}: a folder, but GGUF is one file", job.output.string());
   GgufExport plan = plan_of(job);
-  write_gguf(plan, job.source, job.companions, job.output, job.progress);
+  const fs::path unchecked = job.output.string() + ".unchecked.gguf";
+  write_gguf(plan, job.source, job.companions, unchecked, job.progress);
   ExportReport report;
   for (const auto& [type, count] : plan.types)
     report.encoding += fmt::format("{}{} ({})", report.encoding.empty() ? "" : ", ", type, count);
@@ -54,7 +57,8 @@ ExportReport write_gguf_file(const ExportJob& job) {
       (value.constant->encoding() ? report.packed : report.kept)
           .push_back(value.name.substr(0, value.name.rfind('.')));
   report.remarks = std::move(plan.remarks);
-  report.read_back = read_back({plan.graph, job.companions, job.source, job.type, job.output});
+  report.read_back = read_back({plan.graph, job.companions, job.source, job.type, unchecked});
+  fs::rename(unchecked, job.output);
   return report;
 }
 

@@ -48,6 +48,13 @@ bool is_weight(const Value& value) {
   return value.constant && (value.name.ends_with(".weight") || value.name.ends_with(".bias"));
 }
 
+/// The type of numbers as they are; f32 for codes, which have places of their own, and for what GGUF lacks.
+std::string own_type(const Constant& constant) {
+  const std::string name(dtype_name(constant.dtype()));
+  const std::vector<std::string> written = written_ggml_types();
+  return !constant.encoding() && std::ranges::find(written, name) != written.end() ? name : "f32";
+}
+
 /// One tensor of the file: constants of the graph, one below the other.
 struct FileTensor {
   std::string name;
@@ -187,9 +194,7 @@ GgufExport plan_gguf(const Graph& graph, const Json& config, const std::string& 
     const std::string name = model_name(value.name);
     const bool matrix = value.type.shape.rank() > 1;
     const bool ends = name == "model.embed_tokens.weight" || name == "lm_head.weight";
-    std::string wanted = type.empty() ? "f32" : type;
-    if (type.empty() && !value.constant->encoding())
-      wanted = std::string(dtype_name(value.constant->dtype()));
+    std::string wanted = type.empty() ? own_type(*value.constant) : type;
     if (ends && wanted.starts_with("q4")) wanted = "q8_0";
     if (!matrix) wanted = "f32";
     GgmlWeight weight = ggml_weight(*value.constant, ggml_type_named(wanted), value.name);
