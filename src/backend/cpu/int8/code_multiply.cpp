@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "backend/cpu/tile/epilogue.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
@@ -26,9 +27,12 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t
   if (codes) return loops.to_codes(tile, finish, codes + out);
   loops.to_floats(tile, finish, floats + out);
   if (activation.kind == FusedActivation::Kind::none) return;
-  for (int64_t row = 0; row < count; ++row)
-    for (float& y : std::span(floats + out + row * tile.out_step, static_cast<size_t>(tile.outputs)))
-      y = apply_activation(activation, y);
+  const Epilogue epilogue = make_epilogue(activation);
+  for (int64_t row = 0; row < count; ++row) {
+    float* y = floats + out + row * tile.out_step;
+    epilogue.apply(*loops.activations, y, tile.outputs);
+    for (int64_t i = 0; i < tile.outputs; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
+  }
 }
 
 void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {
@@ -37,7 +41,9 @@ void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) cons
   const int64_t blocks = ceil_div(weights.panels(), kCodeBlock);
   // Few rows: the panels are shared out too.
   const int64_t parts =
-      threads.size() == 1 ? 1 : std::clamp<int64_t>(ceil_div(int64_t{2} * threads.size(), groups * chunks), 1, blocks);
+      threads.size() == 1
+          ? 1
+          : std::clamp<int64_t>(ceil_div(int64_t{2} * threads.size(), groups * chunks), 1, blocks);
   const int64_t items = groups * chunks * parts;
   const int64_t workers = std::min<int64_t>(threads.size(), items);
   std::atomic<int64_t> next{0};

@@ -4,6 +4,8 @@
 
 namespace halftone::cpu {
 
+struct ActivationLoops;
+
 inline constexpr int64_t kCodePanel = 16;  ///< outputs of a panel
 inline constexpr int64_t kCodeQuad = 4;    ///< codes that a dot-product instruction sums
 inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
@@ -11,9 +13,9 @@ inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
 /// What becomes of exact 32-bit sums (ops/requantizer.h), plain data for code of any instruction set. Arrays
 /// have an entry for each output, padded to whole blocks of panels.
 struct CodeFinish {
-  const float* multipliers = nullptr;    ///< of floats, and of codes under Requantization::floating
-  const float* below = nullptr;          ///< the multipliers of negative sums, where they differ
-  const int32_t* mantissas = nullptr;    ///< set under Requantization::fixed
+  const float* multipliers = nullptr;  ///< of floats, and of codes under Requantization::floating
+  const float* below = nullptr;        ///< the multipliers of negative sums, where they differ
+  const int32_t* mantissas = nullptr;  ///< set under Requantization::fixed
   const int32_t* shifts = nullptr;
   const int32_t* mantissas_below = nullptr;
   const int32_t* shifts_below = nullptr;
@@ -22,21 +24,21 @@ struct CodeFinish {
   /// Of a residual in codes: what it is times, less which zero; sums are shifted left first.
   const int32_t* residual_factors = nullptr;
   int32_t residual_zero = 0, sum_shift = 0;
-  bool large = false;                    ///< a multiplier is 1 or more, so a product may leave 32 bits
-  const uint8_t* table = nullptr;        ///< 256 codes by code, or null
+  bool large = false;              ///< a multiplier is 1 or more, so a product may leave 32 bits
+  const uint8_t* table = nullptr;  ///< 256 codes by code, or null
 };
 
 /// u8 codes times s8 weights: rows of codes, gathered tap by tap.
 struct CodeTile {
   const uint8_t* const* rows;  ///< [taps, row_step]: where row r reads its channels under each tap
   int64_t row_step;
-  int64_t count;               ///< rows
-  int64_t taps, quads;         ///< quads of channels under a tap; rows are readable to their end
-  const int8_t* weights;       ///< [panels, taps, quads, 16, 4]
-  const int32_t* bias;         ///< [panels * 16], what a row without codes sums to
-  int64_t outputs;             ///< of all panels
-  int64_t out_step;            ///< elements between rows of the output, and of the residual
-  const uint8_t* residual;     ///< at the first output; set where the finish has factors for it
+  int64_t count;            ///< rows
+  int64_t taps, quads;      ///< quads of channels under a tap; rows are readable to their end
+  const int8_t* weights;    ///< [panels, taps, quads, 16, 4]
+  const int32_t* bias;      ///< [panels * 16], what a row without codes sums to
+  int64_t outputs;          ///< of all panels
+  int64_t out_step;         ///< elements between rows of the output, and of the residual
+  const uint8_t* residual;  ///< at the first output; set where the finish has factors for it
 };
 
 /// The loops for one instruction set. Bit for bit the same results from each.
@@ -46,6 +48,7 @@ struct CodeLoops {
   /// `finish` and `out` begin at the tile's first output.
   void (*to_codes)(const CodeTile& tile, const CodeFinish& finish, uint8_t* out);
   void (*to_floats)(const CodeTile& tile, const CodeFinish& finish, float* out);
+  const ActivationLoops* activations;  ///< of the same instruction set, for floats
 };
 
 extern const CodeLoops code_loops_avx512vnni;

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_finish_avx2.h"
 #include "backend/cpu/int8/code_tile_loops.h"
 
@@ -17,6 +18,7 @@ struct Avx2 : CodeFinishAvx2 {
   };
   using Codes = __m256i;
   static constexpr int32_t kCodeBias = 0;
+  static constexpr const ActivationLoops* kActivations = &activation_avx2;
   static constexpr int kBlock = 1;
   static constexpr int kRows[] = {2};
 
@@ -62,8 +64,8 @@ struct Avx2 : CodeFinishAvx2 {
     }
   };
 
-  static void store_floats(const Sum& sum, const CodeFinish& f, int64_t output, const uint8_t* residual, float* to,
-                           int64_t count) {
+  static void store_floats(const Sum& sum, const CodeFinish& f, int64_t output, const uint8_t* residual,
+                           float* to, int64_t count) {
     __m256i low = outputs(sum, 0), high = outputs(sum, 1);
     if (residual) join(low, high, f, output, residual, count);
     store_floats_of(low, high, f, output, to, count);

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_finish_avx512.h"
 #include "backend/cpu/int8/code_tile_loops.h"
 
@@ -11,6 +12,7 @@ struct Avx512Vnni : CodeFinishAvx512 {
   using Weights = __m512i;
   using Codes = __m512i;
   static constexpr int32_t kCodeBias = 0;
+  static constexpr const ActivationLoops* kActivations = &activation_avx512vnni;
   static constexpr int kBlock = 4;
   static constexpr int kRows[] = {12, 8, 8, 6};
 

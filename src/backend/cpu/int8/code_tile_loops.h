@@ -114,7 +114,7 @@ void tile_to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) 
 }
 
 template <class V>
-constexpr CodeLoops kCodeLoops = {V::kCodeBias, tile_to_codes<V>, tile_to_floats<V>};
+constexpr CodeLoops kCodeLoops = {V::kCodeBias, tile_to_codes<V>, tile_to_floats<V>, V::kActivations};
 
 }  // namespace
 }  // namespace halftone::cpu

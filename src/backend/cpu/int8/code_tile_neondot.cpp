@@ -1,5 +1,6 @@
 #include <arm_neon.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_finish_neon.h"
 #include "backend/cpu/int8/code_tile_loops.h"
 
@@ -16,6 +17,7 @@ struct NeonDot : CodeFinishNeon {
   };
   using Codes = int8x16_t;
   static constexpr int32_t kCodeBias = 128;
+  static constexpr const ActivationLoops* kActivations = &activation_neon;
   static constexpr int kBlock = 1;
   static constexpr int kRows[] = {6};
 
@@ -52,8 +54,8 @@ struct NeonDot : CodeFinishNeon {
     }
   };
 
-  static void store_floats(const Sum& sum, const CodeFinish& f, int64_t output, const uint8_t* residual, float* to,
-                           int64_t count) {
+  static void store_floats(const Sum& sum, const CodeFinish& f, int64_t output, const uint8_t* residual,
+                           float* to, int64_t count) {
     int32x4_t x[4] = {sum.part[0], sum.part[1], sum.part[2], sum.part[3]};
     if (residual) join(x, f, output, residual, count);
     float all[16];
