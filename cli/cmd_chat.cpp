@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
 #include "cli/interrupt.h"
@@ -132,10 +133,8 @@ class Chat {
 
   void save(const std::string& path) {
     if (path.empty()) throw UsageError("/save needs a file's name");
-    AtomicFile file{fs::path(path)};
-    file.write(messages_json(conversation_).dump(2, ' ', false, OrderedJson::error_handler_t::replace) +
-               "\n");
-    file.commit();
+    write_file(
+        path, messages_json(conversation_).dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
     note(fmt::format("{} messages written to {}\n", conversation_.messages().size(), path));
   }
 

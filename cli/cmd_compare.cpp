@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
@@ -83,11 +84,7 @@ void run_compare(const Options& options) {
       options.samples.any() ? compare_pictures(options, how) : compare_texts(options, how);
   progress.finish();
 
-  if (!options.html.empty()) {
-    AtomicFile file(options.html);
-    file.write(comparison_html(comparison, title, protocol));
-    file.commit();
-  }
+  if (!options.html.empty()) write_file(options.html, comparison_html(comparison, title, protocol));
   if (options.json) {
     OrderedJson json;
     json["original"] = options.original;

@@ -3,6 +3,7 @@
 #include "backend/kernel.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/graph_options.h"
 #include "cli/memory_check.h"
@@ -87,11 +88,7 @@ void plan(Options options) {
     losses = measure_losses(options, recipes, device.kind);
   }
   const DevicePlan result = plan_device(model, recipes, device, options.plan, original, losses);
-  if (!options.html.empty()) {
-    AtomicFile page(options.html);
-    page.write(plan_html(result, options.model));
-    page.commit();
-  }
+  if (!options.html.empty()) write_file(options.html, plan_html(result, options.model));
   options.json ? print_json(plan_json(result, options.model, model.note))
                : print_text(plan_text(result, options.model, model.note));
 }

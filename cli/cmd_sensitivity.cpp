@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
@@ -96,11 +97,7 @@ void run_sensitivity(const Options& options) {
 
   const std::string protocol = samples + ", each " + (options.blocks ? "block" : "layer") +
                                " alone rounded to nearest, activations as the recipe has them";
-  if (!options.html.empty()) {
-    AtomicFile file(options.html);
-    file.write(sensitivity_html(rows, name, recipe.name, protocol));
-    file.commit();
-  }
+  if (!options.html.empty()) write_file(options.html, sensitivity_html(rows, name, recipe.name, protocol));
   if (options.json) {
     OrderedJson json;
     json["recipe"] = recipe.name;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "base/write_file.h"
 #include "cli/export_onnx.h"
 #include "formats/hf_config.h"
 #include "formats/packed/write_packed.h"
@@ -64,9 +65,7 @@ ExportReport write_gguf_file(const ExportJob& job) {
 
 ExportReport write_encodings(const ExportJob& job) {
   const OrderedJson json = encodings_json(job.graph);
-  AtomicFile file(job.output);
-  file.write(json.dump(1) + "\n");
-  file.commit();
+  write_file(job.output, json.dump(1) + "\n");
   ExportReport report;
   report.remarks.push_back(fmt::format("scales of {} activations and {} weights",
                                        json["activation_encodings"].size(), json["param_encodings"].size()));

@@ -1,6 +1,7 @@
 #include "cli/export_onnx.h"
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "formats/onnx/import_onnx.h"
 #include "formats/onnx/onnx_export.h"
 #include "formats/onnx/write_onnx.h"
@@ -18,9 +19,7 @@ void write_preprocess(const ExportJob& job) {
       text = preprocess_from_hf(parse_json(file.content, file.name), file.name).dump(2) + "\n";
   }
   if (text.empty()) return;
-  AtomicFile file(fs::path(job.output).replace_extension(".preprocess.json"));
-  file.write(text);
-  file.commit();
+  write_file(fs::path(job.output).replace_extension(".preprocess.json"), text);
 }
 
 ExportReport write_model(const ExportJob& job, bool pairs) {

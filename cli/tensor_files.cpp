@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "base/write_file.h"
 #include "formats/npy.h"
 #include "graph/shape_text.h"
 
@@ -106,9 +107,7 @@ fs::path write_output(const fs::path& folder, const std::string& name, const Ten
     write_npy(path, tensor);
     return path;
   }
-  AtomicFile out(path);
-  out.write(tensor.bytes());
-  out.commit();
+  write_file(path, tensor.bytes());
   return path;
 }
 

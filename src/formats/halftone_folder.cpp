@@ -3,6 +3,7 @@
 #include <ctime>
 #include <set>
 
+#include "base/write_file.h"
 #include "formats/encoded_parts.h"
 #include "formats/graph_json.h"
 #include "formats/hf_config.h"
@@ -33,12 +34,6 @@ OrderedJson index_of(const Graph& graph, const Provenance& provenance) {
                         {"time", provenance.time.empty() ? now_utc() : provenance.time}};
   json["graph"] = graph_to_json(graph);
   return json;
-}
-
-void write_file(const fs::path& path, std::string_view content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
 }
 
 /// One file line a constant or node, so that a reader can find his way and a diff shows what changed.

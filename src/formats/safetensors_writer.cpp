@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "base/write_file.h"
 #include "formats/safetensors.h"
 
 namespace halftone {
@@ -143,9 +144,7 @@ void SafetensorsWriter::finish() {
   for (const PlannedTensor& tensor : plan_) total += size_of(tensor);
   index["metadata"]["total_size"] = total;
   for (size_t i = 0; i < plan_.size(); ++i) index["weight_map"][plan_[i].name] = shard_name(slots_[i].shard);
-  AtomicFile file(folder_ / (stem_ + ".safetensors.index.json"));
-  file.write(index.dump(2) + "\n");
-  file.commit();
+  write_file(folder_ / (stem_ + ".safetensors.index.json"), index.dump(2) + "\n");
 }
 
 }  // namespace halftone

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/write_file.h"
 
 namespace halftone {
 namespace {
@@ -34,9 +35,7 @@ void write_memo(const fs::path& path, Memo memo) {
   for (const auto& [file, digest] : memo)
     text += fmt::format("{} {} {} {} {} {} {}\n", file.device, file.inode, file.size, file.modified_ns,
                         file.changed_ns, digest[0], digest[1]);
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
+  write_file(path, text);
 }
 
 int64_t now_ns() {

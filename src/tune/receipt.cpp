@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/file.h"
+#include "base/write_file.h"
 
 namespace halftone {
 namespace {
@@ -143,9 +144,7 @@ std::string receipt_text(const Receipt& receipt) {
 
 void write_receipt(const Receipt& receipt, const fs::path& output) {
   auto write = [&](const std::string& name, const std::string& content) {
-    AtomicFile file(fs::is_directory(output) ? output / name : fs::path(output.string() + "." + name));
-    file.write(content);
-    file.commit();
+    write_file(fs::is_directory(output) ? output / name : fs::path(output.string() + "." + name), content);
   };
   write("report.json", receipt_json(receipt).dump(1) + "\n");
   write("report.html", receipt_html(receipt));

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "formats/halftone_folder.h"
 
 namespace halftone {
@@ -42,9 +43,7 @@ fs::path record_path(const fs::path& folder, int index) {
 }
 
 void write_json(const fs::path& path, const Json& json) {
-  AtomicFile file(path);
-  file.write(json.dump(1) + "\n");
-  file.commit();
+  write_file(path, json.dump(1) + "\n");
 }
 
 std::vector<LayerNote> notes_from(const Json& record, const std::string& source) {

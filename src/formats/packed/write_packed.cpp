@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "formats/hf_config.h"
 
 namespace halftone {
@@ -112,12 +113,6 @@ Plan make_plan(const Graph& graph, const PackedWriter& writer) {
     plan.bytes += constant.stored_bytes();
   }
   return plan;
-}
-
-void write_file(const fs::path& path, std::string_view content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
 }
 
 }  // namespace

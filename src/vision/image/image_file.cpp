@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "vision/image/codecs.h"
 #include "vision/image/exif.h"
 
@@ -48,9 +49,7 @@ void write_image(const Image& image, const fs::path& path) {
   const fs::path kind = path.extension();
   if (kind != ".png" && kind != ".jpg" && kind != ".jpeg")
     throw UsageError("{}: pictures are written as .png, .jpg or .jpeg", path.string());
-  AtomicFile file(path);
-  file.write(kind == ".png" ? encode_png(image) : encode_jpeg(image, 92));
-  file.commit();
+  write_file(path, kind == ".png" ? encode_png(image) : encode_jpeg(image, 92));
 }
 
 }  // namespace halftone
