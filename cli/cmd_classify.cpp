@@ -1,11 +1,7 @@
-#include <chrono>
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/memory_check.h"
-#include "cli/progress.h"
-#include "cli/vision_options.h"
-#include "llm/generate.h"
+#include "cli/picture_run.h"
 #include "vision/classify/classify.h"
 #include "vision/image/image_list.h"
 
@@ -44,35 +40,14 @@ std::string scores_text(const std::string& path, const std::vector<ClassScore>& 
 void classify(const Options& o) {
   const std::vector<std::string> paths = list_images(o.images);
   OpenVisionModel model = open_vision_model(o.vision);
-  const bool json = o.vision.model.json;
   OrderedJson report;
   report["model"] = o.vision.model.model;
-  report["preprocess"] = model.preprocess_source;
-  report["images"] = OrderedJson::array();
-
-  const auto start = std::chrono::steady_clock::now();
-  Progress progress("classify", json);
-  size_t done = 0;
-  model.runner->run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
-    const auto best = likeliest_classes(class_scores(outputs), o.top);
-    if (json) {
-      report["images"].push_back(scores_json(image.path, best, model.labels));
-    } else {
-      progress.finish();
-      print_text(scores_text(image.path, best, model.labels));
-    }
-    progress.update(static_cast<int64_t>(++done), static_cast<int64_t>(paths.size()));
-  });
-  progress.finish();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!json) {
-    print_text(throughput_text(*model.runner, paths.size(), seconds));
-    return print_text(memory_text(model.planned_bytes) + "\n");
-  }
-  report["seconds"] = seconds;
-  report["planned_memory_bytes"] = model.planned_bytes;
-  report["peak_memory_bytes"] = peak_memory_bytes();
-  print_json(report);
+  show_pictures("classify", model, paths, std::move(report), o.vision.model.json,
+                [&](const PreparedImage& image, std::span<const TensorView> outputs) {
+                  const auto best = likeliest_classes(class_scores(outputs), o.top);
+                  return PictureAnswer{scores_json(image.path, best, model.labels),
+                                       scores_text(image.path, best, model.labels)};
+                });
 }
 
 }  // namespace
@@ -80,14 +55,9 @@ void classify(const Options& o) {
 void add_classify(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("classify", "Say what pictures show");
-  command
-      ->add_option("MODEL", options->vision.model.model,
-                   "An .onnx file, a Hugging Face folder of a classifier, or a Halftone folder")
-      ->required()
-      ->type_name("PATH");
-  command->add_option("IMAGE", options->images, "Pictures, folders of pictures, patterns (JPEG, PNG, WebP)")
-      ->required()
-      ->type_name("PATH...");
+  add_picture_arguments(*command, options->vision,
+                        "An .onnx file, a Hugging Face folder of a classifier, or a Halftone folder",
+                        options->images);
   command->add_option("--top", options->top, "How many classes to name")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

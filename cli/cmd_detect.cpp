@@ -1,13 +1,10 @@
-#include <chrono>
 #include <fmt/format.h>
 #include <map>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "cli/command.h"
-#include "cli/memory_check.h"
-#include "cli/progress.h"
-#include "cli/vision_options.h"
-#include "llm/generate.h"
+#include "cli/picture_run.h"
 #include "vision/detect/detect.h"
 #include "vision/detect/draw_detections.h"
 #include "vision/image/image_file.h"
@@ -82,46 +79,22 @@ void detect(const Options& o) {
     fs::create_directories(o.out);
     model.runner->keep_originals();
   }
-  const bool json = o.vision.model.json;
   OrderedJson report;
   report["model"] = o.vision.model.model;
   report["head"] = detector.head().name;
-  report["preprocess"] = model.preprocess_source;
-  report["images"] = OrderedJson::array();
-
-  const auto start = std::chrono::steady_clock::now();
-  Progress progress("detect", json);
-  size_t done = 0;
-  model.runner->run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
-    const auto detections = detector.detect(image, outputs, o.settings);
-    const OrderedJson entry = detections_json(image, detections, model.labels);
-    if (!o.out.empty()) {
-      Image drawn = image.original;
-      draw_detections(drawn, detections, model.labels);
-      const fs::path target = targets.at(image.path);
-      write_image(drawn, target);
-      AtomicFile file(fs::path(target).replace_extension(".json"));
-      file.write(entry.dump(2) + "\n");
-      file.commit();
-    }
-    if (json) {
-      report["images"].push_back(entry);
-    } else {
-      progress.finish();
-      print_text(summary_text(image.path, detections, model.labels));
-    }
-    progress.update(static_cast<int64_t>(++done), static_cast<int64_t>(paths.size()));
-  });
-  progress.finish();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!json) {
-    print_text(throughput_text(*model.runner, paths.size(), seconds));
-    return print_text(memory_text(model.planned_bytes) + "\n");
-  }
-  report["seconds"] = seconds;
-  report["planned_memory_bytes"] = model.planned_bytes;
-  report["peak_memory_bytes"] = peak_memory_bytes();
-  print_json(report);
+  show_pictures("detect", model, paths, std::move(report), o.vision.model.json,
+                [&](const PreparedImage& image, std::span<const TensorView> outputs) {
+                  const auto detections = detector.detect(image, outputs, o.settings);
+                  OrderedJson entry = detections_json(image, detections, model.labels);
+                  if (!o.out.empty()) {
+                    Image drawn = image.original;
+                    draw_detections(drawn, detections, model.labels);
+                    const fs::path target = targets.at(image.path);
+                    write_image(drawn, target);
+                    write_file(fs::path(target).replace_extension(".json"), entry.dump(2) + "\n");
+                  }
+                  return PictureAnswer{std::move(entry), summary_text(image.path, detections, model.labels)};
+                });
 }
 
 }  // namespace
@@ -129,13 +102,8 @@ void detect(const Options& o) {
 void add_detect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("detect", "Find objects in pictures and draw boxes around them");
-  command
-      ->add_option("MODEL", options->vision.model.model, "An .onnx file or a Halftone folder of a detector")
-      ->required()
-      ->type_name("PATH");
-  command->add_option("IMAGE", options->images, "Pictures, folders of pictures, patterns (JPEG, PNG, WebP)")
-      ->required()
-      ->type_name("PATH...");
+  add_picture_arguments(*command, options->vision, "An .onnx file or a Halftone folder of a detector",
+                        options->images);
   command->add_option("-o,--out", options->out, "Write pictures with boxes, and NAME.json, into this folder")
       ->type_name("DIR");
   command->add_option("--score", options->settings.min_score, "Least score of a detection")

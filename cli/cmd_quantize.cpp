@@ -56,11 +56,14 @@ void add_quantize(CLI::App& app) {
       ->add_option("--format", options->format,
                    "Write for another tool: " + export_format_names() + " (default: Halftone's own folder)")
       ->type_name("FORMAT");
-  command->add_option("--target", options->target, "What will run the file: tensorrt (--format onnx-qdq) has symmetric activations")
+  command
+      ->add_option("--target", options->target,
+                   "What will run the file: tensorrt (--format onnx-qdq) has symmetric activations")
       ->type_name("NAME");
   command
-      ->add_option("--encodings", options->encodings,
-                   "int8-static: a JSON file of scales (QNN's and AIMET's form) in the place of calibrated ones")
+      ->add_option(
+          "--encodings", options->encodings,
+          "int8-static: a JSON file of scales (QNN's and AIMET's form) in the place of calibrated ones")
       ->type_name("FILE");
   command->add_option("--recipe", options->recipe, "A recipe's name or a .yaml file")
       ->required()

@@ -134,7 +134,8 @@ ReceiptEval evaluate(const QuantizeCommand& command, const Graph& quantized, con
 Receipt run_quantize(const QuantizeCommand& command) {
   if (takes_pictures(command.model)) return quantize_images(command);
   if (!command.encodings.empty())
-    throw UsageError("--encodings: {} is a language model; such files speak of static activations", command.model);
+    throw UsageError("--encodings: {} is a language model; such files speak of static activations",
+                     command.model);
   if (!command.calibration.input_list.empty())
     throw UsageError("--input-list: {} is a language model; --calib names its text", command.model);
   const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/elementwise.h"
+#include "ops/indexing.h"
 #include "ops/movement.h"
 
 namespace halftone {
@@ -27,6 +28,13 @@ T combine(Reduction reduction, T a, T b) {
 }
 
 }  // namespace
+
+void require_scatter_types(const OpSite& site) {
+  require_indices(site, 1);
+  const DType data = site.inputs[0].type.dtype, updates = site.inputs[2].type.dtype;
+  require(site, data == updates, "data is {}, updates {}", dtype_name(data), dtype_name(updates));
+  reduction_of(site);
+}
 
 Reduction reduction_of(const OpSite& site) {
   constexpr std::pair<std::string_view, Reduction> kNames[] = {{"none", Reduction::none},

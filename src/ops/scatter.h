@@ -7,6 +7,9 @@ namespace halftone {
 /// What scattering does where it meets what is there.
 enum class Reduction { none, add, mul, max, min };
 
+/// What scattering operators check of (data, indices, updates) alike: types and the reduction.
+void require_scatter_types(const OpSite& site);
+
 /// Attribute reduction. InputError for others, and for sums of booleans.
 Reduction reduction_of(const OpSite& site);
 

@@ -12,22 +12,18 @@ namespace {
 std::vector<ValueType> infer(const OpSite& site) {
   const ValueType& data = site.inputs[0].type;
   const Shape& indices = site.input_shape(1);
-  const ValueType& updates = site.inputs[2].type;
-  require_indices(site, 1);
-  require(site, data.dtype == updates.dtype, "data is {}, updates {}", dtype_name(data.dtype),
-          dtype_name(updates.dtype));
-  require(site,
-          data.shape.rank() == indices.rank() && indices.rank() == updates.shape.rank() && indices.rank() > 0,
+  const Shape& updates = site.input_shape(2);
+  require_scatter_types(site);
+  require(site, data.shape.rank() == indices.rank() && indices.rank() == updates.rank() && indices.rank() > 0,
           "data {}, indices {} and updates {} differ in rank", data.shape.str(), indices.str(),
-          updates.shape.str());
+          updates.str());
   const int axis = axis_attribute(site, "axis", 0, data.shape.rank());
   for (int a = 0; a < indices.rank(); ++a) {
-    require(site, dims_agree(indices[a], updates.shape[a]), "indices {} and updates {} differ", indices.str(),
-            updates.shape.str());
+    require(site, dims_agree(indices[a], updates[a]), "indices {} and updates {} differ", indices.str(),
+            updates.str());
     require(site, a == axis || data.shape[a] < 0 || indices[a] <= data.shape[a],
             "indices {} reach beyond data {}", indices.str(), data.shape.str());
   }
-  reduction_of(site);
   return {data};
 }
 

@@ -12,10 +12,8 @@ namespace {
 std::vector<ValueType> infer(const OpSite& site) {
   const ValueType& data = site.inputs[0].type;
   const Shape& indices = site.input_shape(1);
-  const ValueType& updates = site.inputs[2].type;
-  require_indices(site, 1);
-  require(site, data.dtype == updates.dtype, "data is {}, updates {}", dtype_name(data.dtype),
-          dtype_name(updates.dtype));
+  const Shape& updates = site.input_shape(2);
+  require_scatter_types(site);
   require(site, indices.rank() > 0 && indices.back() <= data.shape.rank() && indices.back() != 0,
           "indices {} do not hold coordinates of data {}", indices.str(), data.shape.str());
   if (indices.back() > 0) {
@@ -23,12 +21,10 @@ std::vector<ValueType> infer(const OpSite& site) {
     for (int axis = 0; axis + 1 < indices.rank(); ++axis) slices.push_back(indices[axis]);
     for (int axis = static_cast<int>(indices.back()); axis < data.shape.rank(); ++axis)
       slices.push_back(data.shape[axis]);
-    bool agree = slices.rank() == updates.shape.rank();
-    for (int axis = 0; agree && axis < slices.rank(); ++axis)
-      agree = dims_agree(slices[axis], updates.shape[axis]);
-    require(site, agree, "updates {}: expected {}", updates.shape.str(), slices.str());
+    bool agree = slices.rank() == updates.rank();
+    for (int axis = 0; agree && axis < slices.rank(); ++axis) agree = dims_agree(slices[axis], updates[axis]);
+    require(site, agree, "updates {}: expected {}", updates.str(), slices.str());
   }
-  reduction_of(site);
   return {data};
 }
 
