@@ -4,106 +4,13 @@
 // an unnamed namespace and calls no inline function of another header: a copy compiled for one processor must
 // not be shared with code for another.
 
-#include "backend/cpu/gemm/decode_loops.h"
+#include "backend/cpu/gemm/gemm_few_rows_loops.h"
 
 namespace halftone::cpu {
 namespace {
 
 /// Columns that many_rows() decodes at a time.
 constexpr int64_t kManyColumns = 512;
-
-/// Y = alpha * Y + beta * C for outputs [begin, end) of every row.
-[[gnu::noinline]] void finish(const FloatOutput& out, int64_t m, int64_t n, int64_t begin, int64_t end) {
-  if (out.alpha == 1 && !out.c) return;
-  for (int64_t row = 0; row < m; ++row) {
-    float* y = out.y + row * n;
-    if (out.alpha != 1)
-      for (int64_t i = begin; i < end; ++i) y[i] *= out.alpha;
-    if (!out.c) continue;
-    const float* c = out.c + row * out.c_row_step;
-    for (int64_t i = begin; i < end; ++i) y[i] += out.beta * c[i * out.c_column_step];
-  }
-}
-
-/// kRows rows of A, from m0 on, times four rows of weights side by side: as many streams keep more of the
-/// memory busy than one. Rows and outputs that do not exist are read as the last one and not written.
-template <class V, RowKind kKind, int kRows>
-void dot_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t m0, int64_t n0,
-              int64_t end) {
-  constexpr int kOutputs = 4;
-  auto output = [&](int i) { return n0 + i < end ? n0 + i : end - 1; };
-  RowDecoder<V, kKind> weights[kOutputs] = {{w, output(0)}, {w, output(1)}, {w, output(2)}, {w, output(3)}};
-  const std::byte* x[kRows];
-  for (int r = 0; r < kRows; ++r)
-    x[r] = reinterpret_cast<const std::byte*>(a + (m0 + r < m ? m0 + r : m - 1) * w.k);
-  typename V::Float sum[kRows][kOutputs];
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i) sum[r][i] = V::broadcast(0.0f);
-
-  int64_t k = 0;
-  for (int64_t group = 0; k < w.k; ++group) {
-    const int64_t group_end = (group + 1) * w.group < w.k ? (group + 1) * w.group : w.k;
-#pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i) weights[i].set_group(group);
-    for (; k + kLanes <= group_end; k += kLanes)
-#pragma GCC unroll 4
-      for (int i = 0; i < kOutputs; ++i) {
-        const auto weight = weights[i].all(k);
-#pragma GCC unroll 4
-        for (int r = 0; r < kRows; ++r) sum[r][i] = V::fma(weight, V::load(x[r] + k * 4), sum[r][i]);
-      }
-    if (k == group_end) continue;
-#pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i) {
-      const auto weight = weights[i].some(k, group_end - k);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r)
-        sum[r][i] = V::fma(weight, load_some<V>(RowKind::f32, x[r] + k * 4, group_end - k), sum[r][i]);
-    }
-    k = group_end;
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i)
-      if (m0 + r < m && n0 + i < end) out.y[(m0 + r) * w.n + n0 + i] = V::sum(sum[r][i]);
-}
-
-template <class V, RowKind kKind>
-void few_rows_of(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
-                 int64_t end) {
-  for (int64_t n = begin; n < end; n += 4)
-    for (int64_t m0 = 0; m0 < m; m0 += 4) {
-      if (m - m0 == 1)
-        dot_rows<V, kKind, 1>(w, a, m, out, m0, n, end);
-      else if (m - m0 == 2)
-        dot_rows<V, kKind, 2>(w, a, m, out, m0, n, end);
-      else
-        dot_rows<V, kKind, 4>(w, a, m, out, m0, n, end);
-    }
-  finish(out, m, w.n, begin, end);
-}
-
-template <class V>
-void few_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
-              int64_t end) {
-  switch (w.kind) {
-    case RowKind::f32:
-      return few_rows_of<V, RowKind::f32>(w, a, m, out, begin, end);
-    case RowKind::f16:
-      return few_rows_of<V, RowKind::f16>(w, a, m, out, begin, end);
-    case RowKind::bf16:
-      return few_rows_of<V, RowKind::bf16>(w, a, m, out, begin, end);
-    case RowKind::integers:
-      return few_rows_of<V, RowKind::integers>(w, a, m, out, begin, end);
-    case RowKind::minimum:
-      return few_rows_of<V, RowKind::minimum>(w, a, m, out, begin, end);
-    case RowKind::table:
-      return few_rows_of<V, RowKind::table>(w, a, m, out, begin, end);
-  }
-}
 
 /// kRows rows times kPanels panels [count][16] of weights, added to what Y holds unless this is the first
 /// part of the columns.
