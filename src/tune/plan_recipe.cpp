@@ -47,13 +47,12 @@ Sizes sizes_of_pictures(const Graph& graph, int64_t batch) {
   return sizes;
 }
 
-/// How many pictures a run takes, where the graph fixes that; 0: any number.
-int64_t fixed_batch(const Graph& graph) {
-  for (ValueId id : graph.inputs()) {
+/// Whether the graph fixes how many pictures a run takes.
+bool fixes_batch(const Graph& graph) {
+  return std::ranges::all_of(graph.inputs(), [&](ValueId id) {
     const Shape& shape = graph.value(id).type.shape;
-    if (shape.rank() > 0 && shape[0] < 0) return 0;
-  }
-  return 1;
+    return shape.rank() == 0 || shape[0] >= 0;
+  });
 }
 
 PhasePlan plan_pictures(const Graph& graph, int batch, const Device& device,
@@ -178,8 +177,8 @@ int64_t most_pictures(const Graph& graph, double left, double activation_scale) 
     return arena_bytes(graph, sizes) * activation_scale + workspace_bytes(graph, sizes) <= left;
   };
   if (!fits(1)) return 0;
-  int64_t good = 1, bad = fixed_batch(graph) == 0 ? 2 : 1;
-  if (bad == 1) return 1;
+  if (fixes_batch(graph)) return 1;
+  int64_t good = 1, bad = 2;
   while (bad <= kMostPictures && fits(bad)) good = bad, bad *= 2;
   if (bad > kMostPictures) return good;
   while (bad - good > 1) (fits((good + bad) / 2) ? good : bad) = (good + bad) / 2;
@@ -190,7 +189,7 @@ RecipePlan plan_picture_graph(PlannedModel model, const Device& device, const Pl
   const Graph& graph = model.graph;
   if (options.context > 0)
     throw UsageError("a model of pictures has no context to be {} tokens long", options.context);
-  if (fixed_batch(graph) == 1 && options.batch != 1)
+  if (fixes_batch(graph) && options.batch != 1)
     throw UsageError("{}: its inputs fix how many pictures a run takes; a batch of {} was asked for",
                      graph.name, options.batch);
   const Sizes sizes = sizes_of_pictures(graph, options.batch);

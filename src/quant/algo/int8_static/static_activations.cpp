@@ -86,9 +86,7 @@ class StaticInt8 {
 
   std::vector<LayerNote> run() {
     encode();
-    bool changed = false;
-    if (recipe_.floating_share > 0) changed |= keep_costly_layers();
-    if (changed) encode();
+    if (recipe_.floating_share > 0 && keep_costly_layers()) encode();
     if (recipe_.measure && keep_slower_layers()) encode();
     note_decisions();
     return std::move(notes_);
