@@ -21,9 +21,9 @@ struct QuantizeCommand {
   std::string model;
   std::string output;  ///< empty with `blocks`: nothing is written
   std::string recipe;
-  std::string format;  ///< one of export_formats(); empty: Halftone's own folder
+  std::string format;     ///< one of export_formats(); empty: Halftone's own folder
   std::string encodings;  ///< a file of scales that take the place of calibrated ones; empty: none
-  std::string target;  ///< what will run it; empty: nothing in particular
+  std::string target;     ///< what will run it; empty: nothing in particular
   CalibrationOptions calibration;
   StaticFlags static_flags{};
   bool resume = false;

@@ -130,7 +130,8 @@ std::vector<std::string> onnx_operators(const OnnxCase& test) {
 
 std::string run_onnx_case(const OnnxCase& test, bool frozen, const Backend* backend, ThreadPool& threads) {
   try {
-    if (!frozen) import_onnx(test.folder / "model.onnx");  // what the model lacks comes before what its data lacks
+    if (!frozen)
+      import_onnx(test.folder / "model.onnx");  // what the model lacks comes before what its data lacks
     for (int n = 0;; ++n) {
       const fs::path data = test.folder / ("test_data_set_" + std::to_string(n));
       if (!fs::exists(data)) return n > 0 ? "" : "no data";

@@ -20,8 +20,8 @@ std::vector<float> pairs_of(const Node& node, std::string_view name, size_t slot
     for (size_t i = 0; i < pairs->size(); i += 2) {
       const float scale = (*pairs)[i], zero = (*pairs)[i + 1];
       if (!(scale >= 0) || !std::isfinite(scale) || !(zero >= 0 && zero <= 255) || zero != std::floor(zero))
-        throw InputError("{}: attribute {}: expected a scale and a zero of 0 to 255, found {} and {}", node.name,
-                         name, scale, zero);
+        throw InputError("{}: attribute {}: expected a scale and a zero of 0 to 255, found {} and {}",
+                         node.name, name, scale, zero);
     }
     return *pairs;
   }

@@ -83,7 +83,8 @@ void verify(const Graph& graph) {
   for (ValueId output : graph.outputs()) {
     if (output < 0 || static_cast<size_t>(output) >= made.size() || !made[static_cast<size_t>(output)])
       fail("an output that nothing makes");
-    if (!graph.value(output).storage.plain()) fail(graph.value(output).name + ": an output that is not plain");
+    if (!graph.value(output).storage.plain())
+      fail(graph.value(output).name + ": an output that is not plain");
   }
 }
 

@@ -21,7 +21,8 @@ void map_code_pairs(std::span<const Operand> inputs, std::span<const MutableTens
 
 void add_reference(const OpSite& site, std::span<const Operand> inputs,
                    std::span<const MutableTensorView> outputs) {
-  const CodeSum sum(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes, *site.output_storage[0].codes);
+  const CodeSum sum(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes,
+                    *site.output_storage[0].codes);
   map_code_pairs(inputs, outputs, sum);
 }
 
@@ -29,9 +30,8 @@ void mul_reference(const OpSite& site, std::span<const Operand> inputs,
                    std::span<const MutableTensorView> outputs) {
   const CodeScale a = *site.inputs[0].storage.codes, b = *site.inputs[1].storage.codes;
   const Requantizer requantizer(site, {double{a.scale} * double{b.scale}});
-  map_code_pairs(inputs, outputs, [&](uint8_t x, uint8_t y) {
-    return requantizer.code((x - a.zero) * (y - b.zero), 0);
-  });
+  map_code_pairs(inputs, outputs,
+                 [&](uint8_t x, uint8_t y) { return requantizer.code((x - a.zero) * (y - b.zero), 0); });
 }
 
 }  // namespace

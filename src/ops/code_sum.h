@@ -8,8 +8,8 @@
 
 namespace halftone {
 
-/// The sum of two numbers in codes, in integers alone: code = clamp((a A + b B + offset) >> shift, 0, 255), with
-/// A and B the ratios of scales times 2^shift, the larger of them with 14 bits. Halves go up.
+/// The sum of two numbers in codes, in integers alone: code = clamp((a A + b B + offset) >> shift, 0, 255),
+/// with A and B the ratios of scales times 2^shift, the larger of them with 14 bits. Halves go up.
 struct CodeSum {
   int16_t a, b;
   int32_t offset;

@@ -15,12 +15,8 @@ const IntegerMeaning* integer_meaning(const OpSchema& schema) {
     const IntegerMeaning* meaning;
   };
   static const Named meanings[] = {
-      {"Add", &add_on_codes},
-      {"AveragePool", &average_on_codes},
-      {"Conv", &conv},
-      {"Gemm", &product},
-      {"GlobalAveragePool", &average_on_codes},
-      {"MatMul", &product},
+      {"Add", &add_on_codes}, {"AveragePool", &average_on_codes},       {"Conv", &conv},
+      {"Gemm", &product},     {"GlobalAveragePool", &average_on_codes}, {"MatMul", &product},
       {"Mul", &mul_on_codes},
   };
   for (const Named& named : meanings)

@@ -12,8 +12,8 @@ std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t
   const Encoding& encoding = *weights->encoding();
   if (!encoding.format->is_integer() || !encoding.symmetric || encoding.real_minimum)
     return "the weights are " + encoding.str() + ", not symmetric integers";
-  const bool per_output = encoding.granularity.kind == Granularity::Kind::per_axis &&
-                          encoding.granularity.axis == output_axis;
+  const bool per_output =
+      encoding.granularity.kind == Granularity::Kind::per_axis && encoding.granularity.axis == output_axis;
   if (!per_output && encoding.granularity.kind != Granularity::Kind::per_tensor)
     return "the weights have neither one scale an output nor one for all";
   if (columns > kIntegerColumnsMax) return fmt::format("sums over {} columns may not fit 32 bits", columns);
@@ -67,7 +67,8 @@ IntegerResidual integer_residual(IntegerWeights& weights, const CodeScale& resid
   for (size_t output = 0; output < static_cast<size_t>(weights.outputs); ++output) {
     double sum = std::fabs(static_cast<double>(weights.bias[output]));
     for (int64_t c = 0; c < weights.columns; ++c)
-      sum += 255.0 * std::abs(weights.codes[output * static_cast<size_t>(weights.columns) + static_cast<size_t>(c)]);
+      sum += 255.0 *
+             std::abs(weights.codes[output * static_cast<size_t>(weights.columns) + static_cast<size_t>(c)]);
     if (weights.units[output] > 0) sum += 256.0 * double{residual.scale} / weights.units[output];
     largest = std::max(largest, sum);
   }

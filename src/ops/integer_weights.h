@@ -13,15 +13,15 @@ namespace halftone {
 /// exact in 32 bits, and stands for sum * unit.
 struct IntegerWeights {
   int64_t outputs = 0, columns = 0;
-  std::vector<int8_t> codes;    ///< [outputs, columns]
-  std::vector<int32_t> sums;    ///< of each output's codes
-  std::vector<double> units;    ///< of each output: the product of the scales of input and weights
-  std::vector<int32_t> bias;    ///< the layer's own, divided by the unit, to nearest
+  std::vector<int8_t> codes;  ///< [outputs, columns]
+  std::vector<int32_t> sums;  ///< of each output's codes
+  std::vector<double> units;  ///< of each output: the product of the scales of input and weights
+  std::vector<int32_t> bias;  ///< the layer's own, divided by the unit, to nearest
 };
 
-/// A residual in codes that joins exact sums: they are shifted left, and (r - zero) factors[i] is added at output
-/// i, the factor being what a code of the residual stands for in shifted units, to nearest. The shift is the
-/// largest, 6 at most, that keeps every sum in 32 bits.
+/// A residual in codes that joins exact sums: they are shifted left, and (r - zero) factors[i] is added at
+/// output i, the factor being what a code of the residual stands for in shifted units, to nearest. The shift
+/// is the largest, 6 at most, that keeps every sum in 32 bits.
 struct IntegerResidual {
   int32_t shift = 0;
   std::vector<int32_t> factors;
@@ -33,8 +33,8 @@ IntegerResidual integer_residual(IntegerWeights& weights, const CodeScale& resid
 inline constexpr int64_t kIntegerColumnsMax = 32768;
 
 /// Why inputs[1] of this site are no such weights (and inputs[2], if present, no such bias); empty when they
-/// are: inputs[0] stored as codes, constant symmetric integers of 8 bits at most with one scale a tensor or an
-/// output, `columns` of them for each output.
+/// are: inputs[0] stored as codes, constant symmetric integers of 8 bits at most with one scale a tensor or
+/// an output, `columns` of them for each output.
 std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t columns);
 
 /// `bias` may be empty. Outputs run along `output_axis` of the weights, 0 or the last of a matrix.

@@ -68,7 +68,8 @@ namespace {
 /// Runs `reference` on copies of the operands from which what `convert` leaves of their storage is gone.
 template <class Reference>
 void run_converted(const OpSite& site, std::span<const Operand> inputs,
-                   std::span<const MutableTensorView> outputs, Storage (*convert)(Storage), Reference reference) {
+                   std::span<const MutableTensorView> outputs, Storage (*convert)(Storage),
+                   Reference reference) {
   std::vector<Tensor> held;
   auto copy_for = [&](DType dtype, const Shape& shape) {
     held.push_back(Tensor::allocate(dtype, shape));
@@ -101,9 +102,14 @@ void run_converted(const OpSite& site, std::span<const Operand> inputs,
 void run_reference(const OpSite& site, std::span<const Operand> inputs,
                    std::span<const MutableTensorView> outputs) {
   if (site.all_plain()) return site.schema->reference(site, inputs, outputs);
-  if (const IntegerMeaning* integer = integer_meaning(*site.schema); integer && integer->refusal(site).empty())
+  if (const IntegerMeaning* integer = integer_meaning(*site.schema);
+      integer && integer->refusal(site).empty())
     return run_converted(
-        site, inputs, outputs, [](Storage storage) { return Storage{storage.order, {}}; }, integer->reference);
+        site, inputs, outputs,
+        [](Storage storage) {
+          return Storage{storage.order, {}};
+        },
+        integer->reference);
   run_converted(
       site, inputs, outputs, [](Storage storage) { return storage; }, site.schema->reference);
 }

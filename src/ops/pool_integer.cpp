@@ -13,15 +13,16 @@ std::string refusal(const OpSite& site) {
   if (!site.inputs[0].storage.codes || !site.storage_of_output(0).codes) return "not from codes to codes";
   if (is_global(site)) return {};
   const Window window = pool_window(site);
-  const bool padded = std::any_of(window.axes.begin(), window.axes.begin() + window.rank, [](const WindowAxis& axis) {
-    return axis.pad_begin != 0 || axis.pad_end != 0;
-  });
+  const bool padded =
+      std::any_of(window.axes.begin(), window.axes.begin() + window.rank,
+                  [](const WindowAxis& axis) { return axis.pad_begin != 0 || axis.pad_end != 0; });
   if (window.ceil_mode || (padded && site.attributes->get_int("count_include_pad", 0) == 0))
     return "its windows count different numbers of elements";
   return {};
 }
 
-void reference(const OpSite& site, std::span<const Operand> inputs, std::span<const MutableTensorView> outputs) {
+void reference(const OpSite& site, std::span<const Operand> inputs,
+               std::span<const MutableTensorView> outputs) {
   const CodeAverage average = code_average(site);
   const Requantizer requantizer(site, {average.unit});
   const int32_t zero = site.inputs[0].storage.codes->zero;

@@ -52,7 +52,8 @@ std::array<uint8_t, 256> activation_table(const FusedActivation& activation, con
 CodeScale table_scale(const FusedActivation& activation, const CodeScale& out) {
   constexpr int kSteps = 8192;
   // Beyond this every one of the functions is flat, or close to x and so outside the codes.
-  const float reach = std::max({16.0f, 1.1f * decode_activation(255, out), -1.1f * decode_activation(0, out)});
+  const float reach =
+      std::max({16.0f, 1.1f * decode_activation(255, out), -1.1f * decode_activation(0, out)});
   const auto at = [&](int step) { return reach * static_cast<float>(step) / kSteps; };
   const auto code = [&](int step) { return encode_activation(apply_activation(activation, at(step)), out); };
   int low = -kSteps, high = kSteps;
@@ -102,10 +103,11 @@ void Requantizer::set_multipliers(const std::vector<double>& units, double scale
 
 uint8_t Requantizer::code(int32_t sum, size_t output) const {
   const bool negative = sum < 0 && !below_.empty();
-  const int32_t moved = fixed_ ? multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output])
-                               : rounded(static_cast<float>(sum) * (negative ? below_ : multipliers_)[output]);
-  const auto code = static_cast<uint8_t>(
-      std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));
+  const int32_t moved = fixed_
+                            ? multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output])
+                            : rounded(static_cast<float>(sum) * (negative ? below_ : multipliers_)[output]);
+  const auto code =
+      static_cast<uint8_t>(std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));
   return has_table_ ? table_[code] : code;
 }
 

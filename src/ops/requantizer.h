@@ -13,8 +13,8 @@ namespace halftone {
 /// The end of an operator whose codes multiply and sum exactly in 32 bits: sums become codes, or floating
 /// numbers. The oracle of every integer kernel.
 ///
-/// `units[i]` is what a sum of 1 at output i stands for (the product of the scales). With u = units[i] and the
-/// output's scale s and zero z,
+/// `units[i]` is what a sum of 1 at output i stands for (the product of the scales). With u = units[i] and
+/// the output's scale s and zero z,
 ///   code = clamp(round(sum * (u / s)) + z, lowest, highest).
 /// round() is the product with float(u / s) in f32, halves to even (Requantization::floating), or gemmlowp's
 /// multiply_fixed() (Requantization::fixed). relu and clip only narrow lowest and highest; leaky_relu

@@ -1,10 +1,9 @@
 #include "ops/storage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fmt/format.h>
 #include <vector>
 
 namespace halftone {

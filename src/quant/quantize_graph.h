@@ -74,7 +74,8 @@ struct QuantizeOptions {
 /// finite, and what find_targets() throws.
 QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options = {});
 
-/// One target alone, rounded to nearest: the encoding of its weights and those of the activations on its uses.
+/// One target alone, rounded to nearest: the encoding of its weights and those of the activations on its
+/// uses.
 void encode_target(Graph& graph, const Recipe& recipe, const QuantTarget& target);
 
 }  // namespace halftone

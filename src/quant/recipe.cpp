@@ -163,7 +163,8 @@ std::string_view recipe_names_in_short() {
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
          "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq; "
          "quantile4, "
-         "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; fp8-e4m3, fp8-e5m2; autoround-wB, adaround-wB, omniquant-wB with B of 4, 3, "
+         "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; fp8-e4m3, fp8-e5m2; autoround-wB, "
+         "adaround-wB, omniquant-wB with B of 4, 3, "
          "2 and groups "
          "as above, each also -affine";
 }

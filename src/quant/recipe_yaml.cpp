@@ -253,9 +253,10 @@ StaticActivations read_static_activations(const Reader& reader) {
   if (const auto symmetric = reader.find("symmetric")) settings.symmetric = symmetric->boolean("symmetric");
   settings.observer.symmetric = settings.symmetric;
   if (const auto how = reader.find("requantization"))
-    settings.requantization = how->choice("requantization", std::vector<std::string>{"floating", "fixed"}) == 1
-                                  ? Requantization::fixed
-                                  : Requantization::floating;
+    settings.requantization =
+        how->choice("requantization", std::vector<std::string>{"floating", "fixed"}) == 1
+            ? Requantization::fixed
+            : Requantization::floating;
   if (const auto measure = reader.find("measure")) settings.measure = measure->boolean("measure");
   number("floating_share", 0, 1, settings.floating_share);
   number("noise", 0, 100, settings.noise);

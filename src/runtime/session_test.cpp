@@ -94,9 +94,8 @@ TEST(Session, ValuesKeepTheirMeaningHoweverTheyAreStored) {
 }
 
 TEST(Session, KernelsOfPlainValuesAreNotAskedForOthers) {
-  static const Kernel kernel{.name = "plain_swish", .op = "Swish", .supports = [](const OpSite&) {
-                               return Refusal();
-                             }};
+  static const Kernel kernel{
+      .name = "plain_swish", .op = "Swish", .supports = [](const OpSite&) { return Refusal(); }};
   struct OneKernel : Backend {
     std::string_view name() const override { return "test"; }
     std::span<const Kernel> kernels() const override { return {&kernel, 1}; }

@@ -52,7 +52,8 @@ inline int32_t multiply_fixed(int32_t x, FixedMultiplier by) {
   const int32_t left = std::max(by.shift, 0);
   const int32_t limit = kLargestInt32 >> left;
   const int32_t shifted = static_cast<int32_t>(int64_t{std::clamp(x, -limit, limit)} * (int64_t{1} << left));
-  return rounding_divide_by_power_of_two(rounding_doubling_high(shifted, by.mantissa), std::max(-by.shift, 0));
+  return rounding_divide_by_power_of_two(rounding_doubling_high(shifted, by.mantissa),
+                                         std::max(-by.shift, 0));
 }
 
 }  // namespace halftone

@@ -1,8 +1,7 @@
 #include "scheme/requantize.h"
 
-#include <random>
-
 #include <gtest/gtest.h>
+#include <random>
 
 namespace halftone {
 namespace {
@@ -31,7 +30,8 @@ TEST(Requantize, DoublingHighIsGemmlowps) {
     const auto b = static_cast<int32_t>(random() >> 1);
     ASSERT_EQ(rounding_doubling_high(a, b), doubling_high_by_nudge(a, b)) << a << " " << b;
   }
-  for (int32_t a : {-3, -1, 0, 1, 3}) EXPECT_EQ(rounding_doubling_high(a, 1 << 30), doubling_high_by_nudge(a, 1 << 30));
+  for (int32_t a : {-3, -1, 0, 1, 3})
+    EXPECT_EQ(rounding_doubling_high(a, 1 << 30), doubling_high_by_nudge(a, 1 << 30));
 }
 
 TEST(Requantize, HalvesGoAwayFromZeroInTheLastStep) {

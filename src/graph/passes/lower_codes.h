@@ -4,7 +4,8 @@
 
 namespace halftone {
 
-/// Carries out static activation encodings (graph/static_codes.h): each becomes the storage of a value, and leaves the nodes.
+/// Carries out static activation encodings (graph/static_codes.h): each becomes the storage of a value, and
+/// leaves the nodes.
 ///
 /// A value is stored as the output encoding of its maker says. A use that wants other codes, or none, reads
 /// it through an Identity that converts; uses that want the same share one. So a residual with an integer and

@@ -41,7 +41,8 @@ TEST(QuantizedPasses, PairsBecomeCodesOfTheLayers) {
   const ValueId codes = m.add("QuantizeLinear", "yq", {relu, t, z});
   const ValueId soft = m.add("Softmax", "soft", {m.add("DequantizeLinear", "yd", {codes, t, z})});
   EXPECT_EQ(m.text_after_passes(soft),
-            "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %wd.codes: f32[2, 2, 1, 1] as int8 per-channel f32-scales\n"
+            "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %wd.codes: f32[2, 2, 1, 1] as int8 per-channel "
+            "f32-scales\n"
             "%xd: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 3]\n"
             "%relu: f32[1, 2, 4, 4] = Conv(%xd, %wd.codes) activation=\"relu\" codes_in=[0.5, 3] "
             "codes_out=[0.25, 3]\n"

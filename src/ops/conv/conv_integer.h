@@ -10,8 +10,8 @@ namespace halftone {
 /// as codes, and weights as integer_weights_refusal() wants them. Padding is the code that means 0.
 std::string integer_conv_refusal(const OpSite& site);
 
-/// sum = bias + sum over c, t of (X - zero) W, joined by the residual (IntegerResidual), then as ops/requantizer.h
-/// says. X, R and Y are planar here.
+/// sum = bias + sum over c, t of (X - zero) W, joined by the residual (IntegerResidual), then as
+/// ops/requantizer.h says. X, R and Y are planar here.
 void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
                             std::span<const MutableTensorView> outputs);
 

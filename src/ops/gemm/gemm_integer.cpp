@@ -19,7 +19,8 @@ std::string integer_product_refusal(const OpSite& site) {
   const CodeProduct product = code_product(site);
   if (site.has_input(2)) {
     const Shape& c = site.input_shape(2);
-    if (c.elements() != 1 && (c.rank() == 0 || c.back() != product.outputs || c.elements() != product.outputs))
+    if (c.elements() != 1 &&
+        (c.rank() == 0 || c.back() != product.outputs || c.elements() != product.outputs))
       return "C is not one number an output";
   }
   return integer_weights_refusal(site, product.output_axis, product.columns);
@@ -36,8 +37,8 @@ std::vector<float> product_bias(const OpSite& site, int64_t outputs) {
 void integer_product_reference(const OpSite& site, std::span<const Operand> inputs,
                                std::span<const MutableTensorView> outputs) {
   const CodeProduct product = code_product(site);
-  const IntegerWeights weights = integer_weights(site, *inputs[1].quantized, product.output_axis,
-                                                 product_bias(site, product.outputs));
+  const IntegerWeights weights =
+      integer_weights(site, *inputs[1].quantized, product.output_axis, product_bias(site, product.outputs));
   const Requantizer requantizer(site, weights.units);
   const auto a = inputs[0].span<uint8_t>();
   const int32_t zero = site.inputs[0].storage.codes->zero;

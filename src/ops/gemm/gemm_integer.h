@@ -12,8 +12,8 @@ struct CodeProduct {
 };
 CodeProduct code_product(const OpSite& site);
 
-/// Why the site has no integer meaning; empty when it has. It needs A stored as codes (transA = 0), weights as
-/// integer_weights_refusal() wants them, alpha = beta = 1, and as C nothing or a constant for each output.
+/// Why the site has no integer meaning; empty when it has. It needs A stored as codes (transA = 0), weights
+/// as integer_weights_refusal() wants them, alpha = beta = 1, and as C nothing or a constant for each output.
 std::string integer_product_refusal(const OpSite& site);
 
 /// sum = bias + sum over k of (A - zero) B, then as ops/requantizer.h says.

@@ -38,7 +38,8 @@ double clip_error(const ValueHistogram& histogram, const ClipRange& range, doubl
   return error / static_cast<double>(histogram.count());
 }
 
-ClipRange least_error_range(const ValueHistogram& histogram, const ClipRange& all, double norm, bool symmetric) {
+ClipRange least_error_range(const ValueHistogram& histogram, const ClipRange& all, double norm,
+                            bool symmetric) {
   ClipRange best = all;
   double least = clip_error(histogram, best, norm, symmetric);
   auto try_range = [&](const ClipRange& range) {
@@ -94,14 +95,15 @@ double divergence(const std::vector<double>& bins, size_t count, size_t levels) 
 float least_divergence_limit(const ValueHistogram& histogram) {
   constexpr size_t kHalf = ValueHistogram::kBinsPerSign;
   const bool has_sign = histogram.minimum() < 0;
-  const double largest = std::max(std::fabs(double{histogram.minimum()}), std::fabs(double{histogram.maximum()}));
+  const double largest =
+      std::max(std::fabs(double{histogram.minimum()}), std::fabs(double{histogram.maximum()}));
   // 1025 to 2048 bins: the upper half of a sign's bins is in use, at least in part.
   const size_t used = std::min(kHalf, static_cast<size_t>(largest / histogram.width()) + 1);
   const size_t merge = used > kHalf / 2 ? 2 : 1;
   std::vector<double> magnitudes((used + merge - 1) / merge);
   for (size_t i = 0; i < used; ++i)
-    magnitudes[i / merge] +=
-        static_cast<double>(histogram.bins()[kHalf + i]) + static_cast<double>(histogram.bins()[kHalf - 1 - i]);
+    magnitudes[i / merge] += static_cast<double>(histogram.bins()[kHalf + i]) +
+                             static_cast<double>(histogram.bins()[kHalf - 1 - i]);
   if (magnitudes.size() > 1) magnitudes[0] = magnitudes[1];  // zeros say nothing about where to clip
 
   const size_t levels = has_sign ? 128 : 256;

@@ -60,7 +60,8 @@ class FromHistogram final : public RangeObserver {
     const ClipRange all = with_zero(histogram_.minimum(), histogram_.maximum(), options_.symmetric);
     if (histogram_.width() == 0 || options_.method == "minmax") return all;
     if (options_.method == "percentile") return percentile(all);
-    if (options_.method == "mse") return least_error_range(histogram_, all, options_.norm, options_.symmetric);
+    if (options_.method == "mse")
+      return least_error_range(histogram_, all, options_.norm, options_.symmetric);
     const float limit = least_divergence_limit(histogram_);
     return {std::max(all.low, -limit), std::min(all.high, limit)};
   }
@@ -68,7 +69,8 @@ class FromHistogram final : public RangeObserver {
  private:
   ClipRange percentile(const ClipRange& all) const {
     const double tail = (1 - options_.percentile / 100) / 2;
-    const ClipRange cut = with_zero(quantile(histogram_, tail), quantile(histogram_, 1 - tail), options_.symmetric);
+    const ClipRange cut =
+        with_zero(quantile(histogram_, tail), quantile(histogram_, 1 - tail), options_.symmetric);
     return {std::max(all.low, cut.low), std::min(all.high, cut.high)};
   }
 
@@ -79,7 +81,8 @@ class FromHistogram final : public RangeObserver {
 }  // namespace
 
 const std::vector<std::string>& observer_methods() {
-  static const std::vector<std::string> methods = {"minmax", "moving-average", "percentile", "mse", "entropy"};
+  static const std::vector<std::string> methods = {"minmax", "moving-average", "percentile", "mse",
+                                                   "entropy"};
   return methods;
 }
 

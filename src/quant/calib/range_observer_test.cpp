@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
-
 #include <gtest/gtest.h>
+#include <random>
 
 #include "base/error.h"
 #include "quant/calib/clip_search.h"
@@ -95,7 +94,8 @@ TEST(RangeObserver, MseBeatsEveryOtherRangeOnTheValuesThemselves) {
   EXPECT_LT(best.high, all.high);
   for (float low : {0.5f, 0.7f, 0.9f, 1.0f})
     for (float high : {0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f})
-      EXPECT_LE(plain_error(best), 1.01 * plain_error({all.low * low, all.high * high})) << low << " " << high;
+      EXPECT_LE(plain_error(best), 1.01 * plain_error({all.low * low, all.high * high}))
+          << low << " " << high;
 }
 
 TEST(RangeObserver, ALargerNormClipsLess) {

@@ -19,7 +19,8 @@ Refusal layout_refusal(const OpSite& site) {
   if (site.input_shape(0).rank() > 4) return "more than two spatial axes";
   if (!is_channels_last(site.inputs[0].storage) || !is_channels_last(site.storage_of_output(0)))
     return "the values are not stored channels-last";
-  if (site.has_input(3) && !is_channels_last(site.inputs[3].storage)) return "the residual is not stored channels-last";
+  if (site.has_input(3) && !is_channels_last(site.inputs[3].storage))
+    return "the residual is not stored channels-last";
   return {};
 }
 
@@ -67,8 +68,8 @@ class Int8Conv final : public PreparedKernel {
     const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
     const CodeGather gather(conv_extent(run.site).window, run.site.input_shape(0), run.outputs[0].shape);
     const int64_t channels = weights_.extent().channels;
-    uint8_t* last_place = reinterpret_cast<uint8_t*>(run.workspace.data()) +
-                          CodeMultiply::workspace_bytes(weights_, threads_);
+    uint8_t* last_place =
+        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
     const bool whole_quads = channels % kCodeQuad == 0;
     const int64_t last_offset = (weights_.extent().groups - 1) * channels;
     const auto bytes = run.inputs[0].span<uint8_t>();
@@ -80,8 +81,7 @@ class Int8Conv final : public PreparedKernel {
       const int64_t offset = group * channels;
       gather.rows(pictures, padding_.data(), offset, first, count, to);
       if (!whole_quads && offset == last_offset)
-        gather.redirect_last(pictures, offset, last_place,
-                             {to, static_cast<size_t>(gather.taps() * count)});
+        gather.redirect_last(pictures, offset, last_place, {to, static_cast<size_t>(gather.taps() * count)});
     };
     if (run.outputs[0].dtype == DType::u8)
       multiply.codes = run.outputs[0].span<uint8_t>().data();
@@ -127,7 +127,8 @@ class Int8Depthwise final : public PreparedKernel {
     const int64_t places = gather.places(), workers = std::min<int64_t>(threads_, run.threads.size());
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker) {
-        auto* pointers = reinterpret_cast<const uint8_t**>(run.workspace.data()) + worker * weights_.taps() * kChunk;
+        auto* pointers =
+            reinterpret_cast<const uint8_t**>(run.workspace.data()) + worker * weights_.taps() * kChunk;
         CodeDepthwise work = weights_.work();
         work.rows = pointers;
         work.out_step = work.channels;
@@ -171,11 +172,14 @@ std::unique_ptr<PreparedKernel> prepare_depthwise(const OpSite& site, ThreadPool
 
 }  // namespace
 
-#define HALFTONE_CONV_INT8_KERNELS(isa)                                                              \
-  extern const Kernel conv_int8_depthwise_##isa{                                                     \
-      "conv_int8_depthwise_" #isa, "Conv", Isa::isa, supports_depthwise,                             \
-      prepare_depthwise<code_depthwise_##isa>, true};                                                \
-  extern const Kernel conv_int8_##isa{"conv_int8_" #isa, "Conv", Isa::isa, layout_refusal,           \
+#define HALFTONE_CONV_INT8_KERNELS(isa)                                                            \
+  extern const Kernel conv_int8_depthwise_##isa{"conv_int8_depthwise_" #isa,                       \
+                                                "Conv",                                            \
+                                                Isa::isa,                                          \
+                                                supports_depthwise,                                \
+                                                prepare_depthwise<code_depthwise_##isa>,           \
+                                                true};                                             \
+  extern const Kernel conv_int8_##isa{"conv_int8_" #isa,         "Conv", Isa::isa, layout_refusal, \
                                       prepare<code_loops_##isa>, true};
 
 #if defined(__x86_64__)

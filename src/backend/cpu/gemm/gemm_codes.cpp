@@ -21,16 +21,17 @@ Refusal supports(const OpSite& site) {
 class CodeGemm final : public PreparedKernel {
  public:
   CodeGemm(const OpSite& site, const CodeLoops& loops, int threads)
-      : CodeGemm(code_product(site),
-                 integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
-                                 code_product(site).output_axis,
-                                 product_bias(site, code_product(site).outputs)),
-                 site, loops, threads) {}
+      : CodeGemm(
+            code_product(site),
+            integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
+                            code_product(site).output_axis, product_bias(site, code_product(site).outputs)),
+            site, loops, threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite&) const override {
-    return CodeMultiply::workspace_bytes(weights_, threads_) + static_cast<size_t>(weights_.quads() * kCodeQuad);
+    return CodeMultiply::workspace_bytes(weights_, threads_) +
+           static_cast<size_t>(weights_.quads() * kCodeQuad);
   }
 
   void run(const KernelRun& run) const override {
@@ -56,9 +57,10 @@ class CodeGemm final : public PreparedKernel {
   }
 
  private:
-  CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const OpSite& site, const CodeLoops& loops,
-           int threads)
-      : CodeGemm(product, weights, Requantizer(site, weights.units), *site.inputs[0].storage.codes, loops, threads) {}
+  CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const OpSite& site,
+           const CodeLoops& loops, int threads)
+      : CodeGemm(product, weights, Requantizer(site, weights.units), *site.inputs[0].storage.codes, loops,
+                 threads) {}
   CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const Requantizer& requantizer,
            const CodeScale& input, const CodeLoops& loops, int threads)
       : loops_(loops),
@@ -79,10 +81,10 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 
 }  // namespace
 
-#define HALFTONE_GEMM_CODES_KERNELS(isa)                                                                     \
-  extern const Kernel gemm_codes_##isa{"gemm_codes_" #isa, "Gemm", Isa::isa, supports,                       \
-                                       prepare<code_loops_##isa>, true};                                     \
-  extern const Kernel mat_mul_codes_##isa{"mat_mul_codes_" #isa, "MatMul", Isa::isa, supports,               \
+#define HALFTONE_GEMM_CODES_KERNELS(isa)                                                           \
+  extern const Kernel gemm_codes_##isa{"gemm_codes_" #isa,        "Gemm", Isa::isa, supports,      \
+                                       prepare<code_loops_##isa>, true};                           \
+  extern const Kernel mat_mul_codes_##isa{"mat_mul_codes_" #isa,     "MatMul", Isa::isa, supports, \
                                           prepare<code_loops_##isa>, true};
 
 #if defined(__x86_64__)

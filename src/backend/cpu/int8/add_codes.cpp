@@ -21,7 +21,8 @@ class AddCodes final : public PreparedKernel {
  public:
   AddCodes(const OpSite& site, const CodeElementLoops& loops)
       : loops_(loops),
-        sum_(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes, *site.storage_of_output(0).codes) {}
+        sum_(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes, *site.storage_of_output(0).codes) {
+  }
 
   void run(const KernelRun& run) const override {
     const uint8_t* a = run.inputs[0].span<uint8_t>().data();
@@ -44,9 +45,9 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-#define HALFTONE_ADD_CODES(isa)                                                      \
-  extern const Kernel add_codes_##isa{"add_codes_" #isa, "Add", Isa::isa, supports, \
-                                      prepare<code_elements_##isa>, true};
+#define HALFTONE_ADD_CODES(isa)        \
+  extern const Kernel add_codes_##isa{ \
+      "add_codes_" #isa, "Add", Isa::isa, supports, prepare<code_elements_##isa>, true};
 #if defined(__x86_64__)
 HALFTONE_ADD_CODES(avx512vnni)
 HALFTONE_ADD_CODES(avx2)

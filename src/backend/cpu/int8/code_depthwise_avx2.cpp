@@ -22,8 +22,7 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t first, in
     const uint8_t* const* rows = work.rows + r;
     for (int64_t tap = 0; tap < work.taps; ++tap, rows += work.row_step, weights += 16) {
       const __m256i x = _mm256_cvtepu8_epi16(load_part(*rows + first, channels));
-      const __m256i w =
-          _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
+      const __m256i w = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
       const __m256i products = _mm256_mullo_epi16(x, w);  // within 255 * 128
       low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(products)));
       high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(products, 1)));

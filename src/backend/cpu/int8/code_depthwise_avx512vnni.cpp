@@ -41,9 +41,8 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, in
       for (int t = 0; t < 4; ++t, rows += work.row_step) x[t] = _mm512_maskz_loadu_epi8(mask, *rows + first);
       const __m512i low01 = _mm512_unpacklo_epi8(x[0], x[1]), high01 = _mm512_unpackhi_epi8(x[0], x[1]);
       const __m512i low23 = _mm512_unpacklo_epi8(x[2], x[3]), high23 = _mm512_unpackhi_epi8(x[2], x[3]);
-      const __m512i quads[4] = {
-          _mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
-          _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
+      const __m512i quads[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
+                                _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
       for (int v = 0; v < 4; ++v)
         sum[v] = _mm512_dpbusd_epi32(sum[v], quads[v], _mm512_loadu_si512(weights + 64 * v));
     }

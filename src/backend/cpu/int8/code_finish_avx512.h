@@ -20,13 +20,13 @@ struct CodeFinishAvx512 {
     x = _mm512_sllv_epi32(x, left);
     const __m512i half = _mm512_set1_epi64(int64_t{1} << 30);
     const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(x, mantissa), half);
-    const __m512i odd = _mm512_add_epi64(
-        _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(mantissa, 32)), half);
+    const __m512i odd =
+        _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(mantissa, 32)), half);
     const __m512i high =
         _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1));
-    const __m512i mask = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), right), _mm512_set1_epi32(1));
-    const __m512i threshold =
-        _mm512_sub_epi32(_mm512_srli_epi32(mask, 1), _mm512_srai_epi32(high, 31));
+    const __m512i mask =
+        _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), right), _mm512_set1_epi32(1));
+    const __m512i threshold = _mm512_sub_epi32(_mm512_srli_epi32(mask, 1), _mm512_srai_epi32(high, 31));
     const __mmask16 up = _mm512_cmpgt_epi32_mask(_mm512_and_si512(high, mask), threshold);
     const __m512i down = _mm512_srav_epi32(high, right);
     return _mm512_mask_add_epi32(down, up, down, _mm512_set1_epi32(1));
@@ -48,7 +48,8 @@ struct CodeFinishAvx512 {
   }
 
   /// The sum shifted, and the residual of 16 outputs (of which `count` are there) added.
-  static __m512i joined(__m512i sum, const CodeFinish& f, int64_t output, const uint8_t* residual, int64_t count) {
+  static __m512i joined(__m512i sum, const CodeFinish& f, int64_t output, const uint8_t* residual,
+                        int64_t count) {
     const __mmask16 mask = static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1);
     const __m512i codes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, residual));
     const __m512i moved = _mm512_sub_epi32(codes, _mm512_set1_epi32(f.residual_zero));
@@ -58,17 +59,16 @@ struct CodeFinishAvx512 {
 
   static __m512 scaled(__m512i sum, const CodeFinish& f, int64_t output) {
     __m512 multiplier = _mm512_loadu_ps(f.multipliers + output);
-    if (f.below)
-      multiplier = _mm512_mask_loadu_ps(multiplier, _mm512_movepi32_mask(sum), f.below + output);
+    if (f.below) multiplier = _mm512_mask_loadu_ps(multiplier, _mm512_movepi32_mask(sum), f.below + output);
     return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier);
   }
 
   /// 64 codes through a table of 256.
   static __m512i look_up(const uint8_t* table, __m512i codes) {
-    const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes,
-                                                 _mm512_loadu_si512(table + 64));
-    const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), codes,
-                                                  _mm512_loadu_si512(table + 192));
+    const __m512i low =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes, _mm512_loadu_si512(table + 64));
+    const __m512i high =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), codes, _mm512_loadu_si512(table + 192));
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high);
   }
 
@@ -111,8 +111,8 @@ struct CodeFinishAvx512 {
     }
   };
 
-  static void store_floats(__m512i sum, const CodeFinish& f, int64_t output, const uint8_t* residual, float* to,
-                           int64_t count) {
+  static void store_floats(__m512i sum, const CodeFinish& f, int64_t output, const uint8_t* residual,
+                           float* to, int64_t count) {
     const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
     if (residual) sum = joined(sum, f, output, residual, count);
     _mm512_mask_storeu_ps(to, mask, scaled(sum, f, output));

@@ -25,7 +25,8 @@ void CodeGather::rows(const uint8_t* pictures, const uint8_t* padding, int64_t o
   for (int64_t done = 0; done < count;) {
     const int64_t line = (first + done) / out_width_, begin = (first + done) % out_width_;
     const int64_t length = std::min(count - done, out_width_ - begin);
-    const int64_t picture = line / out_height_, top = line % out_height_ * vertical_.stride - vertical_.pad_begin;
+    const int64_t picture = line / out_height_,
+                  top = line % out_height_ * vertical_.stride - vertical_.pad_begin;
     const uint8_t** out = to + done;
     for (int64_t ky = 0; ky < vertical_.kernel; ++ky) {
       const int64_t y = top + ky * vertical_.dilation;

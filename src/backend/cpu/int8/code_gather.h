@@ -6,8 +6,9 @@
 
 namespace halftone::cpu {
 
-/// Pictures of codes [N, H, W, C] under a window of one or two axes, as rows for CodeTile: row n * OH * OW + oy *
-/// OW + ox reads, under tap ky * KW + kx, the channels of one place, or of `padding` outside the picture.
+/// Pictures of codes [N, H, W, C] under a window of one or two axes, as rows for CodeTile: row n * OH * OW +
+/// oy * OW + ox reads, under tap ky * KW + kx, the channels of one place, or of `padding` outside the
+/// picture.
 class CodeGather {
  public:
   CodeGather(const Window& window, const Shape& input, const Shape& output);

@@ -20,8 +20,8 @@ struct CodeMultiply {
   /// Writes where rows [first, first + count) of a group read under each tap: [taps, count] pointers, each
   /// readable for all quads.
   std::function<void(int64_t group, int64_t first, int64_t count, const uint8_t** to)> gather;
-  uint8_t* codes = nullptr;  ///< [rows, groups * outputs], or
-  float* floats = nullptr;   ///< the same, before FusedActivation `activation`
+  uint8_t* codes = nullptr;           ///< [rows, groups * outputs], or
+  float* floats = nullptr;            ///< the same, before FusedActivation `activation`
   const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output
   int32_t residual_zero = 0;
   FusedActivation activation = {};

@@ -53,7 +53,8 @@ FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int
   place(requantizer.fixed_multipliers(), shift, shifts_);
   place(requantizer.fixed_below(), mantissa, mantissas_below_);
   place(requantizer.fixed_below(), shift, shifts_below_);
-  place(residual.factors, [](int32_t factor) { return factor; }, residual_factors_);
+  place(
+      residual.factors, [](int32_t factor) { return factor; }, residual_factors_);
   finish_.sum_shift = residual.shift;
   if (requantizer.table()) table_.assign(requantizer.table(), requantizer.table() + 256);
   finish_.zero = requantizer.zero();
@@ -84,17 +85,20 @@ size_t FinishArrays::bytes() const {
          table_.size();
 }
 
-CodeWeights::CodeWeights(const IntegerWeights& weights, const Requantizer& requantizer, const CodeScale& input,
-                         const Extent& extent, int32_t code_bias, const IntegerResidual& residual)
+CodeWeights::CodeWeights(const IntegerWeights& weights, const Requantizer& requantizer,
+                         const CodeScale& input, const Extent& extent, int32_t code_bias,
+                         const IntegerResidual& residual)
     : extent_(extent),
       quads_(ceil_div(extent.channels, kCodeQuad)),
       panels_(ceil_div(extent.outputs, kCodePanel)),
       padded_panels_(round_up(panels_, kCodeBlock)),
       panel_bytes_(extent.taps * quads_ * kCodePanel * kCodeQuad),
       codes_(static_cast<size_t>(extent.groups * panels_ * panel_bytes_)),
-      bias_(placed_bias(weights, input, padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel),
+      bias_(placed_bias(weights, input,
+                        padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel),
                         code_bias)),
-      finish_(requantizer, padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel), residual) {
+      finish_(requantizer, padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel),
+              residual) {
   auto* to = reinterpret_cast<int8_t*>(codes_.data());
   std::memset(to, 0, codes_.size());
   for (int64_t output = 0; output < weights.outputs; ++output) {
@@ -103,7 +107,8 @@ CodeWeights::CodeWeights(const IntegerWeights& weights, const Requantizer& requa
     const int8_t* from = weights.codes.data() + output * weights.columns;
     for (int64_t c = 0; c < extent.channels; ++c)
       for (int64_t tap = 0; tap < extent.taps; ++tap)
-        panel[(tap * quads_ + c / kCodeQuad) * kCodePanel * kCodeQuad + c % kCodeQuad] = from[c * extent.taps + tap];
+        panel[(tap * quads_ + c / kCodeQuad) * kCodePanel * kCodeQuad + c % kCodeQuad] =
+            from[c * extent.taps + tap];
   }
 }
 

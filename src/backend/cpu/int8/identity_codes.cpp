@@ -32,7 +32,8 @@ class IdentityCodes final : public PreparedKernel {
       : loops_(loops), in_(site.inputs[0].storage), out_(site.storage_of_output(0)) {
     if (!in_.codes || !out_.codes) return;
     for (int code = 0; code < 256; ++code)
-      table_[code] = encode_activation(decode_activation(static_cast<uint8_t>(code), *in_.codes), *out_.codes);
+      table_[code] =
+          encode_activation(decode_activation(static_cast<uint8_t>(code), *in_.codes), *out_.codes);
   }
 
   void run(const KernelRun& run) const override {
@@ -114,8 +115,8 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-#define HALFTONE_IDENTITY_CODES(isa)                                                                    \
-  extern const Kernel identity_codes_##isa{"identity_codes_" #isa, "Identity", Isa::isa, supports,      \
+#define HALFTONE_IDENTITY_CODES(isa)                                                                     \
+  extern const Kernel identity_codes_##isa{"identity_codes_" #isa,       "Identity", Isa::isa, supports, \
                                            prepare<code_elements_##isa>, true};
 #if defined(__x86_64__)
 HALFTONE_IDENTITY_CODES(avx512vnni)

@@ -25,7 +25,8 @@ class MapCodes final : public PreparedKernel {
     for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
     std::vector<Operand> inputs(site.inputs.size());
     std::vector<Tensor> constants;
-    inputs[0] = {{DType::u8, Shape{256}, reinterpret_cast<const std::byte*>(codes.data())}, nullptr, nullptr, true};
+    inputs[0] = {
+        {DType::u8, Shape{256}, reinterpret_cast<const std::byte*>(codes.data())}, nullptr, nullptr, true};
     for (size_t i = 1; i < inputs.size(); ++i) {
       if (!site.has_input(i)) continue;
       constants.push_back(site.inputs[i].constant->load());
@@ -55,19 +56,19 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-#define HALFTONE_MAP_CODES(name, op, isa)                                              \
-  extern const Kernel name##_codes_##isa{#name "_codes_" #isa, op, Isa::isa, supports, \
+#define HALFTONE_MAP_CODES(name, op, isa)                                                       \
+  extern const Kernel name##_codes_##isa{#name "_codes_" #isa,         op,  Isa::isa, supports, \
                                          prepare<code_elements_##isa>, true};
-#define HALFTONE_MAPS_CODES(isa)                     \
-  HALFTONE_MAP_CODES(clip, "Clip", isa)              \
-  HALFTONE_MAP_CODES(erf, "Erf", isa)                \
-  HALFTONE_MAP_CODES(gelu, "Gelu", isa)              \
+#define HALFTONE_MAPS_CODES(isa)                       \
+  HALFTONE_MAP_CODES(clip, "Clip", isa)                \
+  HALFTONE_MAP_CODES(erf, "Erf", isa)                  \
+  HALFTONE_MAP_CODES(gelu, "Gelu", isa)                \
   HALFTONE_MAP_CODES(hard_sigmoid, "HardSigmoid", isa) \
-  HALFTONE_MAP_CODES(hard_swish, "HardSwish", isa)   \
-  HALFTONE_MAP_CODES(leaky_relu, "LeakyRelu", isa)   \
-  HALFTONE_MAP_CODES(relu, "Relu", isa)              \
-  HALFTONE_MAP_CODES(sigmoid, "Sigmoid", isa)        \
-  HALFTONE_MAP_CODES(swish, "Swish", isa)            \
+  HALFTONE_MAP_CODES(hard_swish, "HardSwish", isa)     \
+  HALFTONE_MAP_CODES(leaky_relu, "LeakyRelu", isa)     \
+  HALFTONE_MAP_CODES(relu, "Relu", isa)                \
+  HALFTONE_MAP_CODES(sigmoid, "Sigmoid", isa)          \
+  HALFTONE_MAP_CODES(swish, "Swish", isa)              \
   HALFTONE_MAP_CODES(tanh, "Tanh", isa)
 #if defined(__x86_64__)
 HALFTONE_MAPS_CODES(avx512vnni)

@@ -60,8 +60,8 @@ struct Run {
   int32_t input;
 };
 
-/// Any operator that only moves numbers, on codes of one scale: its reference, run once over numbered elements,
-/// says which byte comes from where.
+/// Any operator that only moves numbers, on codes of one scale: its reference, run once over numbered
+/// elements, says which byte comes from where.
 class MoveCodes final : public PreparedKernel {
  public:
   explicit MoveCodes(const OpSite& site) {
@@ -125,7 +125,8 @@ class MoveCodes final : public PreparedKernel {
           continue;
         }
       }
-      runs.push_back({static_cast<int32_t>(i), static_cast<int32_t>(from), 1, 1, static_cast<int32_t>(input)});
+      runs.push_back(
+          {static_cast<int32_t>(i), static_cast<int32_t>(from), 1, 1, static_cast<int32_t>(input)});
     }
     return runs;
   }

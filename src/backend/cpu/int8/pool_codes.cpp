@@ -76,7 +76,8 @@ class PoolCodes : public PreparedKernel {
 
  private:
   size_t worker_bytes(int64_t taps) const {
-    return (static_cast<size_t>(taps * kChunk) * sizeof(void*) + padding_.size() * sizeof(int32_t) + 63) / 64 * 64;
+    return (static_cast<size_t>(taps * kChunk) * sizeof(void*) + padding_.size() * sizeof(int32_t) + 63) /
+           64 * 64;
   }
   std::vector<uint8_t> padding_;
   int threads_;
@@ -84,7 +85,8 @@ class PoolCodes : public PreparedKernel {
 
 class MaxPoolCodes final : public PoolCodes {
  public:
-  MaxPoolCodes(const OpSite& site, ThreadPool& threads) : PoolCodes(site.input_shape(0)[1], threads.size(), 0) {}
+  MaxPoolCodes(const OpSite& site, ThreadPool& threads)
+      : PoolCodes(site.input_shape(0)[1], threads.size(), 0) {}
 
  private:
   Window window(const OpSite& site) const override { return pool_window(site); }
@@ -139,10 +141,15 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 
 }  // namespace
 
-extern const Kernel max_pool_codes{"max_pool_codes", "MaxPool", Isa::scalar, supports_max, prepare<MaxPoolCodes>, true};
-extern const Kernel average_pool_codes{"average_pool_codes", "AveragePool", Isa::scalar, supports_average,
-                                       prepare<AveragePoolCodes>, true};
-extern const Kernel global_average_pool_codes{"global_average_pool_codes", "GlobalAveragePool", Isa::scalar,
-                                              supports_average, prepare<AveragePoolCodes>, true};
+extern const Kernel max_pool_codes{"max_pool_codes",      "MaxPool", Isa::scalar, supports_max,
+                                   prepare<MaxPoolCodes>, true};
+extern const Kernel average_pool_codes{
+    "average_pool_codes", "AveragePool", Isa::scalar, supports_average, prepare<AveragePoolCodes>, true};
+extern const Kernel global_average_pool_codes{"global_average_pool_codes",
+                                              "GlobalAveragePool",
+                                              Isa::scalar,
+                                              supports_average,
+                                              prepare<AveragePoolCodes>,
+                                              true};
 
 }  // namespace halftone::cpu
