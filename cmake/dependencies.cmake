@@ -1,5 +1,6 @@
 # Every third-party library, found once. tools/bootstrap.sh installs them and says why each is here.
 find_package(Threads REQUIRED)
+find_package(Boost 1.71 REQUIRED COMPONENTS context)
 find_package(fmt REQUIRED)
 set(HALFTONE_FMT fmt::fmt)
 if(CMAKE_CROSSCOMPILING)  # tests are linked statically then (halftone_test), and Debian has no static fmt

@@ -14,6 +14,7 @@ packages_build=(
   libutf8proc-dev                 # Unicode normalisation
   libsentencepiece-dev            # tokenizer.model: the library is the reference
   libjpeg-dev libpng-dev libwebp-dev   # pictures; libjpeg is libjpeg-turbo, so pixels are those that everybody sees
+  libboost-context-dev            # fibers: the threads of a GPU block, where the host stands in for it
   libedit-dev                     # line editing in `halftone chat`
   libgtest-dev python3            # tests
 )

@@ -19,6 +19,7 @@ ALLOWED = {
     "tokenizer": ["base"],
     "backend": ["ops", "scheme"],
     "backend/cpu": ["backend"],
+    "backend/cuda": ["backend"],
     "runtime": ["graph", "backend"],
     "quant": ["runtime", "grad"],
     "models": ["graph", "formats"],
@@ -49,7 +50,7 @@ def folder_of(path):
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent / "src"
     bad = []
-    files = [f for pattern in ("*.h", "*.cpp", "*.inl", "*.inc") for f in root.rglob(pattern)]
+    files = [f for pattern in ("*.h", "*.cpp", "*.cu", "*.inl", "*.inc") for f in root.rglob(pattern)]
     for file in sorted(files):
         inside = file.relative_to(root).as_posix()
         folder = folder_of(inside)

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/device_memory.h"
 #include "base/cpu.h"
 #include "base/thread_pool.h"
 #include "ops/op_schema.h"
@@ -14,7 +15,7 @@ namespace halftone {
 /// Why a kernel does not take a site; empty when it does.
 using Refusal = std::string;
 
-/// One run of one node: concrete shapes, operands, memory.
+/// One run of one node: concrete shapes, operands, memory (the backend's own, where it has some).
 struct KernelRun {
   const OpSite& site;
   std::span<const Operand> inputs;  ///< constants that the kernel keeps itself have present == false
@@ -55,6 +56,13 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  ///< "cpu"
   virtual std::span<const Kernel> kernels() const = 0;
+  /// Where values lie; null: in the host's memory.
+  virtual DeviceMemory* memory() const { return nullptr; }
+  /// Binds one of kernels() to a site that it supports.
+  virtual std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
+                                                  ThreadPool& threads) const {
+    return kernel.prepare(site, threads);
+  }
 };
 
 /// Backends that this program registered (its main does, so that the runtime needs to know none of them).

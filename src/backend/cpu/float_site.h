@@ -1,12 +1,8 @@
 #pragma once
 
-#include "backend/kernel.h"
+#include "backend/float_site.h"
 
 namespace halftone::cpu {
-
-/// Empty when each of the first `inputs` inputs and every output is f32, and none of them has an encoding;
-/// otherwise which is not.
-Refusal not_all_f32(const OpSite& site, size_t inputs);
 
 /// Empty when the first input and output are stored channels-last, and no value as codes.
 Refusal channels_last_refusal(const OpSite& site);

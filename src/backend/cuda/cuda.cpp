@@ -1,0 +1,45 @@
+#include "backend/cuda/cuda.h"
+
+#include <cassert>
+#include <vector>
+
+namespace halftone::cuda {
+
+#define HALFTONE_CUDA_KERNEL(name) extern const Kernel name;
+#include "backend/cuda/kernels.inc"
+#undef HALFTONE_CUDA_KERNEL
+
+namespace {
+
+thread_local Device* preparing = nullptr;
+
+}  // namespace
+
+CudaBackend::CudaBackend(Device& device) : device_(device) {}
+
+std::span<const Kernel> CudaBackend::kernels() const {
+  static const std::vector<Kernel> list = {
+#define HALFTONE_CUDA_KERNEL(name) name,
+#include "backend/cuda/kernels.inc"
+#undef HALFTONE_CUDA_KERNEL
+  };
+  return list;
+}
+
+std::unique_ptr<PreparedKernel> CudaBackend::prepare(const Kernel& kernel, const OpSite& site,
+                                                     ThreadPool& threads) const {
+  preparing = &device_;
+  return kernel.prepare(site, threads);
+}
+
+CudaKernel::CudaKernel() : device_(*preparing) {
+  assert(preparing);
+}
+
+std::shared_ptr<std::byte> CudaKernel::upload(std::span<const std::byte> packed, std::string_view what) {
+  std::shared_ptr<std::byte> memory = device_.allocate(packed.size(), what);
+  device_.upload(memory.get(), packed.data(), packed.size());
+  return memory;
+}
+
+}  // namespace halftone::cuda

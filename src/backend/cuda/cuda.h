@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+
+#include "backend/cuda/launch.h"
+#include "backend/kernel.h"
+
+namespace halftone {
+namespace cuda {
+
+/// The kernels of kernels.inc on one device.
+class CudaBackend : public Backend {
+ public:
+  explicit CudaBackend(Device& device);
+
+  std::string_view name() const override { return "cuda"; }
+  std::span<const Kernel> kernels() const override;
+  Device* memory() const override { return &device_; }
+  std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
+                                          ThreadPool& threads) const override;
+
+ private:
+  Device& device_;
+};
+
+/// A kernel of this backend bound to a node. Its constants lie in the device's memory.
+class CudaKernel : public PreparedKernel {
+ protected:
+  CudaKernel();
+  Device& device() const { return device_; }
+  /// Copies what was packed on the host.
+  std::shared_ptr<std::byte> upload(std::span<const std::byte> packed, std::string_view what);
+
+ private:
+  Device& device_;
+};
+
+/// The bytes of an operand as the kernels' argument structures want them.
+template <class T>
+const T* pointer(const Operand& operand) {
+  return operand.present ? reinterpret_cast<const T*>(operand.tensor.data) : nullptr;
+}
+template <class T>
+T* pointer(const MutableTensorView& view) {
+  return reinterpret_cast<T*>(view.data);
+}
+
+}  // namespace cuda
+}  // namespace halftone

@@ -1,0 +1,52 @@
+#pragma once
+
+// Wide reads of global memory. `at` must be aligned as the type read.
+
+#include "backend/cuda/device/kernel.h"
+
+namespace halftone::cuda {
+
+#ifdef __CUDACC__
+/// 16 bytes that are read once: they pass the first cache by.
+DEVICE Words4 load_once(const Words4* at) {
+  Words4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(at));
+  return v;
+}
+/// Through the read-only cache.
+template <class T>
+DEVICE T load_cached(const T* at) {
+  if constexpr (sizeof(T) == 16) {
+    const uint4 v = __ldg(reinterpret_cast<const uint4*>(at));
+    T out;
+    memcpy(&out, &v, 16);
+    return out;
+  } else if constexpr (sizeof(T) == 8) {
+    const uint2 v = __ldg(reinterpret_cast<const uint2*>(at));
+    T out;
+    memcpy(&out, &v, 8);
+    return out;
+  } else {
+    return __ldg(at);
+  }
+}
+#else
+namespace host {
+template <class T>
+T load_aligned(const T* at) {
+  if (reinterpret_cast<uintptr_t>(at) % alignof(T)) fault("a misaligned read of global memory");
+  return *at;
+}
+}  // namespace host
+inline Words4 load_once(const Words4* at) {
+  return host::load_aligned(at);
+}
+template <class T>
+T load_cached(const T* at) {
+  return host::load_aligned(at);
+}
+#endif
+
+}  // namespace halftone::cuda

@@ -1,0 +1,129 @@
+#include "backend/cuda/device/host/host_device.h"
+
+#include <cassert>
+#include <cstring>
+#include <fmt/format.h>
+#include <map>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace halftone::cuda {
+namespace {
+
+constexpr size_t kAlignment = 256;
+constexpr size_t kFence = 256;
+constexpr std::byte kUntouched{0xfd};
+/// What fresh device memory holds: as a float or half it is a NaN, so reading it shows.
+constexpr std::byte kUndefined{0xff};
+
+bool untouched(const std::byte* fence) {
+  for (size_t i = 0; i < kFence; ++i)
+    if (fence[i] != kUntouched) return false;
+  return true;
+}
+
+}  // namespace
+
+/// Allocations between two fences each, by first byte.
+struct HostDevice::Fences {
+  struct Allocation {
+    size_t bytes;
+    std::string what;
+  };
+  std::map<std::byte*, Allocation> live;
+
+  void check(const char* kernel) const {
+    for (const auto& [begin, allocation] : live) {
+      const bool after = !untouched(begin + allocation.bytes);
+      if (after || !untouched(begin - kFence))
+        throw std::logic_error(fmt::format("kernel {} wrote {} the {} bytes of {}", kernel,
+                                           after ? "behind" : "before", allocation.bytes, allocation.what));
+    }
+  }
+};
+
+struct HostDevice::Launched {
+  AnyDeviceKernel kernel;
+  Launch launch;
+  std::vector<std::byte> args;
+};
+
+class HostDevice::Replay : public Recording {
+ public:
+  Replay(HostDevice& device, std::vector<Launched> launches)
+      : device_(device), launches_(std::move(launches)) {}
+  void replay() override {
+    for (const Launched& launched : launches_)
+      device_.run(launched.kernel, launched.launch, launched.args.data());
+  }
+
+ private:
+  HostDevice& device_;
+  std::vector<Launched> launches_;
+};
+
+HostDevice::HostDevice(host::ThreadOrder order, uint64_t seed)
+    : order_(order), seed_(seed), fences_(std::make_shared<Fences>()) {
+  chip_.multiprocessors = 4;
+  chip_.shared_bytes = 99 * 1024;
+}
+HostDevice::~HostDevice() = default;
+
+void HostDevice::launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
+                            size_t args_bytes) {
+  if (launch.shared_bytes > chip_.shared_bytes)
+    throw std::logic_error(
+        fmt::format("kernel {} asks for {} bytes of shared memory", kernel.name, launch.shared_bytes));
+  const auto* bytes = static_cast<const std::byte*>(args);
+  if (recording_)
+    recording_->push_back({kernel, launch, std::vector<std::byte>(bytes, bytes + args_bytes)});
+  else
+    run(kernel, launch, args);
+}
+
+void HostDevice::run(const AnyDeviceKernel& kernel, const Launch& launch, const void* args) {
+  ++launches_;
+  host::run_grid(kernel, args, launch, order_, seed_++);
+  fences_->check(kernel.name);
+}
+
+std::shared_ptr<std::byte> HostDevice::allocate(size_t bytes, std::string_view what) {
+  auto* memory = static_cast<std::byte*>(::operator new(bytes + 2 * kFence, std::align_val_t(kAlignment)));
+  std::byte* begin = memory + kFence;
+  std::memset(memory, static_cast<int>(kUntouched), kFence);
+  std::memset(begin, static_cast<int>(kUndefined), bytes);
+  std::memset(begin + bytes, static_cast<int>(kUntouched), kFence);
+  fences_->live[begin] = {bytes, std::string(what)};
+  return {begin, [fences = fences_](std::byte* p) {
+            fences->live.erase(p);
+            ::operator delete(p - kFence, std::align_val_t(kAlignment));
+          }};
+}
+
+void HostDevice::upload(std::byte* to, const std::byte* from, size_t bytes) {
+  assert(!recording_);
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+void HostDevice::download(std::byte* to, const std::byte* from, size_t bytes) {
+  upload(to, from, bytes);
+}
+void HostDevice::copy(std::byte* to, const std::byte* from, size_t bytes) {
+  upload(to, from, bytes);
+}
+
+std::unique_ptr<DeviceMemory::Recording> HostDevice::record(const std::function<void()>& work) {
+  std::vector<Launched> launches;
+  recording_ = &launches;
+  try {
+    work();
+  } catch (...) {
+    recording_ = nullptr;
+    throw;
+  }
+  recording_ = nullptr;
+  return std::make_unique<Replay>(*this, std::move(launches));
+}
+
+}  // namespace halftone::cuda

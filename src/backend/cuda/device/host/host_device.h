@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+
+#include "backend/cuda/device/host/block.h"
+
+namespace halftone::cuda {
+
+/// The host standing in for a GPU: its memory is the host's, kernels run as fibers, one thread of the machine
+/// for all. For tests; slow. Writing beyond what was allocated is found after the launch that did it
+/// (std::logic_error).
+class HostDevice : public Device {
+ public:
+  explicit HostDevice(host::ThreadOrder order = host::ThreadOrder::forward, uint64_t seed = 0);
+  ~HostDevice() override;
+
+  const Chip& chip() const override { return chip_; }
+  void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
+                  size_t args_bytes) override;
+  std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override;
+  void upload(std::byte* to, const std::byte* from, size_t bytes) override;
+  void download(std::byte* to, const std::byte* from, size_t bytes) override;
+  void copy(std::byte* to, const std::byte* from, size_t bytes) override;
+  void wait() override {}
+  /// Keeps the launches and their arguments.
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+
+  /// Kernels launched so far, replays counted.
+  int64_t launches() const { return launches_; }
+
+ private:
+  struct Launched;
+  class Replay;
+  struct Fences;
+
+  void run(const AnyDeviceKernel& kernel, const Launch& launch, const void* args);
+
+  Chip chip_;
+  host::ThreadOrder order_;
+  uint64_t seed_;
+  int64_t launches_ = 0;
+  std::vector<Launched>* recording_ = nullptr;
+  std::shared_ptr<Fences> fences_;
+};
+
+}  // namespace halftone::cuda

@@ -1,0 +1,104 @@
+#pragma once
+
+// A kernel's frame: how it is defined, and which thread of which block runs.
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#define DEVICE __device__ __forceinline__
+#define UNROLL _Pragma("unroll")
+#define DEVICE_KERNEL(name, Args) extern "C" __global__ void name(const __grid_constant__ Args args)
+/// The most threads a block has, and how many blocks an SM is to hold: bounds the registers.
+#define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args args)
+#define DECLARE_DEVICE_KERNEL(name, Args)
+#else
+#include "backend/cuda/device/host/block.h"
+#include "backend/cuda/launch.h"
+#define DEVICE inline
+#define UNROLL
+#define DEVICE_KERNEL(name, Args)                                                            \
+  static void name##_on_host(const Args& args);                                              \
+  extern const DeviceKernel<Args> name{#name, HALFTONE_DEVICE_MODULE, [](const void* args) { \
+                                         name##_on_host(*static_cast<const Args*>(args));    \
+                                       }};                                                   \
+  static void name##_on_host([[maybe_unused]] const Args& args)
+#define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) DEVICE_KERNEL(name, Args)
+#endif
+
+namespace halftone::cuda {
+
+constexpr int kWarp = 32;
+
+struct alignas(8) Vec2 {
+  float x, y;
+};
+struct alignas(16) Vec4 {
+  float x, y, z, w;
+};
+struct alignas(8) Words2 {
+  uint32_t x, y;
+};
+struct alignas(16) Words4 {
+  uint32_t x, y, z, w;
+};
+
+#ifdef __CUDACC__
+DEVICE int thread() {
+  return static_cast<int>(threadIdx.x);
+}
+DEVICE int block_threads() {
+  return static_cast<int>(blockDim.x);
+}
+DEVICE int block_x() {
+  return static_cast<int>(blockIdx.x);
+}
+DEVICE int block_y() {
+  return static_cast<int>(blockIdx.y);
+}
+DEVICE int block_z() {
+  return static_cast<int>(blockIdx.z);
+}
+DEVICE int grid_x() {
+  return static_cast<int>(gridDim.x);
+}
+DEVICE int grid_y() {
+  return static_cast<int>(gridDim.y);
+}
+#else
+inline int thread() {
+  return host::thread_index();
+}
+inline int block_threads() {
+  return host::grid().threads;
+}
+inline int block_x() {
+  return host::block_index().x;
+}
+inline int block_y() {
+  return host::block_index().y;
+}
+inline int block_z() {
+  return host::block_index().z;
+}
+inline int grid_x() {
+  return host::grid().blocks.x;
+}
+inline int grid_y() {
+  return host::grid().blocks.y;
+}
+#endif
+DEVICE int lane() {
+  return thread() % kWarp;
+}
+DEVICE int warp() {
+  return thread() / kWarp;
+}
+DEVICE int block_warps() {
+  return block_threads() / kWarp;
+}
+
+}  // namespace halftone::cuda

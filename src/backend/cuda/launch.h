@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+
+#include "backend/device_memory.h"
+
+namespace halftone::cuda {
+
+/// Position of a block in its grid, or a grid's extent.
+struct Index3 {
+  int x = 1, y = 1, z = 1;
+};
+
+struct Launch {
+  Index3 blocks;
+  int threads = 128;        ///< of a block; whole warps, at most 1024
+  size_t shared_bytes = 0;  ///< of a block
+};
+
+/// A device function as the host sees it, whatever its arguments.
+struct AnyDeviceKernel {
+  const char* name;
+  const char* module;                 ///< the .cu file that has it, without its ending
+  void (*on_host)(const void* args);  ///< one thread of it, see device/host/block.h
+};
+
+template <class Args>
+struct DeviceKernel : AnyDeviceKernel {};
+
+/// Declares a kernel of a .cu file for the code that launches it.
+#define DECLARE_DEVICE_KERNEL(name, Args) extern const DeviceKernel<Args> name
+
+/// What a kernel must know of the chip to choose its shape.
+struct Chip {
+  int compute = 90;  ///< 80, 86, 87, 89, 90
+  int multiprocessors = 1;
+  size_t shared_bytes = 48 * 1024;  ///< most that a block may have
+};
+
+/// A GPU, or the host standing in for one.
+class Device : public DeviceMemory {
+ public:
+  virtual const Chip& chip() const = 0;
+  virtual void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
+                          size_t args_bytes) = 0;
+
+  template <class Args>
+  void launch(const DeviceKernel<Args>& kernel, const Launch& shape, const Args& args) {
+    launch_any(kernel, shape, &args, sizeof(Args));
+  }
+};
+
+}  // namespace halftone::cuda

@@ -1,0 +1,62 @@
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/rms_normalization/rms_normalization_kernels.h"
+#include "backend/float_site.h"
+
+namespace halftone::cuda {
+namespace {
+
+/// Threads that share a row.
+int row_threads(int64_t width) {
+  return width <= 1024 ? 128 : width <= 4096 ? 256 : 512;
+}
+
+template <bool skip>
+class RmsNormalization : public CudaKernel {
+ public:
+  explicit RmsNormalization(const OpSite& site) : epsilon_(site.attributes->get_float("epsilon", 1e-5f)) {}
+
+  void run(const KernelRun& run) const override {
+    const int64_t width = run.outputs[0].shape.back(), elements = run.outputs[0].shape.elements();
+    if (elements == 0) return;
+    const RmsNormalizationArgs args{pointer<float>(run.inputs[0]),
+                                    skip ? pointer<float>(run.inputs[1]) : nullptr,
+                                    pointer<float>(run.inputs[skip ? 2 : 1]),
+                                    pointer<float>(run.outputs[0]),
+                                    skip ? pointer<float>(run.outputs[1]) : nullptr,
+                                    static_cast<int>(width),
+                                    epsilon_};
+    device().launch(rms_normalization_kernel,
+                    {{static_cast<int>(elements / width)}, row_threads(width), kRmsNormalizationShared},
+                    args);
+  }
+
+ private:
+  float epsilon_;
+};
+
+Refusal supports(const OpSite& site) {
+  const Shape& shape = site.input_shape(0);
+  const int64_t axis = site.attributes->get_int("axis", -1);
+  if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
+  if (site.input_shape(1) != Shape{shape.back()})
+    return fmt::format("scale is {}", site.input_shape(1).str());
+  return not_all_f32(site, 2);
+}
+
+Refusal skip_supports(const OpSite& site) {
+  return not_all_f32(site, 3);
+}
+
+template <bool skip>
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<RmsNormalization<skip>>(site);
+}
+
+}  // namespace
+
+extern const Kernel rms_normalization{"rms_normalization", "RMSNormalization", Isa::scalar, supports,
+                                      prepare<false>};
+extern const Kernel skip_rms_normalization{"skip_rms_normalization", "SkipRMSNormalization", Isa::scalar,
+                                           skip_supports, prepare<true>};
+
+}  // namespace halftone::cuda
