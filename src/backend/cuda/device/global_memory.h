@@ -1,6 +1,10 @@
 #pragma once
 
-// Wide reads of global memory. `at` must be aligned as the type read.
+// Wide accesses of global memory. `at` must be aligned as the type read or written.
+
+#ifndef __CUDACC__
+#include <cstring>
+#endif
 
 #include "backend/cuda/device/kernel.h"
 
@@ -14,6 +18,15 @@ DEVICE Words4 load_once(const Words4* at) {
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(at));
   return v;
+}
+/// Reads or writes a `V` (up to 16 bytes) at an address of something smaller.
+template <class V, class T>
+DEVICE V load_wide(const T* at) {
+  return *reinterpret_cast<const V*>(at);
+}
+template <class V, class T>
+DEVICE void store_wide(T* at, V value) {
+  *reinterpret_cast<V*>(at) = value;
 }
 /// Through the read-only cache.
 template <class T>
@@ -37,11 +50,22 @@ namespace host {
 template <class T>
 T load_aligned(const T* at) {
   if (reinterpret_cast<uintptr_t>(at) % alignof(T)) fault("a misaligned read of global memory");
-  return *at;
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
 }
 }  // namespace host
 inline Words4 load_once(const Words4* at) {
   return host::load_aligned(at);
+}
+template <class V, class T>
+V load_wide(const T* at) {
+  return host::load_aligned(reinterpret_cast<const V*>(at));
+}
+template <class V, class T>
+void store_wide(T* at, V value) {
+  if (reinterpret_cast<uintptr_t>(at) % alignof(V)) host::fault("a misaligned write of global memory");
+  std::memcpy(at, &value, sizeof(V));
 }
 template <class T>
 T load_cached(const T* at) {

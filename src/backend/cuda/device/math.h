@@ -50,10 +50,24 @@ DEVICE float fast_exp(float x) {
 DEVICE float fast_rsqrt(float x) {
   return rsqrtf(x);
 }
+/// To 2 ulp.
+DEVICE float accurate_exp(float x) {
+  return expf(x);
+}
+DEVICE float accurate_tanh(float x) {
+  return tanhf(x);
+}
+DEVICE float accurate_erf(float x) {
+  return erff(x);
+}
 DEVICE float multiply_add(float a, float b, float c) {
   return fmaf(a, b, c);
 }
-/// To the nearest integer, ties to even.
+/// a * b, rounded before anything is added to it: nvcc fuses other products with sums.
+DEVICE float product(float a, float b) {
+  return __fmul_rn(a, b);
+}
+/// To the nearest integer, ties to even; the nearest end of int's range beyond it, 0 for NaN.
 DEVICE int round_to_int(float x) {
   return __float2int_rn(x);
 }
@@ -150,10 +164,25 @@ inline float fast_exp(float x) {
 inline float fast_rsqrt(float x) {
   return 1.0f / std::sqrt(x);
 }
+inline float accurate_exp(float x) {
+  return std::exp(x);
+}
+inline float accurate_tanh(float x) {
+  return std::tanh(x);
+}
+inline float accurate_erf(float x) {
+  return std::erf(x);
+}
 inline float multiply_add(float a, float b, float c) {
   return std::fma(a, b, c);
 }
+inline float product(float a, float b) {
+  return a * b;
+}
 inline int round_to_int(float x) {
+  if (x != x) return 0;
+  if (x >= 0x1p31f) return INT32_MAX;
+  if (x <= -0x1p31f) return INT32_MIN;
   return static_cast<int>(std::nearbyint(x));
 }
 
