@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help setup build test demo bench fuzz format lint asan tsan aarch64 clean
+.PHONY: help setup build test demo package bench fuzz format lint asan tsan aarch64 clean
 
 help:
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ test: build ## build, then run every test
 
 demo: build ## quantize the miniature LLM to several schemes, print one table, continue a prompt
 	@tools/demo.sh $(BUILD)/halftone
+
+package: setup ## a relocatable tarball with all that the program needs but the C library and the NVIDIA driver
+	@tools/package.sh $(JOBS)
 
 bench: setup ## micro-benchmarks of the kernels (verify, time, share of the roof)
 	@cmake --preset release -DHALFTONE_BENCH=ON >/dev/null
@@ -47,4 +50,4 @@ aarch64: ## cross build for 64-bit Arm; unit tests under qemu-user
 	@tools/aarch64.sh
 
 clean: ## remove build folders
-	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64
+	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64 build-package

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
-#include "backend/kernel.h"
+#include "backend/cpu/cpu.h"
+#include "backend/cuda/cuda.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/table.h"
 #include "cost/machine_probe.h"
 #include "cost/roofline.h"
@@ -25,10 +27,9 @@ Device device_named(const Options& options) {
 
 /// Which of our kernels run there.
 std::string kernels_text(const Device& device) {
-  const Backend* backend = find_backend(device.kind == DeviceKind::gpu ? "cuda" : "cpu");
-  if (!backend) return "none: this build has no CUDA backend";
+  if (device.kind == DeviceKind::gpu && !built_with_cuda()) return "none: this build has no CUDA backend";
   std::string names;
-  for (const Kernel& kernel : backend->kernels())
+  for (const Kernel& kernel : device.kind == DeviceKind::gpu ? cuda::cuda_kernels() : cpu_backend().kernels())
     names += (names.empty() ? "" : ", ") + std::string(kernel.name);
   return names;
 }

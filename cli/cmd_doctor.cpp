@@ -1,10 +1,10 @@
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/sysinfo.h>
 
 #include "base/cpu.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/table.h"
 #include "cost/probe.h"
 
@@ -15,21 +15,6 @@ struct Options {
   int threads = 0;
   bool json = false;
 };
-
-/// What the NVIDIA driver says, or why there is none.
-std::string gpu_text() {
-  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY);
-  if (!driver) return "none (no NVIDIA driver found)";
-  using Init = int (*)(unsigned);
-  using Count = int (*)(int*);
-  auto init = reinterpret_cast<Init>(::dlsym(driver, "cuInit"));
-  auto count = reinterpret_cast<Count>(::dlsym(driver, "cuDeviceGetCount"));
-  int devices = 0;
-  const bool counted = init && count && init(0) == 0 && count(&devices) == 0;
-  ::dlclose(driver);
-  if (!counted) return "none (the NVIDIA driver does not start)";
-  return fmt::format("{} NVIDIA device{}; this build has no CUDA backend", devices, devices == 1 ? "" : "s");
-}
 
 struct Memory {
   uint64_t total = 0;
@@ -49,7 +34,7 @@ void doctor(const Options& options) {
   const double bandwidth = read_bandwidth(threads), f32 = peak_f32_flops(threads),
                int8 = peak_int8_ops(threads), bf16 = peak_bf16_flops(threads);
   const Memory ram = memory();
-  const std::string gpu = gpu_text();
+  const std::vector<std::string> gpus = gpu_lines();
   if (options.json) {
     OrderedJson report;
     report["cpu"] = cpu_model_name();
@@ -62,7 +47,8 @@ void doctor(const Options& options) {
     report["peak_f32_flops"] = f32;
     report["peak_bf16_flops"] = bf16;
     report["peak_int8_ops"] = int8;
-    report["gpu"] = gpu;
+    report["cuda_backend"] = built_with_cuda();
+    report["gpu"] = gpus;
     return print_json(report);
   }
   print_text(fmt::format("Processor       {}\n", cpu_model_name()));
@@ -75,7 +61,7 @@ void doctor(const Options& options) {
   print_text(bf16 > 0 ? fmt::format("Peak bf16       {:.0f} GFLOP/s\n", bf16 / 1e9)
                       : std::string("Peak bf16       no instruction for it\n"));
   print_text(fmt::format("Peak int8       {:.0f} GOP/s\n", int8 / 1e9));
-  print_text(fmt::format("GPU             {}\n", gpu));
+  for (const std::string& gpu : gpus) print_text(fmt::format("GPU             {}\n", gpu));
 }
 
 }  // namespace

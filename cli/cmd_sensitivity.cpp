@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/write_file.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"

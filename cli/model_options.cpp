@@ -5,6 +5,7 @@
 #include "backend/kernel.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "cli/device.h"
 #include "runtime/plan_cache.h"
 
 namespace halftone::cli {
@@ -56,18 +57,6 @@ std::shared_ptr<const PlanCache> open_plan_cache(const ModelOptions& options) {
   }
 }
 
-const Backend* backend_for_device(const std::string& device) {
-  const std::string kind = device.substr(0, device.find(':'));
-  const std::string number = kind.size() < device.size() ? device.substr(kind.size() + 1) : "0";
-  const bool whole =
-      !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
-  if ((kind != "cpu" && kind != "cuda") || !whole || (kind == "cpu" && device != "cpu"))
-    throw UsageError("--device {}: expected cpu, cuda or cuda:N", device);
-  const Backend* backend = find_backend(kind);
-  if (!backend) throw UnsupportedError("--device {}: this build has no {} backend", device, kind);
-  return backend;
-}
-
 void add_runtime_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-t,--threads", options.threads, "Threads (0: one for each core)")
       ->check(CLI::Range(0, 1024))
@@ -75,7 +64,7 @@ void add_runtime_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option_function<std::string>(
           "--device", [&options](const std::string& device) { options.backend = backend_for_device(device); },
-          "Where to run: cpu, cuda or cuda:N")
+          "Where to run: cpu, cuda or cuda:N (cuda-on-host: the host plays the GPU, slowly)")
       ->default_str("cpu")
       ->force_callback()
       ->type_name("NAME");

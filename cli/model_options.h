@@ -52,7 +52,4 @@ std::string usual_plan_cache();
 /// (ResourceError); where the usual one is not, a warning says so.
 std::shared_ptr<const PlanCache> open_plan_cache(const ModelOptions& options);
 
-/// The backend that `device` names ("cpu", "cuda", "cuda:1"). Throws UsageError, UnsupportedError.
-const Backend* backend_for_device(const std::string& device);
-
 }  // namespace halftone::cli

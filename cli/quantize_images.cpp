@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "cli/device.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"

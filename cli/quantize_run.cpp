@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "cli/device.h"
 #include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"

@@ -45,8 +45,7 @@ inline std::vector<Tensor> run_on_device(const Kernel& kernel, OpRun& op, Device
 
 /// The kernel of that name.
 inline const Kernel& cuda_kernel(std::string_view name) {
-  static HostDevice device;
-  for (const Kernel& kernel : CudaBackend(device).kernels())
+  for (const Kernel& kernel : cuda_kernels())
     if (kernel.name == name) return kernel;
   throw std::logic_error("no CUDA kernel " + std::string(name));
 }

@@ -13,7 +13,8 @@ namespace halftone {
 class LlmRunner {
  public:
   LlmRunner(Graph graph, const Backend* backend, KvFormat format = KvFormat::f32, int block_tokens = 5)
-      : info_(llm_info(graph)), cache_(layout(graph, format, block_tokens), blocks_needed(block_tokens)) {
+      : info_(llm_info(graph)),
+        cache_(layout(graph, format, block_tokens), blocks_needed(block_tokens), memory_of(backend)) {
     CompileOptions options;
     options.backend = backend;
     session_.emplace(compile(std::move(graph), options, threads_), threads_);
@@ -51,6 +52,11 @@ class LlmRunner {
     layout.format = format;
     layout.block_tokens = block_tokens;
     return layout;
+  }
+  static KvCache::Allocate memory_of(const Backend* backend) {
+    DeviceMemory* memory = backend ? backend->memory() : nullptr;
+    if (!memory) return {};
+    return [memory](size_t bytes) { return memory->allocate(bytes, "the KV cache"); };
   }
   int blocks_needed(int block_tokens) const {
     return static_cast<int>(ceil_div(info_.context, static_cast<int64_t>(block_tokens)));

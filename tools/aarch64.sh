@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 sysroot=$PWD/build-aarch64/sysroot
 libraries=(libfmt-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libgtest-dev libgomp1
   libjpeg-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev)
+libraries+=("$(apt-cache depends libboost-context-dev | sed -nE 's/^ +Depends: (lib.*-dev)$/\1/p')")   # the version's own
 if [ ! -e "$sysroot/complete" ]; then
   mkdir -p "$sysroot"
   packages=("${libraries[@]/%/:arm64}")
@@ -20,6 +21,6 @@ if [ ! -e "$sysroot/complete" ]; then
 fi
 
 cmake --preset aarch64 -DHALFTONE_SYSROOT="$sysroot" >/dev/null
-folders=(base core scheme ops formats tokenizer backend_cpu)
+folders=(base core scheme ops formats tokenizer backend_cpu backend_cuda)
 cmake --build --preset aarch64 -j "$(nproc)" --target "${folders[@]/%/_test}"
 ctest --test-dir build-aarch64 --output-on-failure -j "$(nproc)" -L "^($(IFS='|'; echo "${folders[*]}"))$"

@@ -56,6 +56,8 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  ///< "cpu"
   virtual std::span<const Kernel> kernels() const = 0;
+  /// Whether images are fastest channels-last (Storage::Order), so that plans store them so.
+  virtual bool wants_channels_last() const { return true; }
   /// Where values lie; null: in the host's memory.
   virtual DeviceMemory* memory() const { return nullptr; }
   /// Binds one of kernels() to a site that it supports.

@@ -37,6 +37,13 @@ KvCache::Layout layout_for(const Graph& graph, const EngineOptions& options) {
   return layout;
 }
 
+/// Where the plan's values lie, the cache lies too.
+KvCache::Allocate cache_memory(const Plan& plan) {
+  DeviceMemory* memory = plan.memory();
+  if (!memory) return {};
+  return [memory](size_t bytes) { return memory->allocate(bytes, "the KV cache"); };
+}
+
 int cache_blocks(int context, int sequences) {
   return ceil_div(context, kBlockTokens) * sequences;
 }
@@ -60,7 +67,8 @@ Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
       info_(llm_info(plan_->graph())),
       context_(context_for(info_, options.context)),
       chunk_(std::min(options.chunk, context_)),
-      cache_(layout_for(plan_->graph(), options), cache_blocks(context_, options.sequences)),
+      cache_(layout_for(plan_->graph(), options), cache_blocks(context_, options.sequences),
+             cache_memory(*plan_)),
       blocks_(cache_.blocks(), kBlockTokens),
       session_(plan_, threads) {
   session_.bind_state("cache", cache_);

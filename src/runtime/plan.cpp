@@ -1,5 +1,7 @@
 #include "runtime/plan.h"
 
+#include <cassert>
+
 #include "base/error.h"
 #include "runtime/plan_identity.h"
 #include "runtime/rewrite.h"
@@ -25,7 +27,7 @@ Step choose(const Graph& graph, int position, const Backend* backend, ThreadPool
       continue;
     }
     step.kernel = kernel.name;
-    step.prepared = kernel.prepare(site, threads);
+    step.prepared = backend->prepare(kernel, site, threads);
     break;
   }
   return step;
@@ -47,12 +49,14 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   auto plan = std::make_shared<Plan>();
   plan->graph_ = std::move(graph);
   Graph& g = plan->graph_;
-  if (options.cache)
+  plan->memory_ = options.backend ? options.backend->memory() : nullptr;
+  if (options.cache && !plan->memory_)
     plan->cached_ = options.cache->constants(plan_identity(g, options), options.name, threads);
   plan->passes_ = rewrite_to_run(g, options);
 
   const int total = static_cast<int>(g.nodes().size());
   plan->constants_.resize(g.values().size());
+  plan->on_device_.resize(g.values().size());
   const PackedStore::Scope store(plan->cached_.get());
   for (int n = 0; n < total; ++n) {
     plan->steps_.push_back(choose(g, n, options.backend, threads));
@@ -61,6 +65,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue || (step.prepared && step.prepared->keeps(i))) continue;
       plan->hold(node.inputs[i]);
+      if (step.prepared) plan->hold_on_device(node.inputs[i]);
     }
     if (options.progress) options.progress(n + 1, total);
   }
@@ -83,6 +88,16 @@ void Plan::hold(ValueId id) {
     held_.push_back(value.constant->load());
     operand.tensor = held_.back().view();
   }
+}
+
+void Plan::hold_on_device(ValueId id) {
+  std::shared_ptr<std::byte>& copy = on_device_[static_cast<size_t>(id)];
+  const Operand& operand = constants_[static_cast<size_t>(id)];
+  if (!memory_ || !operand.present || copy) return;
+  assert(!operand.quantized);
+  const size_t bytes = operand.tensor.size_bytes();
+  copy = memory_->allocate(bytes, graph_.value(id).name);
+  memory_->upload(copy.get(), operand.tensor.data, bytes);
 }
 
 size_t Plan::packed_bytes() const {

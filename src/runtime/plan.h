@@ -39,6 +39,12 @@ class Plan {
   const std::vector<PassReport>& passes() const { return passes_; }
   /// Constants that nodes read unpacked, by value id (empty elsewhere).
   const std::vector<Operand>& constants() const { return constants_; }
+  /// Where the values of a run lie; null: in the host's memory. Constants that kernels read unpacked are
+  /// there too: device_constant() is the copy of constants()[value].
+  DeviceMemory* memory() const { return memory_; }
+  const std::byte* device_constant(ValueId value) const {
+    return on_device_[static_cast<size_t>(value)].get();
+  }
   size_t packed_bytes() const;
   /// Whether the packed constants came from the plan cache.
   bool from_cache() const { return cached_ && cached_->found(); }
@@ -48,7 +54,10 @@ class Plan {
  private:
   friend std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads);
   void hold(ValueId constant);
+  void hold_on_device(ValueId constant);
 
+  DeviceMemory* memory_ = nullptr;
+  std::vector<std::shared_ptr<std::byte>> on_device_;
   Graph graph_;
   std::unique_ptr<PlanCache::Constants> cached_;
   std::vector<Step> steps_;

@@ -14,7 +14,8 @@ std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& optio
   else if (!options.as_written)
     add_dynamic_activations(graph);
   if (options.run_passes && options.backend)
-    for (PassReport& report : run_passes(graph, backend_passes())) reports.push_back(std::move(report));
+    for (PassReport& report : run_passes(graph, backend_passes(options.backend->wants_channels_last())))
+      reports.push_back(std::move(report));
   lower_codes(graph);
   verify(graph);
   return reports;

@@ -40,7 +40,10 @@ struct Session::Binding {
   // Set where shapes depend on numbers that the run computes: then there is no arena, and nothing else here.
   std::unique_ptr<DynamicRun> dynamic;
 
+  std::vector<size_t> input_offsets;  // by value; of inputs that are copied to the device
   const std::byte* base = nullptr;
+  std::unique_ptr<DeviceMemory::Recording> recording;   // of all steps, at `base`
+  int runs = 0;                                         // at `base`
   std::vector<std::vector<Operand>> operands;           // by node
   std::vector<std::vector<MutableTensorView>> results;  // by node
   std::vector<Place> from_inputs;
@@ -129,6 +132,8 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   Binding& b = *binding;
   ConcreteGraph concrete = concretize(graph, sizes);
   if (!concrete.is_complete()) {
+    if (plan_->memory())
+      throw UnsupportedError("shapes that depend on computed numbers run on the host only (--device cpu)");
     b.dynamic = std::make_unique<DynamicRun>(*plan_);
     return *bindings_.emplace(sizes, std::move(binding)).first->second;
   }
@@ -143,13 +148,23 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
       b.workspace_bytes = std::max(b.workspace_bytes, prepared->workspace_bytes(b.sites[n]));
   b.workspace_offset = round_up(layout.arena_bytes, size_t{64});
   b.arena_bytes = b.workspace_offset + b.workspace_bytes;
+  if (plan_->memory()) {
+    b.input_offsets.resize(graph.values().size());
+    for (ValueId id : graph.inputs()) {
+      if (b.types[index(id)].dtype == DType::state) continue;
+      b.input_offsets[index(id)] = b.arena_bytes = round_up(b.arena_bytes, size_t{256});
+      b.arena_bytes += TensorView{b.types[index(id)].dtype, b.types[index(id)].shape, nullptr}.size_bytes();
+    }
+  }
   return *bindings_.emplace(sizes, std::move(binding)).first->second;
 }
 
 void Session::place_operands(Binding& b) {
   const Graph& graph = plan_->graph();
-  std::byte* base = arena_.empty() ? nullptr : arena_.mutable_view().data;
+  std::byte* base = arena(b.arena_bytes);
   b.base = base;
+  b.recording.reset();
+  b.runs = 0;
   b.operands.assign(graph.nodes().size(), {});
   b.results.assign(graph.nodes().size(), {});
   b.from_inputs.clear();
@@ -171,11 +186,17 @@ void Session::place_operands(Binding& b) {
         } else if (value.constant) {
           operand = plan_->constants()[index(root)];
           operand.tensor.shape = b.types[index(id)].shape;
+          if (plan_->memory() && plan_->steps()[n].prepared)
+            operand.tensor.data = plan_->device_constant(root);
         } else {
           operand.tensor = {stored_dtype(b.types[index(id)].dtype, graph.value(id).storage),
                             b.types[index(id)].shape, base + b.offsets[index(root)]};
-          if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end())
-            b.from_inputs.push_back({n, i, root});
+          if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end()) {
+            if (plan_->memory())
+              operand.tensor.data = base + b.input_offsets[index(root)];
+            else
+              b.from_inputs.push_back({n, i, root});
+          }
         }
       }
       b.operands[n].push_back(operand);
@@ -196,14 +217,55 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
     const auto shown = [this](const Value& value, const TensorView& stored) { show(value, stored); };
     return b.dynamic->run(by_id(graph, inputs), states_, observer_ ? Observer(shown) : Observer(), threads_);
   }
-  if (arena_.empty() || arena_.size_bytes() < b.arena_bytes)
-    arena_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(b.arena_bytes)});
-  std::byte* base = arena_.mutable_view().data;
+  std::byte* base = arena(b.arena_bytes);
   if (b.base != base) place_operands(b);
   for (const Binding::Place& place : b.from_inputs)
     b.operands[place.node][place.slot].tensor.data = inputs.at(graph.value(place.root).name).data;
+  fetched_.clear();
+  if (DeviceMemory* memory = plan_->memory()) {
+    for (ValueId id : graph.inputs())
+      if (const auto given = inputs.find(graph.value(id).name); given != inputs.end())
+        memory->upload(base + b.input_offsets[index(id)], given->second.data, given->second.size_bytes());
+    // What a first run showed to work is recorded in the second and only replayed from then on.
+    const bool watched = observer_ || clock_;
+    if (!watched && b.runs == 1 && std::all_of(b.sites.begin(), b.sites.end(), [&](const OpSite& site) {
+          return site.is_alias() || plan_->steps()[static_cast<size_t>(&site - b.sites.data())].prepared;
+        }))
+      b.recording = memory->record([&] { run_steps(b); });
+    if (b.recording && !watched)
+      b.recording->replay();
+    else
+      run_steps(b);
+    ++b.runs;
+  } else {
+    run_steps(b);
+  }
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const ValueId root = b.root[index(graph.outputs()[i])];
+    if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end() &&
+        graph.value(root).type.dtype != DType::state)
+      passed_through_[root] = inputs.at(graph.value(root).name);
+  }
+}
 
-  const std::span<std::byte> workspace{base + b.workspace_offset, b.workspace_bytes};
+std::byte* Session::arena(size_t bytes) {
+  if (DeviceMemory* memory = plan_->memory()) {
+    if (device_arena_bytes_ < bytes) {
+      device_arena_.reset();
+      device_arena_ = memory->allocate(bytes, "the values of a run");
+      device_arena_bytes_ = bytes;
+    }
+    return device_arena_.get();
+  }
+  if (arena_.empty() || arena_.size_bytes() < bytes)
+    arena_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(bytes)});
+  return arena_.mutable_view().data;
+}
+
+void Session::run_steps(Binding& b) {
+  const Graph& graph = plan_->graph();
+  const std::span<std::byte> workspace{const_cast<std::byte*>(b.base) + b.workspace_offset,
+                                       b.workspace_bytes};
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     run_step(b, n, workspace);
@@ -214,12 +276,6 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
       show(graph.value(node.outputs[i]), made);
     }
   }
-  for (size_t i = 0; i < graph.outputs().size(); ++i) {
-    const ValueId root = b.root[index(graph.outputs()[i])];
-    if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end() &&
-        graph.value(root).type.dtype != DType::state)
-      passed_through_[root] = inputs.at(graph.value(root).name);
-  }
 }
 
 void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspace) {
@@ -228,13 +284,48 @@ void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspac
   const auto start = clock_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   if (step.prepared)
     step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
+  else if (plan_->memory())
+    run_on_host(b, n);
   else
     run_reference(b.sites[n], b.operands[n], b.results[n]);
+  if (clock_ && plan_->memory()) plan_->memory()->wait();
   if (clock_)
     clock_(n, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
 }
 
-void Session::show(const Value& value, const TensorView& stored) const {
+/// Runs a node's reference: its operands are copied to the host, its results back.
+void Session::run_on_host(const Binding& b, size_t n) {
+  const Node& node = plan_->graph().nodes()[n];
+  std::vector<Operand> operands = b.operands[n];
+  std::vector<Tensor> copies;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].state)
+      throw UnsupportedError("{} ({}): no kernel of this backend takes it, and its state lies on the device",
+                             node.name, node.schema->name);
+    if (!operands[i].present || plan_->graph().value(b.root[index(node.inputs[i])]).constant) continue;
+    copies.push_back(on_host(operands[i].tensor));
+    operands[i].tensor = copies.back().view();
+  }
+  std::vector<Tensor> made;
+  std::vector<MutableTensorView> results;
+  for (const MutableTensorView& result : b.results[n]) {
+    made.push_back(Tensor::allocate(result.dtype, result.shape));
+    results.push_back(made.back().mutable_view());
+  }
+  run_reference(b.sites[n], operands, results);
+  for (size_t i = 0; i < made.size(); ++i)
+    plan_->memory()->upload(b.results[n][i].data, made[i].view().data, made[i].size_bytes());
+}
+
+Tensor Session::on_host(const TensorView& view) const {
+  Tensor copy = Tensor::allocate(view.dtype, view.shape);
+  plan_->memory()->download(copy.mutable_view().data, view.data, view.size_bytes());
+  return copy;
+}
+
+void Session::show(const Value& value, const TensorView& stored_anywhere) const {
+  const Tensor fetched = plan_->memory() ? on_host(stored_anywhere) : Tensor();
+  const TensorView& stored = plan_->memory() ? fetched.view() : stored_anywhere;
   if (value.storage.plain()) return observer_(value, stored);
   Tensor plain = Tensor::allocate(value.type.dtype, stored.shape);
   load_stored(stored, value.storage, plain.mutable_view());
@@ -262,6 +353,11 @@ TensorView Session::output(std::string_view name) const {
       view.data = plan_->constants()[index(root)].tensor.data;
     else
       view.data = last_->base + last_->offsets[index(root)];
+    if (plan_->memory() && view.data == last_->base + last_->offsets[index(root)]) {
+      Tensor& fetched = fetched_[id];
+      if (fetched.empty()) fetched = on_host(view);
+      return fetched.view();
+    }
     return view;
   }
   throw InputError("the graph has no output \"{}\"", name);
@@ -269,6 +365,7 @@ TensorView Session::output(std::string_view name) const {
 
 size_t Session::arena_bytes() const {
   if (last_ && last_->dynamic) return last_->dynamic->peak_bytes();
+  if (plan_->memory()) return device_arena_bytes_;
   return arena_.empty() ? 0 : arena_.size_bytes();
 }
 

@@ -50,6 +50,10 @@ class Session {
   struct Binding;  ///< everything derived from one set of concrete dimensions
   Binding& bind(const std::map<std::string, TensorView>& inputs);
   void place_operands(Binding& binding);
+  void run_steps(Binding& binding);
+  void run_on_host(const Binding& binding, size_t node);
+  std::byte* arena(size_t bytes);
+  Tensor on_host(const TensorView& view) const;
   void show(const Value& value, const TensorView& stored) const;
   TensorView alias_view(const Binding& binding, size_t node) const;
 
@@ -58,7 +62,10 @@ class Session {
   std::map<ValueId, State*> states_;
   std::map<std::vector<int64_t>, std::unique_ptr<Binding>> bindings_;
   Binding* last_ = nullptr;
-  Tensor arena_;
+  Tensor arena_;                             ///< where the plan's values lie in the host's memory
+  std::shared_ptr<std::byte> device_arena_;  ///< where they do not
+  size_t device_arena_bytes_ = 0;
+  mutable std::map<ValueId, Tensor> fetched_;     ///< outputs copied from the device since the last run
   std::map<ValueId, TensorView> passed_through_;  ///< outputs that are inputs
   void run_step(const Binding& binding, size_t step, std::span<std::byte> workspace);
   Observer observer_;

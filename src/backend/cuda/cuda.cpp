@@ -17,7 +17,7 @@ thread_local Device* preparing = nullptr;
 
 CudaBackend::CudaBackend(Device& device) : device_(device) {}
 
-std::span<const Kernel> CudaBackend::kernels() const {
+std::span<const Kernel> cuda_kernels() {
   static const std::vector<Kernel> list = {
 #define HALFTONE_CUDA_KERNEL(name) name,
 #include "backend/cuda/kernels.inc"

@@ -8,13 +8,17 @@
 namespace halftone {
 namespace cuda {
 
-/// The kernels of kernels.inc on one device.
+/// The kernels of kernels.inc, best first within an operator.
+std::span<const Kernel> cuda_kernels();
+
+/// They on one device.
 class CudaBackend : public Backend {
  public:
   explicit CudaBackend(Device& device);
 
   std::string_view name() const override { return "cuda"; }
-  std::span<const Kernel> kernels() const override;
+  std::span<const Kernel> kernels() const override { return cuda_kernels(); }
+  bool wants_channels_last() const override { return false; }
   Device* memory() const override { return &device_; }
   std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
                                           ThreadPool& threads) const override;

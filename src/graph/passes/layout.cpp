@@ -171,10 +171,10 @@ int assign_layout(Graph& graph) {
   return Layout(graph).run();
 }
 
-std::span<const Pass> backend_passes() {
+std::span<const Pass> backend_passes(bool channels_last) {
   static constexpr Pass kPasses[] = {{"fuse_gemm_activation", fuse_gemm_activation},
                                      {"assign_layout", assign_layout}};
-  return kPasses;
+  return std::span(kPasses).first(channels_last ? 2 : 1);
 }
 
 }  // namespace halftone

@@ -12,7 +12,7 @@ namespace halftone {
 int assign_layout(Graph& graph);
 
 /// What compile() runs for a backend after the encodings are set, in order: passes that change how a graph
-/// runs but not what a recipe may say of it.
-std::span<const Pass> backend_passes();
+/// runs but not what a recipe may say of it. Without `channels_last` every value stays planar.
+std::span<const Pass> backend_passes(bool channels_last = true);
 
 }  // namespace halftone

@@ -61,7 +61,11 @@ std::optional<KvFormat> kv_format_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-KvCache::KvCache(const Layout& layout, int blocks) : layout_(layout), blocks_(blocks) {
+KvCache::KvCache(const Layout& layout, int blocks, const Allocate& allocate)
+    : layout_(layout), blocks_(blocks) {
+  const auto take = [&](size_t bytes) { return allocate ? allocate(bytes) : reserve(bytes); };
+  if (allocate && layout.format == KvFormat::int4)
+    throw UnsupportedError("an int4 KV cache lies in the host's memory only (use int8 or f16)");
   assert(layout.layers > 0 && layout.kv_heads > 0 && layout.head_dim > 0 && layout.block_tokens > 0 &&
          blocks >= 0);
   auto product = [](std::initializer_list<size_t> factors) {
@@ -76,9 +80,9 @@ KvCache::KvCache(const Layout& layout, int blocks) : layout_(layout), blocks_(bl
   tile_bytes_ = tile_bytes(layout);
   const size_t tiles = product({2, static_cast<size_t>(layout.layers), static_cast<size_t>(blocks),
                                 static_cast<size_t>(layout.kv_heads)});
-  data_ = reserve(product({tiles, tile_bytes_}));
+  data_ = take(product({tiles, tile_bytes_}));
   if (layout.format == KvFormat::int8) {
-    std::shared_ptr<std::byte> memory = reserve(product({tiles, block_tokens, sizeof(float)}));
+    std::shared_ptr<std::byte> memory = take(product({tiles, block_tokens, sizeof(float)}));
     scales_ = {memory, reinterpret_cast<float*>(memory.get())};
   }
   if (layout.format == KvFormat::int4)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,8 +35,13 @@ class KvCache : public State {
     int residual_tokens = 128;
   };
 
-  /// Throws ResourceError when the memory cannot be had.
-  KvCache(const Layout& layout, int blocks);
+  /// Gives zeroed or undefined memory, or throws ResourceError.
+  using Allocate = std::function<std::shared_ptr<std::byte>(size_t bytes)>;
+
+  /// Throws ResourceError when the memory cannot be had. With `allocate` it comes from there and may be a
+  /// device's: then store() and load() must not be called, and int4, which is encoded by the host, is an
+  /// UnsupportedError.
+  KvCache(const Layout& layout, int blocks, const Allocate& allocate = {});
 
   const Layout& layout() const { return layout_; }
   int blocks() const { return blocks_; }

@@ -275,6 +275,11 @@ Device& open_gpu(int number) {
   return *open.emplace(number, std::make_unique<Gpu>(driver, device)).first->second;
 }
 
+const CudaBackend& gpu_backend(int number) {
+  static auto& backends = *new std::map<int, CudaBackend>;
+  return backends.try_emplace(number, open_gpu(number)).first->second;
+}
+
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work) {
   return static_cast<Gpu&>(gpu).milliseconds(work);
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/launch.h"
+#include "backend/cuda/cuda.h"
 
 namespace halftone::cuda {
 
@@ -25,6 +25,7 @@ std::vector<GpuDescription> gpus();
 /// A GPU opened for work, kept to the program's end. Throws UnsupportedError when there is no such GPU, or
 /// when the build has no kernels for it.
 Device& open_gpu(int number);
+const CudaBackend& gpu_backend(int number);
 
 /// Milliseconds that `work` takes on the GPU, by events around it.
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work);

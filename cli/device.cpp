@@ -1,0 +1,64 @@
+#include "cli/device.h"
+
+#include "backend/cpu/cpu.h"
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/device/host/host_device.h"
+#include "base/error.h"
+#include "cli/table.h"
+#ifdef HALFTONE_CUDA
+#include "backend/cuda/driver/gpu.h"
+#endif
+
+namespace halftone::cli {
+namespace {
+
+const Backend& cuda_on_host() {
+  static cuda::HostDevice device;
+  static const cuda::CudaBackend backend(device);
+  return backend;
+}
+
+const Backend& gpu(int number) {
+#ifdef HALFTONE_CUDA
+  return cuda::gpu_backend(number);
+#else
+  throw UnsupportedError("--device cuda: this build has no CUDA backend (docs/install.md)");
+#endif
+}
+
+}  // namespace
+
+const Backend* backend_for_device(const std::string& device) {
+  if (device == "cpu") return &cpu_backend();
+  if (device == "cuda-on-host") return &cuda_on_host();
+  if (device == "cuda") return &gpu(0);
+  const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
+  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
+    throw UsageError("--device {}: expected cpu, cuda or cuda:N", device);
+  return &gpu(std::stoi(number));
+}
+
+bool built_with_cuda() {
+#ifdef HALFTONE_CUDA
+  return true;
+#else
+  return false;
+#endif
+}
+
+std::vector<std::string> gpu_lines() {
+#ifdef HALFTONE_CUDA
+  if (const std::string trouble = cuda::gpu_trouble(); !trouble.empty()) return {"none: " + trouble};
+  std::vector<std::string> lines;
+  for (const cuda::GpuDescription& gpu : cuda::gpus())
+    lines.push_back(fmt::format("{}, compute capability {}.{}, {} multiprocessors, {}{}", gpu.name,
+                                gpu.compute / 10, gpu.compute % 10, gpu.multiprocessors,
+                                bytes_text(static_cast<double>(gpu.memory_bytes)),
+                                gpu.shares_host_memory ? " shared with the host" : ""));
+  return lines;
+#else
+  return {"none: this build has no CUDA backend"};
+#endif
+}
+
+}  // namespace halftone::cli
