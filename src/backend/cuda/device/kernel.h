@@ -9,6 +9,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #define DEVICE __device__ __forceinline__
+/// Of a class.
+#define DEVICE_MEMBER __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 #define DEVICE_KERNEL(name, Args) extern "C" __global__ void name(const __grid_constant__ Args args)
 /// The most threads a block has, and how many blocks an SM is to hold: bounds the registers.
@@ -19,6 +21,7 @@
 #include "backend/cuda/device/host/block.h"
 #include "backend/cuda/launch.h"
 #define DEVICE inline
+#define DEVICE_MEMBER
 #define UNROLL
 #define DEVICE_KERNEL(name, Args)                                                            \
   static void name##_on_host(const Args& args);                                              \

@@ -13,6 +13,8 @@
 
 namespace halftone::cuda {
 
+constexpr float kInfinity = __builtin_huge_valf();
+
 #ifdef __CUDACC__
 using f16 = __half;
 using bf16 = __nv_bfloat16;

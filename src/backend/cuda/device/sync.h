@@ -96,6 +96,14 @@ DEVICE float warp_max(float value) {
   }
   return value;
 }
+DEVICE int warp_max(int value) {
+  UNROLL
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
+    const int other = shuffle_xor(value, mask);
+    value = value > other ? value : other;
+  }
+  return value;
+}
 
 /// Sum over the block, the same in every thread. `scratch`: kWarp floats that nothing else uses until the
 /// next barrier after it.

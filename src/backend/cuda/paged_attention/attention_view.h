@@ -1,0 +1,114 @@
+#pragma once
+
+#include "backend/cuda/device/device.h"
+
+namespace halftone::cuda {
+
+/// Keys, or values, of all heads in blocks of tokens: element d of (block, head, slot) is element d of the
+/// numbers at block * block_bytes + head * head_bytes + slot * token_bytes.
+struct KvSide {
+  std::byte* data;
+  int64_t block_bytes, head_bytes, token_bytes;
+  float* scales;  ///< int8: of (block, head, slot) at block * block_scales + head * head_scales + slot
+  int64_t block_scales, head_scales;
+
+  DEVICE_MEMBER
+  std::byte* at(int64_t block, int head, int slot) const {
+    return data + block * block_bytes + head * head_bytes + slot * token_bytes;
+  }
+  DEVICE_MEMBER
+  float* scale_at(int64_t block, int head, int slot) const {
+    return scales + block * block_scales + head * head_scales + slot;
+  }
+};
+
+/// Vectors of heads: that of row r of sequence s (its own r, not the flat axis') and head h is at
+/// s * sequence + (first_row + r) * row + h * head.
+struct HeadsView {
+  int64_t sequence, row, head;
+};
+
+/// What attends to what. Row r of a sequence stands at position past + r of it and sees the positions up to
+/// its own (`causal`) or all `keys`, and no more than the last `window` (0: all) up to its own.
+struct AttentionView {
+  const float* query;
+  float* result;
+  HeadsView query_at, result_at;
+  KvSide keys, values;
+  const int32_t* sequences;  ///< [sequence_count, 3]: first row, rows, past; null: `rows` each, no past
+  const int32_t* blocks;     ///< [sequence_count, width]; null: sequence s has block s alone
+  int sequence_count, width;
+  int rows;          ///< of all sequences together, or of each where `sequences` is null
+  int dense_keys;    ///< where `sequences` is null: keys of each
+  int heads, group;  ///< query heads, and how many of them share a head of keys
+  int dim, value_dim;
+  int block_tokens;
+  int window;
+  float scale, softcap;
+  bool causal;
+};
+
+struct Sequence {
+  int index, first_row, rows, past, keys;
+};
+
+DEVICE Sequence sequence_at(const AttentionView& view, int s) {
+  if (!view.sequences) return {s, 0, view.rows, 0, view.dense_keys};
+  const int32_t* row = view.sequences + 3 * s;
+  return {s, row[0], row[1], row[2], row[1] + row[2]};
+}
+
+/// The sequence that has row `row` of the flat axis of tokens; index -1: none has. For all threads of a
+/// block; `found` is used until the next barrier.
+DEVICE Sequence sequence_of_row(const AttentionView& view, int row, Shared<int> found) {
+  if (!view.sequences) return sequence_at(view, row / view.rows);
+  if (thread() == 0) found[0] = -1;
+  sync_block();
+  for (int s = thread(); s < view.sequence_count; s += block_threads()) {
+    const int first = view.sequences[3 * s];
+    if (row >= first && row < first + view.sequences[3 * s + 1]) found[0] = s;
+  }
+  sync_block();
+  const int s = found[0];
+  return s < 0 ? Sequence{-1, 0, 0, 0, 0} : sequence_at(view, s);
+}
+
+/// The positions that a row sees: [first, end).
+struct Seen {
+  int first, end;
+};
+DEVICE Seen seen_by(const AttentionView& view, const Sequence& sequence, int row) {
+  const int own = sequence.past + row;
+  const int end = view.causal && own + 1 < sequence.keys ? own + 1 : sequence.keys;
+  const int first = view.window > 0 && own + 1 > view.window ? own + 1 - view.window : 0;
+  return {first, end > first ? end : first};
+}
+
+DEVICE int64_t block_of(const AttentionView& view, int s, int number) {
+  return view.blocks ? view.blocks[int64_t{s} * view.width + number] : s;
+}
+
+DEVICE int64_t vector_at(const HeadsView& view, const Sequence& sequence, int row, int head) {
+  return sequence.index * view.sequence + int64_t{sequence.first_row + row} * view.row + head * view.head;
+}
+
+/// The product of a query and a key as softmax sees it.
+DEVICE float score_of(const AttentionView& view, float dot) {
+  const float score = dot * view.scale;
+  return view.softcap > 0 ? view.softcap * accurate_tanh(score / view.softcap) : score;
+}
+
+DEVICE float kv_number(float value) {
+  return value;
+}
+DEVICE float kv_number(f16 value) {
+  return to_f32(value);
+}
+DEVICE float kv_number(bf16 value) {
+  return to_f32(value);
+}
+DEVICE float kv_number(int8_t code) {
+  return static_cast<float>(code);
+}
+
+}  // namespace halftone::cuda
