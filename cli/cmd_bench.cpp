@@ -108,6 +108,8 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
 void bench(const Options& options) {
   if (options.model.model.empty() == options.synthetic.empty())
     throw UsageError("give either -m MODEL or --synthetic SHAPE");
+  if (options.check_plan && options.model.backend->memory())
+    throw UsageError("--check-plan measures this machine's processor: it goes with --device cpu");
   const auto start = std::chrono::steady_clock::now();
   OpenedModel opened;
   if (options.synthetic.empty()) opened = open_either(options.model.model, options.graph.dims);
@@ -144,30 +146,39 @@ void bench(const Options& options) {
 
   // What the probe holds weighs from here on, so the peak so far and the one with it are told apart.
   const auto loading_peak = static_cast<double>(peak_memory_bytes());
-  MachineProbe probe(threads, static_cast<double>(engine.plan().packed_bytes()));
-  probe.look();
+  DeviceMemory* const gpu = engine.plan().memory();
+  std::optional<MachineProbe> probe;
+  if (!gpu) probe.emplace(threads, static_cast<double>(engine.plan().packed_bytes()));
+  const auto look = [&] {
+    if (probe) probe->look();
+  };
+  look();
   std::vector<Row> rows;
   for (const SpeedTest& test : tests) {
     Progress progress(test.name(), options.model.json);
     rows.push_back({test.name(),
                     measure_speed(engine, test, options.repetitions.value_or(3),
                                   [&](int done, int total) {
-                                    probe.look();
+                                    look();
                                     progress.update(done, total);
                                   }),
                     work_of(engine, test), 0, ""});
   }
-  const double peak_memory = std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - probe.bytes());
-  const Device machine = probe.device();
-  const double bandwidth = achievable_bandwidth(machine);
+  const double peak_memory =
+      std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
   const bool int8 = computes_in_int8(engine.plan());
-  const double peak = machine.peak(int8 ? "int8_acc32" : "f32").value_or(0);
+  const Device machine = probe ? probe->device() : Device{};
+  const Roofs roofs = gpu ? gpu->measure_roofs()
+                          : Roofs{achievable_bandwidth(machine), machine.peak("f32").value_or(0),
+                                  machine.peak("int8_acc32").value_or(0)};
+  const double bandwidth = roofs.read_bandwidth, peak = int8 ? roofs.int8_ops : roofs.f16_flops;
+  const char* const peak_name = int8 ? "int8 peak" : gpu ? "f16 peak" : "f32 peak";
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool decode = tests[i].phase == SpeedTest::Phase::decode;
     const double used =
         (decode ? rows[i].work.bytes_per_token : rows[i].work.flops_per_token) * rows[i].samples.median();
     rows[i].roof_share = used / (decode ? bandwidth : peak);
-    rows[i].roof = decode ? "read bandwidth" : int8 ? "int8 peak" : "f32 peak";
+    rows[i].roof = decode ? "read bandwidth" : peak_name;
   }
   std::vector<PlanCheck> checks;
   if (options.check_plan) {
@@ -177,7 +188,10 @@ void bench(const Options& options) {
   }
   if (options.model.json) {
     OrderedJson report = report_json(options, rows, threads.size(), bandwidth, planned, peak_memory, engine);
-    report["machine"] = machine_json(machine);
+    if (gpu)
+      report["device"] = gpu->description();
+    else
+      report["machine"] = machine_json(machine);
     if (options.check_plan) report["plan_check"] = plan_check_json(checks);
     return print_json(report);
   }
@@ -191,12 +205,16 @@ void bench(const Options& options) {
                    bytes_text(row.work.bytes_per_token), fmt::format("{:.1f} %", row.roof_share * 100),
                    row.roof});
   print_text(table.str());
+  print_text(fmt::format("{}; packed weights {}; peak memory of the host {} (planned {})\n",
+                         gpu ? gpu->description() : fmt::format("{} threads", threads.size()),
+                         bytes_text(static_cast<double>(engine.plan().packed_bytes())),
+                         bytes_text(peak_memory), bytes_text(planned)));
   print_text(fmt::format(
-      "{} threads; packed weights {}; peak memory {} (planned {})\n"
-      "roofs, median of {} looks between the runs: {:.1f} GB/s over as many bytes as the weights, {} {:.0f} "
-      "G/s\n",
-      threads.size(), bytes_text(static_cast<double>(engine.plan().packed_bytes())), bytes_text(peak_memory),
-      bytes_text(planned), probe.looks(), bandwidth / 1e9, int8 ? "int8 peak" : "f32 peak", peak / 1e9));
+      "roofs, {}: {:.1f} GB/s, {} {:.0f} G/s\n",
+      gpu ? std::string("measured after the runs")
+          : fmt::format("median of {} looks between the runs, memory over as many bytes as the weights",
+                        probe->looks()),
+      bandwidth / 1e9, peak_name, peak / 1e9));
   if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }
 

@@ -39,6 +39,13 @@ std::string fitting_recipe(const Graph& graph, const PlanOptions& plan) {
   throw ResourceError("memory will not do: {}; {}; --force goes on", memory_sum_text(need, free), advice);
 }
 
+/// Of the device that the model is to lie on, or of this machine.
+std::optional<double> free_bytes_of(const Backend* backend) {
+  if (DeviceMemory* memory = backend ? backend->memory() : nullptr)
+    if (const std::optional<size_t> free = memory->free_bytes()) return static_cast<double>(*free);
+  return free_memory_bytes();
+}
+
 }  // namespace
 
 double check_memory(const Graph& graph, const EngineOptions& engine, const ModelOptions& options) {
@@ -47,7 +54,7 @@ double check_memory(const Graph& graph, const EngineOptions& engine, const Model
   plan.batch = engine.sequences;
   plan.chunk = engine.chunk;
   plan.kv = engine.kv_format;
-  plan.free_bytes = free_memory_bytes();
+  plan.free_bytes = free_bytes_of(engine.backend);
   plan.prompt_tokens.clear();
   plan.depths.clear();
   const RecipePlan planned = plan_recipe({graph}, nullptr, any_cpu(), plan);
@@ -63,7 +70,7 @@ double check_memory(const Graph& graph, const EngineOptions& engine, const Model
 }
 
 double check_memory(const Graph& graph, const ModelOptions& options) {
-  const std::optional<double> free = free_memory_bytes();
+  const std::optional<double> free = free_bytes_of(options.backend);
   if (!has_known_sizes(graph)) {
     MemoryNeed need;
     need.weights = resident_weight_bytes(graph, true);

@@ -3,9 +3,18 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace halftone {
+
+/// What a device was measured to do, a second: the roofs that shares are taken of.
+struct Roofs {
+  double read_bandwidth = 0;  ///< bytes
+  double f16_flops = 0;       ///< products of 16-bit floats summed in f32; a multiply-add counts as two
+  double int8_ops = 0;
+};
 
 /// Where a backend's values lie when that is not the host's memory, and the queue that orders the work on
 /// them: copies and kernels run one after another, as they were asked for. Pointers into it must not be
@@ -23,6 +32,11 @@ class DeviceMemory {
   virtual void download(std::byte* to, const std::byte* from, size_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, size_t bytes) = 0;
   virtual void wait() = 0;
+  /// Bytes that allocate() can still give; nothing where it takes them from the host's memory.
+  virtual std::optional<size_t> free_bytes() = 0;
+  virtual std::string description() const = 0;  ///< "NVIDIA H200"
+  /// Takes some tenths of a second.
+  virtual Roofs measure_roofs() = 0;
 
   /// Kernels and device copies that are run again as one (a CUDA graph).
   class Recording {

@@ -41,6 +41,7 @@ struct Chip {
 class Device : public DeviceMemory {
  public:
   virtual const Chip& chip() const = 0;
+  Roofs measure_roofs() override;
   virtual void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
                           size_t args_bytes) = 0;
 

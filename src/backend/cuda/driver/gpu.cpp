@@ -120,12 +120,11 @@ class Gpu : public Device {
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
     use();
     if (bytes == 0) bytes = 1;
-    size_t free = 0, total = 0;
-    driver_.check(driver_.free_memory(&free, &total), "cuMemGetInfo");
+    const size_t free = *free_bytes();
     CUdeviceptr memory = 0;
     const CUresult result = bytes <= free ? driver_.allocate(&memory, bytes) : CUDA_ERROR_OUT_OF_MEMORY;
     if (result == CUDA_ERROR_OUT_OF_MEMORY)
-      throw ResourceError("{}: {} needs {} bytes, {} of {} are free", name_, what, bytes, free, total);
+      throw ResourceError("{}: {} needs {} bytes, {} are free", name_, what, bytes, free);
     driver_.check(result, "cuMemAlloc");
     return {reinterpret_cast<std::byte*>(memory), [this](std::byte* p) {
               driver_.set_context(context_);
@@ -149,6 +148,14 @@ class Gpu : public Device {
     use();
     driver_.check(driver_.wait_for_stream(stream_), "cuStreamSynchronize");
   }
+
+  std::optional<size_t> free_bytes() override {
+    use();
+    size_t free = 0, total = 0;
+    driver_.check(driver_.free_memory(&free, &total), "cuMemGetInfo");
+    return free;
+  }
+  std::string description() const override { return name_; }
 
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     use();

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/probe/probe.h"
+
 namespace halftone::cuda {
 namespace {
 
@@ -111,6 +113,10 @@ void HostDevice::download(std::byte* to, const std::byte* from, size_t bytes) {
 }
 void HostDevice::copy(std::byte* to, const std::byte* from, size_t bytes) {
   upload(to, from, bytes);
+}
+
+Roofs HostDevice::measure_roofs() {
+  return cuda::measure_roofs(*this, {.read_bytes = 1 << 20, .product_rounds = 1, .repetitions = 1});
 }
 
 std::unique_ptr<DeviceMemory::Recording> HostDevice::record(const std::function<void()>& work) {

@@ -22,6 +22,9 @@ class HostDevice : public Device {
   void download(std::byte* to, const std::byte* from, size_t bytes) override;
   void copy(std::byte* to, const std::byte* from, size_t bytes) override;
   void wait() override {}
+  std::optional<size_t> free_bytes() override { return std::nullopt; }
+  std::string description() const override { return "the host in place of a GPU"; }
+  Roofs measure_roofs() override;
   /// Keeps the launches and their arguments.
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
