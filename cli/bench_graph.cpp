@@ -108,7 +108,8 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
 
   const auto loading_peak = static_cast<double>(peak_memory_bytes());
   std::optional<MachineProbe> probe;
-  if (options.layers || options.check_plan)
+  DeviceMemory* const gpu = plan->memory();
+  if (!gpu && (options.layers || options.check_plan))
     probe.emplace(threads, std::max(kLeastWorkingSet, static_cast<double>(plan->packed_bytes())));
   Session session(plan, threads);
   Progress progress("bench", model.json);
@@ -122,7 +123,11 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
       std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
   std::optional<Device> machine;
   if (probe) machine = probe->device();
-  const Roof roof{machine ? *machine->peak("f32") : 1, machine ? achievable_bandwidth(*machine) : 1};
+  Roof roof{machine ? *machine->peak("f32") : 1, machine ? achievable_bandwidth(*machine) : 1};
+  if (gpu && options.layers) {
+    const Roofs roofs = gpu->measure_roofs();
+    roof = {roofs.f16_flops, roofs.read_bandwidth};
+  }
   std::vector<PlanCheck> checks;
   if (options.check_plan) checks = check_plan(plan->graph(), speed.latency.median, *machine, peak_memory);
   const double first = start.load_ms + start.compile_ms + speed.first_ms;

@@ -5,6 +5,12 @@
 #include "runtime/plan_cache.h"
 
 namespace halftone::cli {
+namespace {
+
+/// Tokens of a prompt that a GPU takes at once: enough rows for its Tensor Cores to be the limit.
+constexpr int kDeviceChunk = 2048;
+
+}  // namespace
 
 EngineOptions engine_options(const ModelOptions& options) {
   EngineOptions settings;
@@ -13,6 +19,7 @@ EngineOptions engine_options(const ModelOptions& options) {
   settings.context = options.context;
   settings.kv_format = options.kv;
   settings.kv_residual = options.kv_residual;
+  if (options.backend && options.backend->memory()) settings.chunk = kDeviceChunk;
   return settings;
 }
 
