@@ -11,6 +11,8 @@
 #define DEVICE __device__ __forceinline__
 /// Of a class.
 #define DEVICE_MEMBER __device__ __forceinline__
+/// For what the launching side computes as the kernel does.
+#define HOST_AND_DEVICE __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 #define DEVICE_KERNEL(name, Args) extern "C" __global__ void name(const __grid_constant__ Args args)
 /// The most threads a block has, and how many blocks an SM is to hold: bounds the registers.
@@ -22,6 +24,7 @@
 #include "backend/cuda/launch.h"
 #define DEVICE inline
 #define DEVICE_MEMBER
+#define HOST_AND_DEVICE inline
 #define UNROLL
 #define DEVICE_KERNEL(name, Args)                                                            \
   static void name##_on_host(const Args& args);                                              \

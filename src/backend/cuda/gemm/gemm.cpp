@@ -1,0 +1,116 @@
+#include "ops/gemm/gemm.h"
+
+#include <algorithm>
+
+#include "backend/cuda/gemm/addend.h"
+#include "backend/cuda/gemm/few_tokens_kernels.h"
+#include "backend/cuda/gemm/pack_weights.h"
+#include "base/checked.h"
+
+namespace halftone::cuda {
+namespace {
+
+/// Rows that few_tokens takes in a block.
+constexpr int kFewRows = 8;
+/// Warps an SM should have to keep memory busy.
+constexpr int64_t kWarpsAnSm = 32;
+
+const DeviceKernel<FewTokensArgs>& few_tokens_kernel(WeightKind kind) {
+  switch (kind) {
+    case WeightKind::split:
+      return few_tokens_split;
+    case WeightKind::half:
+      return few_tokens_f16;
+    case WeightKind::int8:
+      return few_tokens_int8;
+    case WeightKind::int4:
+      return few_tokens_int4;
+    case WeightKind::int2:
+      return few_tokens_int2;
+    case WeightKind::table4:
+      return few_tokens_table4;
+    case WeightKind::e4m3:
+      return few_tokens_e4m3;
+    case WeightKind::e5m2:
+      return few_tokens_e5m2;
+  }
+  return few_tokens_f16;
+}
+
+/// Columns that few_tokens takes in a step.
+int step_columns(WeightKind kind) {
+  return kind == WeightKind::int2                                 ? 128
+         : kind == WeightKind::int4 || kind == WeightKind::table4 ? 64
+                                                                  : kBlockColumns;
+}
+
+/// Every Gemm by constant weights whose activations are floating.
+class Gemm : public CudaKernel {
+ public:
+  Gemm(const OpSite& site, ThreadPool& threads) : addend_(site) {
+    const bool transposed = site.attributes->get_int("transB", 0) != 0;
+    const PackedWeights packed =
+        pack_weights(*site.inputs[1].constant, transposed, std::string(site.name), threads);
+    weights_memory_ = upload(packed.bytes, fmt::format("the weights of {}", site.name));
+    weights_ = packed.at(weights_memory_.get());
+    bytes_ = packed.bytes.size();
+    if (addend_.constant().empty()) return;
+    c_memory_ = upload(addend_.constant().view().bytes(), fmt::format("C of {}", site.name));
+    bytes_ += addend_.constant().size_bytes();
+  }
+
+  bool keeps(size_t i) const override { return i == 1 || (i == 2 && c_memory_); }
+  size_t packed_bytes() const override { return bytes_; }
+
+  void run(const KernelRun& run) const override {
+    const GemmOutput out = addend_.output(run, c_memory_.get());
+    if (out.m == 0) return;
+    run_few(pointer<float>(run.inputs[0]), out);
+  }
+
+ private:
+  void run_few(const float* a, const GemmOutput& out) const {
+    const int step = step_columns(weights_.kind), rows = std::min(out.m, kFewRows);
+    const int64_t tiles = tiles_of(weights_.n), steps = weights_.packed_k / step;
+    const int64_t wanted = ceil_div(device().chip().multiprocessors * kWarpsAnSm, tiles);
+    int warps = 4;
+    while (warps < 16 && warps < wanted) warps *= 2;
+    while (warps > 1 && warps > steps) warps /= 2;
+    const int64_t most = rows == 1 ? 1024 : rows == 2 ? 512 : 256;
+    const int64_t columns = std::min(most, ceil_div(steps, int64_t{warps}) * step);
+    const FewTokensArgs args{weights_, a, out, static_cast<int>(columns)};
+    const int bytes = few_tokens_warp_bytes(args.round_columns, rows, weights_.kind == WeightKind::split);
+    device().launch(few_tokens_kernel(weights_.kind),
+                    {{static_cast<int>(tiles), ceil_div(out.m, kFewRows)},
+                     warps * kWarp,
+                     static_cast<size_t>(warps * bytes)},
+                    args);
+  }
+
+  Addend addend_;
+  std::shared_ptr<std::byte> weights_memory_, c_memory_;
+  WeightsView weights_;
+  size_t bytes_ = 0;
+};
+
+Refusal supports(const OpSite& site) {
+  if (site.attributes->get_int("transA", 0) != 0) return "transA is 1";
+  if (site.inputs[0].type.dtype != DType::f32)
+    return fmt::format("A is {}, not f32", dtype_name(site.inputs[0].type.dtype));
+  if (site.inputs[0].constant) return "A is a constant";
+  if (site.inputs[0].encoding) return "A has a dynamic encoding";
+  if (!site.inputs[1].constant) return "B is not a constant";
+  if (site.has_input(2) && !site.inputs[2].constant && site.inputs[2].type.dtype != DType::f32)
+    return fmt::format("C is {}, not f32", dtype_name(site.inputs[2].type.dtype));
+  return packing_refusal(*site.inputs[1].constant, site.attributes->get_int("transB", 0) != 0);
+}
+
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<Gemm>(site, threads);
+}
+
+}  // namespace
+
+extern const Kernel gemm{"gemm", "Gemm", Isa::scalar, supports, prepare};
+
+}  // namespace halftone::cuda
