@@ -56,6 +56,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
 
   const int total = static_cast<int>(g.nodes().size());
   plan->constants_.resize(g.values().size());
+  plan->held_.resize(g.values().size());
   plan->on_device_.resize(g.values().size());
   const PackedStore::Scope store(plan->cached_.get());
   for (int n = 0; n < total; ++n) {
@@ -65,11 +66,12 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue || (step.prepared && step.prepared->keeps(i))) continue;
       plan->hold(node.inputs[i]);
-      if (step.prepared) plan->hold_on_device(node.inputs[i]);
+      if (step.prepared || step.kernel == "alias") plan->hold_on_device(node.inputs[i]);
     }
     if (options.progress) options.progress(n + 1, total);
   }
   for (ValueId output : g.outputs()) plan->hold(output);
+  if (plan->memory_) plan->let_go_of_copied();
   if (plan->cached_) plan->cached_->finish();
   return plan;
 }
@@ -85,8 +87,9 @@ void Plan::hold(ValueId id) {
     held_encoded_.push_back(value.constant->load_encoded(value.name));
     operand.quantized = held_encoded_.back().get();
   } else {
-    held_.push_back(value.constant->load());
-    operand.tensor = held_.back().view();
+    Tensor& held = held_[static_cast<size_t>(id)];
+    held = value.constant->load();
+    operand.tensor = held.view();
   }
 }
 
@@ -98,6 +101,21 @@ void Plan::hold_on_device(ValueId id) {
   const size_t bytes = operand.tensor.size_bytes();
   copy = memory_->allocate(bytes, graph_.value(id).name);
   memory_->upload(copy.get(), operand.tensor.data, bytes);
+}
+
+/// What only the device reads has no copy on the host.
+void Plan::let_go_of_copied() {
+  std::vector<bool> read_on_host(graph_.values().size(), false);
+  for (ValueId output : graph_.outputs()) read_on_host[static_cast<size_t>(output)] = true;
+  for (const Step& step : steps_)
+    if (!step.prepared)
+      for (ValueId input : graph_.nodes()[static_cast<size_t>(step.node)].inputs)
+        if (input != kNoValue) read_on_host[static_cast<size_t>(input)] = true;
+  for (size_t id = 0; id < held_.size(); ++id)
+    if (on_device_[id] && !read_on_host[id]) {
+      held_[id] = {};
+      constants_[id].tensor.data = nullptr;
+    }
 }
 
 size_t Plan::packed_bytes() const {

@@ -55,6 +55,7 @@ class Plan {
   friend std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, ThreadPool& threads);
   void hold(ValueId constant);
   void hold_on_device(ValueId constant);
+  void let_go_of_copied();
 
   DeviceMemory* memory_ = nullptr;
   std::vector<std::shared_ptr<std::byte>> on_device_;
@@ -63,7 +64,7 @@ class Plan {
   std::vector<Step> steps_;
   std::vector<PassReport> passes_;
   std::vector<Operand> constants_;
-  std::vector<Tensor> held_;
+  std::vector<Tensor> held_;  ///< by value
   std::vector<std::shared_ptr<const QuantizedTensor>> held_encoded_;
 };
 

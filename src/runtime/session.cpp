@@ -40,7 +40,8 @@ struct Session::Binding {
   // Set where shapes depend on numbers that the run computes: then there is no arena, and nothing else here.
   std::unique_ptr<DynamicRun> dynamic;
 
-  std::vector<size_t> input_offsets;  // by value; of inputs that are copied to the device
+  std::vector<size_t> input_offsets;  // by value; of inputs that are copied to the device, all from
+  size_t inputs_begin = 0;            // here to the arena's end
   const std::byte* base = nullptr;
   std::unique_ptr<DeviceMemory::Recording> recording;   // of all steps, at `base`
   int runs = 0;                                         // at `base`
@@ -150,6 +151,7 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   b.arena_bytes = b.workspace_offset + b.workspace_bytes;
   if (plan_->memory()) {
     b.input_offsets.resize(graph.values().size());
+    b.inputs_begin = b.arena_bytes = round_up(b.arena_bytes, size_t{256});
     for (ValueId id : graph.inputs()) {
       if (b.types[index(id)].dtype == DType::state) continue;
       b.input_offsets[index(id)] = b.arena_bytes = round_up(b.arena_bytes, size_t{256});
@@ -223,9 +225,12 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
     b.operands[place.node][place.slot].tensor.data = inputs.at(graph.value(place.root).name).data;
   fetched_.clear();
   if (DeviceMemory* memory = plan_->memory()) {
+    given_.resize(b.arena_bytes - b.inputs_begin);
     for (ValueId id : graph.inputs())
       if (const auto given = inputs.find(graph.value(id).name); given != inputs.end())
-        memory->upload(base + b.input_offsets[index(id)], given->second.data, given->second.size_bytes());
+        std::ranges::copy(given->second.bytes(),
+                          given_.data() + (b.input_offsets[index(id)] - b.inputs_begin));
+    memory->upload(base + b.inputs_begin, given_.data(), given_.size());
     // What a first run showed to work is recorded in the second and only replayed from then on.
     const bool watched = observer_ || clock_;
     if (!watched && b.runs == 1 && std::all_of(b.sites.begin(), b.sites.end(), [&](const OpSite& site) {

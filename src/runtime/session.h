@@ -65,6 +65,7 @@ class Session {
   Tensor arena_;                             ///< where the plan's values lie in the host's memory
   std::shared_ptr<std::byte> device_arena_;  ///< where they do not
   size_t device_arena_bytes_ = 0;
+  std::vector<std::byte> given_;                  ///< inputs side by side, on their way to the device
   mutable std::map<ValueId, Tensor> fetched_;     ///< outputs copied from the device since the last run
   std::map<ValueId, TensorView> passed_through_;  ///< outputs that are inputs
   void run_step(const Binding& binding, size_t step, std::span<std::byte> workspace);
