@@ -13,15 +13,16 @@ namespace halftone::cuda {
 template <class T>
 DEVICE void copy_async_16(Shared<T> to, const void* from, int valid = 16) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(valid));
+               "r"(valid)
+               : "memory");
 }
 DEVICE void commit_copies() {
-  asm volatile("cp.async.commit_group;");
+  asm volatile("cp.async.commit_group;" ::: "memory");
 }
 /// Waits for all groups but the newest `Pending`.
 template <int Pending>
 DEVICE void wait_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(Pending));
+  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 #else
 template <class T>

@@ -195,6 +195,18 @@ inline float low_f16(uint32_t pair) {
 inline float high_f16(uint32_t pair) {
   return to_float(Half{static_cast<uint16_t>(pair >> 16)});
 }
+/// Rounded once: on the way the f32 gets an odd last bit wherever it is not exact, which keeps it off the
+/// middle between two halves. Sums and products of halves that do not overflow one are exact in f64 or
+/// nowhere near such a middle.
+inline uint32_t half_bits(double value) {
+  float near = static_cast<float>(value);
+  if (near == value || value != value) return to_half(near).bits;
+  if (std::fabs(near) > std::fabs(value)) near = std::nextafter(near, 0.0f);
+  return to_half(std::bit_cast<float>(std::bit_cast<uint32_t>(near) | 1)).bits;
+}
+inline uint32_t halves(double low, double high) {
+  return half_bits(low) | (half_bits(high) << 16);
+}
 }  // namespace host
 
 inline uint32_t f16x2_of(float low, float high) {
@@ -210,11 +222,13 @@ inline Vec2 f32_of_bf16x2(uint32_t pair) {
   return {float_of(pair << 16), float_of(pair & 0xffff0000u)};
 }
 inline uint32_t f16x2_fma(uint32_t a, uint32_t b, uint32_t c) {
-  return f16x2_of(std::fma(host::low_f16(a), host::low_f16(b), host::low_f16(c)),
-                  std::fma(host::high_f16(a), host::high_f16(b), host::high_f16(c)));
+  using namespace host;
+  return halves(double{low_f16(a)} * low_f16(b) + low_f16(c),
+                double{high_f16(a)} * high_f16(b) + high_f16(c));
 }
 inline uint32_t f16x2_sub(uint32_t a, uint32_t b) {
-  return f16x2_of(host::low_f16(a) - host::low_f16(b), host::high_f16(a) - host::high_f16(b));
+  return host::halves(double{host::low_f16(a)} - host::low_f16(b),
+                      double{host::high_f16(a)} - host::high_f16(b));
 }
 inline uint32_t f16x2_mul(uint32_t a, uint32_t b) {
   return f16x2_of(host::low_f16(a) * host::low_f16(b), host::high_f16(a) * host::high_f16(b));

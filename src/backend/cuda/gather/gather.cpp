@@ -13,7 +13,9 @@ namespace halftone::cuda {
 namespace {
 
 Stored stored_as(DType dtype) {
-  return dtype == DType::f32 ? Stored::f32 : dtype == DType::f16 ? Stored::f16 : Stored::bf16;
+  return dtype == DType::f32   ? Stored::single_precision
+         : dtype == DType::f16 ? Stored::half_precision
+                               : Stored::brain_float;
 }
 
 GatherIndices indices_of(const KernelRun& run, int axis) {
@@ -81,7 +83,7 @@ class GatherCodes : public CudaKernel {
     args_.bits = encoding.format->bits();
     args_.codes = place<uint8_t>(parts.codes);
     if (encoding.double_quant_block) {
-      args_.stored = Stored::f32;
+      args_.stored = Stored::single_precision;
       args_.scales = place<void>(plain_scales(*table));
     } else {
       args_.stored = stored_as(encoding.scale_dtype);

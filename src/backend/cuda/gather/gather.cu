@@ -41,9 +41,9 @@ DEVICE_KERNEL(gather_copy_kernel, GatherCopyArgs) {
 
 DEVICE float stored_number(const void* at, Stored stored, int64_t i) {
   switch (stored) {
-    case Stored::f32:
+    case Stored::single_precision:
       return static_cast<const float*>(at)[i];
-    case Stored::f16:
+    case Stored::half_precision:
       return to_f32(static_cast<const f16*>(at)[i]);
     default:
       return to_f32(static_cast<const bf16*>(at)[i]);

@@ -25,7 +25,7 @@ struct GatherCopyArgs {
 DECLARE_DEVICE_KERNEL(gather_copy_kernel, GatherCopyArgs);
 
 /// How numbers are stored that are read as f32.
-enum class Stored : int32_t { f32, f16, bf16 };
+enum class Stored : int32_t { single_precision, half_precision, brain_float };
 
 /// The same for data of another floating type than the output's f32.
 struct GatherFloatsArgs {

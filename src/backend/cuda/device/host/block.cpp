@@ -101,7 +101,7 @@ struct Run {
   Thread* thread = nullptr;
 
   void run();
-  std::unique_ptr<Block> start(int position);
+  std::unique_ptr<Block> start(int64_t position);
   void advance(Block& b);
   void resume(Block& b, Thread& t);
   void settle(Block& b, Thread& t);
@@ -132,10 +132,11 @@ void yield(Waits waits, const std::source_location& where = {}) {
   t.scheduler = std::move(t.scheduler).resume();
 }
 
-std::unique_ptr<Block> Run::start(int position) {
+std::unique_ptr<Block> Run::start(int64_t position) {
   auto b = std::make_unique<Block>();
   const Index3& n = launch.blocks;
-  b->index = {position % n.x, position / n.x % n.y, position / n.x / n.y};
+  const auto part = [](int64_t index) { return static_cast<int>(index); };
+  b->index = {part(position % n.x), part(position / n.x % n.y), part(position / n.x / n.y)};
   b->shared = std::make_unique<std::byte[]>(launch.shared_bytes);
   b->check.reset(launch.shared_bytes);
   b->warps.resize(static_cast<size_t>(launch.threads / kLanes));
@@ -257,9 +258,9 @@ void Run::stuck(const Block& b) {
 }
 
 void Run::run() {
-  const int total = launch.blocks.x * launch.blocks.y * launch.blocks.z;
+  const int64_t total = int64_t{launch.blocks.x} * launch.blocks.y * launch.blocks.z;
   std::deque<std::unique_ptr<Block>> waiting;
-  int started = 0;
+  int64_t started = 0;
   // With every block started and all of them waiting, another round changes nothing.
   int idle = 0;
   while (started < total || !waiting.empty()) {
@@ -290,6 +291,9 @@ void run_grid(const AnyDeviceKernel& kernel, const void* args, const Launch& lau
               uint64_t seed) {
   if (launch.threads <= 0 || launch.threads % kLanes != 0 || launch.threads > 1024)
     throw std::logic_error(fmt::format("kernel {}: a block of {} threads", kernel.name, launch.threads));
+  if (const Index3& n = launch.blocks; n.x < 1 || n.y < 1 || n.z < 1 || n.y > 65535 || n.z > 65535)
+    throw std::logic_error(
+        fmt::format("kernel {}: a grid of ({}, {}, {}) blocks", kernel.name, n.x, n.y, n.z));
   static thread_local StackPool stacks;
   Run run{kernel, args, launch, order, std::mt19937_64(seed), stacks};
   assert(!current);

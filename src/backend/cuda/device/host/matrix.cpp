@@ -65,7 +65,7 @@ void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
 
 void load_matrices(uint32_t (&out)[4], size_t row_offset, bool transposed,
                    const std::source_location& where) {
-  check_shared(row_offset, 16, false);
+  check_shared(row_offset, 16, false);  // alignment and bounds; whether it may be read by all follows
   const std::byte* all = exchange(&row_offset, sizeof(row_offset), where);
   const int g = lane() / 4, t = lane() % 4;
   for (int m = 0; m < 4; ++m) {
@@ -73,8 +73,9 @@ void load_matrices(uint32_t (&out)[4], size_t row_offset, bool transposed,
     for (int i = 0; i < 2; ++i) {
       const int row = transposed ? 2 * t + i : g;
       const int column = transposed ? g : 2 * t + i;
-      std::memcpy(&pair[i],
-                  shared_bytes() + of_lane<size_t>(all, 8 * m + row) + 2 * static_cast<size_t>(column), 2);
+      const size_t at = of_lane<size_t>(all, 8 * m + row) + 2 * static_cast<size_t>(column);
+      check_shared(at, 2, false);
+      std::memcpy(&pair[i], shared_bytes() + at, 2);
     }
     out[m] = uint32_t{pair[0]} | (uint32_t{pair[1]} << 16);
   }

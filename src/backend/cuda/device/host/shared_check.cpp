@@ -58,7 +58,7 @@ std::string SharedCheck::read(size_t offset, size_t bytes, int thread) {
   const Access mine = now(thread);
   for (size_t i = offset; i < offset + bytes; ++i) {
     Access& read = bytes_[i].read;
-    const bool first = read.epoch != epoch_;
+    const bool first = read.epoch != epoch_ || (read.warp == mine.warp && read.warp_epoch != mine.warp_epoch);
     const Access before = read;
     read = mine;
     if (first || before.thread == thread) continue;
