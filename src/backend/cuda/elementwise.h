@@ -17,4 +17,9 @@ inline Launch thread_each(int64_t items) {
   return {{static_cast<int>((items + 255) / 256)}, 256, 0};
 }
 
+/// Threads of the block that has a row of `items`, each of which a thread takes at once.
+inline int row_threads(int64_t items) {
+  return items <= 256 ? 128 : items <= 1024 ? 256 : 512;
+}
+
 }  // namespace halftone::cuda

@@ -14,6 +14,7 @@
 /// For what the launching side computes as the kernel does.
 #define HOST_AND_DEVICE __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_TWO _Pragma("unroll 2")
 #define DEVICE_KERNEL(name, Args) extern "C" __global__ void name(const __grid_constant__ Args args)
 /// The most threads a block has, and how many blocks an SM is to hold: bounds the registers.
 #define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) \
@@ -26,6 +27,7 @@
 #define DEVICE_MEMBER
 #define HOST_AND_DEVICE inline
 #define UNROLL
+#define UNROLL_TWO
 #define DEVICE_KERNEL(name, Args)                                                            \
   static void name##_on_host(const Args& args);                                              \
   extern const DeviceKernel<Args> name{#name, HALFTONE_DEVICE_MODULE, [](const void* args) { \

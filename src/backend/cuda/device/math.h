@@ -56,6 +56,10 @@ DEVICE float fast_rsqrt(float x) {
 DEVICE float accurate_exp(float x) {
   return expf(x);
 }
+/// To the nearest float but for once in millions.
+DEVICE float nearest_exp(float x) {
+  return static_cast<float>(exp(static_cast<double>(x)));
+}
 DEVICE float accurate_tanh(float x) {
   return tanhf(x);
 }
@@ -68,6 +72,9 @@ DEVICE float multiply_add(float a, float b, float c) {
 /// a * b, rounded before anything is added to it: nvcc fuses other products with sums.
 DEVICE float product(float a, float b) {
   return __fmul_rn(a, b);
+}
+DEVICE double product(double a, double b) {
+  return __dmul_rn(a, b);
 }
 /// To the nearest integer, ties to even; the nearest end of int's range beyond it, 0 for NaN.
 DEVICE int round_to_int(float x) {
@@ -169,6 +176,9 @@ inline float fast_rsqrt(float x) {
 inline float accurate_exp(float x) {
   return std::exp(x);
 }
+inline float nearest_exp(float x) {
+  return static_cast<float>(std::exp(static_cast<double>(x)));
+}
 inline float accurate_tanh(float x) {
   return std::tanh(x);
 }
@@ -179,6 +189,9 @@ inline float multiply_add(float a, float b, float c) {
   return std::fma(a, b, c);
 }
 inline float product(float a, float b) {
+  return a * b;
+}
+inline double product(double a, double b) {
   return a * b;
 }
 inline int round_to_int(float x) {

@@ -11,7 +11,7 @@ DEVICE float key_score(const AttentionView& view, Shared<float> query, const Seq
   float dot = 0;
   for (int d = 0; d < view.dim; ++d) dot = multiply_add(query[d], kv_number(key[d]), dot);
   if constexpr (sizeof(T) == 1) dot *= *view.keys.scale_at(block, kv_head, slot);
-  return score_of(view, dot);
+  return capped(view, dot * view.scale);
 }
 
 /// Adds the weighted values of `count` positions from `begin` on to the elements of the sum that are this
@@ -44,11 +44,7 @@ DEVICE void attend_plainly(const AttentionView& view) {
       sizeof(float) *
       static_cast<size_t>((view.dim + 3) / 4 * 4 + (view.value_dim + 3) / 4 * 4 + kPlainThreads + 2 * kWarp));
   const Sequence sequence = sequence_of_row(view, block_x(), found);
-  if (sequence.index < 0) {
-    for (int d = thread(); d < view.value_dim; d += block_threads())
-      view.result[block_x() * view.result_at.row + head * view.result_at.head + d] = 0;
-    return;
-  }
+  if (sequence.index < 0) return;
   const int row = view.sequences ? block_x() - sequence.first_row : block_x() % view.rows;
   const float* from = view.query + vector_at(view.query_at, sequence, row, head);
   for (int d = thread(); d < view.dim; d += block_threads()) query[d] = from[d];

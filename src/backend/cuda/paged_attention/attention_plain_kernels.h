@@ -5,7 +5,7 @@
 namespace halftone::cuda {
 
 /// Attention of any sizes in f32, without Tensor Cores: block (row of the flat axis, query head), a thread a
-/// key of each tile, then a thread an element of the result. Rows of no sequence become zeros.
+/// key of each tile, then a thread an element of the result. Rows of no sequence stay as they are.
 constexpr int kPlainThreads = 128;
 /// Shared memory: the query, the sum, the weights of a tile, scratch.
 constexpr size_t plain_attention_shared(int dim, int value_dim) {

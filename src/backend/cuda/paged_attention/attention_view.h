@@ -43,6 +43,7 @@ struct AttentionView {
   int heads, group;  ///< query heads, and how many of them share a head of keys
   int dim, value_dim;
   int block_tokens;
+  int block_shift;  ///< its logarithm where it is a power of two
   int window;
   float scale, softcap;
   bool causal;
@@ -92,10 +93,10 @@ DEVICE int64_t vector_at(const HeadsView& view, const Sequence& sequence, int ro
   return sequence.index * view.sequence + int64_t{sequence.first_row + row} * view.row + head * view.head;
 }
 
-/// The product of a query and a key as softmax sees it.
-DEVICE float score_of(const AttentionView& view, float dot) {
-  const float score = dot * view.scale;
-  return view.softcap > 0 ? view.softcap * accurate_tanh(score / view.softcap) : score;
+/// The scaled product of a query and a key as softmax sees it. The cap errs by about 2^-22 of itself.
+DEVICE float capped(const AttentionView& view, float score) {
+  if (view.softcap <= 0) return score;
+  return view.softcap * (1 - 2 / (1 + fast_exp(2 * score / view.softcap)));
 }
 
 DEVICE float kv_number(float value) {

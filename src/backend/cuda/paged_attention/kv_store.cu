@@ -26,7 +26,13 @@ DEVICE void store_rows(const KvStoreArgs& args) {
   const AttentionView& view = args.view;
   const int row = block_x(), unit = block_y() * block_warps() + warp();
   const Sequence sequence = sequence_of_row(view, row, shared_memory<int>(0));
-  if (sequence.index < 0 || unit >= 2 * args.kv_heads) return;
+  if (sequence.index < 0) {
+    const int width = view.heads * view.value_dim;
+    for (int i = block_y() * block_threads() + thread(); i < width; i += grid_y() * block_threads())
+      view.result[int64_t{row} * width + i] = 0;
+    return;
+  }
+  if (unit >= 2 * args.kv_heads) return;
   const int head = unit / 2;
   const bool is_key = unit % 2 == 0;
   const int position = sequence.past + row - sequence.first_row;

@@ -5,8 +5,8 @@
 namespace halftone::cuda {
 
 /// Puts the run's keys and values, [rows, kv_heads, dim], at their places in the cache, rounded to its
-/// format, int8 as quantize_token() of scheme/dynamic.h does it. Block (row, part), a warp for K or V of a
-/// head.
+/// format, int8 as quantize_token() of scheme/dynamic.h does it. Rows of no sequence get a result of zeros
+/// instead. Block (row, part), a warp for K or V of a head.
 struct KvStoreArgs {
   AttentionView view;
   const float* key;

@@ -1,8 +1,11 @@
 #include "ops/paged_attention/paged_attention.h"
 
+#include <algorithm>
+#include <bit>
+#include <climits>
+
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/paged_attention/attention_plain_kernels.h"
-#include "backend/cuda/paged_attention/kv_store_kernels.h"
+#include "backend/cuda/paged_attention/attention_kernels.h"
 #include "backend/float_site.h"
 #include "base/checked.h"
 
@@ -38,48 +41,107 @@ KvSide side_of(KvCache& cache, int layer, bool keys) {
   return side;
 }
 
-template <class Args>
-const DeviceKernel<Args>& by_format(KvFormat format, const DeviceKernel<Args>& f32,
-                                    const DeviceKernel<Args>& f16, const DeviceKernel<Args>& bf16,
-                                    const DeviceKernel<Args>& int8) {
-  switch (format) {
-    case KvFormat::f32:
-      return f32;
-    case KvFormat::f16:
-      return f16;
-    case KvFormat::bf16:
-      return bf16;
-    case KvFormat::int8:
-      return int8;
-    default:
-      throw UnsupportedError("CUDA: keys and values in {}; f16, bf16, int8 and f32 are there",
-                             kv_format_name(format));
+/// Which launches a run of these shapes makes, and how its rows are dealt out. Lengths of sequences are not
+/// known here: sequences of up to kFewRows rows are decoded, others prefilled, as the kernels find them.
+struct Launches {
+  static constexpr int kFewRows = 4;
+  static constexpr int kBlocksPerMultiprocessor = 3;
+  /// Of a cache's block, for the most parts that are worth while (the site does not know the cache).
+  static constexpr int kBlockTokens = KvCache::Layout{}.block_tokens;
+
+  bool decode, prefill;
+  int step;          ///< AttentionDecodeArgs
+  int partial_rows;  ///< rows that leave partial results
+  int head_groups, parts;
+
+  Launches(const OpSite& site, const PagedAttentionSpec& spec, const Chip& chip) {
+    const int rows = static_cast<int>(site.input_shape(kQuery)[0]);
+    const int sequences = static_cast<int>(site.input_shape(kBlocks)[0]);
+    const int width = static_cast<int>(site.input_shape(kBlocks)[1]);
+    prefill = rows > kFewRows && rows > sequences;
+    decode = sequences > 0 && (!prefill || sequences > 1);
+    step = prefill ? kFewRows : ceil_div(rows, std::max(sequences, 1));
+    partial_rows = prefill ? sequences * step : rows;
+    head_groups = ceil_div(spec.num_heads / spec.kv_heads, kDecodeHeads);
+    const int side_by_side = std::max(1, sequences * step * spec.kv_heads * head_groups);
+    const int wanted = kBlocksPerMultiprocessor * chip.multiprocessors / side_by_side;  // one wave of blocks
+    const int most = width * kBlockTokens / (kDecodeTile * kDecodeLeastTiles);
+    parts = std::clamp(wanted, 1, std::max(1, most));
   }
-}
+
+  int64_t partials(const PagedAttentionSpec& spec) const {
+    return decode ? int64_t{partial_rows} * spec.num_heads * parts : 0;
+  }
+};
 
 class PagedAttention : public CudaKernel {
  public:
   explicit PagedAttention(const OpSite& site) : spec_(paged_attention_spec(site)) {}
 
+  size_t workspace_bytes(const OpSite& site) const override {
+    const Launches launches(site, spec_, device().chip());
+    return static_cast<size_t>(launches.partials(spec_)) *
+           (sizeof(Vec2) + static_cast<size_t>(spec_.head_dim) * sizeof(float));
+  }
+
   void run(const KernelRun& run) const override {
     auto& cache = dynamic_cast<KvCache&>(*run.inputs[kCache].state);
-    const KvFormat format = cache.layout().format;
     const int rows = static_cast<int>(run.outputs[0].shape[0]);
     if (rows == 0) return;
-    const auto& store = by_format(format, kv_store_f32, kv_store_f16, kv_store_bf16, kv_store_int8);
+    const KvCache::Layout& layout = cache.layout();
+    const AttentionKernels kernels = attention_kernels(layout.format, spec_.head_dim);
     const AttentionView view = view_of(run, cache);
     device().launch(
-        store,
+        *kernels.store,
         {{rows, ceil_div(2 * spec_.kv_heads, kKvStoreThreads / kWarp)}, kKvStoreThreads, kKvStoreShared},
         {view, pointer<float>(run.inputs[kKey]), pointer<float>(run.inputs[kValue]), spec_.kv_heads});
-    device().launch(
-        by_format(format, attention_plain_f32, attention_plain_f16, attention_plain_bf16,
-                  attention_plain_int8),
-        {{rows, spec_.num_heads}, kPlainThreads, plain_attention_shared(spec_.head_dim, spec_.head_dim)},
-        view);
+    const bool tiles = layout.block_tokens >= kDecodeTile && std::has_single_bit(unsigned_tokens(layout));
+    if (tiles && kernels.decode && kernels.prefill)
+      attend_in_tiles(run, kernels, view);
+    else
+      device().launch(
+          *kernels.plain,
+          {{rows, spec_.num_heads}, kPlainThreads, plain_attention_shared(spec_.head_dim, spec_.head_dim)},
+          view);
   }
 
  private:
+  static unsigned unsigned_tokens(const KvCache::Layout& layout) {
+    return static_cast<unsigned>(layout.block_tokens);
+  }
+
+  void attend_in_tiles(const KernelRun& run, const AttentionKernels& kernels,
+                       const AttentionView& view) const {
+    const Launches launches(run.site, spec_, device().chip());
+    if (launches.decode) {
+      const int64_t partials = launches.partials(spec_);
+      auto* totals = reinterpret_cast<Vec2*>(run.workspace.data());
+      const AttentionDecodeArgs args{view,
+                                     reinterpret_cast<float*>(totals + partials),
+                                     totals,
+                                     launches.parts,
+                                     launches.step,
+                                     launches.prefill ? Launches::kFewRows : INT_MAX,
+                                     launches.head_groups,
+                                     launches.prefill};
+      device().launch(
+          *kernels.decode,
+          {{launches.parts, spec_.kv_heads * launches.head_groups, view.sequence_count * launches.step},
+           kDecodeThreads,
+           decode_shared(kernels.padded_dim)},
+          args);
+      device().launch(attention_decode_join,
+                      {{launches.partial_rows, spec_.num_heads}, 128, kDecodeJoinShared}, args);
+    }
+    if (launches.prefill) {
+      const int64_t vectors = int64_t{view.rows} * view.group;
+      const int tiles = static_cast<int>(vectors / kPrefillVectors) + view.sequence_count;
+      device().launch(*kernels.prefill,
+                      {{tiles, spec_.kv_heads}, kPrefillThreads, prefill_shared(kernels.padded_dim)},
+                      {view, launches.decode ? Launches::kFewRows + 1 : 1});
+    }
+  }
+
   AttentionView view_of(const KernelRun& run, KvCache& cache) const {
     const int64_t dim = spec_.head_dim;
     AttentionView view{};
@@ -97,6 +159,7 @@ class PagedAttention : public CudaKernel {
     view.group = spec_.num_heads / spec_.kv_heads;
     view.dim = view.value_dim = spec_.head_dim;
     view.block_tokens = cache.layout().block_tokens;
+    view.block_shift = std::bit_width(unsigned_tokens(cache.layout())) - 1;
     view.window = spec_.window;
     view.scale = spec_.scale;
     view.softcap = spec_.softcap;

@@ -1,5 +1,6 @@
 #include "ops/paged_attention/paged_attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -14,6 +15,7 @@ struct Case {
   KvFormat format = KvFormat::f32;
   int window = 0;
   float softcap = 0;
+  float unit = 0;  ///< roundoff of queries and weights on the Tensor Cores
   std::vector<SequenceSpan> spans;
 };
 
@@ -33,8 +35,12 @@ void fill(KvCache& cache, const Case& c, const PagedSequences& table) {
 
 /// A score of normal vectors is a sum of dim products, scaled: its error is about sqrt(dim) roundings of its
 /// size, below 8, and enters the weights as it is. The weighted mean of values (below 5) adds its own.
+///
+/// Tensor Cores see queries and weights rounded to `unit`: a score, a scaled sum of dim products of normal
+/// numbers, changes by less than 2 units then (four standard deviations), a weight by that and half a unit of
+/// its own, and the mean of values that spread by about 1 by less than 4 units.
 float bound(const Case& c) {
-  return (8 * std::sqrt(static_cast<float>(c.dim)) + 32) * 0x1p-24f * 5;
+  return (8 * std::sqrt(static_cast<float>(c.dim)) + 32) * 0x1p-24f * 5 + 4 * c.unit;
 }
 
 void compare(const Case& c, HostDevice& device) {
@@ -72,6 +78,12 @@ void compare(const Case& c, HostDevice& device) {
         theirs.load(1, block, head, slot, x, y);
         ASSERT_TRUE(a == x && b == y) << "the cache differs in block " << block;
       }
+}
+
+/// In an order that no kernel can count on.
+void compare_shuffled(const Case& c) {
+  HostDevice device(host::ThreadOrder::random, 7);
+  compare(c, device);
 }
 
 void compare_all(const Case& c) {
@@ -114,6 +126,54 @@ TEST(CudaPagedAttention, KeepsToTheWindowAndTheCap) {
   for (int window : {1, 3, 16, 1000})
     for (float softcap : {0.0f, 3.0f})
       compare_all({.window = window, .softcap = softcap, .spans = {{0, 20, 3}, {20, 1, 50}}});
+}
+
+/// Blocks of 16 tokens and more go to the Tensor Cores, which see all of a prefill's rounding and what the
+/// second half of a decode's pairs leaves of it.
+Case tiles(KvFormat format, int dim, std::vector<SequenceSpan> spans) {
+  Case made{.dim = dim, .block = 16, .format = format, .spans = {}};
+  const bool prefills = std::ranges::any_of(spans, [](const SequenceSpan& s) { return s.rows > 4; });
+  made.unit = format == KvFormat::bf16 ? (prefills ? 0x1p-8f : 0x1p-16f) : (prefills ? 0x1p-11f : 0x1p-22f);
+  made.spans = std::move(spans);
+  return made;
+}
+
+TEST(CudaPagedAttention, DecodesInTiles) {
+  for (KvFormat format : {KvFormat::f16, KvFormat::bf16, KvFormat::int8})
+    for (int dim : {64, 80, 128, 256}) {
+      compare_shuffled(tiles(format, dim, {{0, 1, 0}}));
+      compare_shuffled(tiles(format, dim, {{0, 1, 213}}));
+      compare_shuffled(tiles(format, dim, {{0, 2, 127}, {2, 1, 5}}));
+    }
+}
+
+TEST(CudaPagedAttention, PrefillsInTiles) {
+  for (KvFormat format : {KvFormat::f16, KvFormat::bf16, KvFormat::int8})
+    for (int dim : format == KvFormat::f16 ? std::vector<int>{64, 96, 128, 256} : std::vector<int>{64, 256}) {
+      compare_shuffled(tiles(format, dim, {{0, 37, 0}}));
+      compare_shuffled(tiles(format, dim, {{0, 6, 150}}));
+    }
+}
+
+TEST(CudaPagedAttention, MixesSequencesInTiles) {
+  Case c =
+      tiles(KvFormat::f16, 64, {{0, 1, 12}, {1, 40, 0}, {41, 3, 5}, {44, 0, 4}, {44, 1, 0}, {50, 2, 70}});
+  compare_shuffled(c);  // rows 45 to 49 belong to none
+  c.block = 32;
+  c.heads = 6;
+  compare_shuffled(c);
+  c.heads = 22;  // two groups of heads
+  compare_shuffled(c);
+}
+
+TEST(CudaPagedAttention, KeepsToTheWindowAndTheCapInTiles) {
+  for (int window : {1, 5, 16, 50})
+    for (float softcap : {0.0f, 3.0f}) {
+      Case c = tiles(KvFormat::f16, 64, {{0, 40, 13}, {40, 1, 150}});
+      c.window = window;
+      c.softcap = softcap;
+      compare_shuffled(c);
+    }
 }
 
 TEST(CudaPagedAttention, SaysThatInt4IsNotThere) {

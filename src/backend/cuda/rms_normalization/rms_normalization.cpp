@@ -1,14 +1,10 @@
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/elementwise.h"
 #include "backend/cuda/rms_normalization/rms_normalization_kernels.h"
 #include "backend/float_site.h"
 
 namespace halftone::cuda {
 namespace {
-
-/// Threads that share a row.
-int row_threads(int64_t width) {
-  return width <= 1024 ? 128 : width <= 4096 ? 256 : 512;
-}
 
 template <bool skip>
 class RmsNormalization : public CudaKernel {
@@ -18,15 +14,21 @@ class RmsNormalization : public CudaKernel {
   void run(const KernelRun& run) const override {
     const int64_t width = run.outputs[0].shape.back(), elements = run.outputs[0].shape.elements();
     if (elements == 0) return;
-    const RmsNormalizationArgs args{pointer<float>(run.inputs[0]),
-                                    skip ? pointer<float>(run.inputs[1]) : nullptr,
-                                    pointer<float>(run.inputs[skip ? 2 : 1]),
-                                    pointer<float>(run.outputs[0]),
-                                    skip ? pointer<float>(run.outputs[1]) : nullptr,
-                                    static_cast<int>(width),
-                                    epsilon_};
+    RmsNormalizationArgs args{};
+    args.x = pointer<float>(run.inputs[0]);
+    args.scale = pointer<float>(run.inputs[skip ? 2 : 1]);
+    args.y = pointer<float>(run.outputs[0]);
+    if (skip) {
+      args.skip = pointer<float>(run.inputs[1]);
+      args.sum = pointer<float>(run.outputs[1]);
+    }
+    args.width = static_cast<int>(width);
+    args.epsilon = epsilon_;
+    args.wide = width % 4 == 0 && all_aligned_16(args.x, args.scale, args.y, args.skip, args.sum);
     device().launch(rms_normalization_kernel,
-                    {{static_cast<int>(elements / width)}, row_threads(width), kRmsNormalizationShared},
+                    {{static_cast<int>(elements / width)},
+                     row_threads(args.wide ? width / 4 : width),
+                     kRmsNormalizationShared},
                     args);
   }
 

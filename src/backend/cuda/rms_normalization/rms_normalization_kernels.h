@@ -5,7 +5,8 @@
 namespace halftone::cuda {
 
 /// y = x / sqrt(mean of x^2 + epsilon) * scale by rows of `width`, one block a row. With `skip`, x + skip
-/// stands for x and is written to `sum`.
+/// stands for x and is written to `sum`. Threads take four neighbours (`wide`: the width is a multiple of
+/// four and all pointers are 16-byte aligned) or one.
 struct RmsNormalizationArgs {
   const float* x;
   const float* skip;  ///< null: none
@@ -14,6 +15,7 @@ struct RmsNormalizationArgs {
   float* sum;
   int width;
   float epsilon;
+  bool wide;
 };
 constexpr size_t kRmsNormalizationShared = kWarp * sizeof(float);
 
