@@ -62,12 +62,13 @@ class Attention : public CudaKernel {
       view.values = halves(pointer<float>(run.inputs[2]), e.v, keys + half_elements(e.k));
       const int longest = static_cast<int>(std::max(e.q.dim, e.v.dim));
       const AttentionKernels kernels = attention_kernels(KvFormat::f16, static_cast<int>(padded(longest)));
-      const int tiles = static_cast<int>(
-          e.q.batch * ceil_div(e.q.length * e.q.heads / e.k.heads, int64_t{kPrefillVectors}));
-      device().launch(
-          *kernels.prefill,
-          {{tiles, static_cast<int>(e.k.heads)}, kPrefillThreads, prefill_shared(kernels.padded_dim)},
-          {view, 1});
+      const int64_t vectors = e.q.length * e.q.heads / e.k.heads;
+      const int64_t tiles = e.q.batch * ceil_div(vectors, int64_t{prefill_vectors(kernels.padded_dim)});
+      device().launch(*kernels.prefill,
+                      {{static_cast<int>(tiles), static_cast<int>(e.k.heads)},
+                       kPrefillThreads,
+                       prefill_shared(kernels.padded_dim)},
+                      {view, 1});
       return;
     }
     view.keys = as_it_is(run.inputs[1], e.k);

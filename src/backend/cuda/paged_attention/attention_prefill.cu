@@ -3,32 +3,37 @@
 
 namespace halftone::cuda {
 
-DEVICE int tiles_of(const AttentionPrefillArgs& args, const Sequence& sequence) {
-  if (sequence.rows < args.least_rows) return 0;
-  return (sequence.rows * args.view.group + kPrefillVectors - 1) / kPrefillVectors;
-}
-
 template <class T, int kDim>
 struct Prefill {
   using Pairs = StoredPairs<T>;
   static constexpr int kTokens = prefill_tokens(kDim);
   static constexpr int kRowBytes = prefill_row_bytes(kDim);
   static constexpr size_t kPlace = prefill_shared(kDim) - 16;  ///< of what find_tile() says
+  static constexpr int kVectors = prefill_vectors(kDim);
+  static constexpr int kTiles = kVectors / 64;  ///< of 16 vectors, of a warp
   static constexpr bool kScaled = sizeof(T) == 1;
 
   const AttentionView& view;
   Sequence sequence;
-  int kv_head, first_vector;  ///< of the warp
-  uint32_t queries[kDim / 16][4] = {};
-  float highest[2] = {-kInfinity, -kInfinity}, total[2] = {0, 0};  ///< of rows lane / 4 and 8 further
-  float sums[kDim / 8][4] = {};
-  Seen seen[2] = {};
+  int kv_head, first_vector;  ///< of the block
+  /// Of the vectors lane / 4 and 8 further of each tile.
+  float highest[kTiles][2] = {}, total[kTiles][2] = {};
+  float sums[kTiles][kDim / 8][4] = {};
+
+  DEVICE_MEMBER void clear() {
+    UNROLL
+    for (int m = 0; m < kTiles; ++m) highest[m][0] = highest[m][1] = -kInfinity;
+  }
 
   DEVICE_MEMBER Shared<std::byte> buffer(bool values) const {
     return shared_memory<std::byte>(values ? size_t{kTokens} * kRowBytes : 0);
   }
+  DEVICE_MEMBER Shared<std::byte> queries() const {
+    return shared_memory<std::byte>(size_t{2 * kTokens} * kRowBytes);
+  }
   DEVICE_MEMBER Shared<float> scales(bool values) const {
-    return shared_memory<float>(size_t{2} * kTokens * kRowBytes + (values ? kTokens * sizeof(float) : 0));
+    return shared_memory<float>(size_t{2 * kTokens + kVectors} * kRowBytes +
+                                (values ? kTokens * sizeof(float) : 0));
   }
 
   /// Row and head of a vector; those past the last stand for the last.
@@ -37,21 +42,22 @@ struct Prefill {
     return row < sequence.rows ? row : sequence.rows - 1;
   }
   DEVICE_MEMBER int head_of(int vector) const { return kv_head * view.group + vector % view.group; }
+  /// This lane's vector of its warp's tile m; half 1: 8 further.
+  DEVICE_MEMBER int vector_of(int m, int half) const {
+    return first_vector + (warp() * kTiles + m) * 16 + lane() / 4 + 8 * half;
+  }
 
-  DEVICE_MEMBER void load_queries() {
-    const int g = lane() / 4, t = lane() % 4;
-    UNROLL
-    for (int half = 0; half < 2; ++half) {
-      const int vector = first_vector + g + 8 * half, row = row_of(vector);
-      seen[half] = seen_by(view, sequence, row);
-      const float* from = view.query + vector_at(view.query_at, sequence, row, head_of(vector));
-      UNROLL
-      for (int k = 0; k < kDim / 16; ++k) UNROLL
-      for (int part = 0; part < 2; ++part) {
-        const int d = 16 * k + 8 * part + 2 * t;
-        const Vec2 q = d < view.dim ? load_wide<Vec2>(from + d) : Vec2{0, 0};
-        queries[k][half + 2 * part] = Pairs::pack(q.x * view.scale, q.y * view.scale);
-      }
+  /// The block's scaled queries, rounded, zeros behind dim.
+  DEVICE_MEMBER void load_queries() const {
+    constexpr int kPairs = kDim / 2;
+    for (int i = thread(); i < kVectors * kPairs; i += kPrefillThreads) {
+      const int v = i / kPairs, d = i % kPairs * 2, vector = first_vector + v;
+      Vec2 q{0, 0};
+      if (d < view.dim)
+        q = load_wide<Vec2>(view.query + vector_at(view.query_at, sequence, row_of(vector), head_of(vector)) +
+                            d);
+      store_as<uint32_t>(queries() + (v * kRowBytes + 2 * d),
+                         Pairs::pack(q.x * view.scale, q.y * view.scale));
     }
   }
 
@@ -98,24 +104,41 @@ struct Prefill {
     return buffer(values) + (t * kRowBytes + 2 * e);
   }
 
-  DEVICE_MEMBER void score(float (&scores)[kTokens / 8][4]) const {
+  /// Likewise of the queries: 16 vectors of the warp's tile m, their halves side by side last.
+  DEVICE_MEMBER Shared<std::byte> query_row(int m, int element) const {
+    const int matrix = lane() / 8;
+    const int v = (warp() * kTiles + m) * 16 + lane() % 8 + 8 * (matrix % 2);
+    return queries() + (v * kRowBytes + 2 * (element + 8 * (matrix / 2)));
+  }
+
+  DEVICE_MEMBER void score(float (&scores)[kTiles][kTokens / 8][4]) const {
     UNROLL
-    for (int pair = 0; pair < kTokens / 16; ++pair) UNROLL
     for (int k = 0; k < kDim / 16; ++k) {
-      uint32_t words[4];
-      load_matrices(words, matrix_row(false, 16 * pair, 16 * k));
-      const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
-      Pairs::multiply(scores[2 * pair], queries[k], left);
-      Pairs::multiply(scores[2 * pair + 1], queries[k], right);
+      uint32_t query[kTiles][4];
+      UNROLL
+      for (int m = 0; m < kTiles; ++m) load_matrices(query[m], query_row(m, 16 * k));
+      UNROLL
+      for (int pair = 0; pair < kTokens / 16; ++pair) {
+        uint32_t words[4];
+        load_matrices(words, matrix_row(false, 16 * pair, 16 * k));
+        const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
+        UNROLL
+        for (int m = 0; m < kTiles; ++m) {
+          Pairs::multiply(scores[m][2 * pair], query[m], left);
+          Pairs::multiply(scores[m][2 * pair + 1], query[m], right);
+        }
+      }
     }
   }
 
-  /// Scores become weights; what was summed before is scaled to go with them.
-  DEVICE_MEMBER void weigh(int begin, bool whole, float (&scores)[kTokens / 8][4]) {
+  /// Scores of tile m become weights; what was summed before is scaled to go with them.
+  DEVICE_MEMBER void weigh(int m, int begin, bool whole, float (&scores)[kTokens / 8][4]) {
     const int t = lane() % 4;
     UNROLL
     for (int half = 0; half < 2; ++half) {
-      float top = highest[half];
+      Seen seen{0, 0};
+      if (!whole) seen = seen_by(view, sequence, row_of(vector_of(m, half)));
+      float top = highest[m][half];
       UNROLL
       for (int n = 0; n < kTokens / 8; ++n) UNROLL
       for (int i = 0; i < 2; ++i) {
@@ -123,7 +146,7 @@ struct Prefill {
         if constexpr (kScaled) score *= scales(false)[8 * n + 2 * t + i];
         score = capped(view, score);
         const int position = begin + 8 * n + 2 * t + i;
-        if (!whole && (position < seen[half].first || position >= seen[half].end)) score = -kInfinity;
+        if (!whole && (position < seen.first || position >= seen.end)) score = -kInfinity;
         top = score > top ? score : top;
       }
       UNROLL
@@ -133,74 +156,90 @@ struct Prefill {
       }
       // A row that has seen nothing yet must not make -inf - -inf.
       const float base = top == -kInfinity ? 0.0f : top;
-      const float keep = fast_exp(highest[half] - base);
-      highest[half] = top;
-      total[half] *= keep;
+      const float keep = fast_exp(highest[m][half] - base);
+      highest[m][half] = top;
+      total[m][half] *= keep;
       UNROLL
       for (int j = 0; j < kDim / 8; ++j) {
-        sums[j][2 * half] *= keep;
-        sums[j][2 * half + 1] *= keep;
+        sums[m][j][2 * half] *= keep;
+        sums[m][j][2 * half + 1] *= keep;
       }
       UNROLL
       for (int n = 0; n < kTokens / 8; ++n) UNROLL
       for (int i = 0; i < 2; ++i) {
         float& score = scores[n][2 * half + i];
         score = fast_exp(score - base);
-        total[half] += score;
+        total[m][half] += score;
       }
     }
   }
 
-  DEVICE_MEMBER void add_values(const float (&weights)[kTokens / 8][4]) {
+  /// Fragments of the weights of 16 tokens.
+  DEVICE_MEMBER void round_weights(int k, const float (&weights)[kTokens / 8][4], uint32_t (&a)[4]) const {
     const int t = lane() % 4;
     UNROLL
-    for (int k = 0; k < kTokens / 16; ++k) {
-      float w[2][4];
-      UNROLL
-      for (int n = 0; n < 2; ++n) UNROLL
-      for (int i = 0; i < 4; ++i) {
-        w[n][i] = weights[2 * k + n][i];
-        if constexpr (kScaled) w[n][i] *= scales(true)[16 * k + 8 * n + 2 * t + i % 2];
+    for (int n = 0; n < 2; ++n) {
+      const float* w = weights[2 * k + n];
+      float first = 1, second = 1;
+      if constexpr (kScaled) {
+        first = scales(true)[16 * k + 8 * n + 2 * t];
+        second = scales(true)[16 * k + 8 * n + 2 * t + 1];
       }
-      const uint32_t a[4] = {Pairs::pack(w[0][0], w[0][1]), Pairs::pack(w[0][2], w[0][3]),
-                             Pairs::pack(w[1][0], w[1][1]), Pairs::pack(w[1][2], w[1][3])};
+      a[2 * n] = Pairs::pack(w[0] * first, w[1] * second);
+      a[2 * n + 1] = Pairs::pack(w[2] * first, w[3] * second);
+    }
+  }
+
+  DEVICE_MEMBER void add_values(const float (&weights)[kTiles][kTokens / 8][4]) {
+    UNROLL
+    for (int k = 0; k < kTokens / 16; ++k) {
+      uint32_t a[kTiles][4];
+      UNROLL
+      for (int m = 0; m < kTiles; ++m) round_weights(k, weights[m], a[m]);
       UNROLL
       for (int j = 0; j < kDim / 16; ++j) {
         uint32_t words[4];
         load_matrices_transposed(words, matrix_row(true, 16 * k, 16 * j));
         const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
-        Pairs::multiply(sums[2 * j], a, left);
-        Pairs::multiply(sums[2 * j + 1], a, right);
+        UNROLL
+        for (int m = 0; m < kTiles; ++m) {
+          Pairs::multiply(sums[m][2 * j], a[m], left);
+          Pairs::multiply(sums[m][2 * j + 1], a[m], right);
+        }
       }
     }
   }
 
   DEVICE_MEMBER void write() {
-    const int g = lane() / 4, t = lane() % 4;
+    const int t = lane() % 4;
     UNROLL
+    for (int m = 0; m < kTiles; ++m) UNROLL
     for (int half = 0; half < 2; ++half) {
-      total[half] += shuffle_xor(total[half], 1);
-      total[half] += shuffle_xor(total[half], 2);
-      const float inverse = total[half] == 0 ? 0.0f : 1 / total[half];
-      const int vector = first_vector + g + 8 * half;
+      float all = total[m][half];
+      all += shuffle_xor(all, 1);
+      all += shuffle_xor(all, 2);
+      const float inverse = all == 0 ? 0.0f : 1 / all;
+      const int vector = vector_of(m, half);
       if (vector >= sequence.rows * view.group) continue;
       float* to = view.result + vector_at(view.result_at, sequence, row_of(vector), head_of(vector));
       UNROLL
       for (int j = 0; j < kDim / 8; ++j) {
         const int d = 8 * j + 2 * t;
         if (d < view.value_dim)
-          store_wide(to + d, Vec2{sums[j][2 * half] * inverse, sums[j][2 * half + 1] * inverse});
+          store_wide(to + d, Vec2{sums[m][j][2 * half] * inverse, sums[m][j][2 * half + 1] * inverse});
       }
     }
   }
 };
 
 /// Which sequence and which of its tiles is the block's; index -1: there are no more.
+template <int kVectors>
 DEVICE Sequence find_tile(const AttentionPrefillArgs& args, Shared<int> place, int& tile) {
   if (thread() == 0) {
     int left = block_x(), found = -1;
     for (int s = 0; s < args.view.sequence_count; ++s) {
-      const int tiles = tiles_of(args, sequence_at(args.view, s));
+      const int rows = sequence_at(args.view, s).rows;
+      const int tiles = rows < args.least_rows ? 0 : (rows * args.view.group + kVectors - 1) / kVectors;
       if (left < tiles) {
         found = s;
         left = tiles - 1 - left;
@@ -223,25 +262,27 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
   constexpr int kTokens = State::kTokens;
   const AttentionView& view = args.view;
   int tile;
-  const Sequence sequence = find_tile(args, shared_memory<int>(State::kPlace), tile);
+  const Sequence sequence = find_tile<State::kVectors>(args, shared_memory<int>(State::kPlace), tile);
   if (sequence.index < 0) return;
-  State state{view, sequence, block_y(), tile * kPrefillVectors + warp() * 16};
+  State state{view, sequence, block_y(), tile * State::kVectors};
   // What the tile's rows see together, and what all of them see.
-  const int last_vector = tile * kPrefillVectors + kPrefillVectors - 1;
-  const Seen low = seen_by(view, sequence, state.row_of(tile * kPrefillVectors));
-  const Seen high = seen_by(view, sequence, state.row_of(last_vector));
+  const Seen low = seen_by(view, sequence, state.row_of(state.first_vector));
+  const Seen high = seen_by(view, sequence, state.row_of(state.first_vector + State::kVectors - 1));
   const int begin = low.first / kTokens * kTokens;
   const int end = high.end < sequence.keys ? high.end : sequence.keys;
   const int common_begin = high.first, common_end = low.end;
 
-  state.load_queries();
   if (begin < end) state.bring(false, begin, end);
+  state.load_queries();
+  state.clear();
   for (int at = begin; at < end; at += kTokens) {
     state.arrived();  // the keys; and all have read the values before
     state.bring(true, at, end);
-    float scores[kTokens / 8][4] = {};
+    float scores[State::kTiles][kTokens / 8][4] = {};
     state.score(scores);
-    state.weigh(at, at >= common_begin && at + kTokens <= common_end, scores);
+    const bool whole = at >= common_begin && at + kTokens <= common_end;
+    UNROLL
+    for (int m = 0; m < State::kTiles; ++m) state.weigh(m, at, whole, scores[m]);
     state.arrived();  // the values; and all have read the keys
     if (at + kTokens < end) state.bring(false, at + kTokens, end);
     state.add_values(scores);
@@ -254,13 +295,13 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
   DEVICE_KERNEL_BOUNDED(attention_prefill_##type##_##dim, AttentionPrefillArgs, kPrefillThreads, blocks) { \
     prefill<element, dim>(args);                                                                           \
   }
-HALFTONE_PREFILL(f16, f16, 64, 4)
-HALFTONE_PREFILL(f16, f16, 128, 3)
+HALFTONE_PREFILL(f16, f16, 64, 2)
+HALFTONE_PREFILL(f16, f16, 128, 2)
 HALFTONE_PREFILL(f16, f16, 256, 2)
-HALFTONE_PREFILL(bf16, bf16, 64, 4)
-HALFTONE_PREFILL(bf16, bf16, 128, 3)
+HALFTONE_PREFILL(bf16, bf16, 64, 2)
+HALFTONE_PREFILL(bf16, bf16, 128, 2)
 HALFTONE_PREFILL(bf16, bf16, 256, 2)
-HALFTONE_PREFILL(int8, int8_t, 64, 4)
+HALFTONE_PREFILL(int8, int8_t, 64, 2)
 HALFTONE_PREFILL(int8, int8_t, 128, 2)
 HALFTONE_PREFILL(int8, int8_t, 256, 2)
 

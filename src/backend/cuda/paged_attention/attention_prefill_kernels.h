@@ -4,10 +4,11 @@
 
 namespace halftone::cuda {
 
-/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block (tile, KV head): 64 query
-/// vectors of one sequence and KV head, numbered row * group + head of the group, 16 a warp; keys and values
-/// pass through shared memory, a tile at a time, each while the other is multiplied. Scores, weights' sums
-/// and results are f32; queries and weights are rounded to the cache's 16-bit type (f16 for int8).
+/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block (tile, KV head):
+/// prefill_vectors() query vectors of one sequence and KV head, numbered row * group + head of the group, a
+/// quarter of them a warp; keys and values pass through shared memory, a tile at a time, each while the other
+/// is multiplied. Scores, weights' sums and results are f32; queries and weights are rounded to the cache's
+/// 16-bit type (f16 for int8).
 ///
 /// Tiles are counted through the sequences in their order; a sequence's last one, which sees the most, comes
 /// first. Sequences of fewer than `least_rows` rows are left alone.
@@ -19,19 +20,23 @@ struct AttentionPrefillArgs {
   int least_rows;
 };
 constexpr int kPrefillThreads = 128;
-constexpr int kPrefillVectors = 64;
-constexpr int prefill_tokens(int dim) {
-  return dim <= 128 ? 64 : 32;
+/// Two times 16 a warp halve what the warps read of keys and values in shared memory; with 256 elements the
+/// sums leave no registers for them.
+constexpr int prefill_vectors(int dim) {
+  return dim <= 128 ? 128 : 64;
 }
-/// Bytes from one token to the next in shared memory: 16 more than its own, so that eight of them lie in
-/// different banks.
+constexpr int prefill_tokens(int dim) {
+  return dim <= 64 ? 64 : 32;
+}
+/// Bytes from one token or vector to the next in shared memory: 16 more than its own, so that eight of them
+/// lie in different banks.
 constexpr int prefill_row_bytes(int dim) {
   return 2 * dim + 16;
 }
-/// Keys, values, int8 scales of both, the tile's place.
+/// Keys, values, queries, int8 scales of both, the tile's place.
 constexpr size_t prefill_shared(int dim) {
-  return static_cast<size_t>(2 * prefill_tokens(dim) * prefill_row_bytes(dim) + 2 * prefill_tokens(dim) * 4 +
-                             16);
+  return static_cast<size_t>((2 * prefill_tokens(dim) + prefill_vectors(dim)) * prefill_row_bytes(dim) +
+                             2 * prefill_tokens(dim) * 4 + 16);
 }
 
 #define HALFTONE_PREFILL_KERNELS(_) \
