@@ -78,6 +78,16 @@ void add_quantize(CLI::App& app) {
       ->type_name("HOW");
   command->add_flag("!--no-measure", flags.measure,
                     "int8-static: do not time layers; all that can computes in integers");
+  command->add_flag("--integer-only", flags.integer_only,
+                    "int8-static: no floating point between input and output (I-BERT's Gelu, Softmax and "
+                    "LayerNormalization)");
+  command->add_option("--softmax", flags.softmax, "int8-static: weights of attention exact, or powers of two")
+      ->check(CLI::IsMember({"exact", "log2"}))
+      ->type_name("HOW");
+  command
+      ->add_option("--gelu", flags.gelu, "int8-static: one scale behind a Gelu, or one for each sign (twin)")
+      ->check(CLI::IsMember({"one", "twin"}))
+      ->type_name("HOW");
   command->add_flag("--resume", options->resume, "Go on with a calibrated quantization that was interrupted");
   command
       ->add_option_function<std::string>(
@@ -89,6 +99,14 @@ void add_quantize(CLI::App& app) {
           "--eval-text", options->eval_text,
           "Text to measure the result on (default: a part of the calibration text that was not used)")
       ->type_name("FILE");
+  command
+      ->add_option("--eval-images", options->eval_images,
+                   "Models of pictures: labelled ones (labels.txt) to measure result and original on")
+      ->type_name("DIR");
+  command
+      ->add_option("--annotations", options->annotations,
+                   "Detectors: COCO's instances.json of the pictures of --eval-images")
+      ->type_name("JSON");
   command->add_flag_callback(
       "--no-eval", [options] { options->evaluate = false; }, "Do not measure the result");
   command->add_option("-t,--threads", options->threads, "Threads (0: one for each core)")

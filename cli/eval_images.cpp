@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/vision_options.h"
-#include "eval/image_accuracy.h"
+#include "tune/receipt.h"
 
 namespace halftone::cli {
 namespace {
@@ -18,6 +18,7 @@ struct Options {
   std::string images;
   std::string annotations;
   std::string head;
+  std::string reference;
   float min_score = -1;  ///< -1: what the head's authors evaluate with
   float iou = -1;
 };
@@ -26,8 +27,26 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// eval top1 --reference: both on the same pictures.
+void eval_against(const Options& o, std::span<const LabelledImage> images) {
+  VisionOptions other = o.vision;
+  other.model.model = o.reference;
+  OpenVisionModel model = open_vision_model(o.vision), reference = open_vision_model(other);
+  Progress progress("top-1 of both", o.vision.model.json);
+  ReceiptPictures both;
+  both.classes = compare_classifiers(*model.runner, *reference.runner, images,
+                                     [&](int64_t done, int64_t total) { progress.update(done, total); });
+  progress.finish();
+  both.protocol =
+      fmt::format("{} pictures of {}, pre-processing {}", images.size(), o.images, model.preprocess_source);
+  if (o.vision.model.json) return print_json(pictures_json(both));
+  for (const auto& [name, figures] : picture_rows(both)) print_text(fmt::format("{}: {}\n", name, figures));
+  print_text(fmt::format("Protocol: {}\n", both.protocol));
+}
+
 void eval_top1(const Options& o) {
   const auto images = read_labelled_images(o.images);
+  if (!o.reference.empty()) return eval_against(o, images);
   OpenVisionModel model = open_vision_model(o.vision);
   const auto start = std::chrono::steady_clock::now();
   Progress progress("top-1", o.vision.model.json);
@@ -110,6 +129,9 @@ void add_eval_images(CLI::App& eval) {
   top1->add_option("--images", top->images, "A folder of pictures with labels.txt: FILE CLASS, a line each")
       ->required()
       ->type_name("DIR");
+  top1->add_option("--reference", top->reference,
+                   "The original: print both, how often they agree, the divergence, a paired interval")
+      ->type_name("PATH");
   top1->footer("Example:\n  halftone eval top1 -m vit-base-patch16-224 --images imagenet_500 --json");
   top1->callback([top] { eval_top1(*top); });
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/device.h"
+#include "cli/evaluate_pictures.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -23,10 +24,12 @@ bool takes_pictures(const fs::path& model) {
 }
 
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
-  if (flags.observer.empty() && flags.requantization.empty() && flags.measure) return recipe;
+  if (!flags.any()) return recipe;
   if (!recipe.static_activations)
     throw UsageError(
-        "recipe {} has no static activations: --observer, --requantization and --no-measure do nothing",
+        "recipe {} has no static activations: --observer, --requantization, --no-measure, --integer-only, "
+        "--softmax and "
+        "--gelu do nothing",
         recipe.name);
   StaticActivations& settings = *recipe.static_activations;
   if (!flags.observer.empty()) settings.observer.method = flags.observer;
@@ -34,6 +37,9 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
     settings.requantization =
         flags.requantization == "fixed" ? Requantization::fixed : Requantization::floating;
   settings.measure = settings.measure && flags.measure;
+  if (flags.integer_only) settings.integer_only = true;
+  if (!flags.softmax.empty()) settings.log2_softmax = flags.softmax == "log2";
+  if (!flags.gelu.empty()) settings.twin_gelu = flags.gelu == "twin";
   return recipe;
 }
 
@@ -78,6 +84,8 @@ void quantize(const QuantizeCommand& command, const Recipe& recipe, QuantizeOpti
 }  // namespace
 
 Receipt quantize_images(const QuantizeCommand& command) {
+  if (!command.annotations.empty() && command.eval_images.empty())
+    throw UsageError("--annotations: of which pictures? --eval-images DIR names their folder");
   Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
   if (command.target == "tensorrt" && recipe.static_activations) recipe.static_activations->symmetric = true;
   const auto start = std::chrono::steady_clock::now();
@@ -117,7 +125,12 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   receipt.peak_memory = peak_memory_bytes();
   receipt.peak_anonymous = memory.peak_bytes();
-  receipt.not_evaluated = "a model of pictures: see halftone eval top1, eval map and compare";
+  if (!command.evaluate || command.eval_images.empty())
+    receipt.not_evaluated = command.evaluate
+                                ? "no labelled pictures; --eval-images DIR names some (eval top1, eval map)"
+                                : "--no-eval";
+  else
+    receipt.pictures = evaluate_pictures(command, model.graph, threads);
   if (!command.output.empty()) write_receipt(receipt, command.output);
   return receipt;
 }

@@ -7,8 +7,9 @@ namespace halftone::cli {
 /// Whether a path names a model of pictures: an .onnx file, or a folder that says how pictures are prepared.
 bool takes_pictures(const fs::path& model);
 
-/// The recipe with what the flags --observer, --requantization and --no-measure say in place of its own.
-/// Throws UsageError when they are given and the recipe has no static activations.
+/// The recipe with what the flags --observer, --requantization, --no-measure, --integer-only, --softmax and
+/// --gelu say in place of its own. Throws UsageError when they are given and the recipe has no static
+/// activations.
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags);
 
 /// Quantizes a model of pictures, calibrated on every picture of the folder --calib, and writes it with its

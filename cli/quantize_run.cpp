@@ -137,6 +137,8 @@ Receipt run_quantize(const QuantizeCommand& command) {
   if (!command.encodings.empty())
     throw UsageError("--encodings: {} is a language model; such files speak of static activations",
                      command.model);
+  if (!command.eval_images.empty())
+    throw UsageError("--eval-images: {} is a language model; --eval-text measures it", command.model);
   if (!command.calibration.input_list.empty())
     throw UsageError("--input-list: {} is a language model; --calib names its text", command.model);
   const Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);

@@ -14,6 +14,14 @@ struct StaticFlags {
   std::string observer;
   std::string requantization;  ///< "floating" or "fixed"
   bool measure = true;
+  bool integer_only = false;
+  std::string softmax;  ///< "exact" or "log2"
+  std::string gelu;     ///< "one" or "twin"
+
+  bool any() const {
+    return !observer.empty() || !requantization.empty() || !measure || integer_only || !softmax.empty() ||
+           !gelu.empty();
+  }
 };
 
 /// What `quantize` was asked for.
@@ -29,6 +37,8 @@ struct QuantizeCommand {
   bool resume = false;
   std::optional<std::pair<int, int>> blocks{};  ///< these blocks only, to see what they cost
   std::string eval_text;
+  std::string eval_images;  ///< labelled pictures; empty: none
+  std::string annotations;  ///< of them, for a detector
   bool evaluate = true;
   int threads = 0;
   bool layers = false;

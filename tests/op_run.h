@@ -37,6 +37,12 @@ class OpRun {
     site_.output_storage = storages;
     return *this;
   }
+  /// The last input has this encoding on its use.
+  OpRun& encoded_use(const Encoding& encoding) {
+    encodings_.push_back(encoding);
+    site_.inputs.back().encoding = &encodings_.back();
+    return *this;
+  }
   OpRun& constant(Constant constant) {
     constants_.push_back(std::move(constant));
     const Constant& kept = constants_.back();
@@ -127,6 +133,7 @@ class OpRun {
   OpSite site_;
   std::deque<Constant> constants_;
   std::deque<Tensor> held_;
+  std::deque<Encoding> encodings_;
   std::vector<std::shared_ptr<const QuantizedTensor>> encoded_;
   std::vector<Operand> operands_;
 };

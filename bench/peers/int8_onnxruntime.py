@@ -2,15 +2,14 @@
 """onnxruntime's static quantizer on the shared vision models, as the bar for int8-static.
 
     python3 -m venv VENV && VENV/bin/pip install onnxruntime onnx pycocotools pillow
-    VENV/bin/python bench/peers/int8_onnxruntime.py quantize|accuracy|time --out FOLDER [MODEL...]
+    VENV/bin/python bench/peers/int8_onnxruntime.py quantize|accuracy --out FOLDER [MODEL...]
 
 `quantize` writes FOLDER/MODEL.int8.onnx (QDQ, weights int8 per channel, activations u8, min-max over the same
-calibration pictures that Halftone gets); `accuracy` compares it with the floating model on the evaluation set;
-`time` prints the median of each in ms, alternating, with 1 and 2 threads. It finds the pictures as the tests do.
+calibration pictures that Halftone gets); `accuracy` compares it with the floating model on the evaluation set. Times:
+vision.py. It finds the pictures as the tests do.
 """
 import argparse
 import os
-import time
 
 import numpy as np
 import onnx
@@ -78,31 +77,15 @@ def accuracy(key, out):
     print(f"{key}: top-1 f32 {top[0]:.2f}, int8 {top[1]:.2f}, agreement {100 * np.mean(best[0] == best[1]):.2f}", flush=True)
 
 
-def measure(key, out, seconds=2.0):
-    for threads in (1, 2):
-        runs = both(key, out, threads)
-        name = runs[0].get_inputs()[0].name
-        feed = {name: MODELS[key].prepare(load(pictures(MODELS[key].calibration)[0]))[0]}
-        times = [[], []]
-        end = time.time() + seconds
-        while time.time() < end:
-            for run, spent in zip(runs, times):
-                start = time.perf_counter()
-                run.run(None, feed)
-                spent.append(time.perf_counter() - start)
-        print(f"{key}, {threads} threads: f32 {1e3 * np.median(times[0]):.3f} ms, int8 {1e3 * np.median(times[1]):.3f} ms",
-              flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["quantize", "accuracy", "time"])
+    parser.add_argument("what", choices=["quantize", "accuracy"])
     parser.add_argument("--out", required=True)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     arguments = parser.parse_intermixed_args()
     os.makedirs(arguments.out, exist_ok=True)
     for key in arguments.models or MODELS:
-        {"quantize": quantize, "accuracy": accuracy, "time": measure}[arguments.what](key, arguments.out)
+        {"quantize": quantize, "accuracy": accuracy}[arguments.what](key, arguments.out)
 
 
 if __name__ == "__main__":

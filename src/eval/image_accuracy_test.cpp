@@ -1,10 +1,12 @@
 #include "eval/image_accuracy.h"
 
+#include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "eval/classifier_comparison.h"
 #include "eval/image_samples.h"
 #include "shared_files.h"
 #include "vision/image/image_file.h"
@@ -54,6 +56,26 @@ TEST_F(ColourModel, TopOneCountsTheLikeliest) {
   EXPECT_EQ(accuracy.images, 3);
   EXPECT_DOUBLE_EQ(accuracy.top1, 2.0 / 3);
   EXPECT_DOUBLE_EQ(accuracy.top5, 1);
+}
+
+TEST_F(ColourModel, ComparedWithItselfAgrees) {
+  labels("r.png 0\ng.png 1\nb.png 0\n");
+  ThreadPool threads(2);
+  ImageRunner model(compile(graph_, {}, threads), Preprocess{}, threads);
+  ImageRunner reference(compile(graph_, {}, threads), Preprocess{}, threads);
+  const auto images = read_labelled_images(folder_);
+  const ClassifierComparison same = compare_classifiers(model, reference, images);
+  EXPECT_DOUBLE_EQ(same.model.top1, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(same.reference.top1, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(same.agreement, 1);
+  EXPECT_DOUBLE_EQ(same.kld_mean, 0);
+  EXPECT_DOUBLE_EQ(same.top1_interval, 0);
+}
+
+TEST(PairedInterval, IsTheNormalApproximation) {
+  // 12 gained, 8 lost of 500: se = sqrt(20 - 16 / 500) / 500.
+  EXPECT_NEAR(paired_interval(12, 8, 500), 1.959964 * std::sqrt(20 - 0.032) / 500, 1e-12);
+  EXPECT_DOUBLE_EQ(paired_interval(0, 0, 500), 0);
 }
 
 TEST_F(ColourModel, SaysWhatIsWrong) {

@@ -27,15 +27,26 @@ bool is_float_activation(const Graph& graph, ValueId id) {
 
 bool carries_numbers(const Node& node, size_t i) {
   const std::string_view op = node.schema->name;
-  return i == 0 || op == "Concat" || among(kPairs, op) || (op == "Conv" && i == 3);  // a residual
+  return i == 0 || op == "Concat" || (op == "Attention" && i < 3) || among(kPairs, op) ||
+         (op == "Conv" && i == 3);  // a residual
 }
 
 bool moves_numbers(const Node& node) {
   return among(kMovers, node.schema->name);
 }
 
+bool works_on_codes_by_polynomials(const Graph& graph, const Node& node) {
+  const std::string_view op = node.schema->name;
+  if (op != "LayerNormalization" && op != "Softmax" && op != "Attention") return false;
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (carries_numbers(node, i) && !is_float_activation(graph, node.inputs[i])) return false;
+  return true;
+}
+
 bool works_on_codes(const Graph& graph, const Node& node) {
   const std::string_view op = node.schema->name;
+  if (op == "Identity" && graph.value(node.inputs[0]).constant)
+    return is_float(graph.value(node.inputs[0]).type.dtype);
   if (!among(kMovers, op) && !among(kMaps, op) && !among(kPairs, op)) return false;
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (carries_numbers(node, i) && !is_float_activation(graph, node.inputs[i])) return false;

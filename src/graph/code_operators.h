@@ -6,6 +6,9 @@ namespace halftone {
 
 /// Whether the operator only moves or selects numbers of its first input (of all inputs: Concat).
 bool moves_numbers(const Node& node);
+/// Whether the operator has integer arithmetic by polynomials (LayerNormalization, Softmax, Attention), which
+/// only a graph without floating point asks for.
+bool works_on_codes_by_polynomials(const Graph& graph, const Node& node);
 /// Whether the operator has integer kernels beside those with weights, and reads activations here.
 bool works_on_codes(const Graph& graph, const Node& node);
 

@@ -3,11 +3,23 @@
 namespace halftone {
 namespace {
 
+/// Whether the input, 1s in front left out, is the last axes of the output: its numbers are repeated as they
+/// lie.
+bool is_repeated(const Shape& input, const Shape& output) {
+  int first = 0;
+  while (first < input.rank() && input[first] == 1) ++first;
+  const int rank = input.rank() - first;
+  if (rank > output.rank()) return false;
+  for (int i = 0; i < rank; ++i)
+    if (input[first + i] != output[output.rank() - rank + i]) return false;
+  return true;
+}
+
 std::string refusal(const OpSite& site) {
   if (!site.storage_of_output(0).codes) return "the output is not stored as codes";
   for (const SiteInput& input : site.inputs) {
     if (!input.storage.codes) return "an input is not stored as codes";
-    if (!(input.type.shape == site.outputs[0].shape)) return "the inputs are broadcast";
+    if (!is_repeated(input.type.shape, site.outputs[0].shape)) return "the inputs are broadcast";
   }
   return {};
 }
@@ -16,7 +28,7 @@ template <class F>
 void map_code_pairs(std::span<const Operand> inputs, std::span<const MutableTensorView> outputs, F f) {
   const auto a = inputs[0].span<uint8_t>(), b = inputs[1].span<uint8_t>();
   const auto y = outputs[0].span<uint8_t>();
-  for (size_t i = 0; i < y.size(); ++i) y[i] = f(a[i], b[i]);
+  for (size_t i = 0; i < y.size(); ++i) y[i] = f(a[i % a.size()], b[i % b.size()]);
 }
 
 void add_reference(const OpSite& site, std::span<const Operand> inputs,

@@ -1,9 +1,13 @@
 #include "ops/integer_meaning.h"
 
+#include "ops/attention/attention_integer.h"
 #include "ops/code_pairs.h"
 #include "ops/conv/conv_integer.h"
 #include "ops/gemm/gemm_integer.h"
+#include "ops/layer_normalization/layer_normalization_integer.h"
 #include "ops/pool_integer.h"
+#include "ops/resize/resize_integer.h"
+#include "ops/softmax/softmax_integer.h"
 
 namespace halftone {
 
@@ -15,9 +19,17 @@ const IntegerMeaning* integer_meaning(const OpSchema& schema) {
     const IntegerMeaning* meaning;
   };
   static const Named meanings[] = {
-      {"Add", &add_on_codes}, {"AveragePool", &average_on_codes},       {"Conv", &conv},
-      {"Gemm", &product},     {"GlobalAveragePool", &average_on_codes}, {"MatMul", &product},
+      {"Add", &add_on_codes},
+      {"Attention", &attention_on_codes},
+      {"AveragePool", &average_on_codes},
+      {"Conv", &conv},
+      {"Gemm", &product},
+      {"GlobalAveragePool", &average_on_codes},
+      {"MatMul", &product},
       {"Mul", &mul_on_codes},
+      {"Resize", &resize_on_codes},
+      {"LayerNormalization", &layer_normalization_on_codes},
+      {"Softmax", &softmax_on_codes},
   };
   for (const Named& named : meanings)
     if (named.op == schema.name) return named.meaning;

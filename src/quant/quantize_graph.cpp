@@ -5,10 +5,12 @@
 #include "base/error.h"
 #include "graph/passes/pass.h"
 #include "graph/static_codes.h"
+#include "quant/algo/int8_static/prepare_graph.h"
 #include "quant/algo/int8_static/static_activations.h"
 #include "quant/algorithm.h"
 #include "quant/calib/block_context.h"
 #include "quant/calib/quantize_blocks.h"
+#include "quant/cast_weights.h"
 #include "quant/targets.h"
 
 namespace halftone {
@@ -35,10 +37,13 @@ const RecipeRule& rule_of(const Recipe& recipe, const std::string& layer) {
                    graph.nodes()[static_cast<size_t>(first.node)].name, first.reason);
 }
 
-/// Only Gemm takes an encoding on the use of its activation.
+/// Gemm takes an encoding on the use of its activation, and so does Conv of one group, a scale for each
+/// picture (a depthwise one multiplies too little to pay for it).
 std::string set_activations(const Recipe& recipe, Node& node) {
   const std::optional<Encoding>& wanted = rule_of(recipe, node.name).activations;
-  if (!wanted || node.schema->name != "Gemm") return "";
+  const bool conv = node.schema->name == "Conv" && node.attributes.get_int("group", 1) == 1;
+  if (!wanted || (node.schema->name != "Gemm" && !conv)) return "";
+  if (conv && wanted->granularity.kind != Granularity::Kind::per_token) return "";
   if (node.use_encodings.empty()) node.use_encodings.resize(1);
   node.use_encodings[0] = wanted;
   return wanted->str();
@@ -83,8 +88,18 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
 }  // namespace
 
 QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options) {
+  if (recipe.floating) return cast_weights(graph, recipe);
   // Static codes lie between whatever is left when layers are folded and fused.
-  if (recipe.static_activations) run_passes(graph, standard_passes());
+  const bool convolves = std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                                     [](const Node& node) { return node.schema->name == "Conv"; });
+  const bool dynamic = std::any_of(recipe.rules.begin(), recipe.rules.end(),
+                                   [](const RecipeRule& rule) { return rule.activations.has_value(); });
+  // Layers with encodings are not fused any more.
+  if (!recipe.static_activations && convolves && dynamic) run_passes(graph, standard_passes());
+  if (recipe.static_activations) {
+    run_passes(graph, standard_passes());
+    prepare_static_graph(graph, *recipe.static_activations);
+  }
   const QuantTargets targets = find_targets(graph, recipe);
   if (targets.quantized.empty()) refuse_nothing(graph, recipe, targets);
   QuantReport report;

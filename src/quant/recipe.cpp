@@ -130,6 +130,12 @@ std::vector<Recipe> make_recipes() {
     recipes.push_back(rtn(quantile, weights_as(quantile, Granularity::per_group(64))));
   recipes.push_back(int8("int8-static", false));
   recipes.push_back(int8("int8-dynamic", true));
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    Recipe& cast = recipes.emplace_back();
+    cast.name = dtype_name(dtype);
+    cast.algorithms.clear();
+    cast.floating = dtype;
+  }
   recipes.push_back(rtn("fp8-e4m3", weights_as("fp8_e4m3", Granularity::per_axis(0))));
   recipes.push_back(rtn("fp8-e5m2", weights_as("fp8_e5m2", Granularity::per_axis(0))));
   return recipes;
@@ -163,7 +169,8 @@ std::string_view recipe_names_in_short() {
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
          "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq; "
          "quantile4, "
-         "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; fp8-e4m3, fp8-e5m2; autoround-wB, "
+         "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; bf16, f16; fp8-e4m3, fp8-e5m2; "
+         "autoround-wB, "
          "adaround-wB, omniquant-wB with B of 4, 3, "
          "2 and groups "
          "as above, each also -affine";

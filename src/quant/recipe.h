@@ -45,6 +45,13 @@ struct StaticActivations {
   /// ... until the noise of the others adds up to less than this at the ends of the model, in decibels below
   /// the signal (algo/int8_static/end_noise.h).
   double noise = 20;
+  /// No floating point between input and output: LayerNormalization, Softmax, Attention and Gelu too compute
+  /// in integers (I-BERT), sums end by fixed-point multipliers, nothing stays floating.
+  bool integer_only = false;
+  /// Attention on codes whose weights are powers of two, 4 bits (FQ-ViT).
+  bool log2_softmax = false;
+  /// What follows a Gelu reads its negative and its positive part under a scale each (PTQ4ViT).
+  bool twin_gelu = false;
 
   friend bool operator==(const StaticActivations&, const StaticActivations&) = default;
 };
@@ -58,6 +65,9 @@ struct Recipe {
   /// it is. Rows of an embedding are read one by one and every answer passes through the projection, so
   /// recipes of few bits keep the pair at 8.
   std::optional<Encoding> tied;
+  /// Weights in another floating type and no codes at all (cast_weights.h); rules and algorithms are empty
+  /// then.
+  std::optional<DType> floating{};
   /// Static activation codes, set when the algorithms are done.
   std::optional<StaticActivations> static_activations{};
   /// Smaller weights stay as they are.

@@ -236,8 +236,9 @@ AlgorithmStep read_algorithm(const Reader& reader) {
 }
 
 StaticActivations read_static_activations(const Reader& reader) {
-  reader.expect_map("static_activations", {"observer", "momentum", "percentile", "norm", "symmetric",
-                                           "requantization", "measure", "floating_share", "noise"});
+  reader.expect_map("static_activations",
+                    {"observer", "momentum", "percentile", "norm", "symmetric", "requantization", "measure",
+                     "floating_share", "noise", "integer_only", "softmax", "gelu"});
   StaticActivations settings;
   const auto number = [&](const char* key, double least, double most, double& to) {
     const auto found = reader.find(key);
@@ -260,6 +261,11 @@ StaticActivations read_static_activations(const Reader& reader) {
   if (const auto measure = reader.find("measure")) settings.measure = measure->boolean("measure");
   number("floating_share", 0, 1, settings.floating_share);
   number("noise", 0, 100, settings.noise);
+  if (const auto only = reader.find("integer_only")) settings.integer_only = only->boolean("integer_only");
+  if (const auto softmax = reader.find("softmax"))
+    settings.log2_softmax = softmax->choice("softmax", std::vector<std::string>{"exact", "log2"}) == 1;
+  if (const auto gelu = reader.find("gelu"))
+    settings.twin_gelu = gelu->choice("gelu", std::vector<std::string>{"one", "twin"}) == 1;
   return settings;
 }
 

@@ -94,7 +94,9 @@ OrderedJson receipt_json(const Receipt& receipt) {
   json["peak_anonymous_bytes"] = receipt.peak_anonymous;
   json["peak_anonymous_bytes_per_million_parameters"] =
       static_cast<double>(receipt.peak_anonymous) / receipt.million_parameters();
-  json["evaluation"] = receipt.eval ? eval_json(*receipt.eval) : OrderedJson();
+  json["evaluation"] = receipt.eval       ? eval_json(*receipt.eval)
+                       : receipt.pictures ? pictures_json(*receipt.pictures)
+                                          : OrderedJson();
   json["not_evaluated"] = receipt.not_evaluated;
   json["remarks"] = receipt.remarks;
   json["notes"] = OrderedJson::array();
@@ -125,6 +127,11 @@ std::string receipt_text(const Receipt& receipt) {
   if (!receipt.calibration.empty()) text += fmt::format("Calibrated on {}\n", receipt.calibration);
   for (const std::string& remark : receipt.remarks) text += fmt::format("Note: {}\n", remark);
   for (const auto& [fallback, count] : fallbacks(receipt)) text += fmt::format("Fallback: {}\n", fallback);
+  if (receipt.pictures) {
+    for (const auto& [name, figures] : picture_rows(*receipt.pictures))
+      text += fmt::format("{}: {}\n", name, figures);
+    return text + fmt::format("Protocol: {}\n", receipt.pictures->protocol);
+  }
   if (!receipt.eval) return text + fmt::format("Not evaluated: {}\n", receipt.not_evaluated);
 
   const Divergence& d = receipt.eval->divergence;

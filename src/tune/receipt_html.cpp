@@ -37,10 +37,14 @@ std::string summary(const Receipt& receipt) {
                     fmt::format("mean {:.6f}, 99th percentile {:.6f} nats a token", d.kld_mean, d.kld_p99)});
     rows.push_back(
         {"Top-1 agreement", fmt::format("{:.2f} % of {} tokens", d.top1_agreement * 100, d.tokens)});
+  } else if (receipt.pictures) {
+    for (const auto& [name, figures] : picture_rows(*receipt.pictures)) rows.push_back({name, figures});
   } else {
     rows.push_back({"Not evaluated", receipt.not_evaluated});
   }
   std::string html = html_table({"", receipt.recipe}, rows);
+  if (receipt.pictures)
+    html += fmt::format("<p class=\"note\">{}</p>\n", html_escaped(receipt.pictures->protocol));
   if (receipt.eval) html += fmt::format("<p class=\"note\">{}</p>\n", html_escaped(receipt.eval->protocol));
   return html;
 }

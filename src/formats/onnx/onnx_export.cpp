@@ -173,8 +173,18 @@ class Exporter {
   std::vector<ValueId> compute(const Node& node, const OpSite& site, std::vector<ValueId>& inputs) {
     if (is_layer(from_, node)) return {layer(node, site, inputs)};
     if (node.schema->name == "Add" && follows_integers(site)) return {integer_sum(site, inputs)};
+    if (node.attributes.has("gate_scale")) return {rounded_gate(node, inputs[0])};
     if (const ValueId spelled = spell_out(to_, site, inputs); spelled != kNoValue) return {spelled};
     return to_.nodes(*node.schema, node.name, inputs, onnx_attributes(node), node.outputs.size());
+  }
+
+  /// A Swish whose gate is rounded to codes.
+  ValueId rounded_gate(const Node& node, ValueId x) {
+    const CodeScale codes{node.attributes.get_float("gate_scale", 1),
+                          static_cast<uint8_t>(node.attributes.get_int("gate_zero", 0))};
+    ValueId gate = to_.node("Sigmoid", node.name + "/sigmoid", {x});
+    if (options_.pairs) gate = pair(gate, codes, node.name + "/gate");
+    return to_.node("Mul", node.name, {x, gate});
   }
 
   /// Conv, Gemm or MatMul of constant weights: the sum, the residual, the activation.

@@ -30,8 +30,9 @@ std::optional<FusedActivation> activation_of(const Graph& graph, const Node& nod
   if (op == "HardSigmoid")
     return FusedActivation{Kind::hard_sigmoid, node.attributes.get_float("alpha", 0.2f),
                            node.attributes.get_float("beta", 0.5f)};
-  if (op == "Swish" && node.attributes.get_float("alpha", 1) == 1) return FusedActivation{Kind::silu};
-  if (op == "Gelu")
+  if (op == "Swish" && node.attributes.get_float("alpha", 1) == 1 && !node.attributes.has("gate_scale"))
+    return FusedActivation{Kind::silu};
+  if (op == "Gelu" && node.attributes.get_string("approximate", "none") != "polynomial")
     return FusedActivation{node.attributes.get_string("approximate", "none") == "tanh" ? Kind::gelu_tanh
                                                                                        : Kind::gelu};
   if (op == "Clip") {

@@ -84,8 +84,9 @@ Taste taste_of(const Graph& graph, const Node& node) {
 
 /// A convolution of few input channels reads a planar image as it is.
 bool reads_planar(const Graph& graph, const Node& node) {
-  return node.schema->name == "Conv" && node.attributes.get_int("group", 1) == 1 &&
-         graph.value(node.inputs[0]).type.shape[1] >= 0 && graph.value(node.inputs[0]).type.shape[1] <= 4;
+  return node.schema->name == "Conv" && node.use_encodings.empty() &&
+         node.attributes.get_int("group", 1) == 1 && graph.value(node.inputs[0]).type.shape[1] >= 0 &&
+         graph.value(node.inputs[0]).type.shape[1] <= 4;
 }
 
 class Layout {

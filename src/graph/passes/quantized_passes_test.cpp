@@ -49,6 +49,20 @@ TEST(QuantizedPasses, PairsBecomeCodesOfTheLayers) {
             "%soft: f32[1, 2, 4, 4] = Softmax(%relu)\noutput y = %soft\n");
 }
 
+TEST(QuantizedPasses, SigmoidAndProductOnCodesAreOneTable) {
+  Made m;
+  const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3);
+  const ValueId t = m.number("t", 0.004f), u = m.number("u", 0.25f), zero = m.code<uint8_t>("0", 0);
+  const ValueId x = m.add("DequantizeLinear", "xd", {m.add("QuantizeLinear", "xq", {m.input(), s, z}), s, z});
+  const ValueId gate = m.add("QuantizeLinear", "gq", {m.add("Sigmoid", "gate", {x}), t, zero});
+  const ValueId product = m.add("Mul", "mul", {x, m.add("DequantizeLinear", "gd", {gate, t, zero})});
+  const ValueId y = m.add("DequantizeLinear", "yd", {m.add("QuantizeLinear", "yq", {product, u, z}), u, z});
+  EXPECT_EQ(m.text_after_passes(y),
+            "graph \ninput %x: f32[1, 2, 4, 4]\n%xd: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 3]\n"
+            "%mul: f32[1, 2, 4, 4] = Swish(%xd) codes_in=[0.5, 3] codes_out=[0.25, 3] gate_scale=0.004 "
+            "gate_zero=0\noutput y = %mul\n");
+}
+
 TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
   Made m;
   const ValueId s = m.number("s", 0.5f), z = m.code<int8_t>("z", -5), w_zero = m.code<int8_t>("wz", 0);

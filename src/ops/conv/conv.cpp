@@ -1,5 +1,6 @@
 #include "ops/conv/conv.h"
 
+#include "ops/conv/conv_dynamic.h"
 #include "ops/conv/convolve.h"
 #include "ops/elementwise.h"
 #include "ops/fused_activation.h"
@@ -34,6 +35,7 @@ Cost cost(const OpSite& site) {
 
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
+  if (site.inputs[0].encoding) return dynamic_conv_reference(site, inputs, outputs);
   auto f32 = [&](size_t i) { return site.has_input(i) ? to_f32(plain(inputs[i])) : Tensor(); };
   const Tensor xs = f32(0), ws = f32(1), bs = f32(2), rs = f32(3);
   const FusedActivation activation = fused_activation(site);

@@ -2,8 +2,16 @@
 
 #include "ops/activation.h"
 #include "ops/elementwise.h"
+#include "ops/integer_functions.h"
 
 namespace halftone {
+namespace {
+
+float gelu_polynomial(float x) {
+  return 0.5f * x * (1 + erf_polynomial(x * 0.70710678118654752f));
+}
+
+}  // namespace
 
 const OpSchema& gelu_schema() {
   static const OpSchema schema = {
@@ -14,16 +22,20 @@ const OpSchema& gelu_schema() {
       .infer =
           [](const OpSite& site) {
             const std::string approximate = site.attributes->get_string("approximate", "none");
-            require(site, approximate == "none" || approximate == "tanh",
-                    "attribute approximate: expected \"none\" or \"tanh\", found \"{}\"", approximate);
+            require(site, approximate == "none" || approximate == "tanh" || approximate == "polynomial",
+                    "attribute approximate: expected \"none\", \"tanh\" or \"polynomial\", found \"{}\"",
+                    approximate);
             return infer_float_map(site);
           },
       .cost = elementwise_cost,
       .reference =
           [](const OpSite& site, std::span<const Operand> inputs,
              std::span<const MutableTensorView> outputs) {
-            const bool exact = site.attributes->get_string("approximate", "none") == "none";
-            map_floats(inputs, outputs, exact ? gelu : gelu_tanh);
+            const std::string approximate = site.attributes->get_string("approximate", "none");
+            map_floats(inputs, outputs,
+                       approximate == "none"   ? gelu
+                       : approximate == "tanh" ? gelu_tanh
+                                               : gelu_polynomial);
           },
   };
   return schema;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "ops/elementwise.h"
 #include "ops/maps/maps.h"
@@ -65,6 +66,18 @@ constexpr FloatMap kFloatMaps[] = {
     {"ThresholdedRelu", [](float x, float alpha, float) { return x > alpha ? x : 0; }, {"alpha", 1}},
 };
 
+/// Attributes gate_scale and gate_zero of Swish: sigmoid(alpha x) is rounded to these codes before it
+/// multiplies.
+std::optional<CodeScale> swish_gate(const OpSite& site) {
+  if (site.schema->name != "Swish" || !site.attributes->has("gate_scale")) return std::nullopt;
+  const float scale = site.attributes->get_float("gate_scale", 0);
+  const int64_t zero = site.attributes->get_int("gate_zero", 0);
+  require(site, scale > 0 && std::isfinite(scale) && zero >= 0 && zero <= 255,
+          "attributes gate_scale and gate_zero: expected a scale and a zero of 0 to 255, found {} and {}",
+          scale, zero);
+  return CodeScale{scale, static_cast<uint8_t>(zero)};
+}
+
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const auto& map = *std::find_if(std::begin(kFloatMaps), std::end(kFloatMaps),
@@ -74,6 +87,12 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   };
   const float a = value_of(map.a);
   const float b = value_of(map.b);
+  if (const auto gate = swish_gate(site)) {
+    map_floats(inputs, outputs, [&](float x) {
+      return x * decode_activation(encode_activation(1 / (1 + std::exp(-a * x)), *gate), *gate);
+    });
+    return;
+  }
   map_floats(inputs, outputs, [&](float x) { return map.f(x, a, b); });
 }
 

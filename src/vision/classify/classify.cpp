@@ -43,6 +43,19 @@ std::vector<ClassScore> likeliest_classes(std::span<const float> scores, int mos
   return best;
 }
 
+std::vector<double> log_probabilities(std::span<const float> scores) {
+  std::vector<double> logs;
+  if (are_probabilities(scores)) {
+    for (float score : scores) logs.push_back(std::log(std::max(double{score}, 1e-30)));
+    return logs;
+  }
+  const double most = scores.empty() ? 0 : *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (float score : scores) sum += std::exp(double{score} - most);
+  for (float score : scores) logs.push_back(double{score} - most - std::log(sum));
+  return logs;
+}
+
 std::span<const float> class_scores(std::span<const TensorView> outputs) {
   if (outputs.empty() || outputs[0].dtype != DType::f32)
     throw UnsupportedError("expected a classifier's scores as f32 in the first output, found {}",

@@ -58,6 +58,8 @@ class ActivationKernel : public PreparedKernel {
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
+  if (site.attributes->get_string("approximate", "none") == "polynomial") return "Gelu by a polynomial";
+  if (site.attributes->has("gate_scale")) return "the gate is rounded";
   return not_all_f32(site, site.inputs.size());
 }
 

@@ -53,7 +53,7 @@ class Int8Conv final : public PreparedKernel {
         weights_(layer.weights, layer.requantizer, layer.input,
                  {layer.extent.groups, layer.extent.group_outputs, layer.extent.group_inputs,
                   layer.extent.window.taps()},
-                 loops.code_bias, layer.residual),
+                 loops, layer.residual),
         padding_(static_cast<size_t>(weights_.quads() * kCodeQuad), layer.input.zero),
         activation_(layer.requantizer.to_codes() ? FusedActivation{} : layer.requantizer.float_activation()),
         threads_(threads) {}

@@ -9,7 +9,10 @@ Refusal float_conv_refusal(const OpSite& site, Storage::Order input) {
   if (rank > 4) return fmt::format("{} spatial axes", rank - 2);
   if (!site.inputs[1].constant) return "W is no constant";
   if (site.has_input(2) && !site.inputs[2].constant) return "B is no constant";
-  if (Refusal refusal = not_all_f32(site, 4); !refusal.empty()) return refusal;
+  OpSite floats = site;  // weights of any floating type or encoding are converted as they are packed
+  floats.inputs[1].type.dtype = DType::f32;
+  floats.inputs[1].encoding = nullptr;
+  if (Refusal refusal = not_all_f32(floats, 4); !refusal.empty()) return refusal;
   const Storage last{Storage::Order::channels_last, {}};
   if (!(site.inputs[0].storage == Storage{input, {}}))
     return input == Storage::Order::planar ? "X is not planar" : "X is not channels-last";
@@ -18,8 +21,16 @@ Refusal float_conv_refusal(const OpSite& site, Storage::Order input) {
   return {};
 }
 
-ConvWeights::ConvWeights(const OpSite& site)
-    : weights_(to_f32(site.inputs[1].constant->load())), has_bias_(site.has_input(2)) {
+namespace {
+
+Tensor numbers_of(const OpSite& site) {
+  const Constant& weights = *site.inputs[1].constant;
+  return weights.encoding() ? weights.load_encoded(std::string(site.name))->decode() : to_f32(weights.load());
+}
+
+}  // namespace
+
+ConvWeights::ConvWeights(const OpSite& site) : weights_(numbers_of(site)), has_bias_(site.has_input(2)) {
   if (has_bias_) bias_ = to_f32(site.inputs[2].constant->load());
   channels_ = weights_.shape()[1];
   for (int a = 2; a < weights_.shape().rank(); ++a) taps_ *= weights_.shape()[a];

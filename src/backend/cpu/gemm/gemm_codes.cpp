@@ -64,7 +64,7 @@ class CodeGemm final : public PreparedKernel {
   CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const Requantizer& requantizer,
            const CodeScale& input, const CodeLoops& loops, int threads)
       : loops_(loops),
-        weights_(weights, requantizer, input, {1, product.outputs, product.columns, 1}, loops.code_bias),
+        weights_(weights, requantizer, input, {1, product.outputs, product.columns, 1}, loops),
         activation_(requantizer.to_codes() ? FusedActivation{} : requantizer.float_activation()),
         threads_(threads) {}
 

@@ -21,6 +21,7 @@ struct CodeDepthwise {
 struct CodeDepthwiseLoops {
   int64_t block;         ///< channels that are worked on together
   int64_t taps;          ///< taps that stand side by side in the weights
+  bool overlap;          ///< the last block ends with the last channel, where there are that many
   const uint8_t* order;  ///< [block]: the channel at each place; null when in order
   void (*run)(const CodeDepthwise& work, const CodeFinish& finish);
 };

@@ -6,41 +6,70 @@
 namespace halftone::cpu {
 namespace {
 
-/// 16 bytes of which `count` are read.
-__m128i load_part(const uint8_t* from, int64_t count) {
-  if (count >= 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  uint8_t all[16] = {};
-  for (int64_t i = 0; i < count; ++i) all[i] = from[i];
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(all));
-}
+constexpr int64_t kBlock = 16;
+constexpr int kRows = 4;  // 4 x 2 sums, 2 of weights, 4 on the way
 
-void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t first, int64_t channels) {
-  for (int64_t r = 0; r < work.count; ++r) {
-    __m256i low = CodeFinishAvx2::load(work.bias + first);
-    __m256i high = CodeFinishAvx2::load(work.bias + first + 8);
-    const int8_t* weights = work.weights + first * work.taps;
-    const uint8_t* const* rows = work.rows + r;
-    for (int64_t tap = 0; tap < work.taps; ++tap, rows += work.row_step, weights += 16) {
-      const __m256i x = _mm256_cvtepu8_epi16(load_part(*rows + first, channels));
-      const __m256i w = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
-      const __m256i products = _mm256_mullo_epi16(x, w);  // within 255 * 128
-      low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(products)));
-      high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(products, 1)));
-    }
-    low = CodeFinishAvx2::requantize(low, f, first);
-    high = CodeFinishAvx2::requantize(high, f, first + 8);
-    CodeFinishAvx2::store_codes(work.out + r * work.out_step + first, CodeFinishAvx2::codes_of(low, high, f),
-                                channels < 16 ? channels : 16, f.table);
+/// One block of channels from `first` on, of which `channels` are there, for rows [row, row + kCount).
+template <int kCount>
+void run_rows(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int64_t first, int64_t channels,
+              int64_t row) {
+  const int64_t place = block * kBlock;
+  __m256i low[kCount], high[kCount];
+#pragma GCC unroll 4
+  for (int r = 0; r < kCount; ++r) {
+    low[r] = CodeFinishAvx2::load(work.bias + place);
+    high[r] = CodeFinishAvx2::load(work.bias + place + 8);
   }
+  const int8_t* weights = work.weights + place * work.taps;
+  const uint8_t* const* rows = work.rows + row;
+  for (int64_t tap = 0; tap < work.taps; tap += 2, rows += 2 * work.row_step, weights += 2 * kBlock) {
+    const auto* pairs = reinterpret_cast<const __m128i*>(weights);
+    const __m256i w_low = _mm256_cvtepi8_epi16(_mm_loadu_si128(pairs));
+    const __m256i w_high = _mm256_cvtepi8_epi16(_mm_loadu_si128(pairs + 1));
+#pragma GCC unroll 4
+    for (int r = 0; r < kCount; ++r) {
+      const __m128i x0 = CodeFinishAvx2::load_part(rows[r] + first, channels);
+      const __m128i x1 = CodeFinishAvx2::load_part(rows[work.row_step + r] + first, channels);
+      const __m256i x_low = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x0, x1));
+      const __m256i x_high = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x0, x1));
+      low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(x_low, w_low));
+      high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(x_high, w_high));
+    }
+  }
+  __m128i codes[kCount + 1];
+#pragma GCC unroll 4
+  for (int r = 0; r < kCount; ++r)
+    codes[r] = CodeFinishAvx2::codes_of(CodeFinishAvx2::requantize(low[r], f, place),
+                                        CodeFinishAvx2::requantize(high[r], f, place + 8), f);
+  if (f.table) {
+    codes[kCount] = codes[kCount - 1];
+#pragma GCC unroll 4
+    for (int r = 0; r < kCount; r += 2) {
+      const __m256i two = CodeFinishAvx2::look_up(f.table, _mm256_set_m128i(codes[r + 1], codes[r]));
+      codes[r] = _mm256_castsi256_si128(two);
+      codes[r + 1] = _mm256_extracti128_si256(two, 1);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kCount; ++r)
+    CodeFinishAvx2::store_part(work.out + (row + r) * work.out_step + first, codes[r], channels);
 }
 
 void run(const CodeDepthwise& work, const CodeFinish& finish) {
-  for (int64_t first = 0; first < work.channels; first += 16)
-    run_block(work, finish, first, work.channels - first);
+  const int64_t blocks = (work.channels + kBlock - 1) / kBlock;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t left = work.channels - kBlock;  // the last block ends where the channels do
+    const int64_t first = left < 0 ? 0 : block * kBlock < left ? block * kBlock : left;
+    const int64_t channels = left < 0 ? work.channels : kBlock;
+    int64_t row = 0;
+    for (; row + kRows <= work.count; row += kRows)
+      run_rows<kRows>(work, finish, block, first, channels, row);
+    for (; row < work.count; ++row) run_rows<1>(work, finish, block, first, channels, row);
+  }
 }
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_avx2 = {16, 1, nullptr, run};
+const CodeDepthwiseLoops code_depthwise_avx2 = {kBlock, 2, true, nullptr, run};
 
 }  // namespace halftone::cpu

@@ -58,6 +58,6 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_avx512vnni = {64, 4, kOrder.channel, run};
+const CodeDepthwiseLoops code_depthwise_avx512vnni = {64, 4, false, kOrder.channel, run};
 
 }  // namespace halftone::cpu

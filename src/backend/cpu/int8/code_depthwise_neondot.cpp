@@ -44,6 +44,6 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_neondot = {16, 1, nullptr, run};
+const CodeDepthwiseLoops code_depthwise_neondot = {16, 1, false, nullptr, run};
 
 }  // namespace halftone::cpu

@@ -21,6 +21,9 @@ struct CodeElementLoops {
                    int64_t count);
   /// y = table[x].
   void (*map)(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count);
+  /// y[c] = (sum of weights[t] rows[t][c] + 2^(shift - 1)) >> shift, clamped to 0..255.
+  void (*blend)(const uint8_t* const* rows, const int32_t* weights, int64_t taps, int32_t shift, uint8_t* y,
+                int64_t count);
   /// encode_activation() and decode_activation() (ops/storage.h).
   void (*encode)(const float* x, float scale, int32_t zero, uint8_t* y, int64_t count);
   void (*decode)(const uint8_t* x, float scale, int32_t zero, float* y, int64_t count);

@@ -15,6 +15,6 @@ void map(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count) {
 
 }  // namespace
 
-const CodeElementLoops code_elements_avx512vnni = {add, multiply, map, encode, decode};
+const CodeElementLoops code_elements_avx512vnni = {add, multiply, map, blend, encode, decode};
 
 }  // namespace halftone::cpu

@@ -32,6 +32,29 @@ void map_plain(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count
   for (int64_t i = 0; i < count; ++i) y[i] = table[x[i]];
 }
 
+inline uint8_t shifted_code(int32_t sum, int32_t shift) {
+  const int32_t code = sum >> shift;
+  const int32_t above = code < 0 ? 0 : code;
+  return static_cast<uint8_t>(above > 255 ? 255 : above);
+}
+
+void blend(const uint8_t* const* rows, const int32_t* weights, int64_t taps, int32_t shift,
+           uint8_t* __restrict y, int64_t count) {
+  const int32_t half = 1 << (shift - 1);
+  if (taps == 4) {
+    const uint8_t* __restrict a = rows[0], * __restrict b = rows[1], * __restrict c = rows[2], * __restrict d = rows[3];
+    const int32_t wa = weights[0], wb = weights[1], wc = weights[2], wd = weights[3];
+    for (int64_t i = 0; i < count; ++i)
+      y[i] = shifted_code(a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd + half, shift);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t sum = half;
+    for (int64_t t = 0; t < taps; ++t) sum += weights[t] * rows[t][i];
+    y[i] = shifted_code(sum, shift);
+  }
+}
+
 void encode(const float* __restrict x, float scale, int32_t zero, uint8_t* __restrict y, int64_t count) {
   const float z = static_cast<float>(zero);
   for (int64_t i = 0; i < count; ++i) {

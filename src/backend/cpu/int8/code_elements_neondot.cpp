@@ -2,6 +2,6 @@
 
 namespace halftone::cpu {
 
-const CodeElementLoops code_elements_neondot = {add, multiply, map_plain, encode, decode};
+const CodeElementLoops code_elements_neondot = {add, multiply, map_plain, blend, encode, decode};
 
 }  // namespace halftone::cpu

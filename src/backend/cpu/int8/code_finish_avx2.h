@@ -52,9 +52,7 @@ struct CodeFinishAvx2 {
   /// Both halves of a sum shifted, and the residual of 16 outputs (of which `count` are there) added.
   static void join(__m256i& low, __m256i& high, const CodeFinish& f, int64_t output, const uint8_t* residual,
                    int64_t count) {
-    uint8_t all[16] = {};
-    for (int64_t i = 0; i < (count < 16 ? count : 16); ++i) all[i] = residual[i];
-    const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(all));
+    const __m128i codes = load_part(residual, count);
     const __m256i zero = _mm256_set1_epi32(f.residual_zero);
     const auto add = [&](__m256i sum, __m128i eight, const int32_t* factors) {
       const __m256i moved = _mm256_sub_epi32(_mm256_cvtepu8_epi32(eight), zero);
@@ -80,23 +78,74 @@ struct CodeFinishAvx2 {
     return _mm_min_epu8(codes, _mm_set1_epi8(static_cast<char>(f.highest)));
   }
 
-  /// `count` of 16 codes, through the table where there is one.
-  static void store_codes(uint8_t* to, __m128i codes, int64_t count, const uint8_t* table) {
-    if (count == 16 && !table) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), codes);
-      return;
-    }
-    uint8_t all[16];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(all), codes);
-    for (int64_t i = 0; i < count; ++i) to[i] = table ? table[all[i]] : all[i];
+  /// 32 codes through a table of 256: 16 tables of 16 by the low half of each code, then one of them by its
+  /// upper bits.
+  static __m256i look_up(const uint8_t* table, __m256i codes) {
+    const __m256i low = _mm256_and_si256(codes, _mm256_set1_epi8(0x0f));
+    const auto sixteen = [&](int i) {
+      const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * i));
+      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(part), low);
+    };
+    const __m256i bit4 = _mm256_slli_epi16(codes, 3), bit5 = _mm256_slli_epi16(codes, 2);
+    const __m256i bit6 = _mm256_slli_epi16(codes, 1);
+    const auto four = [&](int i) {
+      const __m256i first = _mm256_blendv_epi8(sixteen(i), sixteen(i + 1), bit4);
+      return _mm256_blendv_epi8(first, _mm256_blendv_epi8(sixteen(i + 2), sixteen(i + 3), bit4), bit5);
+    };
+    const __m256i below = _mm256_blendv_epi8(four(0), four(4), bit6);
+    return _mm256_blendv_epi8(below, _mm256_blendv_epi8(four(8), four(12), bit6), codes);
   }
 
-  static void store_floats_of(__m256i low, __m256i high, const CodeFinish& f, int64_t output, float* to,
-                              int64_t count) {
-    float all[16];
-    _mm256_storeu_ps(all, scaled(low, f, output));
-    _mm256_storeu_ps(all + 8, scaled(high, f, output + 8));
-    for (int64_t i = 0; i < count; ++i) to[i] = all[i];
+  /// The first `count` of 16 bytes; the others are 0.
+  static __m128i load_part(const uint8_t* from, int64_t count) {
+    if (count >= 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    uint64_t low = 0, high = 0;
+    if (count > 8) {
+      __builtin_memcpy(&low, from, 8);
+      __builtin_memcpy(&high, from + count - 8, 8);  // its upper bytes are those from 8 on
+      high >>= 8 * (16 - count);
+    } else if (count >= 4) {
+      uint32_t first, last;
+      __builtin_memcpy(&first, from, 4);
+      __builtin_memcpy(&last, from + count - 4, 4);
+      low = first | uint64_t{last} << 8 * (count - 4);
+    } else {
+      for (int64_t i = 0; i < count; ++i) low |= uint64_t{from[i]} << 8 * i;
+    }
+    return _mm_set_epi64x(static_cast<int64_t>(high), static_cast<int64_t>(low));
+  }
+
+  static void store_part(uint8_t* to, __m128i codes, int64_t count) {
+    if (count >= 16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), codes);
+    uint64_t left = static_cast<uint64_t>(_mm_cvtsi128_si64(codes));
+    if (count >= 8) {
+      __builtin_memcpy(to, &left, 8);
+      to += 8;
+      count -= 8;
+      left = static_cast<uint64_t>(_mm_extract_epi64(codes, 1));
+    }
+    if (count >= 4) {
+      __builtin_memcpy(to, &left, 4);
+      to += 4;
+      count -= 4;
+      left >>= 32;
+    }
+    for (int64_t i = 0; i < count; ++i, left >>= 8) to[i] = static_cast<uint8_t>(left);
+  }
+
+  /// `count` of 16 sums as floats.
+  static void store_floats(__m256i low, __m256i high, const CodeFinish& f, int64_t output, float* to,
+                           int64_t count) {
+    const __m256 first = scaled(low, f, output), last = scaled(high, f, output + 8);
+    if (count >= 16) {
+      _mm256_storeu_ps(to, first);
+      _mm256_storeu_ps(to + 8, last);
+      return;
+    }
+    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const int left = static_cast<int>(count);
+    _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(left), places), first);
+    if (left > 8) _mm256_maskstore_ps(to + 8, _mm256_cmpgt_epi32(_mm256_set1_epi32(left - 8), places), last);
   }
 };
 

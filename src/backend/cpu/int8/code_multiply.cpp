@@ -8,16 +8,22 @@
 
 namespace halftone::cpu {
 
+size_t CodeMultiply::worker_bytes(const CodeWeights& weights) {
+  return weights.scratch_bytes() + static_cast<size_t>(weights.extent().taps * kChunk) * sizeof(void*);
+}
+
 size_t CodeMultiply::workspace_bytes(const CodeWeights& weights, int threads) {
-  return static_cast<size_t>(threads * weights.extent().taps * kChunk) * sizeof(void*);
+  return static_cast<size_t>(threads) * worker_bytes(weights);
 }
 
 void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t panels,
-                            const uint8_t** pointers) const {
+                            std::byte* memory) const {
+  auto* pointers = reinterpret_cast<const uint8_t**>(memory + weights.scratch_bytes());
   const int64_t count = std::min(kChunk, rows - first);
   gather(group, first, count, pointers);
   CodeTile tile = weights.tile(group, panel, panels);
   tile.rows = pointers;
+  tile.scratch = memory;
   tile.row_step = tile.count = count;
   tile.out_step = weights.extent().groups * weights.extent().outputs;
   CodeFinish finish = weights.finish(group, panel);
@@ -26,12 +32,26 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t
   tile.residual = residual ? residual + out : nullptr;
   if (codes) return loops.to_codes(tile, finish, codes + out);
   loops.to_floats(tile, finish, floats + out);
-  if (activation.kind == FusedActivation::Kind::none) return;
+  finish_floats(group, panel, count, tile.outputs, out);
+}
+
+void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t count, int64_t outputs,
+                                 int64_t at) const {
+  const bool moved = rescale != 1 || bias || float_residual;
+  if (!moved && activation.kind == FusedActivation::Kind::none) return;
   const Epilogue epilogue = make_epilogue(activation);
-  for (int64_t row = 0; row < count; ++row) {
-    float* y = floats + out + row * tile.out_step;
-    epilogue.apply(*loops.activations, y, tile.outputs);
-    for (int64_t i = 0; i < tile.outputs; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
+  const int64_t step = weights.extent().groups * weights.extent().outputs;
+  const float* added = bias ? bias + group * weights.extent().outputs + panel * kCodePanel : nullptr;
+  for (int64_t row = 0; row < count; ++row, at += step) {
+    float* y = floats + at;
+    if (moved)
+      for (int64_t i = 0; i < outputs; ++i) y[i] *= rescale;
+    if (added)
+      for (int64_t i = 0; i < outputs; ++i) y[i] += added[i];
+    if (float_residual)
+      for (int64_t i = 0; i < outputs; ++i) y[i] += float_residual[at + i];
+    epilogue.apply(*loops.activations, y, outputs);
+    for (int64_t i = 0; i < outputs; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
   }
 }
 
@@ -47,16 +67,15 @@ void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) cons
   const int64_t items = groups * chunks * parts;
   const int64_t workers = std::min<int64_t>(threads.size(), items);
   std::atomic<int64_t> next{0};
-  // One piece a worker, so that each has pointers of its own; they share out the items among themselves.
+  // One piece a worker, so that each has memory of its own; they share out the items among themselves.
   threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
     for (int64_t worker = begin; worker < end; ++worker) {
-      auto* pointers =
-          reinterpret_cast<const uint8_t**>(workspace.data()) + worker * weights.extent().taps * kChunk;
+      std::byte* memory = workspace.data() + static_cast<size_t>(worker) * worker_bytes(weights);
       for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
         const int64_t part = item % parts, chunk = item / parts % chunks, group = item / parts / chunks;
         const int64_t panel = blocks * part / parts * kCodeBlock;
         const int64_t last = std::min(blocks * (part + 1) / parts * kCodeBlock, weights.panels());
-        run_item(group, chunk * kChunk, panel, last - panel, pointers);
+        run_item(group, chunk * kChunk, panel, last - panel, memory);
       }
     }
   });

@@ -24,13 +24,19 @@ struct CodeMultiply {
   float* floats = nullptr;            ///< the same, before FusedActivation `activation`
   const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output
   int32_t residual_zero = 0;
+  /// Of floats, before the activation: times `rescale`, plus bias [outputs] and a residual, where there are.
+  float rescale = 1;
+  const float* bias = nullptr;
+  const float* float_residual = nullptr;
   FusedActivation activation = {};
 
   static size_t workspace_bytes(const CodeWeights& weights, int threads);
   void run(ThreadPool& threads, std::span<std::byte> workspace) const;
 
  private:
-  void run_item(int64_t group, int64_t first, int64_t panel, int64_t panels, const uint8_t** pointers) const;
+  static size_t worker_bytes(const CodeWeights& weights);
+  void finish_floats(int64_t group, int64_t panel, int64_t rows, int64_t outputs, int64_t at) const;
+  void run_item(int64_t group, int64_t first, int64_t panel, int64_t panels, std::byte* memory) const;
 };
 
 }  // namespace halftone::cpu

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace halftone::cpu {
@@ -34,17 +35,21 @@ struct CodeTile {
   int64_t row_step;
   int64_t count;            ///< rows
   int64_t taps, quads;      ///< quads of channels under a tap; rows are readable to their end
-  const int8_t* weights;    ///< [panels, taps, quads, 16, 4]
+  const int8_t* weights;    ///< [panels, taps, quads, 4 / CodeLoops::side, 16, CodeLoops::side]
   const int32_t* bias;      ///< [panels * 16], what a row without codes sums to
   int64_t outputs;          ///< of all panels
   int64_t out_step;         ///< elements between rows of the output, and of the residual
   const uint8_t* residual;  ///< at the first output; set where the finish has factors for it
+  std::byte* scratch;       ///< CodeLoops::scratch_bytes() that nobody else uses meanwhile
 };
 
 /// The loops for one instruction set. Bit for bit the same results from each.
 struct CodeLoops {
   /// What the loops subtract from every code, to be made good in the bias.
   int32_t code_bias;
+  /// Codes of one output that stand side by side in the weights: 4, or 2.
+  int64_t side;
+  size_t (*scratch_bytes)(int64_t taps, int64_t quads);
   /// `finish` and `out` begin at the tile's first output.
   void (*to_codes)(const CodeTile& tile, const CodeFinish& finish, uint8_t* out);
   void (*to_floats)(const CodeTile& tile, const CodeFinish& finish, float* out);

@@ -2,78 +2,155 @@
 
 #include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_finish_avx2.h"
-#include "backend/cpu/int8/code_tile_loops.h"
+#include "backend/cpu/int8/code_tile.h"
+
+// vpmaddubsw would saturate at 16 bits, so products are of 16-bit numbers: vpmaddwd sums two of them into 32
+// bits, exactly. A batch of rows is widened to 16 bits once for all outputs; weights are widened as they are
+// loaded.
 
 namespace halftone::cpu {
 namespace {
 
-/// vpmaddubsw would saturate at 16 bits, so both sides are widened to 16 bits first. An output is two
-/// partial sums side by side until it is finished.
-struct Avx2 : CodeFinishAvx2 {
-  struct Sum {
-    __m256i part[4];  // 4 outputs each
-  };
-  struct Weights {
-    __m256i part[4];
-  };
-  using Codes = __m256i;
-  static constexpr int32_t kCodeBias = 0;
-  static constexpr const ActivationLoops* kActivations = &activation_avx2;
-  static constexpr int kBlock = 1;
-  static constexpr int kRows[] = {2};
+constexpr int kRows = 6;      // of the register tile: 6 x 2 sums, 2 of weights, a pair of codes, a product
+constexpr int64_t kSide = 2;  // codes that vpmaddwd sums
+constexpr int64_t kBatchRows = 48;
+constexpr int64_t kBatchCodes = 16384;  // that stay in the nearest cache beside a panel of weights
 
-  static Sum sum_from(const int32_t* bias) {
-    Sum sum;
-    for (int i = 0; i < 4; ++i)
-      sum.part[i] = _mm256_cvtepu32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bias + 4 * i)));
-    return sum;
-  }
-  static Weights weights(const int8_t* from) {
-    Weights w;
-    for (int i = 0; i < 4; ++i)
-      w.part[i] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 16 * i)));
-    return w;
-  }
-  static Codes codes(const uint8_t* from) {
+/// Rows that are widened at a time: a multiple of kRows.
+int64_t batch_rows(int64_t codes) {
+  const int64_t rows = kBatchCodes / codes / kRows * kRows;
+  return rows < kRows ? kRows : rows > kBatchRows ? kBatchRows : rows;
+}
+
+size_t scratch_bytes(int64_t taps, int64_t quads) {
+  const int64_t codes = taps * quads * kCodeQuad;
+  return static_cast<size_t>(batch_rows(codes) * codes) * sizeof(int16_t);
+}
+
+/// `count` codes, a multiple of 4, as 16-bit numbers.
+void widen(const uint8_t* from, int64_t count, int16_t* to) {
+  const auto sixteen = [&](int64_t i) {
+    const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_cvtepu8_epi16(codes));
+  };
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) sixteen(i);
+  if (i == count) return;
+  if (count >= 16) return sixteen(count - 16);
+  for (; i < count; i += 4) {
     int32_t quad;
-    __builtin_memcpy(&quad, from, sizeof(quad));
-    return _mm256_cvtepu8_epi16(_mm_set1_epi32(quad));
+    __builtin_memcpy(&quad, from + i, sizeof(quad));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm_cvtepu8_epi16(_mm_cvtsi32_si128(quad)));
   }
-  static Sum dot(Sum sum, const Weights& weights, Codes codes) {
-    for (int i = 0; i < 4; ++i)
-      sum.part[i] = _mm256_add_epi32(sum.part[i], _mm256_madd_epi16(weights.part[i], codes));
-    return sum;
-  }
+}
 
-  /// Outputs 8 * half to 8 * half + 7.
-  static __m256i outputs(const Sum& sum, int half) {
-    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum.part[2 * half], sum.part[2 * half + 1]), 0xd8);
-  }
+void widen_rows(const CodeTile& tile, int64_t first, int64_t count, int16_t* to) {
+  const int64_t channels = tile.quads * kCodeQuad;
+  for (int64_t r = first; r < first + count; ++r)
+    for (int64_t tap = 0; tap < tile.taps; ++tap, to += channels)
+      widen(tile.rows[tap * tile.row_step + r], channels, to);
+}
 
-  template <int kPanels>
-  struct Finish {
-    CodeFinish finish;
-    int64_t first;
-    Finish(const CodeFinish& f, int64_t output) : finish(f), first(output) {}
-    void store(const Sum (&sums)[kPanels], const uint8_t* residual, uint8_t* to, int64_t count) const {
-      __m256i low = outputs(sums[0], 0), high = outputs(sums[0], 1);
-      if (residual) join(low, high, finish, first, residual, count);
-      low = requantize(low, finish, first);
-      high = requantize(high, finish, first + 8);
-      store_codes(to, codes_of(low, high, finish), count, finish.table);
+/// Sums of kCount rows of widened codes, `pairs` each, and 8 kVectors outputs, to rows of 16 sums.
+template <int kCount, int kVectors>
+[[gnu::noinline]] void multiply(const int16_t* codes, int64_t pairs, const int8_t* weights,
+                                const int32_t* bias, int32_t* to) {
+  const int32_t* rows[kCount];
+  __m256i sum[kCount][kVectors];
+#pragma GCC unroll 6
+  for (int r = 0; r < kCount; ++r) {
+    rows[r] = reinterpret_cast<const int32_t*>(codes) + r * pairs;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = CodeFinishAvx2::load(bias + 8 * v);
+  }
+  for (int64_t pair = 0; pair < pairs; ++pair, weights += kSide * kCodePanel) {
+    __m256i w[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v)
+      w[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + 16 * v)));
+#pragma GCC unroll 6
+    for (int r = 0; r < kCount; ++r) {
+      const __m256i x = _mm256_set1_epi32(rows[r][pair]);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm256_add_epi32(sum[r][v], _mm256_madd_epi16(w[v], x));
     }
-  };
-
-  static void store_floats(const Sum& sum, const CodeFinish& f, int64_t output, const uint8_t* residual,
-                           float* to, int64_t count) {
-    __m256i low = outputs(sum, 0), high = outputs(sum, 1);
-    if (residual) join(low, high, f, output, residual, count);
-    store_floats_of(low, high, f, output, to, count);
   }
-};
+#pragma GCC unroll 6
+  for (int r = 0; r < kCount; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v)
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to + kCodePanel * r + 8 * v), sum[r][v]);
+}
+
+template <int kCount>
+void multiply_rows(int64_t count, bool narrow, const int16_t* codes, int64_t pairs, const int8_t* weights,
+                   const int32_t* bias, int32_t* to) {
+  if (count == kCount)
+    return narrow ? multiply<kCount, 1>(codes, pairs, weights, bias, to)
+                  : multiply<kCount, 2>(codes, pairs, weights, bias, to);
+  if constexpr (kCount > 1) multiply_rows<kCount - 1>(count, narrow, codes, pairs, weights, bias, to);
+}
+
+/// store(first row, rows, first output, outputs, sums) for every block of the tile.
+template <class Store>
+void run_tile(const CodeTile& tile, Store store) {
+  const int64_t codes = tile.taps * tile.quads * kCodeQuad, batch = batch_rows(codes);
+  auto* wide = reinterpret_cast<int16_t*>(tile.scratch);
+  alignas(32) int32_t sums[kRows * kCodePanel];
+  for (int64_t first = 0; first < tile.count; first += batch) {
+    const int64_t rows = tile.count - first < batch ? tile.count - first : batch;
+    widen_rows(tile, first, rows, wide);
+    const int64_t parts = (rows + kRows - 1) / kRows;
+    for (int64_t output = 0; output < tile.outputs; output += kCodePanel) {
+      const int64_t left = tile.outputs - output, count = left < kCodePanel ? left : kCodePanel;
+      for (int64_t part = 0; part < parts; ++part) {
+        const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
+        multiply_rows<kRows>(end - begin, count <= 8, wide + begin * codes, codes / kSide,
+                             tile.weights + output * codes, tile.bias + output, sums);
+        store(first + begin, end - begin, output, count, sums);
+      }
+    }
+  }
+}
+
+void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
+  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, int32_t* sums) {
+    __m128i codes[kRows + 1];
+    for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
+      __m256i low = CodeFinishAvx2::load(sums), high = CodeFinishAvx2::load(sums + 8);
+      if (tile.residual)
+        CodeFinishAvx2::join(low, high, finish, output, tile.residual + (row + r) * tile.out_step + output,
+                             count);
+      low = CodeFinishAvx2::requantize(low, finish, output);
+      high = CodeFinishAvx2::requantize(high, finish, output + 8);
+      codes[r] = CodeFinishAvx2::codes_of(low, high, finish);
+    }
+    if (finish.table) {
+      codes[rows] = codes[rows - 1];
+      for (int64_t r = 0; r < rows; r += 2) {
+        const __m256i two = CodeFinishAvx2::look_up(finish.table, _mm256_set_m128i(codes[r + 1], codes[r]));
+        codes[r] = _mm256_castsi256_si128(two);
+        codes[r + 1] = _mm256_extracti128_si256(two, 1);
+      }
+    }
+    for (int64_t r = 0; r < rows; ++r)
+      CodeFinishAvx2::store_part(out + (row + r) * tile.out_step + output, codes[r], count);
+  });
+}
+
+void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
+  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, int32_t* sums) {
+    for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
+      const int64_t at = (row + r) * tile.out_step + output;
+      __m256i low = CodeFinishAvx2::load(sums), high = CodeFinishAvx2::load(sums + 8);
+      if (tile.residual) CodeFinishAvx2::join(low, high, finish, output, tile.residual + at, count);
+      CodeFinishAvx2::store_floats(low, high, finish, output, out + at, count);
+    }
+  });
+}
 
 }  // namespace
 
-const CodeLoops code_loops_avx2 = kCodeLoops<Avx2>;
+const CodeLoops code_loops_avx2 = {0, kSide, scratch_bytes, to_codes, to_floats, &activation_avx2};
 
 }  // namespace halftone::cpu

@@ -113,8 +113,13 @@ void tile_to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) 
   });
 }
 
+inline size_t no_scratch(int64_t, int64_t) {
+  return 0;
+}
+
 template <class V>
-constexpr CodeLoops kCodeLoops = {V::kCodeBias, tile_to_codes<V>, tile_to_floats<V>, V::kActivations};
+constexpr CodeLoops kCodeLoops = {V::kCodeBias,     kCodeQuad,         no_scratch,
+                                  tile_to_codes<V>, tile_to_floats<V>, V::kActivations};
 
 }  // namespace
 }  // namespace halftone::cpu

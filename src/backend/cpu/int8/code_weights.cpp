@@ -21,8 +21,9 @@ std::vector<int64_t> ordered_places(int64_t channels, const CodeDepthwiseLoops& 
   std::vector<int64_t> places(static_cast<size_t>(round_up(channels, loops.block)), -1);
   for (size_t place = 0; place < places.size(); ++place) {
     const int64_t at = static_cast<int64_t>(place);
-    const int64_t channel =
-        at / loops.block * loops.block + (loops.order ? loops.order[at % loops.block] : at % loops.block);
+    int64_t first = at / loops.block * loops.block;
+    if (loops.overlap && channels >= loops.block) first = std::min(first, channels - loops.block);
+    const int64_t channel = first + (loops.order ? loops.order[at % loops.block] : at % loops.block);
     if (channel < channels) places[place] = channel;
   }
   return places;
@@ -86,28 +87,30 @@ size_t FinishArrays::bytes() const {
 }
 
 CodeWeights::CodeWeights(const IntegerWeights& weights, const Requantizer& requantizer,
-                         const CodeScale& input, const Extent& extent, int32_t code_bias,
+                         const CodeScale& input, const Extent& extent, const CodeLoops& loops,
                          const IntegerResidual& residual)
     : extent_(extent),
       quads_(ceil_div(extent.channels, kCodeQuad)),
       panels_(ceil_div(extent.outputs, kCodePanel)),
       padded_panels_(round_up(panels_, kCodeBlock)),
       panel_bytes_(extent.taps * quads_ * kCodePanel * kCodeQuad),
+      scratch_bytes_(round_up(static_cast<int64_t>(loops.scratch_bytes(extent.taps, quads_)), int64_t{64})),
       codes_(static_cast<size_t>(extent.groups * panels_ * panel_bytes_)),
       bias_(placed_bias(weights, input,
                         padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel),
-                        code_bias)),
+                        loops.code_bias)),
       finish_(requantizer, padded_places(extent.groups, extent.outputs, padded_panels_ * kCodePanel),
               residual) {
   auto* to = reinterpret_cast<int8_t*>(codes_.data());
   std::memset(to, 0, codes_.size());
   for (int64_t output = 0; output < weights.outputs; ++output) {
     const int64_t group = output / extent.outputs, lane = output % extent.outputs;
-    int8_t* panel = to + (group * panels_ + lane / kCodePanel) * panel_bytes_ + lane % kCodePanel * kCodeQuad;
+    int8_t* panel =
+        to + (group * panels_ + lane / kCodePanel) * panel_bytes_ + lane % kCodePanel * loops.side;
     const int8_t* from = weights.codes.data() + output * weights.columns;
     for (int64_t c = 0; c < extent.channels; ++c)
       for (int64_t tap = 0; tap < extent.taps; ++tap)
-        panel[(tap * quads_ + c / kCodeQuad) * kCodePanel * kCodeQuad + c % kCodeQuad] =
+        panel[(tap * quads_ * kCodeQuad + c / loops.side * loops.side) * kCodePanel + c % loops.side] =
             from[c * extent.taps + tap];
   }
 }

@@ -32,13 +32,15 @@ class CodeWeights {
   struct Extent {
     int64_t groups, outputs, channels, taps;  ///< outputs and channels of one group
   };
-  /// Codes of `weights` lie as [groups * outputs, channels, taps], as a convolution has them.
+  /// Codes of `weights` lie as [groups * outputs, channels, taps], as a convolution has them. The packed
+  /// form is that of `loops`.
   CodeWeights(const IntegerWeights& weights, const Requantizer& requantizer, const CodeScale& input,
-              const Extent& extent, int32_t code_bias, const IntegerResidual& residual = {});
+              const Extent& extent, const CodeLoops& loops, const IntegerResidual& residual = {});
 
   const Extent& extent() const { return extent_; }
   int64_t quads() const { return quads_; }
-  int64_t panels() const { return panels_; }  ///< of a group
+  int64_t panels() const { return panels_; }               ///< of a group
+  size_t scratch_bytes() const { return scratch_bytes_; }  ///< of a tile
   /// Panels [first, first + panels) of a group; rows, counts and strides are left to the caller.
   CodeTile tile(int64_t group, int64_t first, int64_t panels) const;
   CodeFinish finish(int64_t group, int64_t first_panel) const {
@@ -49,6 +51,7 @@ class CodeWeights {
  private:
   Extent extent_;
   int64_t quads_, panels_, padded_panels_, panel_bytes_;
+  size_t scratch_bytes_;
   PackedMemory codes_;
   std::vector<int32_t> bias_;
   FinishArrays finish_;

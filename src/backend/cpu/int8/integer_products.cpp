@@ -86,7 +86,7 @@ class IntegerProduct : public PreparedKernel {
                  int threads)
       : loops_(loops), threads_(threads) {
     const IntegerWeights weights = weights_of(site, turned);
-    weights_.emplace(weights, Requantizer(site, weights.units), CodeScale{1, 0}, extent, loops.code_bias);
+    weights_.emplace(weights, Requantizer(site, weights.units), CodeScale{1, 0}, extent, loops);
     sums_ = weights.sums;
   }
   bool keeps(size_t i) const override { return i == kWeights || i == kWeightsZero; }

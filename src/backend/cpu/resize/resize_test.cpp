@@ -1,7 +1,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
-#include "kernel_run.h"
+#include "exact_kernels.h"
 
 namespace halftone {
 namespace {
@@ -26,6 +26,40 @@ TEST(ResizeKernel, EqualsTheReference) {
             ASSERT_NEAR(y[i], expected[i], 1e-5f) << mode << " " << coordinates << " at " << i;
         }
       }
+}
+
+TEST(ResizeKernel, EqualsTheReferenceOnCodes) {
+  const Storage codes{Storage::Order::channels_last, {{0.02f, 130}}};
+  for (const char* mode : {"linear", "cubic"})
+    for (const char* coordinates : {"half_pixel", "align_corners", "asymmetric"})
+      for (const auto& [height, width] : {std::pair{2.0f, 2.0f}, std::pair{0.5f, 1.7f}}) {
+        OpRun run(*find_op("Resize"), {{"mode", std::string(mode)},
+                                       {"coordinate_transformation_mode", std::string(coordinates)}});
+        run.stored(random_tensor({2, 37, 6, 7}, 1), codes)
+            .absent()
+            .constant(Constant(Tensor::from<float>({4}, {1, 1, height, width})))
+            .store_outputs({codes});
+        EXPECT_EQ(cpu::expect_exact(run, "resize_codes_", std::string(mode) + " " + coordinates),
+                  cpu::int8_isas());
+      }
+}
+
+TEST(ResizeKernel, OnCodesItIsWithinAStepOfTheRealNumber) {
+  const CodeScale scale{0.02f, 130};
+  const Storage codes{Storage::Order::channels_last, {scale}};
+  const Tensor x = random_tensor({1, 5, 6, 7}, 1);
+  const Constant scales(Tensor::from<float>({4}, {1, 1, 2, 3}));
+  OpRun integer(*find_op("Resize"), {{"mode", std::string("linear")}});
+  integer.stored(x, codes).absent().constant(scales).store_outputs({codes});
+  // The same codes as numbers.
+  Tensor rounded = Tensor::allocate(DType::f32, x.shape());
+  for (size_t i = 0; i < x.span<float>().size(); ++i)
+    rounded.mutable_view().span<float>()[i] =
+        decode_activation(encode_activation(x.span<float>()[i], scale), scale);
+  OpRun floating(*find_op("Resize"), {{"mode", std::string("linear")}});
+  floating.input(rounded).absent().constant(scales);
+  const std::vector<float> a = floats(integer.reference()[0]), b = floats(floating.reference()[0]);
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 0.62f * scale.scale) << i;
 }
 
 }  // namespace

@@ -31,16 +31,20 @@ bool IntegerPlan::reads_codes(const Graph& graph, const Node& node, size_t i) co
   return nodes[position].integer && carries_numbers(node, i) && is_float_activation(graph, node.inputs[i]);
 }
 
-IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
+IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers, const IntegerWishes& wishes) {
   const auto index = [](ValueId id) { return static_cast<size_t>(id); };
   const size_t count = graph.nodes().size();
   IntegerPlan plan;
   plan.nodes.resize(count);
   std::vector<bool> read(graph.values().size());  // by an integer node
+  for (ValueId output : graph.outputs())
+    if (wishes.all && is_float_activation(graph, output)) read[index(output)] = true;
   for (size_t n = count; n-- > 0;) {
     const Node& node = graph.nodes()[n];
     IntegerNode& made = plan.nodes[n];
-    const bool able = works_on_codes(graph, node);
+    const bool polynomials = wishes.all || (wishes.attention && node.schema->name == "Attention");
+    const bool able =
+        works_on_codes(graph, node) || (polynomials && works_on_codes_by_polynomials(graph, node));
     const bool reaches =
         std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return read[index(id)]; });
     made.integer = layers[n] || (able && reaches);
@@ -89,6 +93,18 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers) {
     plan.group[i] = group;
   }
   return plan;
+}
+
+std::vector<std::string> floating_nodes(const Graph& graph, const IntegerPlan& plan) {
+  std::vector<std::string> names;
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                   [&](ValueId input) { return is_float_activation(graph, input); });
+    if (reads && !plan.nodes[n].integer && !node.schema->of_shapes)
+      names.push_back(fmt::format("{} ({})", node.name, node.schema->name));
+  }
+  return names;
 }
 
 }  // namespace halftone

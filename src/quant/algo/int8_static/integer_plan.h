@@ -39,7 +39,18 @@ struct IntegerPlan {
   bool reads_codes(const Graph& graph, const Node& node, size_t i) const;
 };
 
+/// What computes in integers beyond that.
+struct IntegerWishes {
+  bool all = false;        ///< whatever can, up to the outputs of the graph
+  bool attention = false;  ///< Attention between integer layers
+};
+
 /// `layers[n]`: whether node n is a layer with quantized weights that computes in integers.
-IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers);
+IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers,
+                          const IntegerWishes& wishes = {});
+
+/// Names of nodes that compute on floating numbers under the plan; what depends on constants alone does not
+/// count.
+std::vector<std::string> floating_nodes(const Graph& graph, const IntegerPlan& plan);
 
 }  // namespace halftone

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "graph/static_codes.h"
@@ -56,9 +57,13 @@ void set_encodings(Graph& graph, const IntegerPlan& plan, const ValueCodes& code
       if (plan.reads_codes(graph, node, i)) set_codes_in(node, i, scale(plan.scale_of(node, i)));
     for (size_t i = 0; i < node.outputs.size(); ++i)
       if (plan.stored[static_cast<size_t>(node.outputs[i])]) set_codes_out(node, i, scale(node.outputs[i]));
-    if (recipe.requantization == Requantization::fixed && !moves_numbers(node))
+    if ((recipe.requantization == Requantization::fixed || recipe.integer_only) && !moves_numbers(node))
       node.attributes.set("requantization", std::string("fixed"));
   }
+}
+
+IntegerWishes wishes_of(const StaticActivations& recipe) {
+  return {recipe.integer_only, recipe.log2_softmax};
 }
 
 /// Nodes whose weights are quantized.
@@ -86,6 +91,11 @@ class StaticInt8 {
 
   std::vector<LayerNote> run() {
     encode();
+    if (recipe_.integer_only) {
+      refuse_floating();
+      note_decisions();
+      return std::move(notes_);
+    }
     if (recipe_.floating_share > 0 && keep_costly_layers()) encode();
     if (recipe_.measure && keep_slower_layers()) encode();
     note_decisions();
@@ -93,12 +103,22 @@ class StaticInt8 {
   }
 
  private:
+  void refuse_floating() const {
+    const std::vector<std::string> names = floating_nodes(graph_, plan_);
+    if (names.empty()) return;
+    throw UnsupportedError(
+        "{}: integers only, but {} of its operators have no integer arithmetic: {}{}", graph_.name,
+        names.size(),
+        fmt::join(names.begin(), names.begin() + std::min<ptrdiff_t>(8, std::ssize(names)), ", "),
+        names.size() > 8 ? ", ..." : "");
+  }
+
   /// Encodings and biases for the layers that are to compute on codes.
   void encode() {
     graph_ = with_weights_;
     for (const QuantTarget& target : targets_)
       if (!is_integer(target)) make_floating(graph_, target);
-    plan_ = plan_integers(graph_, layers_);
+    plan_ = plan_integers(graph_, layers_, wishes_of(recipe_));
     scales_ = group_scales(graph_, plan_, ranges_, recipe_.symmetric);
     set_encodings(graph_, plan_, value_codes(graph_, plan_, scales_), recipe_);
     correct_biases(graph_, floating_, targets_, options_);
@@ -130,7 +150,7 @@ class StaticInt8 {
     trial.value(target.weight).constant = graph_.value(target.weight).constant;
     std::vector<bool> layers(layers_.size());
     for (int position : target.nodes) layers[static_cast<size_t>(position)] = true;
-    set_encodings(trial, plan_integers(trial, layers), codes, recipe_);
+    set_encodings(trial, plan_integers(trial, layers, wishes_of(recipe_)), codes, recipe_);
     for (int position : target.nodes) {
       const Node& encoded = graph_.nodes()[static_cast<size_t>(position)];
       Node& node = trial.nodes()[static_cast<size_t>(position)];
@@ -225,7 +245,7 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floatin
 
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
                                const StaticActivations& recipe) {
-  const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets));
+  const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets), wishes_of(recipe));
   const std::vector<CodeScale> scales(static_cast<size_t>(plan.groups), fit_codes(-1, 1, recipe.symmetric));
   set_encodings(graph, plan, value_codes(graph, plan, scales), recipe);
 }

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "graph/graph.h"
+#include "quant/recipe.h"
+
+namespace halftone {
+
+/// Rewrites a graph as a recipe of static activations asks for, before anything is quantized:
+///
+/// - integer_only: Gelu(x) takes erf by a polynomial; a constant beside activations in Add, Mul and Concat
+/// comes
+///   from an Identity, which gives its codes.
+/// - log2_softmax: Attention has weights that are powers of two.
+/// - twin_gelu: a linear layer of W that alone reads Gelu(x) = y becomes
+///     W max(y, 0) + (W min(y, 0) + bias),
+///   so that either half has a scale of its own: the negative numbers of a Gelu lie within 0.17 of 0.
+///
+/// Returns how many places it changed.
+int prepare_static_graph(Graph& graph, const StaticActivations& recipe);
+
+}  // namespace halftone
