@@ -13,6 +13,17 @@ bool takes_other_types(const Node& node) {
   return (node.schema->name == "Conv" || node.schema->name == "Gemm") && node.inputs[1] != kNoValue;
 }
 
+/// By value: read elsewhere than as the weights of such a layer (a table that Gather reads too).
+std::vector<bool> read_otherwise(const Graph& graph) {
+  std::vector<bool> otherwise(graph.values().size());
+  for (const Node& node : graph.nodes())
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (node.inputs[i] != kNoValue && !(i == 1 && takes_other_types(node)))
+        otherwise[static_cast<size_t>(node.inputs[i])] = true;
+  for (ValueId output : graph.outputs()) otherwise[static_cast<size_t>(output)] = true;
+  return otherwise;
+}
+
 Tensor rounded(const Constant& constant, DType dtype) {
   const Tensor values = to_f32(constant.load());
   Tensor made = Tensor::allocate(dtype, values.shape());
@@ -36,10 +47,12 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
   };
   report.bytes_before = bytes_of();
   std::map<ValueId, bool> seen;
+  const std::vector<bool> otherwise = read_otherwise(graph);
   for (const Node& node : graph.nodes()) {
     if (!takes_other_types(node)) continue;
     Value& weight = graph.value(node.inputs[1]);
-    if (!weight.constant || !is_float(weight.type.dtype)) continue;
+    if (!weight.constant || !is_float(weight.type.dtype) || otherwise[static_cast<size_t>(node.inputs[1])])
+      continue;
     LayerReport layer;
     layer.layer = node.name;
     layer.weight = weight.name;

@@ -4,8 +4,9 @@
 
 namespace halftone {
 
-/// Softmax on codes, codes in and out, in integers alone: exponentials of (code - largest code) by
-/// IntegerExp, each times 2^16 over their sum, and that by a fixed-point multiplier to the output's codes.
+/// Softmax on codes, in integers alone: exponentials of (code - largest code) by
+/// IntegerExp, each times 2^16 over their sum, and that by a fixed-point
+/// multiplier to the output's codes, or as it is to a float.
 extern const IntegerMeaning softmax_on_codes;
 
 }  // namespace halftone

@@ -107,7 +107,7 @@ class DynamicConv final : public PreparedKernel {
     float absmax;
     std::memcpy(&absmax, &largest, sizeof(absmax));
     if (largest >= 0x7f800000u || absmax < kSmallestAbsmax) {
-      std::memset(codes, 128, static_cast<size_t>(count));
+      std::fill(codes, codes + count, uint8_t{128});
       return largest >= 0x7f800000u ? NAN : 0;
     }
     const float inverse = 127 / absmax;

@@ -101,7 +101,8 @@ TEST(Movement, TurnsAndReorders) {
 }
 
 TEST(Movement, PadsWithANumber) {
-  for (const Storage& storage : {kPlanar, kLast}) {
+  for (const Storage& storage :
+       {kPlanar, kLast, Storage{Storage::Order::channels_last, CodeScale{0.25f, 100}}}) {
     OpRun all(*find_op("Pad"));
     all.stored(random_tensor({2, 3, 4, 5}, 1), storage)
         .ints({0, 2, 1, 0, 1, 0, 0, 3})

@@ -7,12 +7,11 @@
 namespace halftone::cpu {
 namespace {
 
-/// Constant numbers around f32 values, as many as are known ahead.
+/// Constant numbers around f32 values or their codes, as many as are known ahead.
 Refusal supports(const OpSite& site) {
   if (site.attributes->get_string("mode", "constant") != "constant") return "mode is not constant";
   if (site.inputs[0].constant) return "data is a constant";
   if (site.inputs[0].type.dtype != DType::f32) return "data is not f32";
-  if (site.storage_of_output(0).codes) return "values are codes";
   for (size_t i = 1; i < site.inputs.size(); ++i)
     if (site.has_input(i) && !site.inputs[i].constant)
       return fmt::format("{} is computed", site.schema->inputs[i].name);
@@ -33,26 +32,36 @@ class PadKernel : public PreparedKernel {
       before_[static_cast<size_t>(stored_axis(axis, rank, site.storage_of_output(0)))] = pads[i];
     }
     if (site.has_input(2)) load_floats(site.inputs[2].constant->load().view(), 0, {&value_, 1});
+    if (const auto codes = site.storage_of_output(0).codes) code_ = encode_activation(value_, *codes);
   }
 
   void run(const KernelRun& run) const override {
+    if (run.outputs[0].dtype == DType::u8)
+      pad(run, code_);
+    else
+      pad(run, value_);
+  }
+
+ private:
+  template <class T>
+  void pad(const KernelRun& run, T value) const {
     const Storage storage = run.site.storage_of_output(0);
     const Shape from = stored_shape(run.inputs[0].tensor.shape, storage);
     const Shape to = stored_shape(run.outputs[0].shape, storage);
     if (to.elements() == 0) return;
-    const float* x = run.inputs[0].span<float>().data();
-    float* y = run.outputs[0].span<float>().data();
+    const T* x = run.inputs[0].span<T>().data();
+    T* y = run.outputs[0].span<T>().data();
     const int64_t width = to.back();
-    run.threads.parallel_for(to.elements() / width, bytes_grain(static_cast<size_t>(width) * sizeof(float)),
+    run.threads.parallel_for(to.elements() / width, bytes_grain(static_cast<size_t>(width) * sizeof(T)),
                              [&](int64_t begin, int64_t end) {
                                for (int64_t row = begin; row < end; ++row)
-                                 fill_row(from, to, x, row, y + row * width);
+                                 fill_row(from, to, x, row, value, y + row * width);
                              });
   }
 
- private:
   /// Row `row` of the last axis as it lies.
-  void fill_row(const Shape& from, const Shape& to, const float* x, int64_t row, float* y) const {
+  template <class T>
+  void fill_row(const Shape& from, const Shape& to, const T* x, int64_t row, T value, T* y) const {
     const int last = to.rank() - 1;
     int64_t at = 0, step = 1;
     bool inside = true;
@@ -63,16 +72,17 @@ class PadKernel : public PreparedKernel {
       at += place * step;
       step *= from[axis];
     }
-    float* end = y + to[last];
+    T* end = y + to[last];
     if (inside) {
-      y = std::fill_n(y, before_[static_cast<size_t>(last)], value_);
+      y = std::fill_n(y, before_[static_cast<size_t>(last)], value);
       y = std::copy_n(x + at * from[last], from[last], y);
     }
-    std::fill(y, end, value_);
+    std::fill(y, end, value);
   }
 
   std::array<int64_t, Shape::kMaxRank> before_{};
   float value_ = 0;
+  uint8_t code_ = 0;
 };
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {

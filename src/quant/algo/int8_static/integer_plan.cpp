@@ -20,6 +20,12 @@ class Sets {
   std::vector<size_t> parent_;
 };
 
+/// Whether the operator's integer arithmetic can end in floating numbers.
+bool gives_numbers(const Node& node) {
+  const std::string_view op = node.schema->name;
+  return op == "Conv" || op == "Gemm" || op == "MatMul" || op == "Attention" || op == "Softmax";
+}
+
 }  // namespace
 
 ValueId IntegerPlan::scale_of(const Node& node, size_t i) const {
@@ -66,14 +72,25 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers, c
     return node.schema->name == "Concat" && readers[index(node.inputs[i])] > 1;
   };
 
+  // Outputs of the graph need no codes where exact sums become numbers.
+  std::vector<bool> ends(graph.values().size());
+  for (const Node& node : graph.nodes())
+    for (ValueId output : node.outputs)
+      if (output != kNoValue)
+        ends[index(output)] = gives_numbers(node) && readers[index(output)] == 0 &&
+                              std::count(graph.outputs().begin(), graph.outputs().end(), output) > 0;
+
   Sets sets(graph.values().size());
   std::vector<bool> coded = read;
+  for (size_t i = 0; i < coded.size(); ++i) coded[i] = coded[i] && !ends[i];
   plan.stored.resize(graph.values().size());
   for (size_t n = 0; n < count; ++n) {
     const Node& node = graph.nodes()[n];
     if (!plan.nodes[n].integer) continue;
+    // Split copies codes to all of its outputs, whoever reads them.
+    const bool all = node.schema->name == "Split";
     for (ValueId output : node.outputs) {
-      if (!read[index(output)]) continue;
+      if ((!all && !read[index(output)]) || ends[index(output)]) continue;
       plan.stored[index(output)] = true;
       coded[index(output)] = true;
     }

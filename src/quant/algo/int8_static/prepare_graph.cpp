@@ -1,6 +1,7 @@
 #include "quant/algo/int8_static/prepare_graph.h"
 
-#include <limits>
+#include <map>
+#include <utility>
 
 #include "graph/code_operators.h"
 #include "graph/passes/pattern.h"
@@ -12,6 +13,7 @@ namespace {
 /// Constants beside activations come from an Identity: constants themselves have no codes.
 int name_constants(Graph& graph) {
   int changes = 0;
+  std::map<ValueId, ValueId> named;
   std::vector<Node> nodes = std::exchange(graph.nodes(), {});
   for (Node& node : nodes) {
     const std::string_view op = node.schema->name;
@@ -19,8 +21,10 @@ int name_constants(Graph& graph) {
     for (size_t i = 0; joins && i < node.inputs.size(); ++i) {
       const Value& value = graph.value(node.inputs[i]);
       if (!value.constant || !is_float(value.type.dtype)) continue;
-      const std::string name = value.name + "/codes";
-      node.inputs[i] = graph.add_node(*find_op("Identity"), name, {node.inputs[i]}).front();
+      auto [copy, fresh] = named.try_emplace(node.inputs[i], kNoValue);
+      if (fresh)
+        copy->second = graph.add_node(*find_op("Identity"), value.name + "/codes", {node.inputs[i]}).front();
+      node.inputs[i] = copy->second;
       ++changes;
     }
     graph.nodes().push_back(std::move(node));
