@@ -1,6 +1,7 @@
 #include "ops/softmax/softmax_integer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "ops/integer_functions.h"
@@ -11,6 +12,7 @@ namespace halftone {
 namespace {
 
 constexpr int kShareBits = 16;
+constexpr int kFloatBits = 30;  ///< of outputs that are no codes
 
 std::string refusal(const OpSite& site) {
   if (site.schema->name != "Softmax") return "only Softmax has integer arithmetic";
@@ -41,12 +43,15 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
     for (int64_t i = 0; i < size; ++i)
       sum += parts[static_cast<size_t>(i)] = exp(int64_t{x[at(i)]} - largest);
     for (int64_t i = 0; i < size; ++i) {
-      const auto share = static_cast<int32_t>((parts[static_cast<size_t>(i)] << kShareBits) / sum);
-      if (out)
-        outputs[0].span<uint8_t>()[at(i)] = static_cast<uint8_t>(
-            std::clamp<int64_t>(int64_t{multiply_fixed(share, unit)} + out->zero, 0, 255));
-      else
-        outputs[0].span<float>()[at(i)] = static_cast<float>(share) / (1 << kShareBits);
+      const int64_t part = parts[static_cast<size_t>(i)];
+      if (!out) {
+        outputs[0].span<float>()[at(i)] =
+            std::ldexp(static_cast<float>((part << kFloatBits) / sum), -kFloatBits);
+        continue;
+      }
+      const auto share = static_cast<int32_t>((part << kShareBits) / sum);
+      outputs[0].span<uint8_t>()[at(i)] =
+          static_cast<uint8_t>(std::clamp<int64_t>(int64_t{multiply_fixed(share, unit)} + out->zero, 0, 255));
     }
   }
 }
