@@ -34,9 +34,11 @@ void CalibrationOptions::add_to(CLI::App& command) {
       .add_option("--input-list", input_list,
                   "Tensors to calibrate any graph on: a file with one run a line, NAME:=FILE ...")
       ->type_name("FILE");
-  command.add_option("--calib-samples", text.samples, "Samples drawn from it")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  command
+      .add_option_function<int>(
+          "--calib-samples", [this](int count) { samples = text.samples = count; },
+          "Samples drawn from it (default: 128 of a text, all pictures or tensors)")
+      ->check(CLI::Range(1, 1 << 20));
   command
       .add_option("--calib-length", text.length,
                   "Tokens of a sample (0: 2048, or the context if that is less)")

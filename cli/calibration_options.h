@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "eval/calibration_text.h"
@@ -13,6 +14,7 @@ struct CalibrationOptions {
   std::string path;        ///< empty: none
   std::string input_list;  ///< tensors for a graph, in place of it
   CalibrationTextOptions text;
+  std::optional<int> samples;  ///< as given; else 128 of text and all of pictures and tensors
   size_t memory = size_t{2} << 30;
 
   /// Adds --calib, --input-list, --calib-samples, --calib-length, --seed and --memory.

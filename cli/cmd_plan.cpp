@@ -141,10 +141,11 @@ void add_plan(CLI::App& app) {
           "--kv",
           [options](const std::string& name) {
             const auto format = kv_format_from_name(name);
-            if (!format) throw UsageError("--kv {}: expected f16, bf16, int8, int4 or f32", name);
+            if (!format)
+              throw UsageError("--kv {}: expected f16, bf16, int8, int8-channel, int4 or f32", name);
             options->plan.kv = *format;
           },
-          "How keys and values are kept: f16, bf16, int8 or f32")
+          "How keys and values are kept: f16, bf16, int8, int8-channel, int4 or f32")
       ->default_str("f16")
       ->type_name("FORMAT");
   command->add_option("-t,--threads", options->threads, "Threads to measure this machine with (0: all cores)")

@@ -41,6 +41,7 @@ OrderedJson row_json(const SweepRow& row) {
   json["decode_tokens_per_s"] = row.decode_tokens_per_s;
   json["fast_layers"] = row.fast_layers;
   json["layers"] = row.layers;
+  json["fallbacks"] = row.fallbacks;
   return json;
 }
 
@@ -106,12 +107,13 @@ void run_sweep(const Options& options) {
     };
   sweep_options.speed = options.speed;
 
-  std::string calibration;
+  std::string calibration, warning;
   std::unique_ptr<TokenCalibration> samples;
   if (!options.calibration.path.empty()) {
     CalibrationText drawn = draw_calibration_text(read_text_source(options.calibration.path), *llm.tokenizer,
                                                   info, options.calibration.text);
     calibration = "; calibrated on " + drawn.protocol;
+    warning = drawn.warning;
     samples = std::make_unique<TokenCalibration>(llm.graph, std::move(drawn.samples));
     sweep_options.quantize.data = samples.get();
     sweep_options.quantize.threads = &threads;
@@ -128,6 +130,7 @@ void run_sweep(const Options& options) {
   if (options.model.json) {
     OrderedJson report;
     report["protocol"] = text.protocol + calibration;
+    report["warning"] = warning;
     report["rows"] = OrderedJson::array();
     for (const SweepRow& row : rows) report["rows"].push_back(row_json(row));
     return print_json(report);
@@ -135,6 +138,10 @@ void run_sweep(const Options& options) {
   print_rows(rows, options);
   print_text(
       fmt::format("Protocol: {}{}; loss, KLD and top-1 against the original\n", text.protocol, calibration));
+  if (!warning.empty()) print_text(fmt::format("Note: {}\n", warning));
+  for (const SweepRow& row : rows)
+    for (const std::string& fallback : row.fallbacks)
+      print_text(fmt::format("Fallback: {}: {}\n", row.scheme, fallback));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "cli/tensor_files.h"
+#include "eval/draw_samples.h"
 #include "eval/image_samples.h"
 #include "vision/image/image_list.h"
 
@@ -11,8 +12,8 @@ namespace {
 /// Tensors of files, read when they are asked for.
 class TensorSamples final : public CalibrationData {
  public:
-  TensorSamples(const Graph& graph, const std::string& list)
-      : graph_(graph), runs_(read_input_list(graph, list)) {
+  TensorSamples(const Graph& graph, const std::string& list, std::vector<InputFiles> runs)
+      : graph_(graph), runs_(std::move(runs)) {
     for (size_t run = 0; run < runs_.size(); ++run)
       for (ValueId input : graph.inputs())
         if (runs_[run].count(graph.value(input).name) == 0)
@@ -34,14 +35,15 @@ class TensorSamples final : public CalibrationData {
   std::vector<InputFiles> runs_;
 };
 
-std::unique_ptr<CalibrationData> picture_samples(const VisionModel& model, const std::string& folder) {
+std::unique_ptr<CalibrationData> picture_samples(const VisionModel& model,
+                                                 std::vector<std::string> pictures) {
   if (!model.preprocess)
     throw UsageError("{}: nothing says how its pictures are prepared; put a {}.preprocess.json beside it",
                      model.name, fs::path(model.name).stem().string());
   const ImageInput input = image_input(model.graph);
   const Preprocess preprocess = fit_to_model(
       parse_preprocess(model.preprocess->json, model.preprocess->source), input, model.preprocess->source);
-  return std::make_unique<ImageSamples>(list_image_folder(folder), preprocess, input);
+  return std::make_unique<ImageSamples>(std::move(pictures), preprocess, input);
 }
 
 }  // namespace
@@ -60,13 +62,22 @@ GraphSamples open_graph_samples(const GraphSampleOptions& options, const VisionM
   if (!options.images.empty() && !options.input_list.empty())
     throw UsageError("give pictures or --input-list, not both");
   GraphSamples samples;
-  if (!options.images.empty()) {
-    samples.data = picture_samples(model, options.images);
-    samples.protocol = fmt::format("{} pictures of {}", samples.data->samples(), options.images);
-  } else {
-    samples.data = std::make_unique<TensorSamples>(model.graph, options.input_list);
-    samples.protocol = fmt::format("{} runs of {}", samples.data->samples(), options.input_list);
-  }
+  /// All, or a draw of them; tells which.
+  const auto drawn = [&](auto all, const char* what, const std::string& source) {
+    const size_t count = all.size();
+    if (options.most) all = draw_samples(std::move(all), *options.most, options.seed);
+    samples.protocol = all.size() < count ? fmt::format("{} of the {} {} of {}, seed {}", all.size(), count,
+                                                        what, source, options.seed)
+                                          : fmt::format("{} {} of {}", count, what, source);
+    return all;
+  };
+  if (!options.images.empty())
+    samples.data =
+        picture_samples(model, drawn(list_image_folder(options.images), "pictures", options.images));
+  else
+    samples.data = std::make_unique<TensorSamples>(
+        model.graph, options.input_list,
+        drawn(read_input_list(model.graph, options.input_list), "runs", options.input_list));
   return samples;
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "quant/calib/calibration.h"
@@ -14,6 +15,8 @@ namespace halftone::cli {
 struct GraphSampleOptions {
   std::string images;
   std::string input_list;
+  std::optional<int> most;  ///< draw so many of them; nothing: all
+  uint64_t seed = 1;        ///< of the draw
 
   /// Adds --images and --input-list.
   void add_to(CLI::App& command);
@@ -22,7 +25,7 @@ struct GraphSampleOptions {
 
 struct GraphSamples {
   std::unique_ptr<CalibrationData> data;
-  std::string protocol;  ///< "128 pictures of DIR"
+  std::string protocol;  ///< "128 pictures of DIR", "16 of the 128 pictures of DIR, seed 1"
 };
 
 /// Throws UsageError when both are given, or nothing says how the model wants its pictures. `model` must

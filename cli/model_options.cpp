@@ -91,15 +91,16 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
           "--kv",
           [&options](const std::string& name) {
             const auto format = kv_format_from_name(name);
-            if (!format) throw UsageError("--kv {}: expected f16, bf16, int8, int4 or f32", name);
+            if (!format)
+              throw UsageError("--kv {}: expected f16, bf16, int8, int8-channel, int4 or f32", name);
             options.kv = *format;
           },
-          "How keys and values are kept: f16, bf16, int8, int4 or f32")
+          "How keys and values are kept: f16, bf16, int8, int8-channel, int4 or f32")
       ->default_str("f16")
       ->type_name("FORMAT");
   command
       .add_option("--kv-residual", options.kv_residual,
-                  "--kv int4: this many of the newest tokens stay in f16")
+                  "--kv int4 and int8-channel: this many of the newest tokens stay in f16")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   add_force_option(command, options);

@@ -100,9 +100,14 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.before = weight_size(model.graph);
   check_format(command, model.graph, recipe, companion_files(command.model));
   GraphSamples samples;
-  if (const GraphSampleOptions asked{command.calibration.path, command.calibration.input_list}; asked.any()) {
+  const GraphSampleOptions asked{command.calibration.path, command.calibration.input_list,
+                                 command.calibration.samples, command.calibration.text.seed};
+  if (asked.any()) {
     samples = open_graph_samples(asked, model);
     receipt.calibration = samples.protocol;
+    if (const auto most = command.calibration.samples; most && samples.data->samples() < *most)
+      receipt.remarks.push_back(
+          fmt::format("--calib-samples {}: there are only {}", *most, samples.data->samples()));
   }
   Progress progress("quantizing", command.json);
   QuantizeOptions options;

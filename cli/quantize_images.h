@@ -12,8 +12,8 @@ bool takes_pictures(const fs::path& model);
 /// activations.
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags);
 
-/// Quantizes a model of pictures, calibrated on every picture of the folder --calib, and writes it with its
-/// pre-processing and the receipt.
+/// Quantizes a model of pictures, calibrated on the pictures of the folder --calib, all or --calib-samples of
+/// them, and writes it with its pre-processing and the receipt.
 Receipt quantize_images(const QuantizeCommand& command);
 
 }  // namespace halftone::cli

@@ -199,7 +199,13 @@ Receipt run_quantize(const QuantizeCommand& command) {
   receipt.not_evaluated = command.blocks ? "only some blocks were quantized" : text.reason;
   if (receipt.not_evaluated.empty()) try {
       receipt.eval = evaluate(command, llm.graph, text, threads);
-    } catch (const ResourceError& error) {
+      if (const double found = receipt.eval->divergence.reference.perplexity;
+          found > static_cast<double>(info.vocab))
+        receipt.remarks.push_back(fmt::format(
+            "the original's perplexity on this text, {:.0f}, is worse than that of guessing among "
+            "its {} tokens: is this the model's tokenizer, and a text it knows?",
+            found, info.vocab));
+    } catch (const Error& error) {  // the model is written: what could not be measured is told
       receipt.not_evaluated = error.what();
     }
   if (!command.output.empty()) {

@@ -180,7 +180,7 @@ class Run(Program):
         self.assertEqual(found["stop_reason"], "stop_string")
 
     def test_kv_formats_and_threads_run(self):
-        for kv in ("f32", "f16", "bf16", "int8"):
+        for kv in ("f32", "f16", "bf16", "int8", "int8-channel", "int4"):
             self.assertEqual(len(self.run_json("-p", "One", "-n", 5, "--temp", 0, "--kv", kv, "-t", 1)["token_ids"]), 5)
 
     def test_prompt_longer_than_the_context(self):

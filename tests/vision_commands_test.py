@@ -119,6 +119,22 @@ def check_layers(folder):
             lines.write(f"input:={i}.raw\n")
     run("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "--input-list", tensors, "-o", folder / "int8")
     assert "3 runs" in json.loads((folder / "int8/report.json").read_text())["calibration"]
+
+    def calibrated(*flags, code=0):
+        done = run("quantize", "-m", resnet, "--recipe", "int8-static", "--no-measure", "-o", folder / "some", *flags, code=code)
+        return json.loads((folder / "some/report.json").read_text()) if code == 0 else done.stderr
+
+    chosen = {seed: calibrated("--calib", pictures, "--calib-samples", 5, "--seed", seed) for seed in (1, 2)}
+    assert chosen[1]["calibration"].startswith("5 of the 100 pictures of"), chosen[1]["calibration"]
+    assert chosen[1]["layers"] != chosen[2]["layers"]  # other pictures, other scales
+    assert calibrated("--calib", pictures, "--calib-samples", 5, "--seed", 1)["layers"] == chosen[1]["layers"]
+    assert any("there are only 3" in remark for remark in calibrated("--input-list", tensors, "--calib-samples", 9)["remarks"])
+    (folder / "nan.raw").write_bytes(struct.pack("<3072f", *[math.nan] * 3072))
+    (folder / "nan.list").write_text("input:=nan.raw\n")
+    (folder / "mixed.list").write_text(tensors.read_text() + "input:=nan.raw\n")
+    notes = calibrated("--input-list", folder / "mixed.list")["notes"]
+    assert any(note["fallback"] and "1 of 4 samples left out" in note["text"] for note in notes), notes
+    assert "1 of 1 samples left out" in calibrated("--input-list", folder / "nan.list", code=3)
     for flags in (("--images", pictures), ("--input-list", tensors)):
         report = answer("compare", resnet, folder / "int8", *flags, "--html", folder / "layers.html")
         assert len(report["layers"]) == 20 and report["outputs"][0]["layer"] == "logits", report

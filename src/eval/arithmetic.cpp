@@ -12,7 +12,7 @@ std::string arithmetic(const Engine& engine) {
         activations = activations == "f32" ? encoding->str() : activations + " and " + encoding->str();
   const KvCache::Layout& kv = engine.kv_layout();
   std::string cache(kv_format_name(kv.format));
-  if (kv.format == KvFormat::int4) cache += fmt::format(" (newest {} tokens f16)", kv.residual_tokens);
+  if (codes_by_block(kv.format)) cache += fmt::format(" (newest {} tokens f16)", kv.residual_tokens);
   return fmt::format("activations {}, KV cache {}", activations, cache);
 }
 

@@ -1,8 +1,10 @@
 #include "eval/calibration_text.h"
 
 #include <algorithm>
+#include <fmt/ranges.h>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr int64_t kMostLogitBytes = int64_t{256} << 20;
 constexpr double kTooManyUnknown = 0.25;
 constexpr double kManyUnknown = 0.02;
+constexpr size_t kFewTokens = 16;  ///< different ones: activations that hardly vary
 
 std::optional<TokenId> unknown_token(const Tokenizer& tokenizer) {
   for (const char* spelling : {"<unk>", "[UNK]", "<UNK>"})
@@ -26,6 +29,12 @@ double unknown_share(const std::vector<TokenId>& tokens, const Tokenizer& tokeni
   if (!unknown) return 0;
   return static_cast<double>(std::count(tokens.begin(), tokens.end(), *unknown)) /
          static_cast<double>(tokens.size());
+}
+
+size_t different_tokens(const std::vector<std::vector<TokenId>>& samples) {
+  std::set<TokenId> seen;
+  for (const auto& sample : samples) seen.insert(sample.begin(), sample.end());
+  return seen.size();
 }
 
 void check_ids(const std::vector<TokenId>& tokens, const LlmInfo& model, const std::string& name) {
@@ -81,12 +90,16 @@ CalibrationText draw_calibration_text(const TextSource& text, const Tokenizer& t
   result.protocol =
       fmt::format("{}{}, {} windows of {} tokens at random starts, seed {}", text.name,
                   text.remark.empty() ? "" : " (" + text.remark + ")", options.samples, length, options.seed);
+  std::vector<std::string> warnings;
   if (drawn_from < length * static_cast<size_t>(options.samples))
-    result.warning = fmt::format("{}: {} tokens for {} samples of {}; samples overlap", text.name, drawn_from,
-                                 options.samples, length);
+    warnings.push_back(
+        fmt::format("{} tokens for {} samples of {}; samples overlap", drawn_from, options.samples, length));
   if (unknown > kManyUnknown)
-    result.warning += fmt::format("{}{}: {:.1f} % of the tokens are unknown to the vocabulary",
-                                  result.warning.empty() ? "" : "; ", text.name, unknown * 100);
+    warnings.push_back(fmt::format("{:.1f} % of the tokens are unknown to the vocabulary", unknown * 100));
+  if (const size_t different = different_tokens(result.samples); different < kFewTokens)
+    warnings.push_back(
+        fmt::format("only {} different tokens: activations that hardly vary say little", different));
+  if (!warnings.empty()) result.warning = fmt::format("{}: {}", text.name, fmt::join(warnings, "; "));
   return result;
 }
 

@@ -23,7 +23,7 @@ struct CalibrationText {
   std::vector<std::vector<TokenId>> samples;  ///< all of one length
   std::vector<TokenId> held_out;  ///< the end of the text, of which no sample has a token; may be empty
   std::string protocol;           ///< "wiki.train.raw, 128 windows of 2048 tokens at random starts, seed 1"
-  std::string warning;            ///< when windows must overlap or many tokens are unknown; else empty
+  std::string warning;  ///< when windows must overlap, many tokens are unknown or few differ; else empty
 };
 
 /// Draws windows at random starts, as the scripts of GPTQ and AWQ do: the documents are joined by blank

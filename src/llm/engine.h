@@ -18,7 +18,7 @@ struct EngineOptions {
   int context = 0;                   ///< tokens of one sequence; 0: the model's own, at most kDefaultContext
   int sequences = 1;                 ///< the cache holds this many sequences of full length
   KvFormat kv_format = KvFormat::f16;
-  int kv_residual = KvCache::Layout().residual_tokens;  ///< see KvCache::Layout; int4 only
+  int kv_residual = KvCache::Layout().residual_tokens;  ///< see KvCache::Layout
   int chunk = 512;                                      ///< most tokens in one run of the graph
   std::shared_ptr<const PlanCache> cache{};             ///< of packed weights; null: none
   std::string name{};                                   ///< of the model, for people who list the cache

@@ -124,6 +124,7 @@ TEST_F(EngineTest, RoundedCachesStayClose) {
   for (const auto& [format, bound] : {std::pair{KvFormat::f16, 0.01},
                                       {KvFormat::bf16, 0.1},
                                       {KvFormat::int8, 0.1},
+                                      {KvFormat::int8_channel, 0.1},
                                       {KvFormat::int4, 0.5}}) {
     EngineOptions options = exact_cache();
     options.kv_format = format;

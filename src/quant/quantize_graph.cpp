@@ -9,6 +9,7 @@
 #include "quant/algo/int8_static/static_activations.h"
 #include "quant/algorithm.h"
 #include "quant/calib/block_context.h"
+#include "quant/calib/finite_samples.h"
 #include "quant/calib/quantize_blocks.h"
 #include "quant/cast_weights.h"
 #include "quant/targets.h"
@@ -87,8 +88,12 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
 
 }  // namespace
 
-QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options) {
+QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& given) {
   if (recipe.floating) return cast_weights(graph, recipe);
+  QuantizeOptions options = given;
+  std::optional<FiniteSamples> samples;
+  if (recipe.static_activations && given.data && !given.encodings_only)
+    options.data = &samples.emplace(*given.data);
   // Static codes lie between whatever is left when layers are folded and fused.
   const bool convolves = std::any_of(graph.nodes().begin(), graph.nodes().end(),
                                      [](const Node& node) { return node.schema->name == "Conv"; });
@@ -135,6 +140,8 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       quantized_layers[i].push_back(std::move(layer));
     }
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
+  if (samples && !samples->remark().empty())
+    report.notes.push_back({graph.name, "calibration", samples->remark(), true});
   if (recipe.static_activations && options.encodings_only)
     assume_static_activations(graph, targets.quantized, *recipe.static_activations);
   else if (recipe.static_activations)

@@ -1,5 +1,6 @@
 #include "quant/quantize_graph.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -86,6 +87,28 @@ TEST(QuantizeGraph, FindsWeightsByStructure) {
   EXPECT_LT(report.bytes_after, report.bytes_before);
   EXPECT_GT(report.bits_per_weight, 4.5);
   EXPECT_LT(report.bits_per_weight, 4.6);
+}
+
+TEST(QuantizeGraph, ScalesAreSearchedOnRequest) {
+  Recipe recipe = find_recipe("rtn-w4g32");
+  WordModel plain(false), searched(false);
+  quantize_graph(plain.graph, recipe);
+  recipe.algorithms = {{"rtn", {{"search_scales", 1}}}};
+  quantize_graph(searched.graph, recipe);
+  const WordModel original(false);
+  for (size_t i = 0; i < original.graph.values().size(); ++i) {
+    const auto& constant = original.graph.values()[i].constant;
+    if (!constant || !plain.graph.values()[i].constant->encoding()) continue;
+    EXPECT_EQ(plain.graph.values()[i].constant->encoding(), searched.graph.values()[i].constant->encoding());
+    const Tensor wanted = constant->load(), a = plain.graph.values()[i].constant->load_encoded("a")->decode(),
+                 b = searched.graph.values()[i].constant->load_encoded("b")->decode();
+    double error = 0, error_searched = 0;
+    for (size_t k = 0; k < wanted.span<float>().size(); ++k) {
+      error += std::pow(a.span<float>()[k] - wanted.span<float>()[k], 2);
+      error_searched += std::pow(b.span<float>()[k] - wanted.span<float>()[k], 2);
+    }
+    EXPECT_LT(error_searched, error) << original.graph.values()[i].name;
+  }
 }
 
 TEST(QuantizeGraph, TiedTablesStayAtEightBits) {

@@ -123,9 +123,14 @@ std::vector<Recipe> make_recipes() {
   add_learned_recipes(recipes);
   recipes.push_back(rtn("w4a8-g128", weights_as("int4", Granularity::per_group(128)), true));
   Encoding nf4 = weights_as("nf4", Granularity::per_group(64));
-  recipes.push_back(rtn("nf4", nf4));
+  const auto add_nf4 = [&](const std::string& name) {
+    recipes.push_back(rtn(name, nf4));
+    recipes.push_back(rtn(name + "-search", nf4));
+    recipes.back().algorithms = {{"rtn", {{"search_scales", 1}}}};
+  };
+  add_nf4("nf4");
   nf4.double_quant_block = 256;
-  recipes.push_back(rtn("nf4-dq", nf4));
+  add_nf4("nf4-dq");
   for (const char* quantile : {"quantile4", "quantile3", "quantile2"})
     recipes.push_back(rtn(quantile, weights_as(quantile, Granularity::per_group(64))));
   recipes.push_back(int8("int8-static", false));
@@ -167,7 +172,7 @@ std::string_view recipe_names_in_short() {
          "rtn-wBa8 and "
          "rtn-wBa8-gN with int8 activations, each also -affine; rtn-wB-tensor; w4a8-g128; awq-wBgN[-sym], "
          "gptq-wBgN[-affine, -act-order], awq+gptq-wBgN with B of 4, 3; smoothquant-w8a8, "
-         "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq; "
+         "smoothquant+gptq-w8a8; llm-int8; nf4, nf4-dq, nf4-search, nf4-dq-search; "
          "quantile4, "
          "quantile3, quantile2; int8-static (needs --calib), int8-dynamic; bf16, f16; fp8-e4m3, fp8-e5m2; "
          "autoround-wB, "

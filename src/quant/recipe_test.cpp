@@ -65,6 +65,7 @@ TEST(RecipeNames, SayWhatTheyDo) {
       {"rtn-w2-affine", "int2 per-channel affine", "", "int8 per-channel"},
       {"nf4", "nf4 g64", "", "int8 per-channel"},
       {"nf4-dq", "nf4 g64 dq256", "", "int8 per-channel"},
+      {"nf4-dq-search", "nf4 g64 dq256", "", "int8 per-channel"},
       {"quantile4", "quantile4 g64", "", "int8 per-channel"},
       {"fp8-e4m3", "fp8_e4m3 per-channel", "", "fp8_e4m3 per-channel"},
       {"fp8-e5m2", "fp8_e5m2 per-channel", "", "fp8_e5m2 per-channel"},

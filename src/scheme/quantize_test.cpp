@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
-#include "scheme/quantized_tensor.h"
+#include "scheme/quantize_with_search.h"
 
 namespace halftone {
 namespace {
@@ -140,6 +140,30 @@ TEST(Quantize, DoubleQuantizationCodesUnderTheScalesThatComeBack) {
     doubled_error += std::pow(values.span<float>()[i] - doubled.span<float>()[i], 2);
   }
   EXPECT_NEAR(doubled_error / plain_error, 1, 0.01);
+}
+
+double squared_error(const QuantizedTensor& codes, const Tensor& values) {
+  const Tensor back = codes.decode();
+  double sum = 0;
+  for (size_t i = 0; i < values.span<float>().size(); ++i)
+    sum += std::pow(double{back.span<float>()[i]} - double{values.span<float>()[i]}, 2);
+  return sum;
+}
+
+TEST(Quantize, ASearchForScalesLowersTheErrorOfFewBitsAndNeverRaisesIt) {
+  const Tensor values = random_matrix({6, 256}, 4);
+  ThreadPool pool(3);
+  for (const Encoding& encoding : all_encodings()) {
+    const double plain = squared_error(quantize(values.view(), encoding, "w"), values);
+    const QuantizedTensor searched = quantize_with_search(values.view(), encoding, "w");
+    EXPECT_LE(squared_error(searched, values), plain) << encoding.str();
+    const QuantizedTensor parallel = quantize_with_search(values.view(), encoding, "w", &pool);
+    EXPECT_TRUE(
+        std::ranges::equal(searched.parts().codes.view().bytes(), parallel.parts().codes.view().bytes()));
+    const bool own_scales = searched.grid().rows == searched.rows();
+    const bool few_bits = encoding.format->bits() <= 4 && !encoding.format->has_tensor_codebook();
+    if (own_scales && few_bits) EXPECT_LT(squared_error(searched, values), plain * 0.98) << encoding.str();
+  }
 }
 
 TEST(Quantize, ReadsAnyFloatingTypeAtAnyAlignment) {

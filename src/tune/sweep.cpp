@@ -114,11 +114,14 @@ std::vector<SweepRow> sweep(const std::function<Graph()>& make_graph, std::span<
     const std::string label = variant.label.empty() ? variant.recipe.name : variant.label;
     if (options.progress) options.progress(label, "quantizing");
     Graph graph = make_graph();
-    quantize_graph(graph, variant.recipe, options.quantize);
+    const QuantReport report = quantize_graph(graph, variant.recipe, options.quantize);
     EngineOptions settings = engine_options;
     if (variant.as_written) settings.exact = !has_activations(variant.recipe);
     Engine engine(std::move(graph), settings, threads);
     rows.push_back(measure(label, reference, engine, options));
+    for (const LayerNote& note : report.notes)
+      if (note.fallback)
+        rows.back().fallbacks.push_back(note.layer + ": " + note.algorithm + ": " + note.text);
   }
   return rows;
 }

@@ -56,6 +56,7 @@ struct SweepRow {
   /// Layers whose weights run on a fast kernel; the others are computed by the scalar reference.
   int fast_layers = 0;
   int layers = 0;
+  std::vector<std::string> fallbacks{};  ///< what quantizing did in another way than asked, by layer
 };
 
 /// Whether quantizing by a recipe takes samples.

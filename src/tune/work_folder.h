@@ -36,8 +36,8 @@ class WorkFolder final : public BlockStore {
 /// `OUTPUT.halftone-work`: the work folder of an output.
 fs::path work_folder_of(const fs::path& output);
 
-/// Names, sizes and times of change of a model's files (a folder's own, or one file): what a work folder
-/// knows its model by.
+/// Names, sizes and contents of a model's files (a folder's own, or one file): what a work folder knows its
+/// model by. Reads them all.
 Json model_fingerprint(const fs::path& model);
 
 }  // namespace halftone

@@ -56,6 +56,20 @@ TEST(WorkFolder, AChangedBlockIsDoneAgain) {
   EXPECT_NE(work.warnings()[0].find("not as it was written"), std::string::npos);
 }
 
+TEST(WorkFolder, KnowsAModelByWhatIsInItsFiles) {
+  const TestFolder folder;
+  fs::create_directories(folder / "model");
+  folder.write("model/weights", "some numbers");
+  const auto time = fs::last_write_time(folder / "model/weights");
+  const Json before = model_fingerprint(folder / "model");
+  folder.write("model/weights", "some numberz");
+  fs::last_write_time(folder / "model/weights", time);
+  EXPECT_NE(model_fingerprint(folder / "model"), before);
+  folder.write("model/weights", "some numbers");
+  fs::last_write_time(folder / "model/weights", time + std::chrono::hours(1));
+  EXPECT_EQ(model_fingerprint(folder / "model"), before);
+}
+
 TEST(WorkFolder, IsNotGoneOnWithForAnotherRecipeAndEmptiedWithoutResume) {
   const TestFolder folder;
   WorkFolder(folder / "w", {{"recipe", "a"}}, false).save(0, "layer", small_block());

@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @dataclasses.dataclass
 class Model:
+    key: str
     title: str
     folder: pathlib.Path
     group: int
@@ -47,18 +48,38 @@ def make(names, shared, work):
     tiny = shared / "text/exl3_cal_tiny.utf8"
     made = []
     if "zoo" in names:
-        made.append(Model("zoo/llm", ROOT / "zoo/llm", 128, cut(tiny, 0, 200_000, work / "zoo-calibration.txt"),
+        made.append(Model("zoo", "zoo/llm", ROOT / "zoo/llm", 128, cut(tiny, 0, 200_000, work / "zoo-calibration.txt"),
                           cut(ROOT / "zoo/heldout.txt", 0, 60_000, work / "zoo-text.txt"), 16, 256))
     if "babyllama" in names:
-        made.append(Model("babyllama105", shared / "models/llm/babyllama105", 32,
+        made.append(Model("babyllama", "babyllama105", shared / "models/llm/babyllama105", 32,
                           cut(tiny, 0, 100_000, work / "baby-calibration.txt"),
                           cut(tiny, 230_000, 250_000, work / "baby-text.txt"), 16, 256))
     if "outliers" in names:
         outlier_llama(work / "outliers")
-        made.append(Model("random Llama with outliers", work / "outliers", 128,
+        made.append(Model("outliers", "random Llama with outliers", work / "outliers", 128,
                           cut(tiny, 0, 200_000, work / "outlier-calibration.txt"),
                           cut(ROOT / "zoo/heldout.txt", 0, 30_000, work / "outlier-text.txt"), 16, 256))
     return made
+
+
+def reordered(model, seed, work):
+    """The same model with the hidden units of its MLPs in another order: it computes what it did, and other weights share
+    a block. Seed 1 leaves them as they are."""
+    if seed == 1:
+        return model
+    folder = work / f"{model.key}-order-{seed}"
+    if not folder.exists():
+        draw = torch.Generator().manual_seed(seed)
+        loaded = load(model)
+        with torch.no_grad():
+            for layer in loaded.model.layers:
+                mlp = layer.mlp
+                order = torch.randperm(mlp.gate_proj.out_features, generator=draw)
+                mlp.gate_proj.weight.copy_(mlp.gate_proj.weight[order].clone())
+                mlp.up_proj.weight.copy_(mlp.up_proj.weight[order].clone())
+                mlp.down_proj.weight.copy_(mlp.down_proj.weight[:, order].clone())
+        save(model, loaded, folder)
+    return dataclasses.replace(model, folder=folder)
 
 
 def load(model):

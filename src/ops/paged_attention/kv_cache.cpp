@@ -7,22 +7,22 @@
 #include <sys/mman.h>
 
 #include "base/checked.h"
-#include "ops/paged_attention/kv_int4.h"
 #include "scheme/dynamic.h"
 
 namespace halftone {
 namespace {
 
-constexpr std::array<std::string_view, 5> kFormatNames = {"f32", "f16", "bf16", "int8", "int4"};
+constexpr std::array<std::string_view, 6> kFormatNames = {"f32",  "f16",  "bf16",
+                                                          "int8", "int4", "int8-channel"};
 
-/// Of formats that keep each element by itself: not int4.
+/// Of formats that keep each element by itself: not codes_by_block().
 size_t element_bytes(KvFormat format) {
   constexpr std::array<size_t, 4> kBytes = {4, 2, 2, 1};
   return kBytes[static_cast<size_t>(format)];
 }
 
 size_t tile_bytes(const KvCache::Layout& layout) {
-  if (layout.format == KvFormat::int4) return kv_int4_tile_bytes(layout.block_tokens, layout.head_dim);
+  if (codes_by_block(layout.format)) return layout.codes().tile_bytes();
   return static_cast<size_t>(layout.block_tokens) * static_cast<size_t>(layout.head_dim) *
          element_bytes(layout.format);
 }
@@ -85,7 +85,7 @@ KvCache::KvCache(const Layout& layout, int blocks, const Allocate& allocate)
     std::shared_ptr<std::byte> memory = take(product({tiles, block_tokens, sizeof(float)}));
     scales_ = {memory, reinterpret_cast<float*>(memory.get())};
   }
-  if (layout.format == KvFormat::int4)
+  if (codes_by_block(layout.format))
     open_.resize(static_cast<size_t>(layout.layers) * static_cast<size_t>(blocks));
 }
 
@@ -97,8 +97,8 @@ size_t KvCache::bytes_per_token(const Layout& layout) {
 
 void KvCache::store(int layer, int block, int head, int slot, std::span<const float> key,
                     std::span<const float> value) {
-  if (layout_.format == KvFormat::int4) {
-    if (!is_open(layer, block)) open(layer, block);
+  if (codes_by_block(layout_.format)) {
+    if (!is_open(layer, block)) open(layer, block, slot);
     const size_t at = static_cast<size_t>(slot) * key.size();
     std::ranges::transform(key, open_keys(layer, block, head) + at, to_half);
     std::ranges::transform(value, open_values(layer, block, head) + at, to_half);
@@ -125,13 +125,14 @@ void KvCache::store(int layer, int block, int head, int slot, std::span<const fl
       value_scales(layer, block, head)[slot] = quantize_head(v, value);
       return;
     case KvFormat::int4:
+    case KvFormat::int8_channel:
       return;
   }
 }
 
 void KvCache::load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value,
                    bool codes) const {
-  if (layout_.format != KvFormat::int4) {
+  if (!codes_by_block(layout_.format)) {
     const size_t at = static_cast<size_t>(slot) * key.size() * element_bytes(layout_.format);
     const bool scaled = layout_.format == KvFormat::int8;
     load_float(this->at(0, layer, block, head) + at, scaled ? scales_at(0, layer, block, head)[slot] : 1,
@@ -141,8 +142,8 @@ void KvCache::load(int layer, int block, int head, int slot, std::span<float> ke
     return;
   }
   if (codes || !is_open(layer, block)) {
-    decode_kv_int4_key(at(0, layer, block, head), layout_.block_tokens, slot, key);
-    decode_kv_int4_value(at(1, layer, block, head), layout_.block_tokens, slot, value);
+    layout_.codes().decode_key(at(0, layer, block, head), slot, key);
+    layout_.codes().decode_value(at(1, layer, block, head), slot, value);
     return;
   }
   const size_t from = static_cast<size_t>(slot) * key.size();
@@ -166,6 +167,7 @@ void KvCache::load_float(const std::byte* from, float scale, std::span<float> ou
         break;
       case KvFormat::int8:
       case KvFormat::int4:
+      case KvFormat::int8_channel:
         out[i] = static_cast<float>(reinterpret_cast<const int8_t*>(from)[i]) * scale;
     }
   }
@@ -191,18 +193,20 @@ Half* KvCache::open_at(int which, int layer, int block, int head) const {
          static_cast<size_t>(which * layout_.kv_heads + head) * tile_elements();
 }
 
-void KvCache::open(int layer, int block) {
+void KvCache::open(int layer, int block, int kept) {
   std::unique_ptr<Half[]>& memory = open_block(layer, block);
   if (memory) return;
+  const size_t elements = 2 * static_cast<size_t>(layout_.kv_heads) * tile_elements();
   if (spare_.empty()) {
-    memory = std::make_unique<Half[]>(2 * static_cast<size_t>(layout_.kv_heads) * tile_elements());
+    memory = std::make_unique<Half[]>(elements);
   } else {
     memory = std::move(spare_.back());
     spare_.pop_back();
+    std::fill_n(memory.get(), elements, Half{});
   }
   std::vector<float> key(static_cast<size_t>(layout_.head_dim)), value(key.size());
   for (int head = 0; head < layout_.kv_heads; ++head)
-    for (int slot = 0; slot < layout_.block_tokens; ++slot) {
+    for (int slot = 0; slot < kept; ++slot) {
       load(layer, block, head, slot, key, value, true);
       store(layer, block, head, slot, key, value);
     }
@@ -211,8 +215,8 @@ void KvCache::open(int layer, int block) {
 void KvCache::encode(int layer, int block, int head) {
   const std::span<const Half> k{open_keys(layer, block, head), tile_elements()};
   const std::span<const Half> v{open_values(layer, block, head), tile_elements()};
-  encode_kv_int4_keys(k, layout_.block_tokens, layout_.head_dim, keys(layer, block, head));
-  encode_kv_int4_values(v, layout_.block_tokens, layout_.head_dim, values(layer, block, head));
+  layout_.codes().encode_keys(k, keys(layer, block, head));
+  layout_.codes().encode_values(v, values(layer, block, head));
 }
 
 void KvCache::close(int layer, int block) {

@@ -10,12 +10,18 @@
 #include <vector>
 
 #include "ops/op_schema.h"
+#include "ops/paged_attention/kv_codes.h"
 
 namespace halftone {
 
 /// How keys and values are kept. int8: symmetric codes with one f32 scale for each token and head, as
-/// quantize_token() of scheme/dynamic.h makes them. int4: see kv_int4.h; the newest tokens stay in f16.
-enum class KvFormat : uint8_t { f32, f16, bf16, int8, int4 };
+/// quantize_token() of scheme/dynamic.h makes them. int4 and int8_channel: see KvCodes; the newest tokens
+/// stay in f16.
+enum class KvFormat : uint8_t { f32, f16, bf16, int8, int4, int8_channel };
+/// Formats whose codes are made of a whole block of tokens at a time.
+inline bool codes_by_block(KvFormat format) {
+  return format == KvFormat::int4 || format == KvFormat::int8_channel;
+}
 std::string_view kv_format_name(KvFormat format);
 std::optional<KvFormat> kv_format_from_name(std::string_view name);
 
@@ -31,8 +37,12 @@ class KvCache : public State {
     int head_dim = 0;
     int block_tokens = 32;
     KvFormat format = KvFormat::f16;
-    /// int4: a block is read as codes by tokens that stand this many behind its end; nearer ones read f16.
+    /// codes_by_block(): a block is read as codes by tokens that stand this many behind its end; nearer ones
+    /// read f16.
     int residual_tokens = 128;
+
+    /// Of codes_by_block() formats.
+    KvCodes codes() const { return {format == KvFormat::int4 ? 4 : 8, block_tokens, head_dim}; }
   };
 
   /// Gives zeroed or undefined memory, or throws ResourceError.
@@ -45,7 +55,7 @@ class KvCache : public State {
 
   const Layout& layout() const { return layout_; }
   int blocks() const { return blocks_; }
-  /// Bytes of one token in all layers, K and V, scales counted (int4: once it is in codes).
+  /// Bytes of one token in all layers, K and V, scales counted (codes_by_block(): once it is in codes).
   static size_t bytes_per_token(const Layout& layout);
 
   /// First byte of K or V of (layer, block, head).
@@ -55,22 +65,24 @@ class KvCache : public State {
   float* value_scales(int layer, int block, int head) { return scales_at(1, layer, block, head); }
 
   /// Writes one token's K and V of one head (head_dim floats each), rounded or quantized to the format.
-  /// Threads may store side by side once the block is open (int4).
+  /// Threads may store side by side once the block is open (codes_by_block()).
   void store(int layer, int block, int head, int slot, std::span<const float> key,
              std::span<const float> value);
-  /// Reads them back as f32, from its codes where the block has both (int4).
+  /// Reads them back as f32, from its codes where the block has both.
   void load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value,
             bool codes = true) const;
 
-  // int4 only. A block is open while its tokens lie in f16, to be written and read by near tokens; encode()
-  // makes the codes of one head, close() lets the f16 go. Opening a block that has only codes decodes them.
-  void open(int layer, int block);
+  // codes_by_block() only. A block is open while its tokens lie in f16, to be written and read by near
+  // tokens; encode() makes the codes of one head, close() lets the f16 go.
+  /// Of a closed block the first `kept` tokens come back from their codes; the others are about to be
+  /// written.
+  void open(int layer, int block, int kept);
   bool is_open(int layer, int block) const;
   void encode(int layer, int block, int head);
   void close(int layer, int block);
   /// How many of a sequence's blocks, from its first, the token at `position` reads as codes.
   int far_blocks(int position) const {
-    if (layout_.format != KvFormat::int4) return 0;
+    if (!codes_by_block(layout_.format)) return 0;
     return std::max(0, position + 1 - layout_.residual_tokens) / layout_.block_tokens;
   }
   /// [block_tokens, head_dim] of an open block.

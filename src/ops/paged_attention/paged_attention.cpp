@@ -126,7 +126,7 @@ void store_new_tokens(const PagedAttentionSpec& spec, const SequenceSpan& sequen
     }
 }
 
-/// int4: makes the codes that the run's tokens read.
+/// codes_by_block(): makes the codes that the run's tokens read.
 void encode_far_blocks(const PagedAttentionSpec& spec, const SequenceSpan& sequence,
                        std::span<const int32_t> blocks, KvCache& cache) {
   for (const int32_t block :
@@ -135,7 +135,7 @@ void encode_far_blocks(const PagedAttentionSpec& spec, const SequenceSpan& seque
       cache.encode(spec.layer, block, head);
 }
 
-/// int4: lets the f16 go that later tokens will not read.
+/// codes_by_block(): lets the f16 go that later tokens will not read.
 void close_far_blocks(const PagedAttentionSpec& spec, const SequenceSpan& sequence,
                       std::span<const int32_t> blocks, KvCache& cache) {
   for (const int32_t block :

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "op_run.h"
-#include "ops/paged_attention/kv_int4.h"
+#include "ops/paged_attention/kv_codes.h"
 #include "paged_sequences.h"
 
 namespace halftone {
@@ -187,28 +187,31 @@ TEST(KvCache, CountsItsBytes) {
   EXPECT_THROW(KvCache({1 << 20, 1 << 20, 1 << 20, 1 << 20, KvFormat::f32}, 1 << 20), ResourceError);
   EXPECT_EQ(kv_format_from_name("bf16"), KvFormat::bf16);
   EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::int4}), 2u * 32 * 8 * (64 + 16));
+  EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::int8_channel}), 2u * 32 * 8 * (128 + 16));
+  EXPECT_EQ(kv_format_from_name("int8-channel"), KvFormat::int8_channel);
   EXPECT_EQ(kv_format_from_name("int3"), std::nullopt);
 }
 
-TEST(KvInt4, KeysHaveAScaleAChannelAndValuesOneATokenAndGroup) {
+TEST(KvCodes, KeysHaveAScaleAChannelAndValuesOneATokenAndGroup) {
   constexpr int kTokens = 4, kWide = 40;
+  const KvCodes form{4, kTokens, kWide};
   std::vector<Half> floats(kTokens * kWide);
   for (int t = 0; t < kTokens; ++t)
     for (int c = 0; c < kWide; ++c)
       floats[static_cast<size_t>(t * kWide + c)] =
           to_half(static_cast<float>((c + 1) * (t * 5)));  // 0 .. 15 (c + 1)
-  std::vector<std::byte> tile(kv_int4_tile_bytes(kTokens, kWide));
+  std::vector<std::byte> tile(form.tile_bytes());
   std::vector<float> row(kWide);
 
-  encode_kv_int4_keys(floats, kTokens, kWide, tile.data());
+  form.encode_keys(floats, tile.data());
   for (int t = 0; t < kTokens; ++t) {
-    decode_kv_int4_key(tile.data(), kTokens, t, row);
+    form.decode_key(tile.data(), t, row);
     for (int c = 0; c < kWide; ++c)
       EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>((c + 1) * t * 5));
   }
-  encode_kv_int4_values(floats, kTokens, kWide, tile.data());
+  form.encode_values(floats, tile.data());
   for (int t = 0; t < kTokens; ++t) {
-    decode_kv_int4_value(tile.data(), kTokens, t, row);
+    form.decode_value(tile.data(), t, row);
     for (int c = 0; c < kWide; ++c) {
       const float range = static_cast<float>((c < 32 ? 31 : 7) * t * 5);
       EXPECT_NEAR(row[static_cast<size_t>(c)], static_cast<float>((c + 1) * t * 5), range / 30 * 1.001f);
@@ -216,14 +219,39 @@ TEST(KvInt4, KeysHaveAScaleAChannelAndValuesOneATokenAndGroup) {
   }
 }
 
-TEST(KvInt4, AWideWindowOfNearTokensChangesNothing) {
+TEST(KvCodes, EightBitsAreWithinHalfAStepOfWhatTheyStandFor) {
+  constexpr int kTokens = 8, kWide = 40;
+  const KvCodes form{8, kTokens, kWide};
+  const Tensor x = random_tensor({kTokens, kWide}, 3);
+  std::vector<Half> floats(kTokens * kWide);
+  std::ranges::transform(x.span<float>(), floats.begin(), to_half);
+  std::vector<std::byte> keys(form.tile_bytes()), values(form.tile_bytes());
+  form.encode_keys(floats, keys.data());
+  form.encode_values(floats, values.data());
+  std::vector<float> key(kWide), value(kWide);
+  for (int t = 0; t < kTokens; ++t) {
+    form.decode_key(keys.data(), t, key);
+    form.decode_value(values.data(), t, value);
+    for (int c = 0; c < kWide; ++c) {
+      const float wanted = to_float(floats[static_cast<size_t>(t * kWide + c)]);
+      const float key_step = to_float(form.key_parameters(keys.data()).scales[c]);
+      const float value_step =
+          to_float(form.value_parameters(values.data()).scales[t * form.groups() + c / KvCodes::kGroup]);
+      // The codes reach a little less or more than the range, since its middle and step are rounded to f16.
+      EXPECT_NEAR(key[static_cast<size_t>(c)], wanted, key_step * 0.57f);
+      EXPECT_NEAR(value[static_cast<size_t>(c)], wanted, value_step * 0.57f);
+    }
+  }
+}
+
+TEST(KvCodes, AWideWindowOfNearTokensChangesNothing) {
   const Tokens tokens(11);
   KvCache::Layout layout{2, kKvHeads, kDim, kBlock, KvFormat::int4, 100};
   KvCache near(layout, 16), halves = make_cache(KvFormat::f16);
   EXPECT_EQ(floats(run(tokens, {{0, 11, 0}}, near)), floats(run(tokens, {{0, 11, 0}}, halves)));
 }
 
-TEST(KvInt4, AnswersDoNotDependOnHowTheTextIsCut) {
+TEST(KvCodes, AnswersDoNotDependOnHowTheTextIsCut) {
   const Tokens tokens(23);
   const KvCache::Layout layout{2, kKvHeads, kDim, kBlock, KvFormat::int4, 3};
   KvCache whole_cache(layout, 16), cache(layout, 16);
@@ -240,7 +268,7 @@ TEST(KvInt4, AnswersDoNotDependOnHowTheTextIsCut) {
   EXPECT_TRUE(cache.is_open(1, 5));
 }
 
-TEST(KvInt4, AClosedBlockOpensAgainWithWhatItsCodesSay) {
+TEST(KvCodes, AClosedBlockOpensAgainWithWhatItsCodesSay) {
   KvCache cache({1, 1, 8, 4, KvFormat::int4, 0}, 1);
   std::vector<float> key(8), value(8), k(8), v(8);
   for (int slot = 0; slot < 4; ++slot) {
@@ -250,7 +278,7 @@ TEST(KvInt4, AClosedBlockOpensAgainWithWhatItsCodesSay) {
   cache.encode(0, 0, 0);
   cache.close(0, 0);
   cache.load(0, 0, 0, 2, key, value);
-  cache.open(0, 0);
+  cache.open(0, 0, 3);
   cache.load(0, 0, 0, 2, k, v, false);
   for (size_t i = 0; i < 8; ++i) {
     EXPECT_EQ(k[i], to_float(to_half(key[i])));

@@ -86,6 +86,19 @@ ActivationStore::Slot ActivationStore::find(int sample, ValueId value) const {
   return base_ ? base_->find(sample, value) : nullptr;
 }
 
+std::shared_ptr<ActivationStore> ActivationStore::first(int samples) const {
+  auto some = std::make_shared<ActivationStore>(pool_, 0, base_);
+  some->slots_.assign(slots_.begin(), slots_.begin() + samples);
+  return some;
+}
+
+std::shared_ptr<ActivationStore> ActivationStore::without(const std::set<int>& samples) const {
+  auto rest = std::make_shared<ActivationStore>(pool_, 0);
+  for (size_t s = 0; s < slots_.size(); ++s)
+    if (!samples.contains(static_cast<int>(s))) rest->slots_.push_back(slots_[s]);
+  return rest;
+}
+
 std::vector<ValueId> ActivationStore::own() const {
   std::vector<ValueId> ids;
   if (!slots_.empty())

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/file.h"
@@ -77,6 +78,10 @@ class ActivationStore {
   /// Null where neither it nor its base has the value.
   Slot find(int sample, ValueId value) const;
   bool has(ValueId value) const { return samples() > 0 && find(0, value); }
+  /// The first so many samples alone.
+  std::shared_ptr<ActivationStore> first(int samples) const;
+  /// What it holds itself, without some samples.
+  std::shared_ptr<ActivationStore> without(const std::set<int>& samples) const;
   /// Ids of the values that it holds itself.
   std::vector<ValueId> own() const;
 

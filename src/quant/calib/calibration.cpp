@@ -59,6 +59,10 @@ Tensor Activations::get(int sample, ValueId value) const {
   return slot->load();
 }
 
+Activations Activations::first(int samples) const {
+  return Activations(store_->first(samples));
+}
+
 void bind_states(const CalibrationMachine& machine, Session& session,
                  std::map<std::string, std::unique_ptr<State>>& states) {
   const Graph& graph = session.plan().graph();
@@ -137,6 +141,10 @@ ThreadPool& CalibrationBlock::threads() const {
   return *context_.machine.threads;
 }
 
+ThreadPool* CalibrationBlock::pool() const {
+  return context_.machine.threads;
+}
+
 const Backend* CalibrationBlock::backend() const {
   return context_.machine.backend;
 }
@@ -146,7 +154,7 @@ bool CalibrationBlock::has_data() const {
 }
 
 int CalibrationBlock::samples() const {
-  return context_.machine.data->samples();
+  return (context_.original_inputs ? context_.original_inputs : context_.quantized_inputs)->samples();
 }
 
 const Activations& CalibrationBlock::inputs(Prefix prefix) const {

@@ -35,6 +35,8 @@ class Activations {
   bool has(ValueId value) const;
   /// The value that sample `sample` gave (the caller may keep it).
   Tensor get(int sample, ValueId value) const;
+  /// The first so many samples alone.
+  Activations first(int samples) const;
   const std::shared_ptr<ActivationStore>& store() const { return store_; }
 
  private:
@@ -86,8 +88,9 @@ class CalibrationBlock {
   bool shared(ValueId constant) const;
   const std::string& name() const;  ///< "model.layers.3", "conv2.0 to conv2.relu"
   uint64_t seed() const;            ///< for algorithms that draw; differs from block to block
-  ThreadPool& threads() const;
-  const Backend* backend() const;  ///< null: scalar references
+  ThreadPool& threads() const;      ///< there with data; without, see pool()
+  ThreadPool* pool() const;         ///< null: the caller gave none
+  const Backend* backend() const;   ///< null: scalar references
 
   /// False for algorithms that asked for no data: then only what stands above may be called.
   bool has_data() const;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "graph/subgraph.h"
 #include "quant/calib/block_cuts.h"
 #include "quant/calib/carry_over.h"
+#include "quant/calib/finite_samples.h"
 
 namespace halftone {
 namespace {
@@ -16,14 +18,28 @@ size_t index(ValueId id) {
   return static_cast<size_t>(id);
 }
 
-void check_finite(const TensorView& tensor, const std::string& value, const std::string& block,
-                  const char* model) {
-  if (tensor.dtype != DType::f32) return;
-  for (const float x : tensor.span<float>())
-    if (!std::isfinite(x))
-      throw InputError(
-          "block {}: \"{}\" of the {} model is {} for a calibration sample; expected finite numbers", block,
-          value, model, x);
+void check_weight(const Constant& weight, const std::string& name) {
+  const Tensor values = weight.load();
+  const int64_t count = values.shape().elements();
+  std::vector<float> some(size_t{1} << 14);
+  for (int64_t at = 0; at < count; at += static_cast<int64_t>(some.size())) {
+    some.resize(static_cast<size_t>(std::min(count - at, static_cast<int64_t>(some.size()))));
+    load_floats(values.view(), at, some);
+    for (size_t i = 0; i < some.size(); ++i)
+      if (!std::isfinite(some[i]))
+        throw InputError("{}: element {} of {} is {}, expected a finite number", name,
+                         at + static_cast<int64_t>(i), count, some[i]);
+  }
+}
+
+/// Samples that an algorithm can do nothing with, and what was seen of each: `"x" of the original model is
+/// nan`.
+using UselessSamples = std::map<int, std::string>;
+
+std::set<int> indices_of(const UselessSamples& samples) {
+  std::set<int> indices;
+  for (const auto& [index, seen] : samples) indices.insert(index);
+  return indices;
 }
 
 /// A model whose blocks are quantized one after the other, with the activations at the cut that work has
@@ -43,6 +59,12 @@ class BlockwiseRun {
     for (Node& node : floating_.nodes()) node.use_encodings.clear();
     original_ = quantized_ = stored_samples(machine_, floating_);
     share_out(targets);
+    UselessSamples useless;
+    for (int s = 0; s < original_->samples(); ++s)
+      for (ValueId id : original_->own())
+        if (const auto bad = first_not_finite(original_->find(s, id)->load().view()))
+          useless.emplace(s, fmt::format("its input \"{}\" is {}", floating_.value(id).name, *bad));
+    leave_out(useless, floating_.name);
   }
 
   std::vector<LayerNote> run() {
@@ -51,9 +73,18 @@ class BlockwiseRun {
     if (first < 0 || first >= last || last > total)
       throw UsageError("blocks {} to {} of {}: expected a range within 0 to {}", first, last, total, total);
     for (int b = 0; b < last; ++b) {
-      if (options_.progress) options_.progress(b, total, ranges_[static_cast<size_t>(b)].name);
-      if (b >= first) finish(b);
-      if (b + 1 < last) propagate(b);
+      if (options_.progress) options_.progress(b, total, range(b).name);
+      // Before the block is quantized: a sample that overflows in it is of no use to an algorithm.
+      const bool goes_on = b + 1 < last;
+      if (b >= first) check_weights(b);
+      std::shared_ptr<ActivationStore> next;
+      if (goes_on && needs_.original_prefix && samples_left())
+        next = carried(b, floating_, original_, "original");
+      if (b >= first && samples_left())
+        finish(b);
+      else if (b >= first)
+        round_to_nearest(b);
+      if (goes_on && samples_left()) propagate(b, first, std::move(next));
     }
     if (options_.progress) options_.progress(total, total, {});
     return std::move(notes_);
@@ -99,6 +130,26 @@ class BlockwiseRun {
     return outputs;
   }
 
+  void check_weights(int b) const {
+    for (const QuantTarget& target : block_targets_[static_cast<size_t>(b)]) {
+      const Value& weight = floating_.value(target.weight);
+      check_weight(*weight.constant, weight.name);
+    }
+  }
+
+  bool samples_left() const { return quantized_->samples() > 0; }
+
+  void leave_out(const UselessSamples& useless, const std::string& where) {
+    if (useless.empty()) return;
+    notes_.push_back({where, "calibration",
+                      fmt::format("{} of {} samples left out: {}", useless.size(), quantized_->samples(),
+                                  useless.begin()->second),
+                      true});
+    const bool same = original_ == quantized_;
+    quantized_ = quantized_->without(indices_of(useless));
+    if (original_) original_ = same ? quantized_ : original_->without(indices_of(useless));
+  }
+
   const BlockRange& range(int b) const { return ranges_[static_cast<size_t>(b)]; }
 
   /// The activations at the cut before block b, under the block's own ids.
@@ -118,6 +169,16 @@ class BlockwiseRun {
     take(b, std::move(done));
   }
 
+  /// What is left when no sample is.
+  void round_to_nearest(int b) {
+    for (const QuantTarget& target : block_targets_[static_cast<size_t>(b)]) {
+      working_.value(target.weight).constant->set_encoding(target.encoding);
+      for (int node : target.nodes)
+        notes_.push_back({floating_.nodes()[static_cast<size_t>(node)].name, "rtn",
+                          "no calibration sample reaches it with finite numbers: rounded to nearest", true});
+    }
+  }
+
   FinishedBlock quantize(int b) {
     const std::vector<ValueId> inputs = live_values(floating_, range(b).first), outputs = outputs_of(b);
     Subgraph before = extract(floating_, inputs, outputs);
@@ -130,7 +191,6 @@ class BlockwiseRun {
     if (needs_.original_prefix) context.original_inputs = block_inputs(original_, before);
     if (needs_.quantized_prefix) context.quantized_inputs = block_inputs(quantized_, before);
     context.original = std::move(before.graph);
-
     CalibrationBlock block(context);
     block.graph = extract(working_, inputs, outputs).graph;
     for (const auto& [algorithm, settings] : chain_) {
@@ -167,23 +227,30 @@ class BlockwiseRun {
     notes_.insert(notes_.end(), done.notes.begin(), done.notes.end());
   }
 
-  /// Carries the activations over block b.
-  void propagate(int b) {
-    const bool same = original_ == quantized_;
-    const bool split =
-        needs_.quantized_prefix && (!same || b >= options_.blocks.value_or(std::pair{0, 0}).first);
-    auto floating =
-        needs_.original_prefix || (same && !split) ? carried(b, floating_, *original_, "original") : nullptr;
-    quantized_ = split ? carried(b, working_, *quantized_, "quantized") : floating;
-    original_ = floating ? floating : quantized_;
+  /// Carries the activations over block b; `original`: those of the original model, where they are wanted.
+  void propagate(int b, int first, std::shared_ptr<ActivationStore> original) {
+    const bool split = needs_.quantized_prefix && (original_ != quantized_ || b >= first);
+    original_ = std::move(original);
+    if (split)
+      quantized_ = carried(b, working_, quantized_, "quantized");
+    else
+      quantized_ = original_ ? original_ : carried(b, floating_, quantized_, "original");
+    if (!original_) original_ = quantized_;
   }
 
-  std::shared_ptr<ActivationStore> carried(int b, const Graph& model, const ActivationStore& from,
-                                           const char* which) const {
-    return carry_over(machine_, model, from, live_values(floating_, range(b).last), {},
-                      [&](int, ValueId value, const TensorView& tensor) {
-                        check_finite(tensor, model.value(value).name, range(b).name, which);
-                      });
+  /// The activations behind block b. Samples for which they are not finite are left out of them and of all
+  /// others.
+  std::shared_ptr<ActivationStore> carried(int b, const Graph& model,
+                                           const std::shared_ptr<ActivationStore>& from, const char* which) {
+    UselessSamples useless;
+    auto to = carry_over(machine_, model, *from, live_values(floating_, range(b).last), {},
+                         [&](int sample, ValueId value, const TensorView& tensor) {
+                           if (const auto bad = first_not_finite(tensor))
+                             useless.emplace(sample, fmt::format("\"{}\" of the {} model is {}",
+                                                                 model.value(value).name, which, *bad));
+                         });
+    leave_out(useless, range(b).name);
+    return useless.empty() ? to : to->without(indices_of(useless));
   }
 
   Graph& working_;

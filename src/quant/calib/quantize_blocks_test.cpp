@@ -245,19 +245,78 @@ TEST(QuantizeBlocks, NotesNameLayerAndAlgorithm) {
   EXPECT_TRUE(notes[0].fallback);
 }
 
-TEST(QuantizeBlocks, NamesAWeightThatMakesActivationsInfinite) {
+void put(Graph& graph, ValueId constant, size_t index, float value) {
+  const Tensor weight = to_f32(graph.value(constant).constant->load());
+  Tensor changed = Tensor::from<float>(weight.shape(), weight.span<float>());
+  changed.mutable_view().span<float>()[index] = value;
+  *graph.value(constant).constant = Constant(std::move(changed));
+}
+
+TEST(QuantizeBlocks, NamesAWeightThatIsNotFinite) {
   Harness harness;
   Graph graph = harness.model.graph;
-  Tensor weight = to_f32(graph.value(harness.targets[0].weight).constant->load());
-  Tensor broken = Tensor::from<float>(weight.shape(), weight.span<float>());
-  broken.mutable_view().span<float>()[3] = INFINITY;
-  *graph.value(harness.targets[0].weight).constant = Constant(std::move(broken));
+  put(graph, harness.targets[2].weight, 3, INFINITY);
   try {
-    harness.run(graph, [](CalibrationBlock& block) { block.graph = block.original(); });
+    harness.run(graph, [](CalibrationBlock&) {});
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("blocks.0"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("blocks.1.up.weight: element 3 of 512 is inf"),
+              std::string::npos)
+        << error.what();
   }
+}
+
+/// Samples of which some are not finite at once, or overflow when a layer multiplies them.
+class SpoiltRows final : public CalibrationData {
+ public:
+  explicit SpoiltRows(std::vector<float> spoil) : spoil_(std::move(spoil)) {}
+  int samples() const override { return static_cast<int>(spoil_.size()); }
+  std::map<std::string, Tensor> sample(int index) const override {
+    std::map<std::string, Tensor> sample = Rows().sample(index % 3);
+    if (spoil_[static_cast<size_t>(index)] != 0)
+      std::ranges::fill(sample.at("x").mutable_view().span<float>(), spoil_[static_cast<size_t>(index)]);
+    return sample;
+  }
+
+ private:
+  std::vector<float> spoil_;
+};
+
+TEST(QuantizeBlocks, SamplesThatAreNotFiniteAreLeftOutAndReported) {
+  Harness harness;
+  const SpoiltRows spoilt({0, NAN, 0, 3e38f});
+  harness.options.data = &spoilt;
+  std::vector<int> samples;
+  Graph graph = harness.model.graph;
+  const std::vector<LayerNote> notes = harness.run(graph, [&](CalibrationBlock& block) {
+    samples.push_back(block.samples());
+    for (int s = 0; s < block.samples(); ++s)
+      for (const float x : block.inputs(Prefix::quantized).get(s, block.graph.inputs()[0]).span<float>())
+        EXPECT_TRUE(std::isfinite(x));
+  });
+  EXPECT_EQ(samples, (std::vector<int>{2, 2, 2, 2}));
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_EQ(notes[0].text, "1 of 4 samples left out: its input \"x\" is nan");
+  EXPECT_EQ(notes[1].layer, "blocks.0");
+  EXPECT_NE(notes[1].text.find("1 of 3 samples left out: \"blocks.0.sum\" of the original model is "),
+            std::string::npos)
+      << notes[1].text;
+  EXPECT_TRUE(notes[0].fallback && notes[1].fallback);
+}
+
+TEST(QuantizeBlocks, WithoutAnySampleLayersAreRoundedToNearestAndReported) {
+  Harness harness;
+  const SpoiltRows spoilt({3e38f, NAN});
+  harness.options.data = &spoilt;
+  Graph graph = harness.model.graph, plain = harness.model.graph;
+  const std::vector<LayerNote> notes =
+      harness.run(graph, [](CalibrationBlock&) { ADD_FAILURE() << "no sample is left"; });
+  ASSERT_EQ(notes.size(), 2u + 7);
+  EXPECT_EQ(notes.back().layer, "head");
+  EXPECT_TRUE(notes.back().fallback);
+  quantize_graph(plain, harness.recipe);
+  const Rows rows;
+  EXPECT_EQ(run_model(graph, rows, 0, harness.threads), run_model(plain, rows, 0, harness.threads));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace halftone {
 namespace {
 
 constexpr int64_t kBlock = 128;
+constexpr int64_t kPieceColumns = 512;  ///< for one thread
 
 /// A diagonal block in double.
 class SmallSquare {
@@ -114,9 +115,17 @@ void invert_lower(MutableMatrixView l, ThreadPool& threads) {
     if (i == 0) continue;
     // Rows of the inverse: -corner^-1 (strip * inverse above).
     const MutableMatrixView strip = l.part(i, 0, width, i);
-    multiply_in_place(strip, l.part(0, 0, i, i), 1, scratch, threads);
-    product.resize(static_cast<size_t>(width * i));
-    multiply(-1, diagonal, strip, 0, matrix(product.data(), width, i), threads);
+    // What is above the diagonal of the inverse is zero: columns from j on need the rows from j on alone.
+    scratch.resize(static_cast<size_t>(width * i));
+    product.resize(scratch.size());
+    const MutableMatrixView sums = matrix(scratch.data(), width, i);
+    const int64_t piece = kPieceColumns * threads.size();
+    for (int64_t j = 0; j < i; j += piece) {
+      const int64_t columns = std::min(piece, i - j);
+      multiply(1, strip.part(0, j, width, i - j), l.part(j, j, i - j, columns), 0,
+               sums.part(0, j, width, columns), threads);
+    }
+    multiply(-1, diagonal, sums, 0, matrix(product.data(), width, i), threads);
     for (int64_t r = 0; r < width; ++r) std::copy_n(product.data() + r * i, i, &strip.at(r, 0));
   }
 }

@@ -121,6 +121,20 @@ TEST(Cholesky, InverseFactorIsUpperAndInverts) {
   }
 }
 
+TEST(Cholesky, InvertsTrianglesOfSeveralPieces) {
+  ThreadPool threads(1);
+  const int64_t n = 1100;
+  std::vector<float> l(static_cast<size_t>(n * n));
+  const auto numbers = random_numbers(n * n, 9);
+  for (int64_t r = 0; r < n; ++r)
+    for (int64_t c = 0; c <= r; ++c)
+      l[static_cast<size_t>(r * n + c)] = r == c ? 1.5f : 0.02f * numbers[static_cast<size_t>(r * n + c)];
+  std::vector<float> inverse = l;
+  invert_lower(matrix(inverse.data(), n, n), threads);
+  for (const auto& [r, c] : {std::pair{0, 0}, {1099, 0}, {1099, 511}, {1099, 512}, {700, 600}, {600, 700}})
+    EXPECT_NEAR(product_at(matrix(l.data(), n, n), matrix(inverse.data(), n, n), r, c), r == c ? 1 : 0, 1e-4);
+}
+
 TEST(Cholesky, RefusesWhatIsNotPositiveDefinite) {
   ThreadPool threads(1);
   std::vector<float> a = {1, 2, 2, 1};

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "quant/reconstruct/learned_grid.h"
+#include "quant/structure/group_targets.h"
 
 namespace halftone {
 namespace {
@@ -91,6 +92,21 @@ ReconstructionResult reconstruct(ReconstructionLoss& loss, std::span<LearnedCons
   return {sum(at_first) / elements, sum(evaluate_all(loss)) / elements, loss.energy() / elements};
 }
 
+namespace {
+
+/// Nothing is learned of weights that multiply zeros.
+void report_dead_inputs(CalibrationBlock& block) {
+  for (const ScaleGroup& group : target_groups(block)) {
+    const ChannelStatistics seen = observe_channels(block, block.inputs(Prefix::quantized), group);
+    if (const auto dead = std::ranges::count(seen.largest_magnitude, 0.0f))
+      block.fallback(first_target(block, group),
+                     fmt::format("{} of {} inputs are always 0: nothing is learned of their weights", dead,
+                                 seen.largest_magnitude.size()));
+  }
+}
+
+}  // namespace
+
 void reconstruct_block(CalibrationBlock& block, const ReconstructionOptions& options,
                        const LearnedBlock& learned) {
   std::vector<const QuantTarget*> targets;
@@ -111,6 +127,7 @@ void reconstruct_block(CalibrationBlock& block, const ReconstructionOptions& opt
     constants.push_back(weights.back().get());
   }
   if (targets.empty()) return;
+  report_dead_inputs(block);
   trials.insert(trials.end(), learned.others.begin(), learned.others.end());
   for (const auto& other : learned.others_learned) constants.push_back(other.get());
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "ops/paged_attention/kv_cache.h"
-#include "ops/paged_attention/kv_int4.h"
 
 namespace halftone::cpu {
 
@@ -18,9 +17,9 @@ struct KvTile {
   KvFormat format;
   int64_t dim, padded_dim;
   float* floats;  ///< [rows read, padded_dim]
-  /// int4 only: of keys [dim], of values [tokens, groups of kKvInt4Group]
-  KvInt4Parameters int4 = {};
-  bool per_channel = false;  ///< int4: keys
+  /// codes_by_block() only: of keys [dim], of values [tokens, groups]
+  KvCodes::Parameters codes = {};
+  bool per_channel = false;  ///< keys
 };
 
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)

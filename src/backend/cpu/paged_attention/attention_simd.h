@@ -26,32 +26,38 @@ void load_rows(const KvTile& tile, int64_t begin, int64_t end, Load load) {
   }
 }
 
-/// Groups of 32 channels: byte j holds channel j low and j + 16 high (ops/paged_attention/kv_int4.h).
-void load_int4(const KvTile& tile, int64_t begin, int64_t end) {
+/// Groups of 32 channels, laid out as ops/paged_attention/kv_codes.h tells.
+template <int kBits>
+void load_codes(const KvTile& tile, int64_t begin, int64_t end) {
   constexpr int64_t kGroup = 32, kHalf = kGroup / 2;
   const int64_t groups = (tile.dim + kGroup - 1) / kGroup;
   for (int64_t row = begin; row < end; ++row) {
     for (int64_t group = 0; group < groups; ++group) {
-      const auto* packed = reinterpret_cast<const uint8_t*>(tile.stored) + (row * groups + group) * kHalf;
+      const auto* packed =
+          reinterpret_cast<const uint8_t*>(tile.stored) + (row * groups + group) * (kGroup * kBits / 8);
       int8_t codes[kGroup];
-      for (int64_t j = 0; j < kHalf; ++j) {
-        codes[j] = static_cast<int8_t>(packed[j] & 15);
-        codes[j + kHalf] = static_cast<int8_t>(packed[j] >> 4);
+      if constexpr (kBits == 8) {
+        __builtin_memcpy(codes, packed, sizeof codes);
+      } else {
+        for (int64_t j = 0; j < kHalf; ++j) {
+          codes[j] = static_cast<int8_t>(packed[j] & 15);
+          codes[j + kHalf] = static_cast<int8_t>(packed[j] >> 4);
+        }
       }
-      Half scales[kGroup] = {}, minima[kGroup] = {};  // one each of channels, or the group's again and again
+      Half scales[kGroup] = {}, offsets[kGroup] = {};  // one each of channels, or the group's again and again
       const int64_t first = group * kGroup;
       const int64_t count = tile.dim - first < kGroup ? tile.dim - first : kGroup;
       for (int64_t j = 0; j < count; ++j) {
         const int64_t at = tile.per_channel ? first + j : row * groups + group;
-        scales[j] = tile.int4.scales[at];
-        minima[j] = tile.int4.minima[at];
+        scales[j] = tile.codes.scales[at];
+        offsets[j] = tile.codes.offsets[at];
       }
       float* to = tile.floats + (row - begin) * tile.padded_dim + first;
       const int64_t padded = tile.padded_dim - first < kGroup ? tile.padded_dim - first : kGroup;
       for (int64_t j = 0; j < padded; j += Simd::kWidth)
         Simd::store(to + j, Simd::fma(Simd::load_int8(reinterpret_cast<const std::byte*>(codes + j)),
                                       Simd::load_half(reinterpret_cast<const std::byte*>(scales + j)),
-                                      Simd::load_half(reinterpret_cast<const std::byte*>(minima + j))));
+                                      Simd::load_half(reinterpret_cast<const std::byte*>(offsets + j))));
     }
   }
 }
@@ -68,7 +74,9 @@ void load_tile(const KvTile& tile, int64_t begin, int64_t end) {
     case KvFormat::int8:
       return load_rows<1>(tile, begin, end, [](const std::byte* p) { return Simd::load_int8(p); });
     case KvFormat::int4:
-      return load_int4(tile, begin, end);
+      return load_codes<4>(tile, begin, end);
+    case KvFormat::int8_channel:
+      return load_codes<8>(tile, begin, end);
   }
 }
 

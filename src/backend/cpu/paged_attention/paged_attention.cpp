@@ -127,9 +127,9 @@ class PagedAttention : public PreparedKernel {
     for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
       const SequenceSpan sequence = pieces.sequence(s);
       const int32_t* blocks = pieces.blocks(s);
-      if (cache.layout().format == KvFormat::int4)
+      if (codes_by_block(cache.layout().format))
         for (int b = sequence.past / block_tokens; b * block_tokens < sequence.past + sequence.rows; ++b)
-          cache.open(spec_.layer, blocks[b]);
+          cache.open(spec_.layer, blocks[b], std::max(0, sequence.past - b * block_tokens));
       const int64_t grain = row_grain(int64_t{spec_.kv_heads} * spec_.head_dim);
       run.threads.parallel_for(sequence.rows, grain, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
@@ -149,7 +149,7 @@ class PagedAttention : public PreparedKernel {
     });
   }
 
-  /// int4: the open blocks that this run's last tokens, and all later ones, read as codes.
+  /// codes_by_block(): the open blocks that this run's last tokens, and all later ones, read as codes.
   template <class Body>
   void for_far_blocks(const AttentionPieces& pieces, const KvCache& cache, Body body) const {
     for (int64_t s = 0; s < pieces.sequence_count(); ++s) {
@@ -200,7 +200,7 @@ class PagedAttention : public PreparedKernel {
     return part;
   }
 
-  /// The keys and values of one head in one block; int4 blocks as codes or as the f16 that is still open.
+  /// The keys and values of one head in one block, as codes or as the f16 that is still open.
   std::pair<KvTile, KvTile> tiles(KvCache& cache, int block, int head, bool codes,
                                   const Scratch& scratch) const {
     const KvCache::Layout& layout = cache.layout();
@@ -215,11 +215,11 @@ class PagedAttention : public PreparedKernel {
     if (layout.format == KvFormat::int8) {
       keys.scales = cache.key_scales(spec_.layer, block, head);
       values.scales = cache.value_scales(spec_.layer, block, head);
-    } else if (layout.format == KvFormat::int4 && codes) {
+    } else if (codes_by_block(layout.format) && codes) {
       keys.per_channel = true;
-      keys.int4 = kv_int4_key_parameters(keys.stored, layout.block_tokens, layout.head_dim);
-      values.int4 = kv_int4_value_parameters(values.stored, layout.block_tokens, layout.head_dim);
-    } else if (layout.format == KvFormat::int4) {
+      keys.codes = layout.codes().key_parameters(keys.stored);
+      values.codes = layout.codes().value_parameters(values.stored);
+    } else if (codes_by_block(layout.format)) {
       keys.format = values.format = KvFormat::f16;
       keys.stored = reinterpret_cast<const std::byte*>(cache.open_keys(spec_.layer, block, head));
       values.stored = reinterpret_cast<const std::byte*>(cache.open_values(spec_.layer, block, head));
@@ -244,7 +244,7 @@ class PagedAttention : public PreparedKernel {
       const int64_t slot = position % block_tokens;
       const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
       const int64_t near = queries_near(cache, tile, position / block_tokens);
-      const bool open = cache.layout().format == KvFormat::int4 && cache.is_open(spec_.layer, block);
+      const bool open = codes_by_block(cache.layout().format) && cache.is_open(spec_.layer, block);
       auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
         if (from >= to) return;
         const auto [keys, values] = tiles(cache, block, static_cast<int>(piece.kv_head), codes, scratch);

@@ -113,18 +113,19 @@ TEST(CpuPagedAttention, ReadsEveryCacheFormat) {
 }
 
 TEST(CpuPagedAttention, ReadsFarBlocksAsCodesAndNearOnesAsTheyWere) {
-  for (int residual : {0, 5, 1000})
-    for (int dim : {8, 20, 72}) {
-      auto with = [&](std::vector<SequenceSpan> spans, int window = 0) {
-        Case made{.dim = dim, .format = KvFormat::int4, .window = window, .residual = residual, .spans = {}};
-        made.spans = std::move(spans);
-        compare_all(made);
-      };
-      with({{0, 37, 0}});
-      with({{0, 1, 300}});
-      with({{0, 30, 13}, {30, 1, 20}, {31, 2, 90}});
-      with({{0, 40, 3}}, 9);
-    }
+  for (KvFormat format : {KvFormat::int4, KvFormat::int8_channel})
+    for (int residual : {0, 5, 1000})
+      for (int dim : {8, 20, 72}) {
+        auto with = [&](std::vector<SequenceSpan> spans, int window = 0) {
+          Case made{.dim = dim, .format = format, .window = window, .residual = residual, .spans = {}};
+          made.spans = std::move(spans);
+          compare_all(made);
+        };
+        with({{0, 37, 0}});
+        with({{0, 1, 300}});
+        with({{0, 30, 13}, {30, 1, 20}, {31, 2, 90}});
+        with({{0, 40, 3}}, 9);
+      }
 }
 
 TEST(CpuPagedAttention, KeepsToTheWindowAndTheCap) {

@@ -1,10 +1,12 @@
 #include "quant/algo/awq/awq.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 
 #include "quant/algo/awq/clip_search.h"
+#include "quant/algo/awq/factored_rounding.h"
 #include "quant/algo/awq/scale_candidates.h"
 #include "quant/structure/channel_factors.h"
 #include "quant/structure/group_targets.h"
@@ -12,6 +14,10 @@
 
 namespace halftone {
 namespace {
+
+/// Rows of activations that every candidate is tried on; where there are more, the best few are tried on all.
+constexpr int64_t kFirstRows = 1024;
+constexpr size_t kFinalists = 6;
 
 constexpr AlgorithmSetting kSettings[] = {
     {"scales", 1, 0, 1, "search factors of input channels"},
@@ -32,21 +38,66 @@ int64_t scale_channels(const Encoding& encoding, const LayerForm& form) {
 /// A copy of the graph with the group's targets as they come back from their codes under these factors.
 Graph trial(const CalibrationBlock& block, const ScaleGroup& group, const std::vector<float>& factors) {
   Graph graph = without_activation_encodings(block.graph);
-  std::vector<float> inverse;
-  for (float factor : factors) inverse.push_back(1 / factor);
   for (int layer : group.layers) {
     const QuantTarget* target = target_of(block, layer);
     if (!target) continue;
     Value& weight = graph.value(target->weight);
-    const Tensor scaled = multiply_channels(graph, layer, factors).load();
-    const QuantizedTensor codes = quantize(scaled.view(), target->encoding, weight.name, &block.threads());
-    const Tensor rounded = scaled_constant(Constant(codes.decode()),
-                                           layer_form(graph, node_at(block, layer))->weight_axis, inverse)
-                               .load();
+    weight.constant = Constant(round_under_factors(*weight.constant, target->encoding,
+                                                   layer_form(graph, node_at(block, layer))->weight_axis,
+                                                   factors, weight.name, block.threads()));
     weight.type.dtype = DType::f32;
-    weight.constant = Constant(rounded);
   }
   return graph;
+}
+
+/// As many of the first samples as have kFirstRows rows of the group's input; all where that saves little.
+int first_samples(const CalibrationBlock& block, const Activations& inputs, const ScaleGroup& group) {
+  const Node& first = node_at(block, group.layers.front());
+  const int64_t channels = layer_form(block.graph, first)->channels;
+  int64_t rows = 0;
+  for (int sample = 0; sample < inputs.samples(); ++sample) {
+    rows += inputs.get(sample, group.input).shape().elements() / channels;
+    if (rows >= kFirstRows) return sample + 1 > inputs.samples() / 2 ? inputs.samples() : sample + 1;
+  }
+  return inputs.samples();
+}
+
+struct FactorChoice {
+  std::vector<float> factors;  ///< empty: no loss was finite
+  double share = 1;            ///< of the loss without factors
+};
+
+/// The candidate with the least loss; candidates.front() is the one without factors. All are tried on the
+/// first samples, the best, and that one, on all.
+FactorChoice choose_factors(const CalibrationBlock& block, const ScaleGroup& group,
+                            std::vector<std::vector<float>> candidates, const Activations& from) {
+  const Activations wanted = block.record(without_activation_encodings(block.graph), from, group.losses);
+  auto loss_of = [&](const std::vector<float>& factors, const Activations& samples) {
+    return block.compare(trial(block, group, factors), samples, wanted, group.losses).mse();
+  };
+  if (const int few = first_samples(block, from, group); few < from.samples()) {
+    const Activations first = from.first(few);
+    std::vector<std::pair<double, size_t>> order;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      const double loss = loss_of(candidates[i], first);
+      order.emplace_back(std::isfinite(loss) ? loss : std::numeric_limits<double>::infinity(), i);
+    }
+    std::ranges::sort(order);
+    std::vector<std::vector<float>> finalists{candidates.front()};
+    for (const auto& [loss, i] : order)
+      if (i != 0 && finalists.size() < kFinalists) finalists.push_back(candidates[i]);
+    candidates = std::move(finalists);
+  }
+  FactorChoice best;
+  double least = std::numeric_limits<double>::infinity(), identity = 0;
+  for (const std::vector<float>& factors : candidates) {
+    const double loss = loss_of(factors, from);
+    if (&factors == &candidates.front()) identity = loss;
+    if (!(loss < least)) continue;
+    least = loss;
+    best = {factors, identity > 0 ? least / identity : 1};
+  }
+  return best;
 }
 
 void search_factors(CalibrationBlock& block, const ScaleGroup& group, bool duo) {
@@ -57,6 +108,9 @@ void search_factors(CalibrationBlock& block, const ScaleGroup& group, bool duo) 
     block.fallback(first_target(block, group), "its activations are always 0: no factors");
     return;
   }
+  if (const auto dead = std::ranges::count(activation, 0.0f))
+    block.fallback(first_target(block, group),
+                   fmt::format("{} of {} inputs are always 0: their factor is 1", dead, activation.size()));
   std::vector<float> weights;
   if (duo) {
     WeightMagnitudes magnitudes(static_cast<int64_t>(activation.size()));
@@ -72,25 +126,16 @@ void search_factors(CalibrationBlock& block, const ScaleGroup& group, bool duo) 
     if (node_at(block, group.layers.front()).schema->name == "Conv") weights.clear();
   }
 
-  const Graph plain = without_activation_encodings(block.graph);
-  const Activations from = block.record(plain, inputs, std::span(&group.input, 1));
-  const Activations wanted = block.record(plain, from, group.losses);
-  double least = std::numeric_limits<double>::infinity(), identity = 0;
-  std::vector<float> best;
-  for (const std::vector<float>& factors : awq_candidates(activation, weights)) {
-    const double error = block.compare(trial(block, group, factors), from, wanted, group.losses).mse();
-    if (best.empty()) identity = error;
-    if (!(error < least)) continue;
-    least = error;
-    best = factors;
-  }
-  if (best.empty()) {
+  const Activations from =
+      block.record(without_activation_encodings(block.graph), inputs, std::span(&group.input, 1));
+  const FactorChoice best = choose_factors(block, group, awq_candidates(activation, weights), from);
+  if (best.factors.empty()) {
     block.fallback(first_target(block, group), "its loss is not finite: no factors");
     return;
   }
-  divide_channels(block.graph, group, best);
-  block.note(first_target(block, group), fmt::format("factors of {} channels leave {:.3g} of the loss",
-                                                     best.size(), identity > 0 ? least / identity : 1.0));
+  divide_channels(block.graph, group, best.factors);
+  block.note(first_target(block, group),
+             fmt::format("factors of {} channels leave {:.3g} of the loss", best.factors.size(), best.share));
 }
 
 void search_clips(CalibrationBlock& block, const ScaleGroup& group) {
@@ -122,6 +167,10 @@ void search_clips(CalibrationBlock& block, const ScaleGroup& group) {
     const QuantTarget& target = *target_of(block, layer);
     Value& weight = block.graph.value(target.weight);
     const int64_t length = scale_channels(target.encoding, *layer_form(block.graph, node_at(block, layer)));
+    if (!grams.at(length).is_finite()) {
+      block.fallback(target.nodes.front(), "products of its activations are not finite: no clips");
+      continue;
+    }
     weight.constant->set_encoded(search_clips(weight.constant->load(), target.encoding, grams.at(length),
                                               weight.name, block.threads()));
   }

@@ -5,7 +5,9 @@
 #include <random>
 
 #include "quant/algo/awq/clip_search.h"
+#include "quant/algo/awq/factored_rounding.h"
 #include "quant/algo/awq/scale_candidates.h"
+#include "quant/structure/channel_factors.h"
 
 namespace halftone {
 namespace {
@@ -15,14 +17,42 @@ TEST(AwqCandidates, AreTheFormulasOfThePeers) {
   const auto all = awq_candidates(x, w);
   ASSERT_EQ(all.size(), 1u + 19 + 20);
   EXPECT_EQ(all[0], std::vector<float>(4, 1.0f));
-  // r = 10/20 of the first form: sqrt(x), clamped at 1e-4, over sqrt(2 * 1e-4).
-  const double middle = std::sqrt(2 * 1e-4);
-  EXPECT_NEAR(all[10][0], 0.1 / middle, 1e-4);
-  EXPECT_NEAR(all[10][2], 2 / middle, 1e-3);
-  EXPECT_NEAR(all[10][3], 1e-4 / middle, 1e-7);
+  // r = 10/20 of the first form: sqrt(x) over sqrt(0.1 * 2).
+  const double middle = std::sqrt(0.2);
+  EXPECT_NEAR(all[10][0], 0.1 / middle, 1e-6);
+  EXPECT_NEAR(all[10][2], 2 / middle, 1e-5);
   // r = 0 of the second: 1 / (w + 1e-4).
   const double low = 1 / 0.5001, high = 1 / 0.1001;
   EXPECT_NEAR(all[20][1], 1 / 0.2501 / std::sqrt(low * high), 1e-4);
+  for (const auto& factors : all) EXPECT_EQ(factors[3], 1);  // always 0
+  // Clamped at 1e-4.
+  EXPECT_NEAR(awq_candidates(std::vector<float>{1e-8f, 1}, {})[19][0], 1e-4 / std::sqrt(1e-4), 1e-5);
+}
+
+TEST(AwqFactors, RoundInPiecesAsAWhole) {
+  ThreadPool threads(2);
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  Tensor weights = Tensor::allocate(DType::bf16, {70, 40});
+  std::vector<float> values(70 * 40), factors(40);
+  for (float& w : values) w = normal(random);
+  for (float& f : factors) f = std::exp(normal(random));
+  store_floats(values, weights.mutable_view(), 0);
+  for (const Granularity& granularity :
+       {Granularity::per_group(16), Granularity::per_axis(0), Granularity::per_tensor()})
+    for (const int64_t nested : {0, 16}) {
+      if (nested && granularity.kind != Granularity::Kind::per_group) continue;
+      Encoding encoding;
+      encoding.format = find_number_format(nested ? "nf4" : "int4");
+      encoding.granularity = granularity;
+      encoding.symmetric = nested != 0;
+      encoding.double_quant_block = nested;
+      const Tensor made = round_under_factors(Constant(weights), encoding, 1, factors, "w", threads);
+      const Tensor scaled = scaled_constant(Constant(weights), 1, factors).load();
+      const Tensor back = quantize(scaled.view(), encoding, "w").decode();
+      for (size_t i = 0; i < values.size(); ++i)
+        ASSERT_EQ(made.span<float>()[i], back.span<float>()[i] * (1 / factors[i % 40])) << i;
+    }
 }
 
 TEST(AwqCandidates, WeightsCountAsSharesOfTheirGroup) {

@@ -1,6 +1,7 @@
 #include "quant/algo/awq/clip_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "quant/matrix/scale_fit.h"
@@ -92,6 +93,13 @@ GroupGrams::GroupGrams(int64_t inputs, int64_t group) : group_(group) {
 void GroupGrams::add(MatrixView rows, ThreadPool& threads) {
   for (size_t g = 0; g < grams_.size(); ++g)
     grams_[g].add(rows.part(0, static_cast<int64_t>(g) * group_, rows.rows, grams_[g].columns()), threads);
+}
+
+bool GroupGrams::is_finite() const {
+  for (const Gram& gram : grams_)
+    for (int64_t i = 0; i < gram.columns(); ++i)
+      if (!std::isfinite(gram.at(i, i))) return false;
+  return true;
 }
 
 std::shared_ptr<const QuantizedTensor> search_clips(const Tensor& weights, const Encoding& encoding,

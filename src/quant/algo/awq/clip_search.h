@@ -16,6 +16,7 @@ class GroupGrams {
   GroupGrams(int64_t inputs, int64_t group);
   void add(MatrixView rows, ThreadPool& threads);
   int64_t group() const { return group_; }
+  bool is_finite() const;
   const std::vector<Gram>& grams() const { return grams_; }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace halftone {
 namespace {
@@ -9,11 +10,17 @@ namespace {
 constexpr int kRatios = 20;
 constexpr float kLeast = 1e-4f;
 
-std::vector<float> normalised(std::vector<float> factors) {
-  for (float& f : factors) f = std::max(f, kLeast);
-  const auto [low, high] = std::minmax_element(factors.begin(), factors.end());
-  const float middle = std::sqrt(*low * *high);
-  for (float& f : factors) f /= middle;
+/// Where `mean_activation` is 0 the factor is 1.
+std::vector<float> normalised(std::vector<float> factors, std::span<const float> mean_activation) {
+  float low = std::numeric_limits<float>::infinity(), high = 0;
+  for (size_t c = 0; c < factors.size(); ++c) {
+    if (mean_activation[c] == 0) continue;
+    factors[c] = std::max(factors[c], kLeast);
+    low = std::min(low, factors[c]);
+    high = std::max(high, factors[c]);
+  }
+  const float middle = std::sqrt(low * high);
+  for (size_t c = 0; c < factors.size(); ++c) factors[c] = mean_activation[c] == 0 ? 1 : factors[c] / middle;
   return factors;
 }
 
@@ -30,7 +37,7 @@ std::vector<std::vector<float>> awq_candidates(std::span<const float> mean_activ
       for (size_t c = 0; c < mean_activation.size(); ++c)
         factors.push_back(std::pow(mean_activation[c], ratio) /
                           (duo ? std::pow(mean_weight[c], 1 - ratio) + kLeast : 1.0f));
-      candidates.push_back(normalised(std::move(factors)));
+      candidates.push_back(normalised(std::move(factors), mean_activation));
     }
   }
   return candidates;

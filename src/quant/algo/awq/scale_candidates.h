@@ -9,7 +9,8 @@ namespace halftone {
 
 /// Factors for the channels of an input, to be tried: s = |X|^r and, with mean weight magnitudes, s = |X|^r /
 /// (|W|^(1-r) + 1e-4), for r of 0, 1/20 .. 19/20, each clamped to 1e-4 from below and divided by sqrt(max s *
-/// min s) (llm-awq `auto_scale.py`; the second form is AutoAWQ's). The first candidate is all ones.
+/// min s) (llm-awq `auto_scale.py`; the second form is AutoAWQ's). Channels whose activations are always 0
+/// keep the factor 1: nothing is known of them. The first candidate is all ones.
 std::vector<std::vector<float>> awq_candidates(std::span<const float> mean_activation,
                                                std::span<const float> mean_weight);
 

@@ -1,5 +1,7 @@
 #include "quant/algo/gptq/gptq.h"
 
+#include <cmath>
+
 #include "quant/algo/gptq/rounding.h"
 #include "quant/structure/group_targets.h"
 #include "quant/structure/layer_inputs.h"
@@ -61,9 +63,11 @@ void round_layer(CalibrationBlock& block, int layer, const QuantTarget& target, 
   GptqRounding rounding(weight.constant->load(), outputs_last, target.encoding, options, weight.name);
   const auto parts = static_cast<int64_t>(grams.size());
   const int64_t outputs = rounding.outputs() / parts;
+  bool finite = true;
   for (int64_t part = 0; part < parts; ++part) {
     const GptqOutcome outcome = rounding.round(part * outputs, (part + 1) * outputs,
                                                grams[static_cast<size_t>(part)], block.threads());
+    finite &= std::isfinite(outcome.loss);
     if (outcome.failed)
       block.fallback(target.nodes.front(), "its activations have no usable Hessian: rounded to nearest");
     else if (outcome.damping > options.damping)
@@ -74,7 +78,9 @@ void round_layer(CalibrationBlock& block, int layer, const QuantTarget& target, 
                      fmt::format("{} of {} inputs are always 0: their weights are rounded to nearest",
                                  outcome.dead, rounding.inputs()));
   }
-  weight.constant->set_encoded(rounding.finish());
+  if (finite) return weight.constant->set_encoded(rounding.finish());
+  weight.constant->set_encoding(target.encoding);
+  block.fallback(target.nodes.front(), "its weights overflow as errors are passed on: rounded to nearest");
 }
 
 }  // namespace

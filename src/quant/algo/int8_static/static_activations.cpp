@@ -199,6 +199,13 @@ class StaticInt8 {
   }
 
   void note_decisions() {
+    for (const Value& value : graph_.values()) {
+      const auto id = static_cast<size_t>(&value - graph_.values().data());
+      const auto seen = ranges_.find(value.name);
+      if (plan_.group[id] >= 0 && seen != ranges_.end() && seen->second.low == 0 && seen->second.high == 0)
+        notes_.push_back({value.name, kName, "always 0 in all samples: nothing says what its scale should be",
+                          true});
+    }
     for (size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
       const IntegerNode& made = plan_.nodes[n];

@@ -6,10 +6,12 @@ namespace halftone {
 
 /// Round to nearest: each scale fitted to the extremes of its group, each weight to the nearest code. Needs
 /// no calibration data. Only sets encodings: codes are made when a constant is stored or packed, one at a
-/// time, so a model of any size streams through.
+/// time, so a model of any size streams through. `search_scales`: scales clip where that leaves less squared
+/// error (quantize_with_search()); then all codes are made, and held, at once.
 class Rtn final : public Algorithm {
  public:
   std::string_view name() const override { return "rtn"; }
+  std::span<const AlgorithmSetting> settings() const override;
   void apply(CalibrationBlock& block, const AlgorithmSettings& settings) const override;
 };
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quant/calib/calibration.h"
+
+namespace halftone {
+
+/// Calibration data without the samples that hold a NaN or an infinity. Looks at all of them once.
+class FiniteSamples final : public CalibrationData {
+ public:
+  /// `data` must outlive it. Throws InputError when no sample is left.
+  explicit FiniteSamples(const CalibrationData& data);
+
+  int samples() const override { return static_cast<int>(kept_.size()); }
+  std::map<std::string, Tensor> sample(int index) const override {
+    return data_.sample(kept_[static_cast<size_t>(index)]);
+  }
+  std::unique_ptr<State> make_state(const std::string& name) const override { return data_.make_state(name); }
+
+  /// "1 of 8 samples left out: its input "x" is nan"; empty where all are finite.
+  const std::string& remark() const { return remark_; }
+
+ private:
+  const CalibrationData& data_;
+  std::vector<int> kept_;
+  std::string remark_;
+};
+
+/// The first NaN or infinity of an f32 tensor; nothing where there is none, or another type.
+std::optional<float> first_not_finite(const TensorView& tensor);
+
+}  // namespace halftone
