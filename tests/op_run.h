@@ -24,6 +24,12 @@ class OpRun {
     operands_.push_back({tensor.view(), nullptr, nullptr, true});
     return *this;
   }
+  /// An activation that the operator is to encode itself. `encoding` must outlive this.
+  OpRun& input(const Tensor& tensor, const Encoding& encoding) {
+    input(tensor);
+    site_.inputs.back().encoding = &encoding;
+    return *this;
+  }
   /// An activation whose bytes lie as `storage` says.
   OpRun& stored(const Tensor& tensor, const Storage& storage) {
     held_.push_back(Tensor::allocate(stored_dtype(tensor.dtype(), storage), tensor.shape()));

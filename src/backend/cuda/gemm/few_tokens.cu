@@ -7,23 +7,6 @@ namespace halftone::cuda {
 /// 16-byte words that a lane has under way besides those it works on.
 constexpr int kAhead = 4;
 
-/// Scales and offsets of the lane's two outputs in one group, times what the fragments lack.
-struct GroupScales {
-  float scale[2], offset[2];
-};
-template <WeightKind kind>
-DEVICE GroupScales group_scales(const WeightsView& w, int tile, int group) {
-  GroupScales s;
-  const int64_t first = (int64_t{tile} * w.groups + group) * kTileRows + lane() / 4;
-  UNROLL
-  for (int h = 0; h < 2; ++h) {
-    const float scale = scale_at(w.scales, w.f32_scales, first + 8 * h);
-    s.offset[h] = Unpack<kind>::kIntegers ? offset_at(w, first + 8 * h, scale) : 0.0f;
-    s.scale[h] = scale * Unpack<kind>::raw_scale(h);
-  }
-  return s;
-}
-
 /// Sums of one group in the shape of a D fragment; `ones`: of the activations alone, in each row.
 struct GroupSums {
   float products[4], ones[4];
@@ -70,7 +53,7 @@ template <WeightKind kind>
 DEVICE void few_tokens(const FewTokensArgs& args) {
   using Codes = Unpack<kind>;
   constexpr bool split = kind == WeightKind::split;
-  constexpr int kStepColumns = Codes::kBlocks * kBlockColumns;
+  constexpr int kColumns = Codes::kBlocks * kBlockColumns;
   constexpr int kBatch = kAhead / Codes::kWords;  // steps
   const WeightsView& w = args.weights;
   const int tile = block_x(), first_row = 8 * block_y();
@@ -80,10 +63,10 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   const int warp_bytes = few_tokens_warp_bytes(args.round_columns, rows, split);
   const Shared<uint16_t> held = shared_memory<uint16_t>(static_cast<size_t>(warp() * warp_bytes));
 
-  const int steps = w.packed_k / kStepColumns;
+  const int steps = w.packed_k / kColumns;
   const int first = static_cast<int>(int64_t{steps} * warp() / block_warps());
   const int last = static_cast<int>(int64_t{steps} * (warp() + 1) / block_warps());
-  const int round_steps = args.round_columns / kStepColumns;
+  const int round_steps = args.round_columns / kColumns;
   const Words4* codes =
       reinterpret_cast<const Words4*>(w.codes) + (int64_t{tile} * steps) * (kWarp * Codes::kWords) + lane();
 
@@ -93,65 +76,73 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
     for (int i = 0; i < 8; ++i) table[i] = w.table[i];
   }
 
-  Words4 next[kAhead];
-  const auto load = [&](int step) {
+  // Slot i has what step first + i needs, and after that the step kBatch later.
+  Words4 ahead[kAhead];
+  const auto load = [&](int step, int slot) {
     UNROLL
-    for (int i = 0; i < kAhead; ++i)
-      if (step + i / Codes::kWords < last)
-        next[i] = load_once(codes + (int64_t{step} * Codes::kWords + i) * kWarp);
-      else
-        next[i] = Words4{0, 0, 0, 0};
+    for (int i = slot * Codes::kWords; i < (slot + 1) * Codes::kWords; ++i)
+      ahead[i] = step < last ? load_once(codes + (int64_t{step} * Codes::kWords + i % Codes::kWords) * kWarp)
+                             : Words4{0, 0, 0, 0};
   };
-  load(first);
+  UNROLL
+  for (int i = 0; i < kBatch; ++i) load(first + i, i);
 
   float total[4] = {};
   for (int round = first; round < last; round += round_steps) {
     const int round_end = round + round_steps < last ? round + round_steps : last;
-    const int column0 = round * kStepColumns;
+    const int column0 = round * kColumns;
     sync_warp();
-    const Vec2 back =
-        hold_rows<split>(args, first_row, rows, column0, round_end * kStepColumns, held, stride);
+    const Vec2 back = hold_rows<split>(args, first_row, rows, column0, round_end * kColumns, held, stride);
     sync_warp();
 
     GroupSums sums{};
     int group = 0, left = w.packed_k;
-    GroupScales scales{};
+    ScaleBits scales{};
     if constexpr (Codes::kScaled) {
       group = column0 / w.group;
       left = (group + 1) * w.group - column0;
-      scales = group_scales<kind>(w, tile, group);
+      scales = load_scale_bits<kind>(w, tile, group);
     }
     const auto flush = [&] {
       UNROLL
-      for (int i = 0; i < 4; ++i) {
-        const float from = i % 2 == 0 ? back.x : back.y;
-        float sum = sums.products[i];
-        if constexpr (Codes::kScaled) sum *= scales.scale[i / 2];
-        if constexpr (Codes::kIntegers) sum = multiply_add(scales.offset[i / 2], sums.ones[i % 2], sum);
-        total[i] = multiply_add(from, sum, total[i]);
+      for (int h = 0; h < 2; ++h) {
+        float scale = 1, offset = 0;
+        if constexpr (Codes::kScaled) scale = scale_of(scales.scale[h], w.f32_scales);
+        if constexpr (Codes::kIntegers)
+          offset = w.offset_kind == OffsetKind::minima ? scale_of(scales.offset[h], w.f32_scales)
+                                                       : -zero_of(w, scales.offset[h]) * scale;
+        scale *= Codes::raw_scale(h);
+        UNROLL
+        for (int c = 0; c < 2; ++c) {
+          float sum = sums.products[2 * h + c];
+          if constexpr (Codes::kScaled) sum *= scale;
+          if constexpr (Codes::kIntegers) sum = multiply_add(offset, sums.ones[c], sum);
+          total[2 * h + c] = multiply_add(c == 0 ? back.x : back.y, sum, total[2 * h + c]);
+        }
       }
       sums = {};
     };
 
     for (int step = round; step < round_end; step += kBatch) {
-      uint32_t words[4 * kAhead];
-      UNROLL
-      for (int i = 0; i < kAhead; ++i) {
-        words[4 * i] = next[i].x;
-        words[4 * i + 1] = next[i].y;
-        words[4 * i + 2] = next[i].z;
-        words[4 * i + 3] = next[i].w;
-      }
-      load(step + kBatch);
       UNROLL
       for (int i = 0; i < kBatch; ++i) {
         if (step + i >= round_end) break;
+        uint32_t words[4 * Codes::kWords];
+        UNROLL
+        for (int j = 0; j < Codes::kWords; ++j) {
+          const Words4& slot = ahead[i * Codes::kWords + j];
+          words[4 * j] = slot.x;
+          words[4 * j + 1] = slot.y;
+          words[4 * j + 2] = slot.z;
+          words[4 * j + 3] = slot.w;
+        }
+        load(step + i + kBatch, i);
         UNROLL
         for (int b = 0; b < Codes::kBlocks; ++b) {
           if constexpr (Codes::kScaled) {
             if (left == 0) {
               flush();
-              scales = group_scales<kind>(w, tile, ++group);
+              scales = load_scale_bits<kind>(w, tile, ++group);
               left = w.group;
             }
             left -= kBlockColumns;
@@ -166,12 +157,12 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
           for (int s = 0; s < 2; ++s) {
             const uint32_t tokens[2] = {s ? x.z : x.x, s ? x.w : x.y};
             uint32_t a[4];
-            Codes::fragment(words + 4 * Codes::kWords * i, b, s, table, a);
+            Codes::fragment(words, b, s, table, a);
             mma_f16(sums.products, a, tokens);
             if constexpr (split) {
               const uint32_t tokens_rest[2] = {s ? rest.z : rest.x, s ? rest.w : rest.y};
               mma_f16(sums.products, a, tokens_rest);
-              Codes::low_fragment(words + 4 * Codes::kWords * i, s, a);
+              Codes::low_fragment(words, s, a);
               mma_f16(sums.products, a, tokens);
             }
             if constexpr (Codes::kIntegers) {
@@ -201,28 +192,28 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   }
 }
 
-DEVICE_KERNEL(few_tokens_split, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_split, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::split>(args);
 }
-DEVICE_KERNEL(few_tokens_f16, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_f16, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::half>(args);
 }
-DEVICE_KERNEL(few_tokens_int8, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_int8, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::int8>(args);
 }
-DEVICE_KERNEL(few_tokens_int4, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_int4, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::int4>(args);
 }
-DEVICE_KERNEL(few_tokens_int2, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_int2, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::int2>(args);
 }
-DEVICE_KERNEL(few_tokens_table4, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_table4, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::table4>(args);
 }
-DEVICE_KERNEL(few_tokens_e4m3, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_e4m3, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::e4m3>(args);
 }
-DEVICE_KERNEL(few_tokens_e5m2, FewTokensArgs) {
+DEVICE_KERNEL_BOUNDED(few_tokens_e5m2, FewTokensArgs, 256, 3) {
   few_tokens<WeightKind::e5m2>(args);
 }
 

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/gemm/addend.h"
 #include "backend/cuda/gemm/few_tokens_kernels.h"
+#include "backend/cuda/gemm/many_tokens_kernels.h"
 #include "backend/cuda/gemm/pack_weights.h"
 #include "base/checked.h"
 
@@ -13,7 +14,13 @@ namespace {
 /// Rows that few_tokens takes in a block.
 constexpr int kFewRows = 8;
 /// Warps an SM should have to keep memory busy.
-constexpr int64_t kWarpsAnSm = 32;
+constexpr int64_t kWarpsAnSm = 24;
+/// Of a block of few_tokens: three such blocks fit an SM.
+constexpr int kMostWarps = 8;
+
+/// Blocks of many_tokens that an SM should have, by sharing the columns out to more of them; each keeps this
+/// many steps at least.
+constexpr int64_t kBlocksAnSm = 3, kLeastSteps = 8;
 
 const DeviceKernel<FewTokensArgs>& few_tokens_kernel(WeightKind kind) {
   switch (kind) {
@@ -35,6 +42,34 @@ const DeviceKernel<FewTokensArgs>& few_tokens_kernel(WeightKind kind) {
       return few_tokens_e5m2;
   }
   return few_tokens_f16;
+}
+
+const DeviceKernel<ManyTokensArgs>& many_tokens_kernel(WeightKind kind, int tokens) {
+  const bool few = tokens == 16;
+  switch (kind) {
+    case WeightKind::int8:
+      return few ? many_tokens_int8_16 : many_tokens_int8_64;
+    case WeightKind::int4:
+      return few ? many_tokens_int4_16 : many_tokens_int4_64;
+    case WeightKind::split:
+      return many_tokens_split_64;
+    case WeightKind::int2:
+      return many_tokens_int2_64;
+    case WeightKind::table4:
+      return many_tokens_table4_64;
+    case WeightKind::e4m3:
+      return many_tokens_e4m3_64;
+    case WeightKind::e5m2:
+      return many_tokens_e5m2_64;
+    default:
+      return few ? many_tokens_half_16 : many_tokens_half_64;
+  }
+}
+
+/// Rows of A that a block of many_tokens takes.
+int many_rows(WeightKind kind, int m) {
+  const bool has_16 = kind == WeightKind::int4 || kind == WeightKind::int8 || kind == WeightKind::half;
+  return has_16 && m <= 16 ? 16 : 64;
 }
 
 /// Columns that few_tokens takes in a step.
@@ -61,20 +96,75 @@ class Gemm : public CudaKernel {
 
   bool keeps(size_t i) const override { return i == 1 || (i == 2 && c_memory_); }
   size_t packed_bytes() const override { return bytes_; }
+  size_t workspace_bytes(const OpSite& site) const override {
+    const int64_t m = gemm_extent(site).m;
+    return m <= kFewRows ? 0 : layout(static_cast<int>(m)).bytes;
+  }
 
   void run(const KernelRun& run) const override {
     const GemmOutput out = addend_.output(run, c_memory_.get());
     if (out.m == 0) return;
-    run_few(pointer<float>(run.inputs[0]), out);
+    if (out.m <= kFewRows)
+      run_few(pointer<float>(run.inputs[0]), out);
+    else
+      run_many(pointer<float>(run.inputs[0]), out, run.workspace.data());
   }
 
  private:
+  /// The workspace of many_tokens.
+  struct Layout {
+    int parts;
+    size_t rest, back, partial, bytes;
+  };
+  Layout layout(int m) const {
+    Layout made{};
+    const int64_t blocks =
+        int64_t{ceil_div(m, many_rows(weights_.kind, m))} * ceil_div(weights_.n, kManyOutputs);
+    const int64_t steps = weights_.packed_k / many_columns(weights_.kind);
+    const int64_t wanted = device().chip().multiprocessors * kBlocksAnSm / blocks;
+    made.parts = static_cast<int>(std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, steps / kLeastSteps)));
+    size_t bytes = 0;
+    const auto reserve = [&](int64_t count) {
+      const size_t begin = bytes;
+      bytes = round_up(bytes + static_cast<size_t>(count), size_t{256});
+      return begin;
+    };
+    const int64_t rows = int64_t{m} * weights_.packed_k * int64_t{sizeof(uint16_t)};
+    reserve(rows);
+    made.rest = reserve(weights_.kind == WeightKind::split ? rows : 0);
+    made.back = reserve(int64_t{m} * 4);
+    made.partial = reserve(made.parts > 1 ? int64_t{made.parts} * m * weights_.n * 4 : 0);
+    made.bytes = bytes;
+    return made;
+  }
+
+  void run_many(const float* a, const GemmOutput& out, std::byte* workspace) const {
+    const Layout at = layout(out.m);
+    auto* rows = reinterpret_cast<uint16_t*>(workspace);
+    auto* rest =
+        weights_.kind == WeightKind::split ? reinterpret_cast<uint16_t*>(workspace + at.rest) : nullptr;
+    auto* back = reinterpret_cast<float*>(workspace + at.back);
+    auto* partial = reinterpret_cast<float*>(workspace + at.partial);
+    device().launch(half_rows, {{out.m}, 256, kHalfRowsShared}, HalfRowsArgs{a, weights_, rows, rest, back});
+    const int tokens = many_rows(weights_.kind, out.m);
+    device().launch(
+        many_tokens_kernel(weights_.kind, tokens),
+        {{ceil_div(out.m, tokens), ceil_div(weights_.n, kManyOutputs), at.parts},
+         kManyOutputs,
+         static_cast<size_t>(many_stages(weights_.kind) * many_stage_bytes(weights_.kind, tokens))},
+        ManyTokensArgs{weights_, rows, rest, back, out, partial, at.parts});
+    if (at.parts == 1) return;
+    const int64_t elements = int64_t{out.m} * out.n;
+    device().launch(sum_parts, {{static_cast<int>(ceil_div(elements, int64_t{256}))}, 256},
+                    SumPartsArgs{partial, at.parts, out});
+  }
+
   void run_few(const float* a, const GemmOutput& out) const {
     const int step = step_columns(weights_.kind), rows = std::min(out.m, kFewRows);
     const int64_t tiles = tiles_of(weights_.n), steps = weights_.packed_k / step;
     const int64_t wanted = ceil_div(device().chip().multiprocessors * kWarpsAnSm, tiles);
     int warps = 4;
-    while (warps < 16 && warps < wanted) warps *= 2;
+    while (warps < kMostWarps && warps < wanted) warps *= 2;
     while (warps > 1 && warps > steps) warps /= 2;
     const int64_t most = rows == 1 ? 1024 : rows == 2 ? 512 : 256;
     const int64_t columns = std::min(most, ceil_div(steps, int64_t{warps}) * step);

@@ -93,10 +93,17 @@ class Packer {
  private:
   int64_t unit_columns() const { return 8 * kUnitBytes / kTileRows / bits_of(packed_.view.kind); }
 
+  /// Columns that a group of `taken` fills: a part of a unit or whole units.
+  int64_t filled_group(int64_t taken) const {
+    int64_t group = kBlockColumns;
+    while (group < taken && group < unit_columns()) group *= 2;
+    return round_up(taken, group);
+  }
+
   void set_columns(int64_t group, int64_t taken) {
     WeightsView& v = packed_.view;
     const int64_t columns = ceil_div(int64_t{v.k}, taken) * group;
-    v.packed_k = static_cast<int>(round_up(columns, std::max<int64_t>(unit_columns(), kBlockColumns)));
+    v.packed_k = static_cast<int>(round_up(columns, std::max(unit_columns(), int64_t{kStepColumns})));
     if (taken >= v.k) group = taken = v.packed_k;
     v.group = static_cast<int>(group);
     v.taken = static_cast<int>(taken);
@@ -121,7 +128,7 @@ class Packer {
     v.zero = 1 << (encoding.format->bits() - 1);
     v.f32_scales = encoding.scale_dtype != DType::f16 || encoding.double_quant_block != 0;
     const int64_t taken = std::min<int64_t>(encoded_->grid().group, v.k);
-    set_columns(round_up(taken, int64_t{kBlockColumns}), taken);
+    set_columns(filled_group(taken), taken);
     const size_t count = size_t{1} << encoding.format->bits();
     codebook_.resize(count);
     std::vector<uint8_t> codes(count);

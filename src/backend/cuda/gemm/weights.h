@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/cuda/device/kernel.h"
+
 namespace halftone::cuda {
 
 /// How 16 weights of a lane lie in its words (unpack.h).
@@ -29,6 +31,8 @@ enum class OffsetKind : int32_t {
 inline constexpr int kTileRows = 16;
 /// Columns within which their order differs from the matrix's.
 inline constexpr int kBlockColumns = 32;
+/// What the number of packed columns is a multiple of.
+inline constexpr int kStepColumns = 128;
 /// Bytes that a warp reads at once: 16 a lane.
 inline constexpr int kUnitBytes = 512;
 
@@ -44,15 +48,16 @@ inline constexpr int kUnitBytes = 512;
 /// shifted by 4; with 2 bits those of both steps do, shifted by 2 h + 4 s. Numbers of 16 bits are A words.
 /// 512 bytes, 16 a lane, are a unit; units lie along k, tiles one after another.
 ///
-/// Scales run along k in groups. Groups that are no multiple of 32 columns are filled up to one.
+/// Scales run along k in groups. Groups are filled up to 32, 64 or 128 columns, or to a multiple of a unit's
+/// columns.
 struct WeightsView {
   WeightKind kind;
   OffsetKind offset_kind;
   const std::byte* codes;    ///< [tiles][packed_k * bits / 256][512]
   const void* scales;        ///< [tiles][groups][16], f16 or f32; null: 1
   const void* offsets;       ///< [tiles][groups][16], u8 zeros or minima like the scales
-  const float* row_factors;  ///< [tiles * 16]; of scaled kinds: what brings the row's scales near 1, a power
-                             ///< of two; of the others: what the row was divided by
+  const float* row_factors;  ///< [tiles * 16]: powers of two that rows are divided by when they become f16,
+                             ///< so that they fit it: already (split, half), or with their scales
   int n, k;
   int packed_k;  ///< columns with all filling
   int group;     ///< packed columns that share a scale, a multiple of 32
@@ -64,7 +69,7 @@ struct WeightsView {
 };
 
 /// Tiles of weights with n outputs.
-constexpr int tiles_of(int n) {
+HOST_AND_DEVICE constexpr int tiles_of(int n) {
   return (n + kTileRows - 1) / kTileRows;
 }
 

@@ -63,6 +63,27 @@ void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
   }
 }
 
+void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+              const std::source_location& where) {
+  Fragments mine;
+  std::memcpy(mine.a, a, sizeof(a));
+  std::memcpy(mine.b, b, sizeof(b));
+  const std::byte* all = exchange(&mine, sizeof(mine), where);
+  const auto value = [](uint32_t bits) { return static_cast<double>(float_of(bits & 0xffffe000u)); };
+  const int g = lane() / 4, t = lane() % 4;
+  double sums[4] = {};
+  for (int k = 0; k < 8; ++k) {
+    const int half = k / 4, owner = k % 4;
+    const Fragments of_row = fragments_of(all, 4 * g + owner);
+    for (int column = 0; column < 2; ++column) {
+      const double factor = value(fragments_of(all, 4 * (2 * t + column) + owner).b[half]);
+      sums[column] += value(of_row.a[2 * half]) * factor;
+      sums[2 + column] += value(of_row.a[2 * half + 1]) * factor;
+    }
+  }
+  for (int i = 0; i < 4; ++i) d[i] = static_cast<float>(d[i] + sums[i]);
+}
+
 void load_matrices(uint32_t (&out)[4], size_t row_offset, bool transposed,
                    const std::source_location& where) {
   check_shared(row_offset, 16, false);  // alignment and bounds; whether it may be read by all follows

@@ -1,0 +1,372 @@
+// Checks and then times the products of the CUDA backend at layer shapes of real models.
+//
+//   gemm_cuda_bench [--scheme NAME] [--shape NxK] [--rows M[,M...]] [--seconds S] [--stand-in]
+// For each it prints the time of one product (median of replays of a recording that goes through several sets
+// of weights, so that they come from memory and not from the cache) and the share of what the device does at
+// best: of the bandwidth of reading for up to 16 rows, of the peak of mma.sync beyond. --stand-in checks
+// small shapes on the host instead and times nothing. --seconds ends the list when so much time has passed.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fmt/format.h>
+#include <random>
+
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/device/host/host_device.h"
+#include "backend/cuda/driver/gpu.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "ops/gemm/gemm.h"
+
+using namespace halftone;
+
+namespace {
+
+/// Weights that one recording goes through: several times the last cache.
+constexpr size_t kBeyondCaches = size_t{256} << 20;
+constexpr size_t kMostSets = 16;
+
+struct Scheme {
+  std::string name;
+  std::optional<Encoding> weights;
+  DType dtype = DType::f16;
+  bool integer_activations = false;
+};
+
+std::vector<Scheme> schemes() {
+  const auto ints = [](const char* format, Granularity granularity, bool symmetric = true) {
+    return Encoding{.format = find_number_format(format), .granularity = granularity, .symmetric = symmetric};
+  };
+  const Encoding w4 = ints("int4", Granularity::per_group(128));
+  const Encoding w8 = ints("int8", Granularity::per_axis(0));
+  return {
+      {"w4g128", w4},
+      {"w4g32", ints("int4", Granularity::per_group(32))},
+      {"w4g128-affine", ints("int4", Granularity::per_group(128), false)},
+      {"w8", w8},
+      {"w2g64-affine", ints("int2", Granularity::per_group(64), false)},
+      {"nf4g64", Encoding{.format = find_number_format("nf4"), .granularity = Granularity::per_group(64)}},
+      {"f16", {}, DType::f16},
+      {"f32", {}, DType::f32},
+      {"w8a8", w8, DType::f16, true},
+      {"w4g128a8", w4, DType::f16, true}};
+}
+
+struct Layer {
+  std::string model;
+  int64_t n, k;
+};
+const std::vector<Layer> kLayers = {{"llama-3-8b gate/up", 14336, 4096},
+                                    {"llama-3-8b down", 4096, 14336},
+                                    {"llama-3-8b q/o", 4096, 4096},
+                                    {"llama-3-8b k/v", 1024, 4096},
+                                    {"llama-3-8b lm_head", 128256, 4096},
+                                    {"llama-2-13b gate/up", 13824, 5120},
+                                    {"llama-2-13b down", 5120, 13824},
+                                    {"llama-2-13b q/k/v/o", 5120, 5120},
+                                    {"qwen2.5-1.5b gate/up", 8960, 1536},
+                                    {"qwen2.5-1.5b down", 1536, 8960},
+                                    {"qwen2.5-0.5b gate/up", 4864, 896},
+                                    {"qwen2.5-0.5b down", 896, 4864},
+                                    {"vit-b fc1", 3072, 768},
+                                    {"vit-b fc2", 768, 3072},
+                                    {"sd-1.5 ff", 10240, 1280},
+                                    {"sd-1.5 attention", 1280, 1280}};
+
+Tensor random_floats(const Shape& shape, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  // A few thousand numbers over and over: making billions would take longer than timing them.
+  std::vector<float> some(8191);
+  for (float& x : some) x = normal(random);
+  Tensor tensor = Tensor::allocate(DType::f32, shape);
+  const auto values = tensor.mutable_view().span<float>();
+  for (size_t i = 0; i < values.size(); ++i) values[i] = some[i % some.size()];
+  return tensor;
+}
+
+/// Random codes and scales, so that nothing need be quantized.
+Constant random_weights(const Scheme& scheme, int64_t n, int64_t k, unsigned seed) {
+  if (!scheme.weights) {
+    const Tensor plain = random_floats({n, k}, seed);
+    if (scheme.dtype == DType::f32) return Constant(plain);
+    Tensor rounded = Tensor::allocate(scheme.dtype, {n, k});
+    store_floats(plain.span<float>(), rounded.mutable_view(), 0);
+    return Constant(rounded);
+  }
+  std::mt19937 random(seed);
+  QuantizedTensor::Parts parts;
+  parts.encoding = *scheme.weights;
+  parts.shape = {n, k};
+  const ScaleGrid grid = scale_grid(parts.encoding.granularity, parts.shape);
+  const int64_t row_bytes = (k * parts.encoding.format->bits() + 7) / 8;
+  parts.codes = Tensor::allocate(DType::u8, {n, row_bytes});
+  for (std::byte& b : parts.codes.mutable_view().bytes()) b = static_cast<std::byte>(random());
+  const Tensor scales = random_floats({grid.rows, grid.groups}, seed + 1);
+  parts.scales = Tensor::allocate(DType::f16, {grid.rows, grid.groups});
+  store_floats(scales.span<float>(), parts.scales.mutable_view(), 0);
+  if (parts.encoding.format->is_integer() && !parts.encoding.symmetric) {
+    parts.zeros = Tensor::allocate(DType::u8, {grid.rows, grid.groups});
+    const auto levels = 1u << parts.encoding.format->bits();
+    for (uint8_t& zero : parts.zeros.mutable_view().span<uint8_t>())
+      zero = static_cast<uint8_t>(random() % levels);
+  }
+  return Constant(std::make_shared<QuantizedTensor>(std::move(parts), "weights"));
+}
+
+/// One Gemm with transB = 1.
+struct Product {
+  Attributes attributes = {{"transB", int64_t{1}}};
+  Encoding activations{.format = find_number_format("int8"),
+                       .granularity = Granularity::per_token(),
+                       .timing = Timing::dynamic};
+  Constant b;
+  bool integer_activations;
+
+  OpSite site(int64_t m) const {
+    OpSite made{&gemm_schema(), &attributes, "linear", {}, {}};
+    made.inputs.push_back(
+        {true, {DType::f32, {m, b.shape()[1]}}, nullptr, integer_activations ? &activations : nullptr});
+    made.inputs.push_back({true, {b.dtype(), b.shape()}, &b, b.encoding() ? &*b.encoding() : nullptr});
+    made.outputs = gemm_schema().infer(made);
+    return made;
+  }
+};
+
+Operand operand(const TensorView& view) {
+  return {view, nullptr, nullptr, true};
+}
+
+/// Y of `rows` rows of A by the outputs [first, first + count) as the reference has it, and for each the sum
+/// of magnitudes that rounding is measured against.
+struct Expected {
+  std::vector<float> y, size;
+};
+Expected reference(const Product& product, const Tensor& a, int64_t first, int64_t count) {
+  Product part = product;
+  if (product.b.encoding()) {
+    part.b = Constant(
+        std::make_shared<QuantizedTensor>(product.b.load_encoded("B")->slice_rows(first, first + count)));
+  } else {
+    Tensor rows = Tensor::allocate(DType::f32, {count, product.b.shape()[1]});
+    load_floats(product.b.load().view(), first * product.b.shape()[1], rows.mutable_view().span<float>());
+    part.b = Constant(rows);
+  }
+  const auto run = [&](const Product& p, const Tensor& x) {
+    const OpSite site = p.site(x.shape()[0]);
+    const auto encoded = p.b.encoding() ? p.b.load_encoded("B") : nullptr;
+    const Tensor plain = encoded ? Tensor() : p.b.load();
+    const std::vector<Operand> inputs = {
+        operand(x.view()), {encoded ? TensorView{} : plain.view(), encoded.get(), nullptr, true}};
+    Tensor y = Tensor::allocate(DType::f32, site.outputs[0].shape);
+    const std::vector<MutableTensorView> outputs = {y.mutable_view()};
+    gemm_schema().reference(site, inputs, outputs);
+    return std::vector<float>(y.span<float>().begin(), y.span<float>().end());
+  };
+  Expected expected{run(part, a), {}};
+  if (product.integer_activations) return expected;
+  const auto absolute = [](Tensor tensor) {
+    for (float& x : tensor.mutable_view().span<float>()) x = std::fabs(x);
+    return tensor;
+  };
+  Product sizes;
+  sizes.integer_activations = false;
+  sizes.b =
+      Constant(absolute(part.b.encoding() ? part.b.load_encoded("B")->decode() : to_f32(part.b.load())));
+  Tensor magnitudes = Tensor::allocate(DType::f32, a.shape());
+  std::copy(a.span<float>().begin(), a.span<float>().end(), magnitudes.mutable_view().span<float>().begin());
+  expected.size = run(sizes, absolute(magnitudes));
+  return expected;
+}
+
+std::unique_ptr<PreparedKernel> prepare(cuda::Device& device, const Product& product, ThreadPool& threads) {
+  const cuda::CudaBackend backend(device);
+  const OpSite site = product.site(1);
+  for (const Kernel& kernel : backend.kernels())
+    if (kernel.op == "Gemm" && kernel.supports(site).empty()) return backend.prepare(kernel, site, threads);
+  throw UnsupportedError("no kernel takes it");
+}
+
+/// The operands of a product on a device.
+class Run {
+ public:
+  Run(cuda::Device& device, const Product& product, const PreparedKernel& prepared, const Tensor& a,
+      ThreadPool& threads)
+      : device_(device), product_(product), m_(a.shape()[0]), threads_(threads) {
+    a_ = device.allocate(a.size_bytes(), "A");
+    device.upload(a_.get(), a.view().data, a.size_bytes());
+    y_ = device.allocate(static_cast<size_t>(m_ * product.b.shape()[0]) * 4, "Y");
+    workspace_bytes_ = prepared.workspace_bytes(product.site(m_));
+    workspace_ = device.allocate(workspace_bytes_, "the workspace");
+  }
+
+  void operator()(const PreparedKernel& prepared) const {
+    const OpSite site = product_.site(m_);
+    const std::vector<Operand> inputs = {operand({DType::f32, site.input_shape(0), a_.get()}), {}};
+    const std::vector<MutableTensorView> outputs = {{DType::f32, site.outputs[0].shape, y_.get()}};
+    prepared.run({site, inputs, outputs, {workspace_.get(), workspace_bytes_}, threads_});
+  }
+  std::vector<float> y() const {
+    std::vector<float> values(static_cast<size_t>(m_ * product_.b.shape()[0]));
+    device_.download(reinterpret_cast<std::byte*>(values.data()), y_.get(), values.size() * 4);
+    return values;
+  }
+
+ private:
+  cuda::Device& device_;
+  const Product& product_;
+  int64_t m_;
+  ThreadPool& threads_;
+  std::shared_ptr<std::byte> a_, y_, workspace_;
+  size_t workspace_bytes_ = 0;
+};
+
+/// Throws unless the first and last outputs of some rows are right.
+void check(const Product& product, const PreparedKernel& prepared, const Run& run, const Tensor& a) {
+  const int64_t m = a.shape()[0], n = product.b.shape()[0], k = product.b.shape()[1];
+  run(prepared);
+  const std::vector<float> y = run.y();
+  const int64_t count = std::min<int64_t>(n, 24), step = std::max<int64_t>(1, m / 4);
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < m; row += step) rows.push_back(row);
+  if (rows.back() != m - 1) rows.push_back(m - 1);
+  Tensor some = Tensor::allocate(DType::f32, {static_cast<int64_t>(rows.size()), k});
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(a.span<float>().begin() + rows[i] * k, k,
+                some.mutable_view().span<float>().begin() + static_cast<int64_t>(i) * k);
+  const bool f32 = !product.b.encoding() && product.b.dtype() == DType::f32;
+  const float bound = (f32 ? 0x1p-20f : 0x1p-10f) + static_cast<float>(k) * 0x1p-23f;
+  for (int64_t first : {int64_t{0}, n - count}) {
+    const Expected expected = reference(product, some, first, count);
+    for (size_t i = 0; i < expected.y.size(); ++i) {
+      const int64_t row = rows[i / static_cast<size_t>(count)],
+                    output = first + static_cast<int64_t>(i) % count;
+      const float found = y[static_cast<size_t>(row * n + output)];
+      const bool right = product.integer_activations
+                             ? found == expected.y[i]
+                             : std::fabs(found - expected.y[i]) <= bound * expected.size[i] + 1e-30f;
+      if (!right)
+        throw std::runtime_error(fmt::format("wrong: row {}, output {}: {}, the reference has {}", row,
+                                             output, found, expected.y[i]));
+    }
+  }
+}
+
+struct Options {
+  std::string scheme, shape;
+  std::vector<int64_t> rows = {1, 8, 16, 64, 512, 2048};
+  double seconds = 180;
+  bool stand_in = false;
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
+    if (flag == "--scheme") {
+      options.scheme = value();
+    } else if (flag == "--shape") {
+      options.shape = value();
+    } else if (flag == "--seconds") {
+      options.seconds = std::atof(value().c_str());
+    } else if (flag == "--rows") {
+      options.rows.clear();
+      for (std::string rest = value(); !rest.empty();) {
+        options.rows.push_back(std::max(1, std::atoi(rest.c_str())));
+        const size_t comma = rest.find(',');
+        rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+      }
+    } else if (flag == "--stand-in") {
+      options.stand_in = true;
+    } else {
+      throw UsageError("what is \"{}\"?", flag);
+    }
+  }
+  return options;
+}
+
+void check_small() {
+  ThreadPool threads(1);
+  cuda::HostDevice device;
+  for (const Scheme& scheme : schemes())
+    for (int64_t m : {1, 9}) {
+      Product product;
+      product.b = random_weights(scheme, 40, 256, 1);
+      product.integer_activations = scheme.integer_activations;
+      const Tensor a = random_floats({m, 256}, 2);
+      const auto prepared = prepare(device, product, threads);
+      check(product, *prepared, Run(device, product, *prepared, a, threads), a);
+      fmt::print("{} {} rows: right\n", scheme.name, m);
+    }
+}
+
+void time_layer(cuda::Device& gpu, const Roofs& roofs, const Scheme& scheme, const Layer& layer,
+                std::span<const int64_t> row_counts, ThreadPool& threads) {
+  Product product;
+  product.b = random_weights(scheme, layer.n, layer.k, 1);
+  product.integer_activations = scheme.integer_activations;
+  std::vector<std::unique_ptr<PreparedKernel>> sets;
+  sets.push_back(prepare(gpu, product, threads));
+  const size_t bytes = sets[0]->packed_bytes();
+  while (sets.size() < kMostSets && sets.size() * bytes < kBeyondCaches)
+    sets.push_back(prepare(gpu, product, threads));
+  for (int64_t m : row_counts) {
+    const Tensor a = random_floats({m, layer.k}, 2);
+    const Run run(gpu, product, *sets[0], a, threads);
+    check(product, *sets[0], run, a);
+    const auto recording = gpu.record([&] {
+      for (const auto& set : sets) run(*set);
+    });
+    for (int i = 0; i < 3; ++i) recording->replay();
+    std::vector<float> times;
+    for (int i = 0; i < 11; ++i) times.push_back(cuda::gpu_milliseconds(gpu, [&] { recording->replay(); }));
+    std::sort(times.begin(), times.end());
+    const double seconds = times[times.size() / 2] * 1e-3 / static_cast<double>(sets.size());
+    const double moved = static_cast<double>(bytes) + 4.0 * static_cast<double>(m * (layer.k + layer.n));
+    const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n * layer.k);
+    const double peak = scheme.integer_activations ? roofs.int8_ops : roofs.f16_flops;
+    fmt::print("| {} | {} | {}x{} | {} | {:.1f} | {:.0f} | {:.1f} % | {:.1f} | {:.1f} % |\n", scheme.name,
+               layer.model, layer.n, layer.k, m, seconds * 1e6, moved / seconds * 1e-9,
+               100 * moved / seconds / roofs.read_bandwidth, flops / seconds * 1e-12,
+               100 * flops / seconds / peak);
+    std::fflush(stdout);
+  }
+}
+
+void run(const Options& options) {
+  if (options.stand_in) return check_small();
+  cuda::Device& gpu = cuda::open_gpu(0);
+  const Roofs roofs = gpu.measure_roofs();
+  fmt::print("{}: reads {:.0f} GB/s, mma.sync f16 {:.0f} TFLOPS, s8 {:.0f} TOPS\n\n", cuda::gpus()[0].name,
+             roofs.read_bandwidth * 1e-9, roofs.f16_flops * 1e-12, roofs.int8_ops * 1e-12);
+  fmt::print("| weights | layer | shape | rows | us | GB/s | of reading | TFLOPS | of mma.sync |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
+  ThreadPool threads(0);
+  const auto start = std::chrono::steady_clock::now();
+  for (const Layer& layer : kLayers)
+    for (const Scheme& scheme : schemes()) {
+      if (!options.scheme.empty() && options.scheme != scheme.name) continue;
+      if (!options.shape.empty() && options.shape != fmt::format("{}x{}", layer.n, layer.k)) continue;
+      if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options.seconds) {
+        fmt::print("\nended after {} seconds\n", options.seconds);
+        return;
+      }
+      // A prompt's last row is all that the head sees.
+      std::vector<int64_t> rows = options.rows;
+      if (layer.n > 100000) std::erase_if(rows, [](int64_t m) { return m > 16; });
+      time_layer(gpu, roofs, scheme, layer, rows, threads);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(parse(argc, argv));
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gemm_cuda_bench: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,12 @@
+#include "backend/cuda/gemm/many_tokens.h"
+
+namespace halftone::cuda {
+
+DEVICE_KERNEL_BOUNDED(many_tokens_half_16, ManyTokensArgs, 128, 4) {
+  many_tokens<WeightKind::half, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(many_tokens_half_64, ManyTokensArgs, 128, 3) {
+  many_tokens<WeightKind::half, 8>(args);
+}
+
+}  // namespace halftone::cuda

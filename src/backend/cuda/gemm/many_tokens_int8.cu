@@ -1,0 +1,12 @@
+#include "backend/cuda/gemm/many_tokens.h"
+
+namespace halftone::cuda {
+
+DEVICE_KERNEL_BOUNDED(many_tokens_int8_16, ManyTokensArgs, 128, 4) {
+  many_tokens<WeightKind::int8, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(many_tokens_int8_64, ManyTokensArgs, 128, 3) {
+  many_tokens<WeightKind::int8, 8>(args);
+}
+
+}  // namespace halftone::cuda
