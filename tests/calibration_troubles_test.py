@@ -119,7 +119,7 @@ class Troubles(unittest.TestCase):
             report = self.report(model, self.text(TEXT[:20000]), algorithm)
             self.assert_one(["layers.2", "4 of 4 samples left out"], self.fallbacks(report))
             self.assert_one(["layers.4", "rounded to nearest"], self.fallbacks(report))
-            self.assertFalse(any("layers.0" in text for text in self.fallbacks(report)))
+            self.assertFalse(any("layers.0" in text and "finite" in text for text in self.fallbacks(report)))
             self.assertIn("not finite", report["not_evaluated"])
         report = self.report(model, self.text(TEXT[:20000]), "gptq")  # sees the quantized model, whose scales end at f16's
         self.assert_one(["layers.2.mlp.up_proj", "rounded to nearest"], self.fallbacks(report))
