@@ -18,7 +18,9 @@ class CudaBackend : public Backend {
 
   std::string_view name() const override { return "cuda"; }
   std::span<const Kernel> kernels() const override { return cuda_kernels(); }
-  bool wants_channels_last() const override { return false; }
+  /// A tile of a convolution reads whole pieces of 16 bytes of a place's channels, f32 or codes, and writes
+  /// neighbouring channels: nothing of it would lie together in planar order.
+  bool wants_channels_last() const override { return true; }
   Device* memory() const override { return &device_; }
   std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
                                           ThreadPool& threads) const override;

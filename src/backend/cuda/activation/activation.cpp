@@ -57,6 +57,12 @@ class ActivationKernel : public CudaKernel {
 };
 
 Refusal supports(const OpSite& site) {
+  if (site.attributes->has("gate_scale")) return "its gate is rounded to codes";
+  if (site.attributes->get_string("approximate", "none") == "polynomial") return "it is a polynomial";
+  const Storage out = site.storage_of_output(0);
+  if (out.codes) return "the output is stored as codes";
+  for (const SiteInput& input : site.inputs)
+    if (!(input.storage == out)) return "values are stored in different ways";
   return not_all_f32(site, site.inputs.size());
 }
 
@@ -66,13 +72,14 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel gated_activation{"gated_activation", "GatedActivation", Isa::scalar, supports, prepare};
-extern const Kernel gelu{"gelu", "Gelu", Isa::scalar, supports, prepare};
-extern const Kernel hard_sigmoid{"hard_sigmoid", "HardSigmoid", Isa::scalar, supports, prepare};
-extern const Kernel hard_swish{"hard_swish", "HardSwish", Isa::scalar, supports, prepare};
-extern const Kernel leaky_relu{"leaky_relu", "LeakyRelu", Isa::scalar, supports, prepare};
-extern const Kernel sigmoid{"sigmoid", "Sigmoid", Isa::scalar, supports, prepare};
-extern const Kernel swish{"swish", "Swish", Isa::scalar, supports, prepare};
-extern const Kernel tanh_map{"tanh", "Tanh", Isa::scalar, supports, prepare};
+extern const Kernel gated_activation{"gated_activation", "GatedActivation", Isa::scalar,
+                                     supports,           prepare,           true};
+extern const Kernel gelu{"gelu", "Gelu", Isa::scalar, supports, prepare, true};
+extern const Kernel hard_sigmoid{"hard_sigmoid", "HardSigmoid", Isa::scalar, supports, prepare, true};
+extern const Kernel hard_swish{"hard_swish", "HardSwish", Isa::scalar, supports, prepare, true};
+extern const Kernel leaky_relu{"leaky_relu", "LeakyRelu", Isa::scalar, supports, prepare, true};
+extern const Kernel sigmoid{"sigmoid", "Sigmoid", Isa::scalar, supports, prepare, true};
+extern const Kernel swish{"swish", "Swish", Isa::scalar, supports, prepare, true};
+extern const Kernel tanh_map{"tanh", "Tanh", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda

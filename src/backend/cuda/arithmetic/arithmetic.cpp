@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include "backend/cuda/arithmetic/arithmetic_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/stored_shape.h"
 #include "backend/float_site.h"
 #include "ops/strided.h"
 
@@ -29,6 +32,14 @@ std::vector<Dimension> dimensions(const Shape& a, const Shape& b, const Shape& y
   return merged;
 }
 
+/// An operand's dimensions beside those of an output stored as `out`, as they lie.
+Shape beside(const Shape& operand, int rank, const Storage& out) {
+  Shape padded;
+  for (int a = operand.rank(); a < rank; ++a) padded.push_back(1);
+  for (int64_t size : operand) padded.push_back(size);
+  return stored_shape(padded, out);
+}
+
 template <Arithmetic op>
 class ArithmeticKernel : public CudaKernel {
  public:
@@ -40,8 +51,11 @@ class ArithmeticKernel : public CudaKernel {
     args.b = pointer<float>(run.inputs[1]);
     args.y = pointer<float>(run.outputs[0]);
     args.op = op;
+    const Storage out = run.site.storage_of_output(0);
+    const Shape& y = run.outputs[0].shape;
     for (const Dimension& d :
-         dimensions(run.site.input_shape(0), run.site.input_shape(1), run.outputs[0].shape)) {
+         dimensions(beside(run.site.input_shape(0), y.rank(), out),
+                    beside(run.site.input_shape(1), y.rank(), out), stored_shape(y, out))) {
       args.extents[args.dims] = d.extent;
       args.a_steps[args.dims] = d.a_step;
       args.b_steps[args.dims] = d.b_step;
@@ -53,7 +67,19 @@ class ArithmeticKernel : public CudaKernel {
   }
 };
 
+/// Values of one dimension at most lie the same in either order.
+bool is_line(const Shape& shape) {
+  return std::ranges::count_if(shape, [](int64_t size) { return size != 1; }) <= 1;
+}
+
 Refusal supports(const OpSite& site) {
+  const Storage out = site.storage_of_output(0);
+  if (out.codes) return "the output is stored as codes";
+  for (const SiteInput& input : site.inputs) {
+    if (input.storage.codes) return "an input is stored as codes";
+    if (input.storage.order != out.order && !is_line(input.type.shape))
+      return "values lie in different orders";
+  }
   if (site.outputs[0].shape.rank() > kArithmeticDims)
     return fmt::format("{} dimensions", site.outputs[0].shape.rank());
   return not_all_f32(site, 2);
@@ -66,9 +92,9 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel add{"add", "Add", Isa::scalar, supports, prepare<Arithmetic::add>};
-extern const Kernel sub{"sub", "Sub", Isa::scalar, supports, prepare<Arithmetic::sub>};
-extern const Kernel mul{"mul", "Mul", Isa::scalar, supports, prepare<Arithmetic::mul>};
-extern const Kernel div_floats{"div", "Div", Isa::scalar, supports, prepare<Arithmetic::div>};
+extern const Kernel add{"add", "Add", Isa::scalar, supports, prepare<Arithmetic::add>, true};
+extern const Kernel sub{"sub", "Sub", Isa::scalar, supports, prepare<Arithmetic::sub>, true};
+extern const Kernel mul{"mul", "Mul", Isa::scalar, supports, prepare<Arithmetic::mul>, true};
+extern const Kernel div_floats{"div", "Div", Isa::scalar, supports, prepare<Arithmetic::div>, true};
 
 }  // namespace halftone::cuda

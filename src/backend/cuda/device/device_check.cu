@@ -39,14 +39,17 @@ DEVICE void place_result(T* to, const T (&d)[4], bool read, T (&out)[4]) {
 
 DEVICE_KERNEL(product_check, ProductCheckArgs) {
   const int g = lane() / 4, t = lane() % 4;
-  if (args.kind == 2) {
+  if (args.kind >= 2) {
     const uint32_t a[4] = {four_of(args.a, 32, g, 4 * t, false), four_of(args.a, 32, g + 8, 4 * t, false),
                            four_of(args.a, 32, g, 4 * t + 16, false),
                            four_of(args.a, 32, g + 8, 4 * t + 16, false)};
     const uint32_t b[2] = {four_of(args.b, 8, 4 * t, g, true), four_of(args.b, 8, 4 * t + 16, g, true)};
     int d[4];
     place_result(static_cast<int*>(args.d), d, true, d);
-    mma_s8(d, a, b);
+    if (args.kind == 2)
+      mma_s8(d, a, b);
+    else
+      mma_u8_s8(d, a, b);
     place_result(static_cast<int*>(args.d), d, false, d);
     return;
   }

@@ -21,7 +21,7 @@ constexpr size_t kExchangeCheckShared = 2 * kWarp * sizeof(float);
 DECLARE_DEVICE_KERNEL(exchange_check, ExchangeCheckArgs);
 
 /// A warp: d += a b with a [16, 16] by rows, b [16, 8] by rows, d [16, 8], in `kind` 0: f16, 1: bf16; or,
-/// `kind` 2, in s8 with a [16, 32], b [32, 8] and d of int32.
+/// `kind` 2, in s8 with a [16, 32], b [32, 8] and d of int32; kind 3: a in u8.
 struct ProductCheckArgs {
   const void* a;
   const void* b;

@@ -106,9 +106,10 @@ TEST(CudaDevice, Exchanges) {
 /// Whole numbers, so that every sum is exact in any order.
 TEST(CudaDevice, MultipliesMatrices) {
   on_every_order([](Device& device) {
-    for (int kind : {0, 1, 2}) {
-      const size_t k = kind == 2 ? 32 : 16;
-      const std::vector<float> a = whole_numbers(16 * k, -100, 100, 1),
+    for (int kind : {0, 1, 2, 3}) {
+      const size_t k = kind >= 2 ? 32 : 16;
+      const std::vector<float> a = kind == 3 ? whole_numbers(16 * k, 0, 255, 1)
+                                             : whole_numbers(16 * k, -100, 100, 1),
                                b = whole_numbers(k * 8, -100, 100, 2),
                                d = whole_numbers(16 * 8, -100, 100, 3);
       std::vector<float> expected = d;
@@ -118,8 +119,9 @@ TEST(CudaDevice, MultipliesMatrices) {
       Arrays arrays(device);
       ProductCheckArgs args{};
       args.kind = kind;
-      if (kind == 2) {
-        args.a = arrays.put(std::vector<int8_t>(a.begin(), a.end()));
+      if (kind >= 2) {
+        args.a = kind == 2 ? static_cast<const void*>(arrays.put(std::vector<int8_t>(a.begin(), a.end())))
+                           : arrays.put(std::vector<uint8_t>(a.begin(), a.end()));
         args.b = arrays.put(std::vector<int8_t>(b.begin(), b.end()));
         args.d = arrays.put(std::vector<int32_t>(d.begin(), d.end()));
       } else {
@@ -134,7 +136,7 @@ TEST(CudaDevice, MultipliesMatrices) {
       }
       device.launch(product_check, {{1}, 32, 0}, args);
       for (size_t i = 0; i < expected.size(); ++i)
-        EXPECT_EQ(kind == 2 ? static_cast<float>(arrays.get(static_cast<int32_t*>(args.d), 128)[i])
+        EXPECT_EQ(kind >= 2 ? static_cast<float>(arrays.get(static_cast<int32_t*>(args.d), 128)[i])
                             : arrays.get(static_cast<float*>(args.d), 128)[i],
                   expected[i])
             << "kind " << kind << ", element " << i;

@@ -5,7 +5,7 @@
 //   m16n8k16, 16-bit floats (two a word, the lower column first):
 //     a[0] = A[g][2t..], a[1] = A[g + 8][2t..], a[2] = A[g][2t + 8..], a[3] = A[g + 8][2t + 8..]
 //     b[0] = B[2t..][g], b[1] = B[2t + 8..][g]
-//   m16n8k32, s8 (four a word):
+//   m16n8k32, s8, or u8 by s8 (four a word):
 //     a[0] = A[g][4t..], a[1] = A[g + 8][4t..], a[2] = A[g][4t + 16..], a[3] = A[g + 8][4t + 16..]
 //     b[0] = B[4t..][g], b[1] = B[4t + 16..][g]
 //   m16n8k8, tf32 (an f32 whose low 13 bits do not count):
@@ -46,6 +46,13 @@ DEVICE void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+/// A of u8, B of s8.
+DEVICE void mma_u8_s8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 /// Four 8x8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8 (16 bytes,
 /// 16-byte aligned). Word m of a lane holds row g, elements 2t and 2t + 1 of matrix m (of its transpose:
 /// column g, rows 2t, 2t + 1).
@@ -65,7 +72,8 @@ DEVICE void load_matrices_transposed(uint32_t (&out)[4], Shared<T> row) {
 namespace host {
 void mma_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float (*to_f32)(uint16_t),
                const std::source_location& where);
-void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], const std::source_location& where);
+void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_is_signed,
+              const std::source_location& where);
 void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
               const std::source_location& where);
 void load_matrices(uint32_t (&out)[4], size_t row_offset, bool transposed, const std::source_location& where);
@@ -83,7 +91,11 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
 }
 inline void mma_s8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                    const Where& where = Where::current()) {
-  host::mma_8bit(d, a, b, where);
+  host::mma_8bit(d, a, b, true, where);
+}
+inline void mma_u8_s8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                      const Where& where = Where::current()) {
+  host::mma_8bit(d, a, b, false, where);
 }
 inline void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                      const Where& where = Where::current()) {

@@ -42,18 +42,21 @@ void mma_16bit(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], fl
   for (int i = 0; i < 4; ++i) d[i] = static_cast<float>(d[i] + sums[i]);
 }
 
-void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+void mma_8bit(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_is_signed,
               const std::source_location& where) {
   Fragments mine;
   std::memcpy(mine.a, a, sizeof(a));
   std::memcpy(mine.b, b, sizeof(b));
   const std::byte* all = exchange(&mine, sizeof(mine), where);
   const int g = lane() / 4, t = lane() % 4;
+  const auto number = [&](uint32_t word) {
+    return a_is_signed ? int{static_cast<int8_t>(word)} : int{static_cast<uint8_t>(word)};
+  };
   for (int k = 0; k < 32; ++k) {
     const int half = k / 16, owner = k % 16 / 4, shift = 8 * (k % 4);
     const Fragments of_row = fragments_of(all, 4 * g + owner);
-    const int top = static_cast<int8_t>(of_row.a[2 * half] >> shift);
-    const int bottom = static_cast<int8_t>(of_row.a[2 * half + 1] >> shift);
+    const int top = number(of_row.a[2 * half] >> shift);
+    const int bottom = number(of_row.a[2 * half + 1] >> shift);
     for (int column = 0; column < 2; ++column) {
       const Fragments of_column = fragments_of(all, 4 * (2 * t + column) + owner);
       const int factor = static_cast<int8_t>(of_column.b[half] >> shift);

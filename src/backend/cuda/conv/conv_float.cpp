@@ -1,0 +1,176 @@
+#include "backend/cuda/conv/conv_site.h"
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/elementwise.h"
+#include "backend/cuda/stored_shape.h"
+#include "ops/elementwise.h"
+
+namespace halftone::cuda {
+namespace {
+
+/// Outputs of a group under which a Tensor Core's tile would be mostly empty.
+constexpr int64_t kFewOutputs = 8;
+
+std::vector<float> bias_of(const OpSite& site) {
+  std::vector<float> bias(static_cast<size_t>(site.input_shape(1)[0]));
+  if (site.has_input(2)) load_floats(site.inputs[2].constant->load().view(), 0, bias);
+  return bias;
+}
+
+/// Packed weights and the end of the sums, whichever way these are made.
+class FloatConv : public CudaKernel {
+ public:
+  explicit FloatConv(const OpSite& site) : uploads_(device()) {
+    end_.bias = uploads_.add(bias_of(site), "a convolution's bias");
+    end_.activation = device_activation(fused_activation(site));
+  }
+  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  size_t packed_bytes() const override { return uploads_.bytes(); }
+
+ protected:
+  FloatEnd end_of(const KernelRun& run) const {
+    FloatEnd end = end_;
+    end.residual = run.site.has_input(3) ? pointer<float>(run.inputs[3]) : nullptr;
+    end.y = pointer<float>(run.outputs[0]);
+    return end;
+  }
+  Uploads uploads_;
+  FloatEnd end_{};
+};
+
+class FloatConvGemm final : public FloatConv {
+ public:
+  explicit FloatConvGemm(const OpSite& site) : FloatConv(site) {
+    const Tensor weights = to_f32(site.inputs[1].constant->load());
+    std::vector<float> scales;
+    const auto words = pack_f16(ConvColumns(conv_extent(site)), weights.span<float>(), scales, weights_);
+    weights_.fragments = uploads_.add(words, "a convolution's weights");
+    end_.scales = uploads_.add(scales, "a convolution's scales");
+  }
+
+  void run(const KernelRun& run) const override {
+    if (run.outputs[0].shape.elements() == 0) return;
+    const FloatConvArgs args{pointer<float>(run.inputs[0]), conv_geometry(run.site), weights_, end_of(run)};
+    const int64_t channels = run.site.input_shape(0)[1];
+    const int tile = conv_tile(args.at, conv_extent(run.site).groups, device().chip());
+    const bool small = tile == kConvSmallTile;
+    const auto reads = [&](int64_t n) {
+      return args.at.x_channel == 1 && channels % n == 0 && args.at.group_inputs % n == 0 &&
+             reinterpret_cast<uintptr_t>(args.x) % (4 * static_cast<uintptr_t>(n)) == 0;
+    };
+    const DeviceKernel<FloatConvArgs>& kernel = reads(4)   ? small ? conv_f16_32_v4 : conv_f16_64_v4
+                                                : reads(2) ? small ? conv_f16_32_v2 : conv_f16_64_v2
+                                                : small    ? conv_f16_32_v1
+                                                           : conv_f16_64_v1;
+    device().launch(kernel, conv_launch(args.at, conv_extent(run.site).groups, tile), args);
+  }
+
+ private:
+  ConvWeights weights_{};
+};
+
+class FloatDepthwise final : public FloatConv {
+ public:
+  explicit FloatDepthwise(const OpSite& site) : FloatConv(site) {
+    const Tensor weights = to_f32(site.inputs[1].constant->load());
+    const int64_t outputs = weights.shape()[0];
+    weights_ = uploads_.add(taps_first(weights.span<float>(), outputs), "a convolution's weights");
+    end_.scales = uploads_.add(std::vector<float>(static_cast<size_t>(outputs), 1.0f), "scales");
+  }
+
+  void run(const KernelRun& run) const override {
+    if (run.outputs[0].shape.elements() == 0) return;
+    const int64_t channels = run.site.input_shape(0)[1];
+    const FloatDepthwiseArgs args{pointer<float>(run.inputs[0]), weights_, conv_geometry(run.site),
+                                  end_of(run), static_cast<int32_t>(channels)};
+    const bool aligned = all_aligned_16(args.x, args.weights);
+    const int64_t n = aligned && channels % 4 == 0 ? 4 : aligned && channels % 2 == 0 ? 2 : 1;
+    device().launch(n == 4   ? conv_depthwise_v4
+                    : n == 2 ? conv_depthwise_v2
+                             : conv_depthwise_v1,
+                    thread_each(channels / n * args.at.places), args);
+  }
+
+ private:
+  const float* weights_;
+};
+
+class PlainConv final : public CudaKernel {
+ public:
+  void run(const KernelRun& run) const override {
+    const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
+    const ConvExtent extent = conv_extent(run.site);
+    PlainConvArgs args{};
+    args.count = y.elements();
+    if (args.count == 0) return;
+    args.x = pointer<float>(run.inputs[0]);
+    args.weights = pointer<float>(run.inputs[1]);
+    args.bias = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
+    args.residual = run.site.has_input(3) ? pointer<float>(run.inputs[3]) : nullptr;
+    args.y = pointer<float>(run.outputs[0]);
+    args.activation = device_activation(fused_activation(run.site));
+    args.outputs = static_cast<int32_t>(y[1]);
+    args.group_inputs = static_cast<int32_t>(extent.group_inputs);
+    args.group_outputs = static_cast<int32_t>(extent.group_outputs);
+    const int rank = extent.window.rank;
+    for (int a = 0; a < 3; ++a) {
+      const int axis = a - (3 - rank);
+      const WindowAxis window = axis < 0 ? WindowAxis{} : extent.window[axis];
+      args.size[a] = axis < 0 ? 1 : static_cast<int32_t>(x[2 + axis]);
+      args.out[a] = axis < 0 ? 1 : static_cast<int32_t>(y[2 + axis]);
+      args.kernel[a] = static_cast<int32_t>(window.kernel);
+      args.stride[a] = static_cast<int32_t>(window.stride);
+      args.dilation[a] = static_cast<int32_t>(window.dilation);
+      args.pad[a] = static_cast<int32_t>(window.pad_begin);
+    }
+    const bool last = is_channels_last(run.site.inputs[0].storage);
+    const bool y_last = is_channels_last(run.site.storage_of_output(0));
+    const int64_t places = y.elements() / y[0] / y[1];
+    args.x_step[2] = last ? x[1] : 1;
+    for (int a = 1; a >= 0; --a) args.x_step[a] = args.x_step[a + 1] * args.size[a + 1];
+    args.x_channel = last ? 1 : args.x_step[0] * args.size[0];
+    args.x_picture = x.elements() / x[0];
+    args.y_picture = places * y[1];
+    args.y_channel = y_last ? 1 : places;
+    args.y_place = y_last ? y[1] : 1;
+    device().launch(conv_plain_kernel, thread_each(args.count), args);
+  }
+};
+
+Refusal supports_gemm(const OpSite& site) {
+  if (Refusal refusal = conv_refusal(site); !refusal.empty()) return refusal;
+  if (Refusal refusal = float_conv_refusal(site); !refusal.empty()) return refusal;
+  const ConvExtent extent = conv_extent(site);
+  if (extent.groups > 1 && extent.group_outputs < kFewOutputs)
+    return fmt::format("{} outputs a group", extent.group_outputs);
+  return {};
+}
+
+Refusal supports_depthwise(const OpSite& site) {
+  if (Refusal refusal = conv_refusal(site); !refusal.empty()) return refusal;
+  if (Refusal refusal = depthwise_refusal(site); !refusal.empty()) return refusal;
+  return float_conv_refusal(site);
+}
+
+Refusal supports_plain(const OpSite& site) {
+  if (site.input_shape(0).rank() > 5) return fmt::format("{} spatial axes", site.input_shape(0).rank() - 2);
+  if (site.has_input(3) && site.inputs[3].storage.order != site.storage_of_output(0).order)
+    return "R and Y lie in different orders";
+  return float_conv_refusal(site);
+}
+
+template <class K>
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<K>(site);
+}
+std::unique_ptr<PreparedKernel> prepare_plain(const OpSite&, ThreadPool&) {
+  return std::make_unique<PlainConv>();
+}
+
+}  // namespace
+
+extern const Kernel conv_depthwise{"conv_depthwise",        "Conv", Isa::scalar, supports_depthwise,
+                                   prepare<FloatDepthwise>, true};
+extern const Kernel conv_f16{"conv_f16", "Conv", Isa::scalar, supports_gemm, prepare<FloatConvGemm>, true};
+extern const Kernel conv_plain{"conv_plain", "Conv", Isa::scalar, supports_plain, prepare_plain, true};
+
+}  // namespace halftone::cuda

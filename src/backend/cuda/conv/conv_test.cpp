@@ -1,0 +1,204 @@
+#include "ops/conv/conv.h"
+
+#include <gtest/gtest.h>
+
+#include "device_run.h"
+#include "ops/conv/conv_integer.h"
+
+namespace halftone::cuda {
+namespace {
+
+const Storage kPlanar{}, kLast{Storage::Order::channels_last, {}};
+
+struct Case {
+  Shape x, w;
+  int64_t group = 1;
+  std::vector<int64_t> strides = {1, 1}, pads = {0, 0, 0, 0}, dilations = {1, 1};
+  FusedActivation activation = {};
+  bool bias = true, residual = false;
+  Storage in = kLast, out = kLast;
+
+  std::string str() const {
+    return fmt::format("x {} w {} group {} stride {} activation {}", x.str(), w.str(), group, strides[0],
+                       static_cast<int>(activation.kind));
+  }
+  Attributes attributes() const {
+    Attributes all = {{"group", group}, {"strides", strides}, {"pads", pads}, {"dilations", dilations}};
+    set_fused_activation(all, activation);
+    return all;
+  }
+};
+
+Tensor absolute(Tensor tensor) {
+  for (float& x : tensor.mutable_view().span<float>()) x = std::fabs(x);
+  return tensor;
+}
+
+/// With x and w rounded to f16, a sum of K products errs by 2 * 2^-11 of the sum of their magnitudes; summing
+/// in f32 by K 2^-24 of it, and the end by a few roundings of the value. No activation here is steeper than
+/// 1.2. The f32 kernels lack the first part.
+void check(const char* kernel, const Case& c, float operand_error) {
+  const auto fill = [&](OpRun& run, bool magnitudes) {
+    const auto tensor = [&](const Shape& shape, unsigned seed, float spread) {
+      Tensor made = random_tensor(shape, seed, spread);
+      return magnitudes ? absolute(made) : made;
+    };
+    run.stored(tensor(c.x, 1, 1), c.in).constant(Constant(tensor(c.w, 2, 0.3f)));
+    if (c.bias)
+      run.constant(Constant(tensor({c.w[0]}, 3, 1)));
+    else
+      run.absent();
+    if (c.residual) {
+      OpRun sized(conv_schema(), c.attributes());
+      sized.type(DType::f32, c.x).type(DType::f32, c.w);
+      run.stored(tensor(sized.site().outputs[0].shape, 4, 1), c.out);
+    }
+    run.store_outputs({c.out});
+  };
+  Case linear = c;
+  linear.activation = {};
+  OpRun run(conv_schema(), c.attributes()), magnitude(conv_schema(), linear.attributes());
+  fill(run, false);
+  fill(magnitude, true);
+  const Tensor found = run_on_host_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0],
+               sizes = magnitude.reference()[0];
+  const float terms = static_cast<float>(c.w.elements() / c.w[0]) + 8;
+  for (size_t i = 0; i < expected.span<float>().size(); ++i)
+    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
+                1.2f * (operand_error + terms * 0x1p-24f) * sizes.span<float>()[i] + 1e-6f)
+        << kernel << ", " << c.str() << ", element " << i;
+}
+constexpr float kHalfError = 0x1p-10f + 0x1p-21f;
+
+using Kind = FusedActivation::Kind;
+
+TEST(CudaConv, TensorCoresStayWithinTheBoundOfF16) {
+  const std::vector<Case> cases = {
+      {.x = {1, 16, 13, 13}, .w = {40, 16, 1, 1}},
+      {.x = {1, 3, 9, 11}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .in = kPlanar},
+      {.x = {2, 12, 9, 7}, .w = {17, 12, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 58, 5, 11}, .w = {70, 58, 1, 1}, .activation = {Kind::relu}, .bias = false},
+      {.x = {1, 7, 9, 9},
+       .w = {9, 7, 5, 3},
+       .strides = {3, 2},
+       .pads = {2, 1, 2, 1},
+       .in = kPlanar,
+       .out = kPlanar},
+      {.x = {1, 8, 8, 8},
+       .w = {33, 8, 3, 3},
+       .pads = {2, 2, 2, 2},
+       .dilations = {2, 2},
+       .activation = {Kind::silu}},
+      {.x = {3, 8, 4, 5},
+       .w = {24, 4, 3, 3},
+       .group = 2,
+       .pads = {1, 1, 1, 1},
+       .activation = {Kind::hard_swish}},
+      {.x = {1, 20, 1, 1}, .w = {100, 20, 1, 1}, .activation = {Kind::clip, -1, 6}},
+      {.x = {2, 5, 9}, .w = {10, 5, 3}, .strides = {2}, .pads = {1, 1}, .dilations = {1}},
+  };
+  for (const Case& c : cases) check("conv_f16", c, kHalfError);
+}
+
+TEST(CudaConv, OneChannelAGroup) {
+  for (int64_t channels : {5, 16, 58})
+    for (int64_t stride : {1, 2})
+      check("conv_depthwise",
+            {.x = {2, channels, 7, 6},
+             .w = {channels, 1, 3, 3},
+             .group = channels,
+             .strides = {stride, stride},
+             .pads = {1, 1, 1, 1},
+             .activation = {Kind::relu},
+             .residual = stride == 1},
+            0);
+}
+
+TEST(CudaConv, AnythingInF32) {
+  const std::vector<Case> cases = {
+      {.x = {1, 6, 5, 6}, .w = {4, 3, 3, 3}, .group = 2, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 4, 5, 6}, .w = {4, 1, 3, 3}, .group = 4, .in = kPlanar, .out = kPlanar},
+      {.x = {2, 3, 7}, .w = {5, 3, 3}, .strides = {2}, .pads = {1, 1}, .dilations = {1}},
+      {.x = {1, 2, 4, 5, 3},
+       .w = {3, 2, 2, 3, 2},
+       .strides = {1, 2, 1},
+       .pads = {0, 1, 1, 0, 1, 1},
+       .dilations = {2, 1, 1}},
+  };
+  for (const Case& c : cases) check("conv_plain", c, 0);
+}
+
+const CodeScale kInput{0.03f, 113};
+
+/// Bit for bit.
+void check_codes(const char* kernel, const Case& c, const char* how, bool to_floats = false) {
+  Attributes attributes = c.attributes();
+  attributes.set("requantization", std::string(how));
+  OpRun run(conv_schema(), attributes);
+  Constant weights(random_tensor(c.w, 2, 0.2f));
+  weights.set_encoding({.format = find_number_format("int8"),
+                        .granularity = Granularity::per_axis(0),
+                        .scale_dtype = DType::f32});
+  run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(weights);
+  if (c.bias)
+    run.constant(Constant(random_tensor({c.w[0]}, 3)));
+  else if (c.residual)
+    run.absent();
+  if (c.residual)
+    run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2), {c.out.order, {{0.02f, 99}}});
+  const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
+  const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
+  run.store_outputs({{c.out.order, to_floats ? std::nullopt : std::optional(out)}});
+  EXPECT_EQ(floats(run_on_host_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0]))
+      << kernel << ", " << c.str() << ", " << how;
+}
+
+TEST(CudaConvCodes, EqualsTheReference) {
+  const std::vector<Case> cases = {
+      {.x = {1, 32, 9, 9}, .w = {70, 32, 1, 1}},
+      {.x = {1, 3, 9, 11}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 3, 6, 5}, .w = {9, 3, 3, 3}, .pads = {1, 1, 1, 1}, .in = kPlanar, .out = kPlanar},
+      {.x = {2, 12, 9, 7}, .w = {17, 12, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 16, 6, 6}, .w = {33, 16, 3, 3}, .pads = {2, 2, 2, 2}, .dilations = {2, 2}, .bias = false},
+      {.x = {3, 6, 4, 5}, .w = {12, 2, 3, 3}, .group = 3, .pads = {1, 1, 1, 1}},
+      {.x = {1, 20, 4, 4},
+       .w = {20, 20, 3, 3},
+       .pads = {1, 1, 1, 1},
+       .activation = {Kind::relu},
+       .residual = true},
+  };
+  for (const Case& c : cases)
+    for (const char* how : {"floating", "fixed"}) check_codes("conv_codes", c, how);
+}
+
+TEST(CudaConvCodes, EqualsTheReferenceOneChannelAGroup) {
+  for (int64_t channels : {5, 24})
+    for (int64_t stride : {1, 2})
+      for (const char* how : {"floating", "fixed"})
+        check_codes("conv_depthwise_codes",
+                    {.x = {2, channels, 7, 6},
+                     .w = {channels, 1, 3, 3},
+                     .group = channels,
+                     .strides = {stride, stride},
+                     .pads = {1, 1, 1, 1},
+                     .activation = {Kind::hard_swish},
+                     .residual = stride == 1},
+                    how);
+}
+
+TEST(CudaConvCodes, ActivationsAreBoundsSlopesAndTables) {
+  for (const FusedActivation& activation : {FusedActivation{Kind::clip, -1, 0.5f},
+                                            {Kind::leaky_relu, 0.1f},
+                                            {Kind::leaky_relu, -0.5f},
+                                            {Kind::silu}})
+    for (const char* how : {"floating", "fixed"})
+      check_codes("conv_codes", {.x = {1, 9, 4, 4}, .w = {12, 9, 1, 1}, .activation = activation}, how);
+}
+
+TEST(CudaConvCodes, FloatsComeOutUnrounded) {
+  check_codes("conv_codes", {.x = {1, 16, 5, 6}, .w = {20, 16, 3, 3}, .activation = {Kind::relu}}, "floating",
+              true);
+}
+
+}  // namespace
+}  // namespace halftone::cuda

@@ -1,0 +1,74 @@
+#include "ops/pool.h"
+
+#include <gtest/gtest.h>
+
+#include "device_run.h"
+
+namespace halftone::cuda {
+namespace {
+
+using Ints = std::vector<int64_t>;
+const Storage kPlanar{}, kLast{Storage::Order::channels_last, {}};
+
+/// A sum of n elements in f32 errs by n 2^-24 of their magnitudes, which stay under 5 here.
+void expect_close(const char* kernel, OpRun& run, int64_t elements) {
+  const Tensor found = run_on_host_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
+  for (size_t i = 0; i < expected.span<float>().size(); ++i)
+    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
+                static_cast<float>(elements + 1) * 0x1p-24f * 5)
+        << kernel << ", element " << i;
+}
+
+Attributes window(bool count_padding) {
+  return {{"kernel_shape", Ints{3, 2}},
+          {"strides", Ints{2, 1}},
+          {"pads", Ints{1, 0, 1, 1}},
+          {"dilations", Ints{1, 2}},
+          {"count_include_pad", int64_t{count_padding}}};
+}
+
+TEST(CudaPool, MaximaAndMeansOfWindows) {
+  for (const Storage& in : {kPlanar, kLast})
+    for (const Storage& out : {kPlanar, kLast}) {
+      OpRun most(*find_op("MaxPool"), window(false));
+      most.stored(random_tensor({2, 5, 7, 6}, 1), in).store_outputs({out}).drop_outputs(1);
+      EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
+      for (bool count_padding : {false, true}) {
+        OpRun mean(*find_op("AveragePool"), window(count_padding));
+        mean.stored(random_tensor({2, 5, 7, 6}, 1), in).store_outputs({out});
+        expect_close("average_pool", mean, 6);
+      }
+    }
+  OpRun cube(*find_op("MaxPool"),
+             {{"kernel_shape", Ints{2, 2, 2}}, {"ceil_mode", int64_t{1}}, {"strides", Ints{2, 2, 2}}});
+  cube.input(random_tensor({1, 2, 3, 4, 5}, 1)).drop_outputs(1);
+  EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), cube)[0]), floats(cube.reference()[0]));
+}
+
+TEST(CudaPool, MeansOfWholePictures) {
+  for (const Storage& in : {kPlanar, kLast})
+    for (const Shape& shape : {Shape{2, 37, 5, 7}, Shape{1, 4, 300}}) {
+      OpRun run(*find_op("GlobalAveragePool"));
+      run.stored(random_tensor(shape, 1), in).store_outputs({in});
+      expect_close("global_average_pool", run, shape.elements() / shape[0] / shape[1]);
+    }
+}
+
+TEST(CudaPoolCodes, EqualsTheReference) {
+  const CodeScale in{0.02f, 120}, out{0.017f, 131};
+  for (Storage::Order order : {Storage::Order::planar, Storage::Order::channels_last}) {
+    OpRun most(*find_op("MaxPool"), window(false));
+    most.stored(random_tensor({2, 5, 7, 6}, 1), {order, in}).store_outputs({{order, in}}).drop_outputs(1);
+    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
+    OpRun mean(*find_op("AveragePool"), window(true));
+    mean.stored(random_tensor({2, 5, 7, 6}, 1), {order, in}).store_outputs({{order, out}});
+    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("average_pool"), mean)[0]), floats(mean.reference()[0]));
+    OpRun all(*find_op("GlobalAveragePool"), {{"requantization", std::string("fixed")}});
+    all.stored(random_tensor({2, 37, 5, 7}, 1), {order, in}).store_outputs({{order, out}});
+    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("global_average_pool"), all)[0]),
+              floats(all.reference()[0]));
+  }
+}
+
+}  // namespace
+}  // namespace halftone::cuda
