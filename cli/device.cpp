@@ -18,11 +18,13 @@ const Backend& cuda_on_host() {
   return backend;
 }
 
-const Backend& gpu(int number) {
+const Backend& gpu(const std::string& device, int number) {
 #ifdef HALFTONE_CUDA
+  if (const std::string trouble = cuda::gpu_trouble(); !trouble.empty())
+    throw UnsupportedError("--device {}: {}", device, trouble);
   return cuda::gpu_backend(number);
 #else
-  throw UnsupportedError("--device cuda: this build has no CUDA backend (docs/install.md)");
+  throw UnsupportedError("--device {}: this build has no CUDA backend (docs/install.md)", device);
 #endif
 }
 
@@ -31,11 +33,11 @@ const Backend& gpu(int number) {
 const Backend* backend_for_device(const std::string& device) {
   if (device == "cpu") return &cpu_backend();
   if (device == "cuda-on-host") return &cuda_on_host();
-  if (device == "cuda") return &gpu(0);
+  if (device == "cuda") return &gpu(device, 0);
   const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
   if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
     throw UsageError("--device {}: expected cpu, cuda or cuda:N", device);
-  return &gpu(std::stoi(number));
+  return &gpu(device, std::stoi(number));
 }
 
 bool built_with_cuda() {

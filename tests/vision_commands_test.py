@@ -125,7 +125,7 @@ def check_layers(folder):
         return json.loads((folder / "some/report.json").read_text()) if code == 0 else done.stderr
 
     chosen = {seed: calibrated("--calib", pictures, "--calib-samples", 5, "--seed", seed) for seed in (1, 2)}
-    assert chosen[1]["calibration"].startswith("5 of the 100 pictures of"), chosen[1]["calibration"]
+    assert chosen[1]["calibration"].startswith("5 of the 10 pictures of"), chosen[1]["calibration"]
     assert chosen[1]["layers"] != chosen[2]["layers"]  # other pictures, other scales
     assert calibrated("--calib", pictures, "--calib-samples", 5, "--seed", 1)["layers"] == chosen[1]["layers"]
     assert any("there are only 3" in remark for remark in calibrated("--input-list", tensors, "--calib-samples", 9)["remarks"])
