@@ -25,14 +25,14 @@ inline std::vector<const Kernel*> float_kernels(std::string_view op) {
 }
 
 /// The outputs that `kernel` makes, planar, with a workspace of exactly the bytes it asks for (filled with a
-/// pattern). The kernel must support the site.
+/// pattern that is NaN as a float). The kernel must support the site.
 inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPool& threads) {
   const OpSite& site = op.site();
   if (Refusal refusal = kernel.supports(site); !refusal.empty())
     throw std::logic_error(std::string(kernel.name) + " refuses: " + refusal);
   const auto prepared = kernel.prepare(site, threads);
   Tensor workspace = Tensor::allocate(DType::u8, {static_cast<int64_t>(prepared->workspace_bytes(site))});
-  for (std::byte& b : workspace.mutable_view().bytes()) b = std::byte{0xee};
+  for (std::byte& b : workspace.mutable_view().bytes()) b = std::byte{0xff};
   std::vector<Tensor> outputs = op.outputs();
   const std::vector<MutableTensorView> views = OpRun::views(outputs);
   prepared->run({site, op.operands(), views, workspace.mutable_view().bytes(), threads});

@@ -17,12 +17,12 @@ void load_rows(const KvTile& tile, int64_t begin, int64_t end, Load load) {
     auto read = [&](const std::byte* p) { return tile.scales ? Simd::mul(load(p), scale) : load(p); };
     for (int64_t i = 0; i < whole; i += kWidth)
       Simd::store(to + i, read(from + i * static_cast<int64_t>(kElementBytes)));
+    for (int64_t i = whole; i < tile.padded_dim; ++i) to[i] = 0;
     if (whole == tile.dim) continue;
     std::byte rest[kWidth * kElementBytes] = {};
     __builtin_memcpy(rest, from + whole * static_cast<int64_t>(kElementBytes),
                      static_cast<size_t>(tile.dim - whole) * kElementBytes);
     Simd::store(to + whole, read(rest));
-    for (int64_t i = whole + kWidth; i < tile.padded_dim; ++i) to[i] = 0;
   }
 }
 
