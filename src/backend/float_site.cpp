@@ -17,4 +17,28 @@ Refusal not_all_f32(const OpSite& site, size_t inputs) {
   return {};
 }
 
+Refusal mixed_order_refusal(const OpSite& site) {
+  const Storage storage = site.storage_of_output(0);
+  if (storage.codes) return "values are codes";
+  for (const SiteInput& input : site.inputs)
+    if (input.present && !input.constant && !(input.storage == storage))
+      return "values are stored in two orders";
+  for (size_t i = 1; i < site.outputs.size(); ++i)
+    if (!(site.storage_of_output(i) == storage)) return "values are stored in two orders";
+  return {};
+}
+
+Refusal rms_normalization_refusal(const OpSite& site) {
+  const Shape& shape = site.input_shape(0);
+  const int64_t axis = site.attributes->get_int("axis", -1);
+  if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
+  if (site.input_shape(1) != Shape{shape.back()})
+    return fmt::format("scale is {}", site.input_shape(1).str());
+  return not_all_f32(site, 2);
+}
+
+Refusal skip_rms_normalization_refusal(const OpSite& site) {
+  return not_all_f32(site, 3);
+}
+
 }  // namespace halftone

@@ -14,17 +14,6 @@ Refusal channels_last_refusal(const OpSite& site) {
   return {};
 }
 
-Refusal mixed_order_refusal(const OpSite& site) {
-  const Storage storage = site.storage_of_output(0);
-  if (storage.codes) return "values are codes";
-  for (const SiteInput& input : site.inputs)
-    if (input.present && !input.constant && !(input.storage == storage))
-      return "values are stored in two orders";
-  for (size_t i = 1; i < site.outputs.size(); ++i)
-    if (!(site.storage_of_output(i) == storage)) return "values are stored in two orders";
-  return {};
-}
-
 void parallel_floats(ThreadPool& threads, int64_t count, const std::function<void(int64_t, int64_t)>& body) {
   threads.parallel_for(count, kPieceFloats, body);
 }

@@ -7,10 +7,6 @@ namespace halftone::cpu {
 /// Empty when the first input and output are stored channels-last, and no value as codes.
 Refusal channels_last_refusal(const OpSite& site);
 
-/// Empty when every activation and every output has one order and none is stored as codes: operators that
-/// take each element by itself then need not know which.
-Refusal mixed_order_refusal(const OpSite& site);
-
 /// Calls body(begin, end) over [0, count) floats on all threads, in pieces that are worth a thread's waking.
 void parallel_floats(ThreadPool& threads, int64_t count, const std::function<void(int64_t, int64_t)>& body);
 

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-namespace halftone::cpu {
+#include "backend/activation.h"
 
-enum class Activation { sigmoid, tanh, swish, gelu, gelu_tanh, leaky_relu, hard_sigmoid, hard_swish };
+namespace halftone::cpu {
 
 /// Loops over floats for one instruction set.
 struct ActivationLoops {

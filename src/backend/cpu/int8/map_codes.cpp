@@ -1,5 +1,6 @@
 #include <array>
 
+#include "backend/code_table.h"
 #include "backend/cpu/int8/code_elements.h"
 #include "backend/kernel.h"
 
@@ -17,24 +18,7 @@ Refusal supports(const OpSite& site) {
 /// Any operator that maps each number by itself: a table of what its reference makes of each code.
 class MapCodes final : public PreparedKernel {
  public:
-  MapCodes(const OpSite& site, const CodeElementLoops& loops) : loops_(loops) {
-    OpSite all = site;
-    all.inputs[0].type.shape = all.outputs[0].shape = Shape{256};
-    all.inputs[0].storage.order = all.output_storage[0].order = Storage::Order::planar;
-    std::array<uint8_t, 256> codes;
-    for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
-    std::vector<Operand> inputs(site.inputs.size());
-    std::vector<Tensor> constants;
-    inputs[0] = {
-        {DType::u8, Shape{256}, reinterpret_cast<const std::byte*>(codes.data())}, nullptr, nullptr, true};
-    for (size_t i = 1; i < inputs.size(); ++i) {
-      if (!site.has_input(i)) continue;
-      constants.push_back(site.inputs[i].constant->load());
-      inputs[i] = {constants.back().view(), nullptr, nullptr, true};
-    }
-    const MutableTensorView table{DType::u8, Shape{256}, reinterpret_cast<std::byte*>(table_.data())};
-    run_reference(all, inputs, {&table, 1});
-  }
+  MapCodes(const OpSite& site, const CodeElementLoops& loops) : loops_(loops), table_(code_table(site)) {}
 
   void run(const KernelRun& run) const override {
     const uint8_t* x = run.inputs[0].span<uint8_t>().data();

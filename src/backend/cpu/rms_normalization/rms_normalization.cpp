@@ -69,19 +69,6 @@ class SkipRmsNormalization : public PreparedKernel {
   float epsilon_;
 };
 
-Refusal supports(const OpSite& site) {
-  const Shape& shape = site.input_shape(0);
-  const int64_t axis = site.attributes->get_int("axis", -1);
-  if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
-  if (site.input_shape(1) != Shape{shape.back()})
-    return fmt::format("scale is {}", site.input_shape(1).str());
-  return not_all_f32(site, 2);
-}
-
-Refusal skip_supports(const OpSite& site) {
-  return not_all_f32(site, 3);
-}
-
 template <class Made>
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
   return std::make_unique<Made>(site);
@@ -89,9 +76,9 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel rms_normalization{"rms_normalization", "RMSNormalization", Isa::scalar, supports,
-                                      prepare<RmsNormalization>};
+extern const Kernel rms_normalization{"rms_normalization", "RMSNormalization", Isa::scalar,
+                                      rms_normalization_refusal, prepare<RmsNormalization>};
 extern const Kernel skip_rms_normalization{"skip_rms_normalization", "SkipRMSNormalization", Isa::scalar,
-                                           skip_supports, prepare<SkipRmsNormalization>};
+                                           skip_rms_normalization_refusal, prepare<SkipRmsNormalization>};
 
 }  // namespace halftone::cpu

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "backend/code_table.h"
 #include "backend/cuda/codes/code_elements_kernels.h"
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/cuda.h"
@@ -40,24 +41,8 @@ class CodeElements : public CudaKernel {
 class MapCodes final : public CodeElements {
  public:
   explicit MapCodes(const OpSite& site) {
-    OpSite all = site;
-    all.inputs[0].type.shape = all.outputs[0].shape = Shape{256};
-    all.inputs[0].storage.order = all.output_storage[0].order = Storage::Order::planar;
-    std::array<uint8_t, 256> codes;
-    for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
-    std::vector<Operand> inputs(site.inputs.size());
-    std::vector<Tensor> constants;
-    inputs[0] = {
-        {DType::u8, Shape{256}, reinterpret_cast<const std::byte*>(codes.data())}, nullptr, nullptr, true};
-    for (size_t i = 1; i < inputs.size(); ++i) {
-      if (!site.has_input(i)) continue;
-      constants.push_back(site.inputs[i].constant->load());
-      inputs[i] = {constants.back().view(), nullptr, nullptr, true};
-    }
-    std::vector<uint8_t> table(256);
-    const MutableTensorView to{DType::u8, Shape{256}, reinterpret_cast<std::byte*>(table.data())};
-    run_reference(all, inputs, {&to, 1});
-    table_ = uploads_.add(table, "a table of codes");
+    const std::array<uint8_t, 256> table = code_table(site);
+    table_ = uploads_.add(std::vector<uint8_t>(table.begin(), table.end()), "a table of codes");
   }
   void run(const KernelRun& run) const override { launch(map_codes_kernel, {codes_of(run, false), table_}); }
 

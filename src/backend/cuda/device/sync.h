@@ -77,49 +77,40 @@ inline uint32_t ballot(bool condition, const Where& where = Where::current()) {
 }
 #endif
 
-/// Sum over the warp, the same in every lane.
-DEVICE float warp_sum(float value) {
+/// Sum over the warp, the same in every lane; T is float or int here and below.
+template <class T>
+DEVICE T warp_sum(T value) {
   UNROLL
   for (int mask = kWarp / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
   return value;
 }
-DEVICE int warp_sum(int value) {
-  UNROLL
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
-  return value;
-}
-DEVICE float warp_max(float value) {
+template <class T>
+DEVICE T warp_max(T value) {
   UNROLL
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const float other = shuffle_xor(value, mask);
-    value = value > other ? value : other;
-  }
-  return value;
-}
-DEVICE int warp_max(int value) {
-  UNROLL
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const int other = shuffle_xor(value, mask);
+    const T other = shuffle_xor(value, mask);
     value = value > other ? value : other;
   }
   return value;
 }
 
-/// Sum over the block, the same in every thread. `scratch`: kWarp floats that nothing else uses until the
+/// Sum over the block, the same in every thread. `scratch`: kWarp elements that nothing else uses until the
 /// next barrier after it.
-DEVICE float block_sum(float value, Shared<float> scratch) {
+template <class T>
+DEVICE T block_sum(T value, Shared<T> scratch) {
   value = warp_sum(value);
   sync_block();
   if (lane() == 0) scratch[warp()] = value;
   sync_block();
-  return warp_sum(lane() < block_warps() ? static_cast<float>(scratch[lane()]) : 0.0f);
+  return warp_sum(lane() < block_warps() ? static_cast<T>(scratch[lane()]) : T{});
 }
-DEVICE float block_max(float value, Shared<float> scratch) {
+template <class T>
+DEVICE T block_max(T value, Shared<T> scratch) {
   value = warp_max(value);
   sync_block();
   if (lane() == 0) scratch[warp()] = value;
   sync_block();
-  return warp_max(static_cast<float>(scratch[lane() < block_warps() ? lane() : 0]));
+  return warp_max(static_cast<T>(scratch[lane() < block_warps() ? lane() : 0]));
 }
 
 }  // namespace halftone::cuda

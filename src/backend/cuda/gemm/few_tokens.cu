@@ -31,7 +31,7 @@ DEVICE Vec2 hold_rows(const FewTokensArgs& args, int first_row, int rows, int be
       const int bits = magnitude_bits(at(p));
       largest = bits > largest ? bits : largest;
     }
-    const HalfRange range = half_range(warp_max_int(largest));
+    const HalfRange range = half_range(warp_max(largest));
     for (int p = begin + 2 * lane(); p < end; p += 2 * kWarp) {
       const Shared<uint16_t> pair = to + (r * stride + p - begin);
       const float x = at(p) * range.scale, y = at(p + 1) * range.scale;

@@ -12,7 +12,7 @@ DEVICE_KERNEL(half_rows, HalfRowsArgs) {
     const int bits = magnitude_bits(a[k]);
     largest = bits > largest ? bits : largest;
   }
-  const HalfRange range = half_range(block_max_int(largest, shared_memory<int>(0)));
+  const HalfRange range = half_range(block_max(largest, shared_memory<int>(0)));
   if (thread() == 0) args.back[block_x()] = range.back;
 
   const auto at = [&](int p) {

@@ -41,7 +41,7 @@ DEVICE_KERNEL(quantize_rows, QuantizeRowsArgs) {
   DynamicScale all{};
   if (rows.groups == 1) {
     const int largest = largest_of(0, w.packed_k, thread(), block_threads());
-    all = dynamic_scale(block_max_int(largest, shared_memory<int>(0)));
+    all = dynamic_scale(block_max(largest, shared_memory<int>(0)));
     if (thread() == 0) rows.scales[row] = all.scale;
   }
   int8_t* codes = rows.codes + int64_t{row} * w.packed_k;
@@ -52,7 +52,7 @@ DEVICE_KERNEL(quantize_rows, QuantizeRowsArgs) {
     if (rows.groups != 1) {
       const int group = begin / rows.group, first = group * rows.group;
       const int last = first + rows.group < w.packed_k ? first + rows.group : w.packed_k;
-      scale = dynamic_scale(warp_max_int(largest_of(first, last, lane(), kWarp)));
+      scale = dynamic_scale(warp_max(largest_of(first, last, lane(), kWarp)));
       if (lane() == 0) rows.scales[row * rows.groups + group] = scale.scale;
     }
     int sum = 0;

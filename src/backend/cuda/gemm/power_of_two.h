@@ -8,23 +8,6 @@ namespace halftone::cuda {
 DEVICE int magnitude_bits(float x) {
   return static_cast<int>(bits_of(x) & 0x7fffffffu);
 }
-DEVICE int warp_max_int(int value) {
-  UNROLL
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const int other = shuffle_xor(value, mask);
-    value = value > other ? value : other;
-  }
-  return value;
-}
-
-/// The same in every thread of the block. `scratch`: kWarp ints.
-DEVICE int block_max_int(int value, Shared<int> scratch) {
-  value = warp_max_int(value);
-  sync_block();
-  if (lane() == 0) scratch[warp()] = value;
-  sync_block();
-  return warp_max_int(static_cast<int>(scratch[lane() < block_warps() ? lane() : 0]));
-}
 
 /// Powers of two that bring numbers up to a magnitude into f16: times `scale` the largest is in
 /// [2^14, 2^15); `back` is 1 / scale. (Magnitudes below 2^-111 count as that.)
