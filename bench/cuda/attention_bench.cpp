@@ -1,5 +1,6 @@
 // Attention over a KV cache on a GPU, at the shapes of real models: checks it against the reference, then
-// times decoding at several depths (against the bandwidth of a device copy) and prefilling. `attention_bench
+// times decoding at several depths (against the measured bandwidth of reading) and prefilling.
+// `attention_bench
 // --host` only checks, on the host that stands in for a GPU.
 
 #include <algorithm>
@@ -183,22 +184,10 @@ double median_ms(Device& device, int times, const std::function<void()>& work) {
   return measured[7];
 }
 
-/// Bytes a second, read and written, of a copy within the device.
-double copy_bandwidth(Device& device) {
-  constexpr size_t kBytes = size_t{1} << 30;
-  const auto from = device.allocate(kBytes, "a copy"), to = device.allocate(kBytes, "a copy");
-  return 2 * kBytes /
-         (median_ms(device, 4,
-                    [&] {
-                      for (int i = 0; i < 4; ++i) device.copy(to.get(), from.get(), kBytes);
-                    }) /
-          1e3);
-}
-
 void measure(Device& device) {
-  const double bandwidth = copy_bandwidth(device);
-  fmt::print("\ncopy within the device: {:.0f} GB/s read and written\n\n", bandwidth / 1e9);
-  fmt::print("| model | KV | decode at | us | GB/s | of the copy |\n|---|---|---:|---:|---:|---:|\n");
+  const double bandwidth = device.measure_roofs().read_bandwidth;
+  fmt::print("\nreading: {:.0f} GB/s\n\n", bandwidth / 1e9);
+  fmt::print("| model | KV | decode at | us | GB/s | of reading |\n|---|---|---:|---:|---:|---:|\n");
   for (const Model& model : kModels)
     for (KvFormat format : {KvFormat::f16, KvFormat::int8})
       for (int depth : {1024, 8192}) {

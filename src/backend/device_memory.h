@@ -30,7 +30,6 @@ class DeviceMemory {
   virtual void upload(std::byte* to, const std::byte* from, size_t bytes) = 0;
   /// Waits for all that was asked for before, then copies.
   virtual void download(std::byte* to, const std::byte* from, size_t bytes) = 0;
-  virtual void copy(std::byte* to, const std::byte* from, size_t bytes) = 0;
   virtual void wait() = 0;
   /// Bytes that allocate() can still give; nothing where it takes them from the host's memory.
   virtual std::optional<size_t> free_bytes() = 0;
@@ -38,7 +37,7 @@ class DeviceMemory {
   /// Takes some tenths of a second.
   virtual Roofs measure_roofs() = 0;
 
-  /// Kernels and device copies that are run again as one (a CUDA graph).
+  /// Kernels that are run again as one (a CUDA graph).
   class Recording {
    public:
     virtual ~Recording() = default;

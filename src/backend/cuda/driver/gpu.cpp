@@ -140,10 +140,6 @@ class Gpu : public Device {
     use();
     staging_->download(to, address(from), bytes, stream_);
   }
-  void copy(std::byte* to, const std::byte* from, size_t bytes) override {
-    use();
-    driver_.check(driver_.within_device(address(to), address(from), bytes, stream_), "cuMemcpyDtoDAsync");
-  }
   void wait() override {
     use();
     driver_.check(driver_.wait_for_stream(stream_), "cuStreamSynchronize");

@@ -111,9 +111,6 @@ void HostDevice::upload(std::byte* to, const std::byte* from, size_t bytes) {
 void HostDevice::download(std::byte* to, const std::byte* from, size_t bytes) {
   upload(to, from, bytes);
 }
-void HostDevice::copy(std::byte* to, const std::byte* from, size_t bytes) {
-  upload(to, from, bytes);
-}
 
 Roofs HostDevice::measure_roofs() {
   return cuda::measure_roofs(*this, {.read_bytes = 1 << 20, .product_rounds = 1, .repetitions = 1});

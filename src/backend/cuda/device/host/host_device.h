@@ -20,7 +20,6 @@ class HostDevice : public Device {
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override;
   void upload(std::byte* to, const std::byte* from, size_t bytes) override;
   void download(std::byte* to, const std::byte* from, size_t bytes) override;
-  void copy(std::byte* to, const std::byte* from, size_t bytes) override;
   void wait() override {}
   std::optional<size_t> free_bytes() override { return std::nullopt; }
   std::string description() const override { return "the host in place of a GPU"; }
