@@ -15,9 +15,11 @@ namespace {
 
 /// Pointers of a block of places, on the stack.
 constexpr int64_t kPointers = 4096;
-/// Register tiles in a block: the panel of weights is read once for them.
-constexpr int64_t kBlockTiles = 4;
-constexpr int64_t kLargestBlock = 48;
+/// Register tiles in a block: a panel of weights is read once for them. More where the weights do not stay in
+/// a cache of this many bytes from block to block.
+constexpr int64_t kBlockTiles = 4, kLargeBlockTiles = 16;
+constexpr size_t kNearBytes = size_t{1} << 17;
+constexpr int64_t kLargestBlock = 192;
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = float_conv_refusal(site, Storage::Order::channels_last); !refusal.empty())
@@ -47,7 +49,8 @@ class FloatConv : public PreparedKernel {
             return weights.weight(g * group_outputs_ + n, k % group_inputs_, k / group_inputs_);
           },
           [&](int64_t n) { return weights.bias(g * group_outputs_ + n); });
-    block_ = std::clamp(kPointers / weights.taps() / loops.rows, int64_t{1}, kBlockTiles) * loops.rows;
+    most_tiles_ = std::clamp(kPointers / weights.taps() / loops.rows, int64_t{1},
+                             packed_bytes() > kNearBytes ? kLargeBlockTiles : kBlockTiles);
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
@@ -60,38 +63,92 @@ class FloatConv : public PreparedKernel {
   void run(const KernelRun& run) const override {
     const Planes planes = make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape);
     const int64_t work = groups_ * group_outputs_ * group_inputs_ * planes.taps();
-    const std::array<Region, 2> regions = cut(planes);
-    const int64_t inner_blocks = ceil_div(regions[0].places(planes), block_);
-    const int64_t blocks = inner_blocks + ceil_div(regions[1].places(planes), block_);
-    run.threads.parallel_for(blocks, ceil_div(work_grain(work), block_), [&](int64_t begin, int64_t end) {
+    const std::array<Region, 2> regions = cut(planes, run.site.has_input(3));
+    const int64_t block = block_places(regions[0].places(planes), run.threads.size());
+    const int64_t inner_blocks = ceil_div(regions[0].places(planes), block);
+    const int64_t blocks = inner_blocks + ceil_div(regions[1].places(planes), block);
+    run.threads.parallel_for(blocks, ceil_div(work_grain(work), block), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const Region& region = regions[i < inner_blocks ? 0 : 1];
-        const int64_t first = (i < inner_blocks ? i : i - inner_blocks) * block_;
-        run_block(run, planes, region, first, std::min(block_, region.places(planes) - first));
+        const int64_t first = (i < inner_blocks ? i : i - inner_blocks) * block;
+        run_block(run, planes, region, first, std::min(block, region.places(planes) - first));
       }
     });
+    if (regions[0].height < planes.out_rows || regions[0].width + regions[1].width < planes.out_columns)
+      fill_padding(run, planes, regions[0]);
   }
 
  private:
-  /// Columns [0, left) and [skip_to, out_columns) of every output row.
+  /// Of output rows [top, top + height), the columns [0, left) and [skip_to, ...).
   struct Region {
+    int64_t top, height;
     int64_t left, skip_to, width;  ///< width: columns in all
     bool joined;  ///< every tap of a row of the window lies inside, one behind the other: they are one tap,
                   ///< as long
 
-    int64_t places(const Planes& planes) const { return planes.batch * planes.out_rows * width; }
+    int64_t places(const Planes& planes) const { return planes.batch * height * width; }
+    int64_t place(const Planes& planes, int64_t i) const {
+      const int64_t row = i / width, column = i % width;
+      return (row / height * planes.out_rows + row % height + top) * planes.out_columns +
+             (column < left ? column : column - left + skip_to);
+    }
   };
 
+  /// Places of a block: whole tiles, as many as are worth it that still give each thread some.
+  int64_t block_places(int64_t places, int threads) const {
+    const int64_t tiles = ceil_div(ceil_div(places, loops_.rows), int64_t{2} * threads);
+    return std::clamp(tiles, std::min(kBlockTiles, most_tiles_), most_tiles_) * loops_.rows;
+  }
+
+  /// Outputs [begin, end) whose windows lie inside.
+  static std::pair<int64_t, int64_t> inside(const WindowAxis& axis, int64_t size, int64_t out) {
+    const int64_t begin = std::min(ceil_div(axis.pad_begin, axis.stride), out);
+    const int64_t room = size + axis.pad_begin - axis.span();
+    return {begin, std::max(begin, room < 0 ? 0 : std::min(room / axis.stride + 1, out))};
+  }
+
   /// The columns whose windows lie inside, and the others. Only with groups and dilations of 1 taps can be
-  /// joined.
-  std::array<Region, 2> cut(const Planes& p) const {
-    const Region all{0, 0, p.out_columns, false}, none{0, 0, 0, false};
+  /// joined. Of a window of one tap, the places inside; the others are padding.
+  std::array<Region, 2> cut(const Planes& p, bool has_residual) const {
+    const Region all{0, p.out_rows, 0, 0, p.out_columns, false}, none{0, p.out_rows, 0, 0, 0, false};
+    if (p.taps() == 1 && !has_residual) {
+      const auto [top, bottom] = inside(p.y, p.rows, p.out_rows);
+      const auto [left, right] = inside(p.x, p.columns, p.out_columns);
+      if (bottom > top && right > left)
+        return {Region{top, bottom - top, 0, left, right - left, false}, none};
+    }
     if (groups_ != 1 || p.x.dilation != 1 || p.x.kernel == 1) return {all, none};
-    const int64_t begin = std::min(ceil_div(p.x.pad_begin, p.x.stride), p.out_columns);
-    const int64_t room = p.columns + p.x.pad_begin - p.x.span();
-    const int64_t end = room < 0 ? 0 : std::min(room / p.x.stride + 1, p.out_columns);
+    const auto [begin, end] = inside(p.x, p.columns, p.out_columns);
     if (end <= begin) return {all, none};
-    return {Region{0, begin, end - begin, true}, Region{begin, end, p.out_columns - (end - begin), false}};
+    return {Region{0, p.out_rows, 0, begin, end - begin, true},
+            Region{0, p.out_rows, begin, end, p.out_columns - (end - begin), false}};
+  }
+
+  /// Places outside `region` of a window of one tap: all the same.
+  void fill_padding(const KernelRun& run, const Planes& planes, const Region& region) const {
+    const int64_t outputs = groups_ * group_outputs_;
+    float* y = run.outputs[0].span<float>().data();
+    int64_t first = -1;
+    for (int64_t place = 0; place < planes.out_places(); ++place) {
+      const int64_t column = place % planes.out_columns, row = place / planes.out_columns % planes.out_rows;
+      if (row >= region.top && row < region.top + region.height && column >= region.skip_to &&
+          column < region.skip_to + region.width)
+        continue;
+      float* to = y + place * outputs;
+      if (first >= 0) {
+        std::copy_n(y + first * outputs, outputs, to);
+        continue;
+      }
+      first = place;
+      const float* zeros = zeros_.data();
+      for (int64_t g = 0; g < groups_; ++g) {
+        const PackedPanels& panels = panels_[static_cast<size_t>(g)];
+        loops_.indirect(
+            &zeros, 1, 1, group_inputs_, panels.panels(), group_outputs_,
+            {to + g * group_outputs_, outputs, panels.bias(), nullptr, 0, epilogue_.low, epilogue_.high});
+      }
+      epilogue_.apply(activations_, to, outputs);
+    }
   }
 
   bool is_pointwise(const Planes& p) const {
@@ -107,11 +164,7 @@ class FloatConv : public PreparedKernel {
     float* y = run.outputs[0].span<float>().data();
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     std::array<int64_t, kLargestBlock> places;
-    for (int64_t r = 0; r < count; ++r) {
-      const int64_t row = (first + r) / region.width, column = (first + r) % region.width;
-      places[static_cast<size_t>(r)] =
-          row * planes.out_columns + (column < region.left ? column : column - region.left + region.skip_to);
-    }
+    for (int64_t r = 0; r < count; ++r) places[static_cast<size_t>(r)] = region.place(planes, first + r);
     const bool pointwise = is_pointwise(planes);
     const int64_t taps = region.joined ? planes.y.kernel : planes.taps();
     const int64_t depth = group_inputs_ * planes.taps() / taps;
@@ -171,7 +224,8 @@ class FloatConv : public PreparedKernel {
   const ActivationLoops& activations_;
   Window window_;
   Epilogue epilogue_;
-  int64_t groups_, group_inputs_, group_outputs_, block_;
+  int64_t groups_, group_inputs_, group_outputs_;
+  int64_t most_tiles_;  ///< of a block
   std::vector<PackedPanels> panels_;
   std::vector<float> zeros_;
 };

@@ -1,58 +1,30 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/conv/conv_int8_site.h"
 #include "backend/cpu/int8/code_gather.h"
 #include "backend/cpu/int8/code_multiply.h"
-#include "backend/kernel.h"
 #include "base/checked.h"
-#include "ops/conv/conv_integer.h"
 
 namespace halftone::cpu {
 namespace {
-
-bool is_channels_last(const Storage& storage) {
-  return storage.order == Storage::Order::channels_last;
-}
-
-Refusal layout_refusal(const OpSite& site) {
-  if (Refusal refusal = integer_conv_refusal(site); !refusal.empty()) return refusal;
-  if (site.input_shape(0).rank() > 4) return "more than two spatial axes";
-  if (!is_channels_last(site.inputs[0].storage) || !is_channels_last(site.storage_of_output(0)))
-    return "the values are not stored channels-last";
-  if (site.has_input(3) && !is_channels_last(site.inputs[3].storage))
-    return "the residual is not stored channels-last";
-  return {};
-}
 
 bool is_depthwise(const OpSite& site) {
   const ConvExtent extent = conv_extent(site);
   return extent.group_inputs == 1 && extent.group_outputs == 1 && extent.groups > 1;
 }
 
-/// What both kernels prepare: weights, and how sums end.
-struct Layer {
-  explicit Layer(const OpSite& site)
-      : extent(conv_extent(site)),
-        input(*site.inputs[0].storage.codes),
-        weights(integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)), 0,
-                                constant_bias(site))),
-        residual(site.has_input(3) ? integer_residual(weights, *site.inputs[3].storage.codes)
-                                   : IntegerResidual{}),
-        requantizer(site, weights.units) {}
-  ConvExtent extent;
-  CodeScale input;
-  IntegerWeights weights;
-  IntegerResidual residual;
-  Requantizer requantizer;
-};
+using Layer = Int8ConvLayer;
 
 class Int8Conv final : public PreparedKernel {
  public:
   Int8Conv(const Layer& layer, const CodeLoops& loops, int threads)
       : loops_(loops),
-        weights_(layer.weights, layer.requantizer, layer.input,
-                 {layer.extent.groups, layer.extent.group_outputs, layer.extent.group_inputs,
-                  layer.extent.window.taps()},
+        joined_(joins_taps(layer)),
+        weights_(joined_ ? joined_weights(layer) : layer.weights, layer.requantizer, layer.input,
+                 joined_ ? joined_extent(layer.extent)
+                         : CodeWeights::Extent{layer.extent.groups, layer.extent.group_outputs,
+                                               layer.extent.group_inputs, layer.extent.window.taps()},
                  loops, layer.residual),
         padding_(static_cast<size_t>(weights_.quads() * kCodeQuad), layer.input.zero),
         activation_(layer.requantizer.to_codes() ? FusedActivation{} : layer.requantizer.float_activation()),
@@ -60,29 +32,59 @@ class Int8Conv final : public PreparedKernel {
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
   size_t packed_bytes() const override { return weights_.bytes(); }
-  size_t workspace_bytes(const OpSite&) const override {
-    return CodeMultiply::workspace_bytes(weights_, threads_) + padding_.size();
+  size_t workspace_bytes(const OpSite& site) const override {
+    const size_t bytes = own_offset() + padding_.size();
+    if (joined_) return bytes + padded_bytes(site);
+    if (skips_padding(site))
+      return bytes + (static_cast<size_t>(site.outputs[0].shape.elements()) + 1) * sizeof(int64_t);
+    return bytes;
   }
 
   void run(const KernelRun& run) const override {
-    const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
-    const CodeGather gather(conv_extent(run.site).window, run.site.input_shape(0), run.outputs[0].shape);
-    const int64_t channels = weights_.extent().channels;
-    uint8_t* last_place =
-        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
-    const bool whole_quads = channels % kCodeQuad == 0;
-    const int64_t last_offset = (weights_.extent().groups - 1) * channels;
-    const auto bytes = run.inputs[0].span<uint8_t>();
-    if (!whole_quads && !bytes.empty())
-      std::memcpy(last_place, bytes.data() + bytes.size() - channels, static_cast<size_t>(channels));
+    if (joined_) return run_joined(run);
+    const Window window = conv_extent(run.site).window;
+    const CodeGather gather(window, run.site.input_shape(0), run.outputs[0].shape);
+    const PictureRows rows(*this, run, gather);
+    CodeMultiply multiply = product(run, gather.places());
+    multiply.gather = rows;
+    if (skips_padding(run.site))
+      run_inside(run, gather, multiply, rows);
+    else
+      multiply.run(run.threads, run.workspace);
+  }
 
-    CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = gather.places(), .gather = {}};
-    multiply.gather = [&](int64_t group, int64_t first, int64_t count, const uint8_t** to) {
+ private:
+  /// Where the rows of a group read in the pictures. The last place is read beyond its end, so that it has a
+  /// copy.
+  struct PictureRows {
+    PictureRows(const Int8Conv& of, const KernelRun& run, const CodeGather& how)
+        : kernel(of),
+          gather(how),
+          channels(kernel.weights_.extent().channels),
+          last_offset((kernel.weights_.extent().groups - 1) * channels),
+          pictures(run.inputs[0].span<uint8_t>().data()),
+          last_place(reinterpret_cast<uint8_t*>(run.workspace.data()) + kernel.own_offset()) {
+      const auto bytes = run.inputs[0].span<uint8_t>();
+      if (channels % kCodeQuad != 0 && !bytes.empty())
+        std::memcpy(last_place, bytes.data() + bytes.size() - channels, static_cast<size_t>(channels));
+    }
+    void operator()(int64_t group, int64_t first, int64_t count, const uint8_t** to) const {
       const int64_t offset = group * channels;
-      gather.rows(pictures, padding_.data(), offset, first, count, to);
-      if (!whole_quads && offset == last_offset)
+      gather.rows(pictures, kernel.padding_.data(), offset, first, count, to);
+      if (channels % kCodeQuad != 0 && offset == last_offset)
         gather.redirect_last(pictures, offset, last_place, {to, static_cast<size_t>(gather.taps() * count)});
-    };
+    }
+    const Int8Conv& kernel;
+    const CodeGather& gather;
+    int64_t channels, last_offset;
+    const uint8_t* pictures;
+    uint8_t* last_place;
+  };
+
+  size_t own_offset() const { return CodeMultiply::workspace_bytes(weights_, threads_); }
+
+  CodeMultiply product(const KernelRun& run, int64_t rows) const {
+    CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = rows, .gather = {}};
     if (run.outputs[0].dtype == DType::u8)
       multiply.codes = run.outputs[0].span<uint8_t>().data();
     else
@@ -92,11 +94,137 @@ class Int8Conv final : public PreparedKernel {
       multiply.residual_zero = run.site.inputs[3].storage.codes->zero;
     }
     multiply.activation = activation_;
+    return multiply;
+  }
+
+  /// A window of one tap that is padded: what lies outside has one answer, and no sum.
+  static bool skips_padding(const OpSite& site) {
+    const Window window = conv_extent(site).window;
+    if (window.taps() != 1 || site.has_input(3)) return false;
+    return std::any_of(window.axes.begin(), window.axes.begin() + window.rank,
+                       [](const WindowAxis& axis) { return axis.pad_begin > 0 || axis.pad_end > 0; });
+  }
+
+  void run_inside(const KernelRun& run, const CodeGather& gather, CodeMultiply& multiply,
+                  const PictureRows& rows) const {
+    auto* places = reinterpret_cast<int64_t*>(run.workspace.data() + own_offset() +
+                                              round_up(padding_.size(), sizeof(int64_t)));
+    const int64_t all = gather.places();
+    const uint8_t* from;
+    // Places inside from the front, those of padding from the back.
+    int64_t inside = 0, outside = all;
+    for (int64_t place = 0; place < all; ++place) {
+      gather.rows(rows.pictures, nullptr, 0, place, 1, &from);
+      places[from ? inside++ : --outside] = place;
+    }
+    multiply.places = places;
+    multiply.rows = inside;
+    multiply.gather = [&](int64_t group, int64_t first, int64_t count, const uint8_t** to) {
+      for (int64_t i = 0; i < count; ++i) rows(group, places[first + i], 1, to + i);
+    };
+    multiply.run(run.threads, run.workspace);
+    if (outside == all) return;
+    multiply.places = places + outside;
+    multiply.rows = 1;
+    multiply.gather = [&](int64_t, int64_t, int64_t, const uint8_t** to) { *to = padding_.data(); };
+    multiply.run(run.threads, run.workspace);
+    std::byte* y = run.outputs[0].data;
+    const size_t bytes = run.outputs[0].size_bytes() / static_cast<size_t>(all);
+    const std::byte* first = y + static_cast<size_t>(places[outside]) * bytes;
+    for (int64_t i = outside + 1; i < all; ++i)
+      std::memcpy(y + static_cast<size_t>(places[i]) * bytes, first, bytes);
+  }
+
+  // Few channels under a window of several columns: in a picture copied with its padding, the columns of a
+  // row of the window lie one behind the other, and are one tap.
+
+  static bool joins_taps(const Layer& layer) {
+    const Window& window = layer.extent.window;
+    return layer.extent.groups == 1 && layer.extent.group_inputs < kFewChannels &&
+           window[window.rank - 1].kernel > 1 && window[window.rank - 1].dilation == 1;
+  }
+  static CodeWeights::Extent joined_extent(const ConvExtent& extent) {
+    const int64_t columns = extent.window[extent.window.rank - 1].kernel;
+    return {1, extent.group_outputs, extent.group_inputs * columns, extent.window.taps() / columns};
+  }
+  static IntegerWeights joined_weights(const Layer& layer) {
+    const CodeWeights::Extent joined = joined_extent(layer.extent);
+    const int64_t channels = layer.extent.group_inputs, columns = joined.channels / channels;
+    IntegerWeights weights = layer.weights;
+    for (int64_t output = 0; output < weights.outputs; ++output)
+      for (int64_t i = 0; i < weights.columns; ++i) {
+        const int64_t channel = i / joined.taps / columns, row = i / columns % joined.taps,
+                      column = i % columns;
+        weights.codes[static_cast<size_t>(output * weights.columns +
+                                          (column * channels + channel) * joined.taps + row)] =
+            layer.weights.codes[static_cast<size_t>(output * weights.columns + i)];
+      }
+    return weights;
+  }
+
+  /// The input as it lies with its padding around it.
+  struct Padded {
+    WindowAxis y, x;
+    int64_t batch, channels, rows, columns, padded_rows, padded_columns;
+    explicit Padded(const OpSite& site) {
+      const Window window = conv_extent(site).window;
+      const Shape& shape = site.input_shape(0);
+      x = window[window.rank - 1];
+      if (window.rank > 1) y = window[0];
+      batch = shape[0];
+      channels = shape[1];
+      rows = window.rank > 1 ? shape[2] : 1;
+      columns = shape.back();
+      padded_rows = rows + y.pad_begin + y.pad_end;
+      padded_columns = columns + x.pad_begin + x.pad_end;
+    }
+    int64_t line() const { return padded_columns * channels; }
+  };
+
+  /// Rows of the last window are read to whole quads.
+  size_t padded_bytes(const OpSite& site) const {
+    const Padded p(site);
+    return static_cast<size_t>(p.batch * p.padded_rows * p.line()) + kCodeQuad;
+  }
+
+  void run_joined(const KernelRun& run) const {
+    const Padded p(run.site);
+    const uint8_t* x = run.inputs[0].span<uint8_t>().data();
+    uint8_t* pictures = reinterpret_cast<uint8_t*>(run.workspace.data()) + own_offset() + padding_.size();
+    const int64_t left = p.x.pad_begin * p.channels, inner = p.columns * p.channels;
+    run.threads.parallel_for(p.batch * p.padded_rows, kLineGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t row = line % p.padded_rows - p.y.pad_begin;
+        uint8_t* to = pictures + line * p.line();
+        if (row < 0 || row >= p.rows) {
+          std::fill_n(to, p.line(), padding_[0]);
+          continue;
+        }
+        std::fill_n(to, left, padding_[0]);
+        std::memcpy(to + left, x + (line / p.padded_rows * p.rows + row) * inner, static_cast<size_t>(inner));
+        std::fill_n(to + left + inner, p.line() - left - inner, padding_[0]);
+      }
+    });
+    Window window;
+    window.rank = 2;
+    window.axes[0] = {p.y.kernel, p.y.stride, p.y.dilation, 0, 0};
+    window.axes[1] = {1, p.x.stride, 1, 0, 0};
+    const Shape& y = run.outputs[0].shape;
+    const bool line = run.site.input_shape(0).rank() == 3;
+    const CodeGather gather(window, {p.batch, p.channels, p.padded_rows, p.padded_columns},
+                            {p.batch, y[1], line ? 1 : y[2], y.back()});
+    CodeMultiply multiply = product(run, gather.places());
+    multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
+      gather.rows(pictures, nullptr, 0, first, count, to);
+    };
     multiply.run(run.threads, run.workspace);
   }
 
- private:
+  static constexpr int64_t kFewChannels = 8;
+  static constexpr int64_t kLineGrain = 32;  ///< lines copied by a thread at a time
+
   const CodeLoops& loops_;
+  bool joined_;
   CodeWeights weights_;
   std::vector<uint8_t> padding_;
   FusedActivation activation_;
@@ -153,7 +281,7 @@ class Int8Depthwise final : public PreparedKernel {
 };
 
 Refusal supports_depthwise(const OpSite& site) {
-  if (Refusal refusal = layout_refusal(site); !refusal.empty()) return refusal;
+  if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
   if (!is_depthwise(site)) return "not one channel a group";
   if (!site.storage_of_output(0).codes) return "the output is floating";
   if (site.has_input(3)) return "it adds a residual";
@@ -172,14 +300,14 @@ std::unique_ptr<PreparedKernel> prepare_depthwise(const OpSite& site, ThreadPool
 
 }  // namespace
 
-#define HALFTONE_CONV_INT8_KERNELS(isa)                                                            \
-  extern const Kernel conv_int8_depthwise_##isa{"conv_int8_depthwise_" #isa,                       \
-                                                "Conv",                                            \
-                                                Isa::isa,                                          \
-                                                supports_depthwise,                                \
-                                                prepare_depthwise<code_depthwise_##isa>,           \
-                                                true};                                             \
-  extern const Kernel conv_int8_##isa{"conv_int8_" #isa,         "Conv", Isa::isa, layout_refusal, \
+#define HALFTONE_CONV_INT8_KERNELS(isa)                                                               \
+  extern const Kernel conv_int8_depthwise_##isa{"conv_int8_depthwise_" #isa,                          \
+                                                "Conv",                                               \
+                                                Isa::isa,                                             \
+                                                supports_depthwise,                                   \
+                                                prepare_depthwise<code_depthwise_##isa>,              \
+                                                true};                                                \
+  extern const Kernel conv_int8_##isa{"conv_int8_" #isa,         "Conv", Isa::isa, int8_conv_refusal, \
                                       prepare<code_loops_##isa>, true};
 
 #if defined(__x86_64__)

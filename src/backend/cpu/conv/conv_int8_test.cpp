@@ -63,11 +63,69 @@ TEST(ConvInt8, EqualsTheReference) {
       {.x = {1, 20, 1, 1}, .w = {300, 20, 1, 1}},
       {.x = {1, 5, 3, 3}, .w = {10, 1, 3, 3}, .group = 5, .pads = {4, 4, 4, 4}},
       {.x = {1, 16, 6, 6}, .w = {64, 16, 1, 1}, .strides = {2, 2}},
+      {.x = {2, 18, 7, 5}, .w = {40, 18, 1, 1}, .pads = {1, 0, 2, 3}},
+      {.x = {1, 9, 6, 7}, .w = {36, 9, 1, 1}, .strides = {2, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 24, 5, 5}, .w = {18, 8, 1, 1}, .group = 3, .pads = {1, 1, 1, 1}},
+      {.x = {2, 3, 20, 21}, .w = {16, 3, 6, 6}, .strides = {2, 2}, .pads = {2, 2, 2, 2}},
+      {.x = {1, 4, 9, 11}, .w = {20, 4, 5, 3}, .pads = {4, 1, 0, 2}, .dilations = {2, 1}},
+      {.x = {1, 1, 12, 12}, .w = {6, 1, 5, 5}, .pads = {2, 2, 2, 2}},
   };
   for (const ConvCase& c : cases)
     for (const char* how : {"floating", "fixed"})
       EXPECT_EQ(check(c, how, "conv_int8_"), int8_isas()) << c.str();
 }
+
+#if defined(__x86_64__)
+TEST(ConvInt8, WinogradEqualsTheReference) {
+  const std::vector<ConvCase> cases = {
+      {.x = {1, 16, 8, 8}, .w = {16, 16, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {2, 17, 9, 7}, .w = {24, 17, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 40, 13, 12}, .w = {70, 40, 3, 3}},
+      {.x = {1, 33, 5, 18}, .w = {9, 33, 3, 3}, .pads = {2, 0, 1, 3}, .bias = false},
+      {.x = {1, 600, 3, 3}, .w = {17, 600, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 20, 3, 3}, .w = {16, 20, 3, 3}, .activation = {FusedActivation::Kind::leaky_relu, 0.1f}},
+      {.x = {3, 24, 6, 6},
+       .w = {32, 24, 3, 3},
+       .pads = {1, 1, 1, 1},
+       .activation = {FusedActivation::Kind::silu}},
+      {.x = {1, 58, 7, 6}, .w = {58, 58, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 32, 7, 6},
+       .w = {32, 32, 3, 3},
+       .pads = {1, 1, 1, 1},
+       .activation = {FusedActivation::Kind::relu},
+       .residual = true},
+  };
+  const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
+  for (const ConvCase& c : cases)
+    for (const char* how : {"floating", "fixed"})
+      EXPECT_EQ(check(c, how, "conv_winograd_codes"), expected) << c.str();
+}
+
+TEST(ConvInt8, WinogradIsExactAtTheEndsOfItsNumbers) {
+  // Codes of 0 and 255, weights of 127 and -127: the largest sums there are.
+  for (int pattern = 0; pattern < 4; ++pattern) {
+    const int64_t channels = 1024;
+    Tensor x = Tensor::allocate(DType::f32, {1, channels, 4, 5}),
+           w = Tensor::allocate(DType::f32, {16, channels, 3, 3});
+    const auto xs = x.mutable_view().span<float>();
+    for (size_t i = 0; i < xs.size(); ++i)
+      xs[i] = pattern == 0 || (pattern == 1 && i % 2 == 0) || (pattern == 2 && i % 3 == 0) ? 100.0f : -100.0f;
+    const auto ws = w.mutable_view().span<float>();
+    for (size_t i = 0; i < ws.size(); ++i)
+      ws[i] = (i / 9 + (pattern == 3 ? i : 0)) % 2 == 0 || pattern == 0 ? 1.0f : -1.0f;
+    Constant weights(w);
+    weights.set_encoding({.format = find_number_format("int8"),
+                          .granularity = Granularity::per_axis(0),
+                          .scale_dtype = DType::f32});
+    Attributes attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+    OpRun run(conv_schema(), attributes);
+    run.stored(x, {Storage::Order::channels_last, kInput}).constant(weights);
+    run.store_outputs({{Storage::Order::channels_last, {{400.0f, 128}}}});
+    EXPECT_EQ(expect_exact(run, "conv_winograd_codes", fmt::format("pattern {}", pattern)),
+              cpu_has(Isa::avx2) ? 1u : 0u);
+  }
+}
+#endif
 
 TEST(ConvInt8, DepthwiseEqualsTheReference) {
   for (int64_t channels : {2, 16, 24, 58, 64, 116, 130})

@@ -87,6 +87,21 @@ TEST(ConvFloat, WindowsStridesPadsAndDilations) {
   expect_close({{3, 6, 40}, {9, 6, 5}, {{"pads", Ints{2, 2}}}}, "conv_float_", kLast);
 }
 
+TEST(ConvFloat, PaddedPointwise) {
+  const Ints all{1, 1, 1, 1};
+  expect_close({{2, 6, 5, 7}, {40, 6, 1, 1}, {{"pads", Ints{0, 2, 1, 0}}}, {FusedActivation::Kind::silu}},
+               "conv_float_", kLast);
+  expect_close({{1, 6, 5, 7}, {20, 6, 1, 1}, {{"pads", all}, {"strides", Ints{2, 3}}}}, "conv_float_", kLast);
+  expect_close({{1, 6, 5, 7}, {20, 3, 1, 1}, {{"pads", all}, {"group", int64_t{2}}}}, "conv_float_", kLast);
+  expect_close({{1, 6, 5, 7}, {20, 6, 1, 1}, {{"pads", all}}, {}, true, true}, "conv_float_", kLast);
+}
+
+TEST(ConvFloat, WeightsBeyondANearCache) {
+  expect_close({{1, 130, 15, 15}, {300, 130, 1, 1}}, "conv_float_", kLast);
+  expect_close({{1, 130, 9, 9}, {300, 130, 1, 1}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_float_", kLast);
+  expect_close({{1, 40, 14, 13}, {120, 40, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_float_", kLast);
+}
+
 TEST(ConvFloat, Groups) {
   expect_close({{1, 12, 6, 7}, {30, 4, 3, 3}, {{"group", int64_t{3}}, {"pads", Ints{1, 1, 1, 1}}}},
                "conv_float_", kLast);

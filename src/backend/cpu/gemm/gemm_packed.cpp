@@ -12,6 +12,8 @@ namespace {
 
 /// Rows below which a pass over the weights as they are stored is faster.
 constexpr int64_t kFewRows = 9;
+/// Register tiles in a block of rows.
+constexpr int64_t kBlockTiles = 4, kLargeBlockTiles = 16;
 /// Multiply-adds that are worth a thread's waking.
 constexpr int64_t kPieceWork = int64_t{1} << 18;
 
@@ -54,7 +56,9 @@ class PackedGemm : public PreparedKernel {
     const int64_t rows = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
-    const int64_t block = 4 * loops_.rows;
+    // A panel of weights is read once for the rows of a block.
+    const int64_t tiles = ceil_div(ceil_div(rows, loops_.rows), int64_t{2} * run.threads.size());
+    const int64_t block = std::clamp<int64_t>(tiles, kBlockTiles, kLargeBlockTiles) * loops_.rows;
     const int64_t grain = std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, block * outputs_ * depth_));
     run.threads.parallel_for(ceil_div(rows, block), grain, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin * block; first < std::min(end * block, rows); first += block) {

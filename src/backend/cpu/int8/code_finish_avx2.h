@@ -96,6 +96,78 @@ struct CodeFinishAvx2 {
     return _mm256_blendv_epi8(below, _mm256_blendv_epi8(four(8), four(12), bit6), codes);
   }
 
+  /// Rows of 16 sums to codes: row r, of which `count` are there, at out + place * step, its residual at
+  /// residual + place * step; place is places[r], or r.
+  struct Rows {
+    const int32_t* sums;
+    int64_t rows;
+    const int64_t* places;
+    int64_t output, count;
+    const uint8_t* residual;
+    int64_t step;
+    uint8_t* out;
+  };
+
+  static void to_codes(const Rows& rows, const CodeFinish& f) {
+    if (rows.count < 16 || f.mantissas || f.large) return rows_to_codes(rows, f);
+    if (f.below) return f.table ? pairs_to_codes<true, true>(rows, f) : pairs_to_codes<true, false>(rows, f);
+    return f.table ? pairs_to_codes<false, true>(rows, f) : pairs_to_codes<false, false>(rows, f);
+  }
+
+  /// Any rows, one by one.
+  static void rows_to_codes(const Rows& rows, const CodeFinish& f) {
+    for (int64_t r = 0; r < rows.rows; ++r) {
+      const int64_t at = (rows.places ? rows.places[r] : r) * rows.step;
+      __m256i low = load(rows.sums + 16 * r), high = load(rows.sums + 16 * r + 8);
+      if (rows.residual) join(low, high, f, rows.output, rows.residual + at, rows.count);
+      low = requantize(low, f, rows.output);
+      high = requantize(high, f, rows.output + 8);
+      __m128i codes = codes_of(low, high, f);
+      if (f.table) codes = _mm256_castsi256_si128(look_up(f.table, _mm256_castsi128_si256(codes)));
+      store_part(rows.out + at, codes, rows.count);
+    }
+  }
+
+  /// Whole rows under floating requantization, two at a time, with what they share in registers.
+  template <bool kBelow, bool kTable>
+  static void pairs_to_codes(const Rows& rows, const CodeFinish& f) {
+    const __m256 first = _mm256_loadu_ps(f.multipliers + rows.output);
+    const __m256 last = _mm256_loadu_ps(f.multipliers + rows.output + 8);
+    const __m256 first_below = kBelow ? _mm256_loadu_ps(f.below + rows.output) : first;
+    const __m256 last_below = kBelow ? _mm256_loadu_ps(f.below + rows.output + 8) : last;
+    const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(f.zero));
+    const __m256i lowest = _mm256_set1_epi8(static_cast<char>(f.lowest));
+    const __m256i highest = _mm256_set1_epi8(static_cast<char>(f.highest));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const uint8_t* table = f.table;
+    const Rows all = rows;
+    const auto times = [](__m256i sum, __m256 multiplier, __m256 below) {
+      if constexpr (kBelow) multiplier = _mm256_blendv_ps(multiplier, below, _mm256_castsi256_ps(sum));
+      return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), multiplier));
+    };
+    for (int64_t r = 0; r < all.rows; r += 2) {
+      const bool both = r + 1 < all.rows;
+      const int64_t at = (all.places ? all.places[r] : r) * all.step;
+      const int64_t next = both ? (all.places ? all.places[r + 1] : r + 1) * all.step : at;
+      const int32_t *a = all.sums + 16 * r, *b = both ? a + 16 : a;
+      __m256i a_low = load(a), a_high = load(a + 8), b_low = load(b), b_high = load(b + 8);
+      if (all.residual) {
+        join(a_low, a_high, f, all.output, all.residual + at, 16);
+        join(b_low, b_high, f, all.output, all.residual + next, 16);
+      }
+      const __m256i words =
+          _mm256_packs_epi32(times(a_low, first, first_below), times(a_high, last, last_below));
+      const __m256i more =
+          _mm256_packs_epi32(times(b_low, first, first_below), times(b_high, last, last_below));
+      __m256i codes = _mm256_packus_epi16(_mm256_adds_epi16(words, zero), _mm256_adds_epi16(more, zero));
+      codes = _mm256_min_epu8(_mm256_max_epu8(codes, lowest), highest);
+      if constexpr (kTable) codes = look_up(table, codes);
+      codes = _mm256_permutevar8x32_epi32(codes, order);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all.out + next), _mm256_extracti128_si256(codes, 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all.out + at), _mm256_castsi256_si128(codes));
+    }
+  }
+
   /// The first `count` of 16 bytes; the others are 0.
   static __m128i load_part(const uint8_t* from, int64_t count) {
     if (count >= 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));

@@ -28,21 +28,25 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t
   tile.out_step = weights.extent().groups * weights.extent().outputs;
   CodeFinish finish = weights.finish(group, panel);
   finish.residual_zero = residual_zero;
-  const int64_t out = first * tile.out_step + group * weights.extent().outputs + panel * kCodePanel;
+  tile.places = places ? places + first : nullptr;
+  const int64_t out =
+      (places ? 0 : first * tile.out_step) + group * weights.extent().outputs + panel * kCodePanel;
   tile.residual = residual ? residual + out : nullptr;
   if (codes) return loops.to_codes(tile, finish, codes + out);
   loops.to_floats(tile, finish, floats + out);
-  finish_floats(group, panel, count, tile.outputs, out);
+  finish_floats(group, panel, first, count, tile.outputs);
 }
 
-void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t count, int64_t outputs,
-                                 int64_t at) const {
+void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, int64_t count,
+                                 int64_t outputs) const {
   const bool moved = rescale != 1 || bias || float_residual;
   if (!moved && activation.kind == FusedActivation::Kind::none) return;
   const Epilogue epilogue = make_epilogue(activation);
   const int64_t step = weights.extent().groups * weights.extent().outputs;
   const float* added = bias ? bias + group * weights.extent().outputs + panel * kCodePanel : nullptr;
-  for (int64_t row = 0; row < count; ++row, at += step) {
+  const int64_t first_output = group * weights.extent().outputs + panel * kCodePanel;
+  for (int64_t row = first; row < first + count; ++row) {
+    const int64_t at = row_of_output(row) * step + first_output;
     float* y = floats + at;
     if (moved)
       for (int64_t i = 0; i < outputs; ++i) y[i] *= rescale;

@@ -22,6 +22,7 @@ struct CodeMultiply {
   std::function<void(int64_t group, int64_t first, int64_t count, const uint8_t** to)> gather;
   uint8_t* codes = nullptr;           ///< [rows, groups * outputs], or
   float* floats = nullptr;            ///< the same, before FusedActivation `activation`
+  const int64_t* places = nullptr;    ///< [rows]: row r of the output is places[r]; null: r
   const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output
   int32_t residual_zero = 0;
   /// Of floats, before the activation: times `rescale`, plus bias [outputs] and a residual, where there are.
@@ -35,7 +36,9 @@ struct CodeMultiply {
 
  private:
   static size_t worker_bytes(const CodeWeights& weights);
-  void finish_floats(int64_t group, int64_t panel, int64_t rows, int64_t outputs, int64_t at) const;
+  int64_t row_of_output(int64_t row) const { return places ? places[row] : row; }
+  /// Rows [first, first + count).
+  void finish_floats(int64_t group, int64_t panel, int64_t first, int64_t count, int64_t outputs) const;
   void run_item(int64_t group, int64_t first, int64_t panel, int64_t panels, std::byte* memory) const;
 };
 

@@ -39,6 +39,7 @@ struct CodeTile {
   const int32_t* bias;      ///< [panels * 16], what a row without codes sums to
   int64_t outputs;          ///< of all panels
   int64_t out_step;         ///< elements between rows of the output, and of the residual
+  const int64_t* places;    ///< [count]: row r of the output, and of the residual, is places[r]; null: r
   const uint8_t* residual;  ///< at the first output; set where the finish has factors for it
   std::byte* scratch;       ///< CodeLoops::scratch_bytes() that nobody else uses meanwhile
 };

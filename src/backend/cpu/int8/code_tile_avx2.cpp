@@ -37,6 +37,14 @@ void widen(const uint8_t* from, int64_t count, int16_t* to) {
   for (; i + 16 <= count; i += 16) sixteen(i);
   if (i == count) return;
   if (count >= 16) return sixteen(count - 16);
+  const auto eight = [&](int64_t at) {
+    const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), _mm_cvtepu8_epi16(codes));
+  };
+  if (count >= 8) {
+    eight(0);
+    return eight(count - 8);
+  }
   for (; i < count; i += 4) {
     int32_t quad;
     __builtin_memcpy(&quad, from + i, sizeof(quad));
@@ -91,12 +99,12 @@ void multiply_rows(int64_t count, bool narrow, const int16_t* codes, int64_t pai
   if constexpr (kCount > 1) multiply_rows<kCount - 1>(count, narrow, codes, pairs, weights, bias, to);
 }
 
-/// store(first row, rows, first output, outputs, sums) for every block of the tile.
+/// store(first row, rows, first output, outputs, sums) for every batch of rows and panel of outputs.
 template <class Store>
 void run_tile(const CodeTile& tile, Store store) {
   const int64_t codes = tile.taps * tile.quads * kCodeQuad, batch = batch_rows(codes);
   auto* wide = reinterpret_cast<int16_t*>(tile.scratch);
-  alignas(32) int32_t sums[kRows * kCodePanel];
+  alignas(32) int32_t sums[kBatchRows * kCodePanel];
   for (int64_t first = 0; first < tile.count; first += batch) {
     const int64_t rows = tile.count - first < batch ? tile.count - first : batch;
     widen_rows(tile, first, rows, wide);
@@ -106,42 +114,27 @@ void run_tile(const CodeTile& tile, Store store) {
       for (int64_t part = 0; part < parts; ++part) {
         const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
         multiply_rows<kRows>(end - begin, count <= 8, wide + begin * codes, codes / kSide,
-                             tile.weights + output * codes, tile.bias + output, sums);
-        store(first + begin, end - begin, output, count, sums);
+                             tile.weights + output * codes, tile.bias + output, sums + begin * kCodePanel);
       }
+      store(first, rows, output, count, sums);
     }
   }
 }
 
 void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
-  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, int32_t* sums) {
-    __m128i codes[kRows + 1];
-    for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
-      __m256i low = CodeFinishAvx2::load(sums), high = CodeFinishAvx2::load(sums + 8);
-      if (tile.residual)
-        CodeFinishAvx2::join(low, high, finish, output, tile.residual + (row + r) * tile.out_step + output,
-                             count);
-      low = CodeFinishAvx2::requantize(low, finish, output);
-      high = CodeFinishAvx2::requantize(high, finish, output + 8);
-      codes[r] = CodeFinishAvx2::codes_of(low, high, finish);
-    }
-    if (finish.table) {
-      codes[rows] = codes[rows - 1];
-      for (int64_t r = 0; r < rows; r += 2) {
-        const __m256i two = CodeFinishAvx2::look_up(finish.table, _mm256_set_m128i(codes[r + 1], codes[r]));
-        codes[r] = _mm256_castsi256_si128(two);
-        codes[r + 1] = _mm256_extracti128_si256(two, 1);
-      }
-    }
-    for (int64_t r = 0; r < rows; ++r)
-      CodeFinishAvx2::store_part(out + (row + r) * tile.out_step + output, codes[r], count);
+  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, const int32_t* sums) {
+    const int64_t at = (tile.places ? 0 : row * tile.out_step) + output;
+    CodeFinishAvx2::to_codes({sums, rows, tile.places ? tile.places + row : nullptr, output, count,
+                              tile.residual ? tile.residual + at : nullptr, tile.out_step, out + at},
+                             finish);
   });
 }
 
 void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
-  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, int32_t* sums) {
+  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, const int32_t* sums) {
     for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
-      const int64_t at = (row + r) * tile.out_step + output;
+      const int64_t place = tile.places ? tile.places[row + r] : row + r;
+      const int64_t at = place * tile.out_step + output;
       __m256i low = CodeFinishAvx2::load(sums), high = CodeFinishAvx2::load(sums + 8);
       if (tile.residual) CodeFinishAvx2::join(low, high, finish, output, tile.residual + at, count);
       CodeFinishAvx2::store_floats(low, high, finish, output, out + at, count);

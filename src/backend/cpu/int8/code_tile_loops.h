@@ -91,7 +91,7 @@ void tile_to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out)
     const int64_t left = tile.outputs - first;
     const int64_t count = left < kPanels * kCodePanel ? left : kPanels * kCodePanel;
     return [=, &tile](int64_t row, const typename V::Sum(&sums)[kPanels]) {
-      const int64_t at = row * tile.out_step + first;
+      const int64_t at = (tile.places ? tile.places[row] : row) * tile.out_step + first;
       last.store(sums, tile.residual ? tile.residual + at : nullptr, out + at, count);
     };
   });
@@ -105,7 +105,7 @@ void tile_to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) 
       for (int p = 0; p < kPanels; ++p) {
         const int64_t output = first + p * kCodePanel;
         const int64_t left = tile.outputs - output;
-        const int64_t at = row * tile.out_step + output;
+        const int64_t at = (tile.places ? tile.places[row] : row) * tile.out_step + output;
         V::store_floats(sums[p], finish, output, tile.residual ? tile.residual + at : nullptr, out + at,
                         left < kCodePanel ? left : kCodePanel);
       }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/int8/code_gather.h"
 #include "backend/kernel.h"
@@ -90,25 +91,34 @@ class MaxPoolCodes final : public PoolCodes {
 
  private:
   Window window(const OpSite& site) const override { return pool_window(site); }
-  /// Channels whose maximum stays in registers over all taps.
-  static constexpr int64_t kBlock = 64;
+  /// 16 codes, by the compiler's vectors: every processor here has their maximum.
+  using Codes = uint8_t __attribute__((vector_size(16)));
+  static constexpr int64_t kCodes = sizeof(Codes);
+  static constexpr int kBlock = 4;  ///< vectors whose maximum stays in registers over all taps
 
   void reduce(const Rows& rows, int32_t*, uint8_t* y) const override {
     int64_t c = 0;
-    for (; c + kBlock <= channels(); c += kBlock) block<kBlock>(rows, c, y);
-    for (; c + 16 <= channels(); c += 16) block<16>(rows, c, y);
-    for (; c < channels(); ++c) block<1>(rows, c, y);
+    for (; c + kBlock * kCodes <= channels(); c += kBlock * kCodes) block<kBlock>(rows, c, y);
+    for (; c + kCodes <= channels(); c += kCodes) block<1>(rows, c, y);
+    if (c < channels() && channels() >= kCodes)
+      block<1>(rows, channels() - kCodes, y);  // some of it for the second time
+    else
+      for (; c < channels(); ++c) {
+        y[c] = rows.from[0][c];
+        for (int64_t t = 1; t < rows.taps; ++t) y[c] = std::max(y[c], rows.from[t * rows.step][c]);
+      }
   }
 
-  template <int64_t kCount>
+  template <int kVectors>
   static void block(const Rows& rows, int64_t c, uint8_t* y) {
-    uint8_t most[kCount];
-    std::copy_n(rows.from[0] + c, kCount, most);
+    Codes most[kVectors];
+    std::memcpy(most, rows.from[0] + c, sizeof(most));
     for (int64_t t = 1; t < rows.taps; ++t) {
-      const uint8_t* row = rows.from[t * rows.step] + c;
-      for (int64_t i = 0; i < kCount; ++i) most[i] = row[i] > most[i] ? row[i] : most[i];
+      Codes row[kVectors];
+      std::memcpy(row, rows.from[t * rows.step] + c, sizeof(row));
+      for (int v = 0; v < kVectors; ++v) most[v] = row[v] > most[v] ? row[v] : most[v];
     }
-    std::copy_n(most, kCount, y + c);
+    std::memcpy(y + c, most, sizeof(most));
   }
 };
 

@@ -13,13 +13,14 @@ constexpr int kTileRows = Simd::kManyRegisters ? (Simd::kWidth == 16 ? 12 : 8) :
 constexpr int kTileVectors = 2;
 /// Rows of a tile of one vector: as many as hide the latency, and no more addresses than there are registers
 /// for.
-constexpr int kNarrowRows = Simd::kManyRegisters ? 8 : 6;
+constexpr int kNarrowRows = 8;
+constexpr int kMostRows = kTileRows < kNarrowRows ? kNarrowRows : kTileRows;
 
 /// The three ways to find row r of A. `step` prepares the columns from k = tap * depth on.
 struct DenseRows {
   const float* a;
   int64_t a_step;
-  const float* at[kTileRows];
+  const float* at[kMostRows];
   void begin(int64_t row, int rows) {
     for (int r = 0; r < rows; ++r) at[r] = a + (row + r) * a_step;
   }
@@ -30,7 +31,7 @@ struct DenseRows {
 struct IndirectRows {
   const float* const* pointers;
   int64_t m;
-  const float* at[kTileRows];
+  const float* at[kMostRows];
   void begin(int64_t, int) {}
   void tap(int64_t t, int64_t row, int rows) {
     for (int r = 0; r < rows; ++r) at[r] = pointers[t * m + row + r];
@@ -42,7 +43,7 @@ struct GatheredRows {
   const float* a;
   int64_t a_step;
   const int32_t* offsets;
-  const float* at[kTileRows];
+  const float* at[kMostRows];
   void begin(int64_t row, int rows) {
     for (int r = 0; r < rows; ++r) at[r] = a + (row + r) * a_step;
   }
@@ -63,6 +64,26 @@ inline void store_sum(Float sum, const TileOutput& out, int64_t row, int64_t n, 
     Simd::store(to, sum);
   else
     Simd::store_part(to, sum, count);
+}
+
+/// All vectors of the tile, none in part.
+template <int kRows, int kVectors>
+inline void store_whole(Float (&sum)[kRows][kVectors], const TileOutput& out, int64_t row, int64_t n) {
+  const Float low = Simd::broadcast(out.low), high = Simd::broadcast(out.high);
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+    const int64_t place = out.places ? out.places[row + r] : row + r;
+    if (out.residual) {
+      const float* from = out.residual + place * out.residual_step + n;
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] = Simd::add(sum[r][v], Simd::load(from + v * Simd::kWidth));
+    }
+    float* to = out.y + place * out.y_step + n;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v)
+      Simd::store(to + v * Simd::kWidth, Simd::min(Simd::max(sum[r][v], low), high));
+  }
 }
 
 /// Never inlined: each has the registers to itself, so that the rows' addresses stay in them.
@@ -92,6 +113,7 @@ template <int kRows, int kVectors, class Rows>
       }
     }
   }
+  if (count >= kVectors * Simd::kWidth) return store_whole<kRows, kVectors>(sum, out, row, n);
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 2
@@ -101,12 +123,29 @@ template <int kRows, int kVectors, class Rows>
                   count - v * Simd::kWidth);
 }
 
-/// Rows [row, m) of one panel: as many as fit the registers at a time, then half as many, and so on.
+/// Rows [row, row + m) of one panel, m at most kRows.
+template <int kRows, int kVectors, class Rows>
+void some_rows(const Rows& rows, int64_t row, int64_t m, int64_t taps, int64_t k, const float* panel,
+               int64_t n, int64_t count, const TileOutput& out) {
+  if (m == kRows) return tile<kRows, kVectors>(rows, row, taps, k, panel, n, count, out);
+  if constexpr (kRows > 1) some_rows<kRows - 1, kVectors>(rows, row, m, taps, k, panel, n, count, out);
+}
+
+/// Rows [row, m) of one panel. A tile of one row waits for its sums as long as one of many: with few
+/// registers, in even shares; with many, as many as fit them at a time, then half as many, and so on.
 template <int kRows, int kVectors, class Rows>
 void panel_rows(const Rows& rows, int64_t row, int64_t m, int64_t taps, int64_t k, const float* panel,
                 int64_t n, int64_t count, const TileOutput& out) {
-  for (; row + kRows <= m; row += kRows) tile<kRows, kVectors>(rows, row, taps, k, panel, n, count, out);
-  if constexpr (kRows > 1) panel_rows<kRows / 2, kVectors>(rows, row, m, taps, k, panel, n, count, out);
+  if constexpr (!Simd::kManyRegisters) {
+    const int64_t parts = (m + kRows - 1) / kRows;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = m * part / parts, end = m * (part + 1) / parts;
+      some_rows<kRows, kVectors>(rows, begin, end - begin, taps, k, panel, n, count, out);
+    }
+  } else {
+    for (; row + kRows <= m; row += kRows) tile<kRows, kVectors>(rows, row, taps, k, panel, n, count, out);
+    if constexpr (kRows > 1) panel_rows<kRows / 2, kVectors>(rows, row, m, taps, k, panel, n, count, out);
+  }
 }
 
 template <class Rows>

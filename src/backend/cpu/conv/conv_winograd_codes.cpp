@@ -1,0 +1,211 @@
+#include <algorithm>
+
+#include "backend/cpu/conv/conv_int8_site.h"
+#include "backend/cpu/int8/code_weights.h"
+#include "backend/cpu/int8/code_winograd.h"
+#include "base/checked.h"
+
+#if defined(__x86_64__)
+
+// 3x3 convolutions of codes by Winograd's transform, exactly (code_winograd.h). For processors that multiply
+// 16-bit numbers as fast as any codes; with dot products of four codes the plain sum is faster.
+
+namespace halftone::cpu {
+namespace {
+
+constexpr int64_t kFewestChannels = 16;  ///< that the transform takes at a time
+constexpr int64_t kFewestOutputs = 9;    ///< a panel of which half would be padding takes as long
+constexpr int64_t kFewestTiles = 6;      ///< that fill a register tile
+/// Of transformed codes, that stay in a near cache beside the weights.
+constexpr int64_t kCodeBytes = 96 << 10;
+
+Refusal supports(const OpSite& site) {
+  if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
+  const ConvExtent extent = conv_extent(site);
+  if (extent.window.rank != 2) return "one spatial axis";
+  for (int axis = 0; axis < 2; ++axis) {
+    const WindowAxis& a = extent.window[axis];
+    if (a.kernel != 3 || a.stride != 1 || a.dilation != 1) return "not 3x3 with stride 1 and dilation 1";
+  }
+  if (extent.groups != 1) return fmt::format("{} groups", extent.groups);
+  if (extent.group_inputs < kFewestChannels || extent.group_inputs > kWinogradChannels)
+    return fmt::format("{} channels", extent.group_inputs);
+  if (extent.group_outputs < kFewestOutputs) return fmt::format("{} outputs", extent.group_outputs);
+  if (!site.storage_of_output(0).codes) return "the output is floating";
+  return {};
+}
+
+/// 2 G g (2 G)^T of one 3x3 kernel: 16 whole numbers.
+void transform_weights(const int8_t* g, int16_t* to) {
+  int32_t rows[4][3];
+  for (int x = 0; x < 3; ++x) {
+    const int32_t a = g[x], b = g[3 + x], c = g[6 + x];
+    rows[0][x] = 2 * a;
+    rows[1][x] = a + b + c;
+    rows[2][x] = a - b + c;
+    rows[3][x] = 2 * c;
+  }
+  for (int y = 0; y < 4; ++y) {
+    const int32_t a = rows[y][0], b = rows[y][1], c = rows[y][2];
+    const int32_t all[4] = {2 * a, a + b + c, a - b + c, 2 * c};
+    for (int x = 0; x < 4; ++x) to[4 * y + x] = static_cast<int16_t>(all[x]);
+  }
+}
+
+class WinogradCodes final : public PreparedKernel {
+ public:
+  static constexpr int64_t kParts = 16;
+
+  WinogradCodes(const Int8ConvLayer& layer, const CodeWinogradLoops& loops, int threads)
+      : loops_(loops),
+        channels_(layer.extent.group_inputs),
+        outputs_(layer.extent.group_outputs),
+        panels_(ceil_div(outputs_, kCodePanel)),
+        finish_(layer.requantizer, padded_places(), layer.residual),
+        padding_(static_cast<size_t>(channels_), layer.input.zero),
+        threads_(threads) {
+    for (int64_t output : padded_places())
+      bias_.push_back(output < 0 ? 0 : folded_bias(layer.weights, static_cast<size_t>(output), layer.input));
+    const int64_t pairs = ceil_div(channels_, int64_t{2}), part_weights = pairs * 2 * kCodePanel;
+    weights_ = PackedMemory(static_cast<size_t>(panels_ * kParts * part_weights) * sizeof(int16_t),
+                            [&](std::byte* memory) {
+                              auto* to = reinterpret_cast<int16_t*>(memory);
+                              std::fill_n(to, panels_ * kParts * part_weights, int16_t{0});
+                              pack(layer.weights, part_weights, to);
+                            });
+  }
+
+  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  size_t packed_bytes() const override {
+    return weights_.size() + bias_.size() * sizeof(int32_t) + finish_.bytes();
+  }
+  size_t workspace_bytes(const OpSite&) const override {
+    return static_cast<size_t>(threads_) * worker_bytes();
+  }
+
+  void run(const KernelRun& run) const override {
+    const Grid grid(run);
+    const int64_t tiles = grid.batch * grid.rows * grid.columns;
+    const int64_t workers = std::min<int64_t>(threads_, run.threads.size());
+    const int64_t most = std::clamp(kCodeBytes / (kParts * 2 * channels_),
+                                    std::min(kFewestTiles, kWinogradTiles), kWinogradTiles);
+    int64_t chunks = ceil_div(tiles, most);
+    if (tiles >= workers * kFewestTiles) chunks = round_up(chunks, workers);
+    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker) {
+        std::byte* memory = run.workspace.data() + static_cast<size_t>(worker) * worker_bytes();
+        for (int64_t chunk = chunks * worker / workers; chunk < chunks * (worker + 1) / workers; ++chunk)
+          run_tiles(run, grid, tiles * chunk / chunks, tiles * (chunk + 1) / chunks, memory);
+      }
+    });
+  }
+
+ private:
+  /// Tiles of 2 x 2 outputs.
+  struct Grid {
+    explicit Grid(const KernelRun& run) {
+      const Window window = conv_extent(run.site).window;
+      const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
+      top = -window[0].pad_begin;
+      left = -window[1].pad_begin;
+      batch = x[0];
+      in_rows = x[2];
+      in_columns = x[3];
+      out_rows = y[2];
+      out_columns = y[3];
+      rows = ceil_div(out_rows, int64_t{2});
+      columns = ceil_div(out_columns, int64_t{2});
+    }
+    int64_t batch, in_rows, in_columns, out_rows, out_columns, rows, columns, top, left;
+  };
+
+  std::vector<int64_t> padded_places() const {
+    std::vector<int64_t> places(static_cast<size_t>(panels_ * kCodePanel), -1);
+    for (int64_t i = 0; i < outputs_; ++i) places[static_cast<size_t>(i)] = i;
+    return places;
+  }
+
+  void pack(const IntegerWeights& weights, int64_t part_weights, int16_t* to) const {
+    for (int64_t output = 0; output < outputs_; ++output)
+      for (int64_t c = 0; c < channels_; ++c) {
+        int16_t parts[kParts];
+        transform_weights(weights.codes.data() + (output * channels_ + c) * 9, parts);
+        int16_t* at = to + output / kCodePanel * kParts * part_weights + c / 2 * 2 * kCodePanel +
+                      output % kCodePanel * 2 + c % 2;
+        for (int64_t part = 0; part < kParts; ++part) at[part * part_weights] = parts[part];
+      }
+  }
+
+  size_t scratch_bytes() const {
+    return static_cast<size_t>(round_up(static_cast<int64_t>(loops_.scratch_bytes(channels_)), int64_t{64}));
+  }
+  size_t worker_bytes() const {
+    const int64_t lists = kWinogradTiles * (kParts * int64_t{sizeof(void*)} + 4 * int64_t{sizeof(int64_t)});
+    return scratch_bytes() + static_cast<size_t>(round_up(lists, int64_t{64}));
+  }
+
+  void run_tiles(const KernelRun& run, const Grid& grid, int64_t begin, int64_t end,
+                 std::byte* memory) const {
+    auto* places = reinterpret_cast<const uint8_t**>(memory + scratch_bytes());
+    auto* rows = reinterpret_cast<int64_t*>(places + kWinogradTiles * kParts);
+    const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t column = tile % grid.columns * 2, row = tile / grid.columns % grid.rows * 2,
+                    picture = tile / grid.columns / grid.rows;
+      const uint8_t** from = places + (tile - begin) * kParts;
+      for (int64_t y = 0; y < 4; ++y) {
+        const int64_t iy = row + grid.top + y;
+        for (int64_t x = 0; x < 4; ++x) {
+          const int64_t ix = column + grid.left + x;
+          const bool inside = iy >= 0 && iy < grid.in_rows && ix >= 0 && ix < grid.in_columns;
+          *from++ = inside ? pictures + ((picture * grid.in_rows + iy) * grid.in_columns + ix) * channels_
+                           : padding_.data();
+        }
+      }
+      int64_t* to = rows + (tile - begin) * 4;
+      for (int64_t y = row; y < row + 2; ++y)
+        for (int64_t x = column; x < column + 2; ++x)
+          *to++ = y < grid.out_rows && x < grid.out_columns
+                      ? (picture * grid.out_rows + y) * grid.out_columns + x
+                      : -1;
+    }
+    CodeWinograd work{};
+    work.tiles = end - begin;
+    work.places = places;
+    work.channels = channels_;
+    work.outputs = outputs_;
+    work.weights = reinterpret_cast<const int16_t*>(weights_.data());
+    work.bias = bias_.data();
+    work.rows = rows;
+    work.out_step = outputs_;
+    work.scratch = memory;
+    work.out = run.outputs[0].span<uint8_t>().data();
+    CodeFinish finish = finish_.at(0);
+    if (run.site.has_input(3)) {
+      work.residual = run.inputs[3].span<uint8_t>().data();
+      finish.residual_zero = run.site.inputs[3].storage.codes->zero;
+    }
+    loops_.run(work, finish);
+  }
+
+  const CodeWinogradLoops& loops_;
+  int64_t channels_, outputs_, panels_;
+  FinishArrays finish_;
+  std::vector<uint8_t> padding_;
+  int threads_;
+  std::vector<int32_t> bias_;
+  PackedMemory weights_;
+};
+
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<WinogradCodes>(Int8ConvLayer(site), code_winograd_avx2, threads.size());
+}
+
+}  // namespace
+
+extern const Kernel conv_winograd_codes_avx2{
+    "conv_winograd_codes_avx2", "Conv", Isa::avx2, supports, prepare, true};
+
+}  // namespace halftone::cpu
+
+#endif
