@@ -70,9 +70,16 @@ void add_quantize(CLI::App& app) {
       ->type_name("R");
   options->calibration.add_to(*command);
   StaticFlags& flags = options->static_flags;
-  command->add_option("--observer", flags.observer, "int8-static: how the range of each value is found")
+  command
+      ->add_option(
+          "--observer", flags.observer,
+          "How ranges are found: int8-static, of each value; recipes that round to nearest (rtn, nf4, "
+          "fp8), of the weights under each scale (minmax, percentile, mse)")
       ->check(CLI::IsMember(observer_methods()))
       ->type_name("NAME");
+  command->add_option("--percentile", flags.percentile, "--observer percentile: percent covered (99.99)")
+      ->check(CLI::Range(50.0, 100.0))
+      ->type_name("P");
   command->add_option("--requantization", flags.requantization, "int8-static: how sums become codes")
       ->check(CLI::IsMember({"floating", "fixed"}))
       ->type_name("HOW");

@@ -23,16 +23,48 @@ bool takes_pictures(const fs::path& model) {
   return is_onnx_file(model);
 }
 
+namespace {
+
+/// --observer of a recipe without static activations: how scales are fitted to the weights.
+Recipe with_observed_weights(Recipe recipe, const StaticFlags& flags) {
+  const auto rounding = std::find_if(recipe.algorithms.begin(), recipe.algorithms.end(),
+                                     [](const AlgorithmStep& step) { return step.name == "rtn"; });
+  if (rounding == recipe.algorithms.end())
+    throw UsageError("--observer: recipe {} does not round to nearest: its algorithm chooses the scales",
+                     recipe.name);
+  if (flags.observer == "moving-average")
+    throw UsageError(
+        "--observer moving-average averages over samples, and weights have none: minmax, "
+        "percentile or mse");
+  if (flags.observer == "entropy")
+    throw UsageError(
+        "--observer entropy compares histograms, and the weights under one scale are too few for "
+        "one: minmax, percentile or mse");
+  rounding->settings = {};
+  if (flags.observer == "mse") rounding->settings = {{"search_scales", 1}};
+  if (flags.observer == "percentile")
+    rounding->settings = {{"percentile", flags.percentile ? flags.percentile : ObserverOptions().percentile}};
+  return recipe;
+}
+
+}  // namespace
+
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
   if (!flags.any()) return recipe;
+  const bool own = flags.observer.empty() && recipe.static_activations &&
+                   recipe.static_activations->observer.method == "percentile";
+  if (flags.percentile != 0 && flags.observer != "percentile" && !own)
+    throw UsageError("--percentile belongs to --observer percentile");
+  if (!recipe.static_activations && flags.only_ranges())
+    return with_observed_weights(std::move(recipe), flags);
   if (!recipe.static_activations)
     throw UsageError(
-        "recipe {} has no static activations: --observer, --requantization, --no-measure, --integer-only, "
-        "--softmax and "
+        "recipe {} has no static activations: --requantization, --no-measure, --integer-only, --softmax and "
         "--gelu do nothing",
         recipe.name);
   StaticActivations& settings = *recipe.static_activations;
   if (!flags.observer.empty()) settings.observer.method = flags.observer;
+  if (flags.percentile != 0) settings.observer.percentile = flags.percentile;
   if (!flags.requantization.empty())
     settings.requantization =
         flags.requantization == "fixed" ? Requantization::fixed : Requantization::floating;

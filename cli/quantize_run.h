@@ -9,19 +9,21 @@
 
 namespace halftone::cli {
 
-/// What flags say of a recipe's static activations; empty: what the recipe has.
+/// What flags say of a recipe's static activations, or of how it rounds to nearest; empty: what the recipe
+/// has.
 struct StaticFlags {
-  std::string observer;
+  std::string observer;        ///< of recipes that round to nearest: of the weights of each scale
+  double percentile = 0;       ///< of the observer percentile; 0: its own
   std::string requantization;  ///< "floating" or "fixed"
   bool measure = true;
   bool integer_only = false;
   std::string softmax;  ///< "exact" or "log2"
   std::string gelu;     ///< "one" or "twin"
 
-  bool any() const {
-    return !observer.empty() || !requantization.empty() || !measure || integer_only || !softmax.empty() ||
-           !gelu.empty();
+  bool only_ranges() const {
+    return requantization.empty() && measure && !integer_only && softmax.empty() && gelu.empty();
   }
+  bool any() const { return !observer.empty() || percentile != 0 || !only_ranges(); }
 };
 
 /// What `quantize` was asked for.

@@ -106,6 +106,26 @@ class Calibrated(unittest.TestCase):
             self.assertEqual(result.returncode, 3)
             self.assertIn("needs at least", result.stderr)
 
+    def test_observers_of_weights(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = Path(folder) / "text.txt"
+            text.write_text(TEXT.read_text()[:6000])
+            losses = {}
+            for flags in ((), ("--observer", "mse"), ("--observer", "percentile", "--percentile", 98)):
+                made = report("quantize", "-m", MODEL, "-o", Path(folder) / "made", "--recipe", "rtn-w3", *flags,
+                              "--eval-text", text)
+                losses[flags[1:2]] = made["evaluation"]["kld_mean"]
+            self.assertLess(losses[("mse",)], 0.8 * losses[()])
+            self.assertLess(losses[("percentile",)], 0.8 * losses[()])
+        for recipe, flags, words in (("rtn-w3", ("--observer", "entropy"), "too few"),
+                                     ("rtn-w3", ("--observer", "moving-average"), "weights have none"),
+                                     ("gptq-w4g32", ("--observer", "mse"), "does not round to nearest"),
+                                     ("rtn-w3", ("--percentile", 99), "belongs to --observer percentile"),
+                                     ("rtn-w3", ("--softmax", "log2"), "no static activations")):
+            result = halftone("quantize", "-m", MODEL, "-o", "unused", "--recipe", recipe, *flags)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(words, result.stderr)
+
     def test_layers_are_compared_and_ranked(self):
         with tempfile.TemporaryDirectory() as folder:
             output, page = Path(folder) / "w3", Path(folder) / "page.html"

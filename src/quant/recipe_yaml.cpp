@@ -188,6 +188,10 @@ Encoding read_activations(const Reader& reader) {
   const auto group = reader.find("group"), per = reader.find("per");
   if (group && per) per->fail("activations: either \"group\" or \"per\", not both");
   if (group) encoding.granularity = Granularity::per_group(group->integer("group", 1, kMaxGroup));
+  if (per && per->is_word("channel"))
+    per->fail(
+        "per: channel: a product sums over its channels, so no scale of one can be taken out of the sum; "
+        "algorithms: [smoothquant] moves the ranges of channels into the weights");
   if (per && per->choice("per", std::vector<std::string>{"token", "tensor"}) == 1)
     encoding.granularity = Granularity::per_tensor();
   return encoding;
@@ -238,8 +242,20 @@ AlgorithmStep read_algorithm(const Reader& reader) {
 StaticActivations read_static_activations(const Reader& reader) {
   reader.expect_map("static_activations",
                     {"observer", "momentum", "percentile", "norm", "symmetric", "requantization", "measure",
-                     "floating_share", "noise", "integer_only", "softmax", "gelu"});
+                     "floating_share", "noise", "integer_only", "softmax", "gelu", "per"});
   StaticActivations settings;
+  if (const auto per = reader.find("per"))
+    if (const size_t which =
+            per->choice("per", std::vector<std::string>{"tensor", "channel", "token", "group"}))
+      per->fail("{}", which == 1
+                          ? "per: channel: a product sums over its channels, so no scale of one can be taken "
+                            "out of the sum; algorithms: [smoothquant] moves the ranges of channels into "
+                            "the weights"
+                      : which == 2
+                          ? "per: token: the next text has other tokens at the same places; a rule's "
+                            "activations: {format: int8} measures each token as the model runs"
+                          : "per: group: integer kernels have one static scale a value; a rule's "
+                            "activations: {format: int8, group: N} measures groups as the model runs");
   const auto number = [&](const char* key, double least, double most, double& to) {
     const auto found = reader.find(key);
     if (!found) return;

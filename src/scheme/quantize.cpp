@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "scheme/double_quant/double_quant.h"
-#include "scheme/quantize_with_search.h"
+#include "scheme/quantize_with_range.h"
 #include "scheme/quantized_tensor.h"
 
 namespace halftone {
@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t kNoElement = std::numeric_limits<int64_t>::max();
 /// Values that a tensor's own code book is made from at most: every k-th element of a larger tensor.
 constexpr int64_t kCodebookSamples = int64_t{1} << 20;
+/// Values from which scales that rows share are fitted at most, but for the extremes.
+constexpr int64_t kRangeSamples = int64_t{1} << 24;
 
 /// One floating tensor on its way to codes, seen as a matrix.
 class Quantizer {
@@ -34,9 +36,8 @@ class Quantizer {
   /// The range of each scale group. Returns the first element that is NaN or infinite, or kNoElement.
   int64_t measure(std::vector<ValueRange>& ranges) const;
   std::vector<float> make_codebook(std::span<const ValueRange> ranges) const;
-  /// Narrows the range of each scale group to that share of it, of 1, 39/40 .. 1/2, whose codes leave the
-  /// least squared error. Scales of a row's own only.
-  void narrow(std::vector<ValueRange>& ranges) const;
+  /// Narrows the range of each scale, as measured, as `fit` has it.
+  void narrow(std::vector<ValueRange>& ranges, const RangeFit& fit) const;
   /// How a group's values become codes under a scale. Of one with a code book of its own, without the book.
   CodeParams params(const ValueRange& range, float scale) const;
   /// Packed codes of all rows; params_of(scale index) gives the parameters of a group.
@@ -48,6 +49,13 @@ class Quantizer {
   int64_t row_bytes() const { return ceil_div(extent_.columns * format_.bits(), int64_t{8}); }
 
  private:
+  ValueRange least_error(std::span<const float> values, const ValueRange& all) const;
+  ValueRange percentile(std::span<const float> values, const ValueRange& all, double percent) const;
+  ValueRange narrowed(std::span<const float> values, const ValueRange& all, const RangeFit& fit) const {
+    return fit.kind == RangeFit::Kind::percentile ? percentile(values, all, fit.percentile)
+                                                  : least_error(values, all);
+  }
+  void narrow_shared(std::vector<ValueRange>& ranges, const RangeFit& fit) const;
   /// Rows are handled in this many contiguous parts.
   int64_t row_parts() const {
     const int64_t most = pool_ ? int64_t{pool_->size()} * 4 : 1;
@@ -147,36 +155,76 @@ CodeParams Quantizer::params(const ValueRange& range, float scale) const {
   return params;
 }
 
-void Quantizer::narrow(std::vector<ValueRange>& ranges) const {
+ValueRange Quantizer::least_error(std::span<const float> values, const ValueRange& all) const {
   constexpr int kSteps = 40;
+  std::vector<float> back(values.size());
+  std::vector<uint8_t> codes(values.size());
+  ValueRange best = all;
+  double least = std::numeric_limits<double>::infinity();
+  for (int step = 0; step <= kSteps / 2; ++step) {
+    const float share = 1 - static_cast<float>(step) / kSteps;
+    const ValueRange range{all.min * share, all.max * share};
+    const float fitted = round_scale(format_.fit_scale(range, encoding_.symmetric), encoding_.scale_dtype);
+    if (fitted == 0) break;
+    const CodeParams how = params(range, fitted);
+    format_.encode(values, how, codes);
+    format_.decode(codes, how, back);
+    double error = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const float difference = back[i] - values[i];
+      error += static_cast<double>(difference * difference);
+    }
+    if (error >= least) continue;
+    least = error;
+    best = range;
+  }
+  return best;
+}
+
+ValueRange Quantizer::percentile(std::span<const float> values, const ValueRange& all, double percent) const {
+  std::vector<float> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  const auto quantile = [&](double share) {
+    const double place = share * static_cast<double>(sorted.size() - 1);
+    const size_t below = static_cast<size_t>(place);
+    const size_t above = std::min(below + 1, sorted.size() - 1);
+    const double between = place - static_cast<double>(below);
+    return static_cast<float>((1 - between) * double{sorted[below]} + between * double{sorted[above]});
+  };
+  const double tail = (1 - percent / 100) / 2;
+  return {std::clamp(quantile(tail), all.min, 0.0f), std::clamp(quantile(1 - tail), 0.0f, all.max)};
+}
+
+void Quantizer::narrow(std::vector<ValueRange>& ranges, const RangeFit& fit) const {
+  if (grid_.rows < extent_.rows) return narrow_shared(ranges, fit);
   for_row_parts([&](int64_t, int64_t begin, int64_t end) {
-    std::vector<float> values(static_cast<size_t>(extent_.columns)), back(values.size());
-    std::vector<uint8_t> codes(values.size());
+    std::vector<float> values(static_cast<size_t>(extent_.columns));
     for (int64_t row = begin; row < end; ++row)
       for_groups(row, values, [&](size_t scale, std::span<const float> group, size_t) {
-        const ValueRange all = ranges[scale];
-        double least = std::numeric_limits<double>::infinity();
-        for (int step = 0; step <= kSteps / 2; ++step) {
-          const float share = 1 - static_cast<float>(step) / kSteps;
-          const ValueRange range{all.min * share, all.max * share};
-          const float fitted =
-              round_scale(format_.fit_scale(range, encoding_.symmetric), encoding_.scale_dtype);
-          if (fitted == 0) return;
-          const CodeParams how = params(range, fitted);
-          format_.encode(group, how, std::span(codes).first(group.size()));
-          format_.decode(std::span<const uint8_t>(codes).first(group.size()), how,
-                         std::span(back).first(group.size()));
-          double error = 0;
-          for (size_t i = 0; i < group.size(); ++i) {
-            const float difference = back[i] - group[i];
-            error += static_cast<double>(difference * difference);
-          }
-          if (error >= least) continue;
-          least = error;
-          ranges[scale] = range;
-        }
+        ranges[scale] = narrowed(group, ranges[scale], fit);
       });
   });
+}
+
+void Quantizer::narrow_shared(std::vector<ValueRange>& ranges, const RangeFit& fit) const {
+  const int64_t stride = ceil_div(extent_.rows * extent_.columns, kRangeSamples);
+  std::vector<std::vector<float>> seen(ranges.size());
+  std::vector<float> values(static_cast<size_t>(extent_.columns));
+  for (int64_t row = 0; row < extent_.rows; row += stride)
+    for_groups(row, values, [&](size_t scale, std::span<const float> group, size_t) {
+      seen[scale].insert(seen[scale].end(), group.begin(), group.end());
+    });
+  const auto body = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const size_t scale = static_cast<size_t>(i);
+      ranges[scale] = narrowed(seen[scale], ranges[scale], fit);
+    }
+  };
+  const auto count = static_cast<int64_t>(ranges.size());
+  if (pool_ && count > 1)
+    pool_->parallel_for(count, 1, body);
+  else
+    body(0, count);
 }
 
 template <class ParamsOf>
@@ -226,7 +274,7 @@ float round_scale(float scale, DType dtype) {
 namespace {
 
 QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, const std::string& name,
-                         ThreadPool* pool, bool search) {
+                         ThreadPool* pool, const RangeFit& fit) {
   if (!is_float(values.dtype))
     throw UnsupportedError("{}: quantizing {} elements", name, dtype_name(values.dtype));
   const NumberFormat& format = *encoding.format;
@@ -241,8 +289,9 @@ QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, con
                      value);
   }
 
-  if (search && grid.rows == quantizer.extent().rows && !format.has_tensor_codebook())
-    quantizer.narrow(ranges);
+  const bool empty = quantizer.extent().rows * quantizer.extent().columns == 0;
+  if (fit.kind != RangeFit::Kind::extremes && !empty && !format.has_tensor_codebook())
+    quantizer.narrow(ranges, fit);
 
   QuantizedTensor::Parts parts;
   parts.encoding = encoding;
@@ -289,12 +338,12 @@ QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, con
 
 QuantizedTensor quantize(const TensorView& values, const Encoding& encoding, const std::string& name,
                          ThreadPool* pool) {
-  return quantize(values, encoding, name, pool, false);
+  return quantize(values, encoding, name, pool, RangeFit{});
 }
 
-QuantizedTensor quantize_with_search(const TensorView& values, const Encoding& encoding,
-                                     const std::string& name, ThreadPool* pool) {
-  return quantize(values, encoding, name, pool, true);
+QuantizedTensor quantize_with_range(const TensorView& values, const Encoding& encoding, const RangeFit& fit,
+                                    const std::string& name, ThreadPool* pool) {
+  return quantize(values, encoding, name, pool, fit);
 }
 
 }  // namespace halftone

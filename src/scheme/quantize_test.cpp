@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
-#include "scheme/quantize_with_search.h"
+#include "scheme/quantize_with_range.h"
 
 namespace halftone {
 namespace {
@@ -155,15 +155,43 @@ TEST(Quantize, ASearchForScalesLowersTheErrorOfFewBitsAndNeverRaisesIt) {
   ThreadPool pool(3);
   for (const Encoding& encoding : all_encodings()) {
     const double plain = squared_error(quantize(values.view(), encoding, "w"), values);
-    const QuantizedTensor searched = quantize_with_search(values.view(), encoding, "w");
+    const RangeFit least_error{RangeFit::Kind::least_error};
+    const QuantizedTensor searched = quantize_with_range(values.view(), encoding, least_error, "w");
     EXPECT_LE(squared_error(searched, values), plain) << encoding.str();
-    const QuantizedTensor parallel = quantize_with_search(values.view(), encoding, "w", &pool);
+    const QuantizedTensor parallel = quantize_with_range(values.view(), encoding, least_error, "w", &pool);
     EXPECT_TRUE(
         std::ranges::equal(searched.parts().codes.view().bytes(), parallel.parts().codes.view().bytes()));
     const bool own_scales = searched.grid().rows == searched.rows();
     const bool few_bits = encoding.format->bits() <= 4 && !encoding.format->has_tensor_codebook();
     if (own_scales && few_bits) EXPECT_LT(squared_error(searched, values), plain * 0.98) << encoding.str();
   }
+}
+
+TEST(Quantize, PercentilesCutBothEndsOfWhatSharesAScale) {
+  Tensor values = Tensor::allocate(DType::f32, {2, 101});
+  for (size_t i = 0; i < 101; ++i) {
+    values.mutable_view().span<float>()[i] = static_cast<float>(i) - 20;
+    values.mutable_view().span<float>()[101 + i] = 2 * (static_cast<float>(i) - 20);
+  }
+  Encoding encoding{.format = find_number_format("int8"),
+                    .granularity = Granularity::per_axis(0),
+                    .symmetric = false,
+                    .real_minimum = true,
+                    .scale_dtype = DType::f32};
+  const auto range = [&](size_t scale) {
+    const QuantizedTensor coded = quantize_with_range(
+        values.view(), encoding, {.kind = RangeFit::Kind::percentile, .percentile = 90}, "w");
+    const float minimum = coded.parts().minima.span<float>()[scale];
+    return std::pair(minimum, minimum + 255 * coded.parts().scales.span<float>()[scale]);
+  };
+  // Five of 101 values in each row lie beyond either end.
+  EXPECT_FLOAT_EQ(range(0).first, -15);
+  EXPECT_FLOAT_EQ(range(0).second, 75);
+  EXPECT_FLOAT_EQ(range(1).first, -30);
+  EXPECT_FLOAT_EQ(range(1).second, 150);
+  encoding.granularity = Granularity::per_tensor();
+  EXPECT_FLOAT_EQ(range(0).first, -20);  // 10.05 of the 202 values of both rows are less
+  EXPECT_NEAR(range(0).second, 139.9, 1e-3);
 }
 
 TEST(Quantize, ReadsAnyFloatingTypeAtAnyAlignment) {
