@@ -141,6 +141,10 @@ def check_layers(folder):
         levels = [math.inf if layer["sqnr_db"] is None else layer["sqnr_db"] for layer in report["layers"]]
         assert levels == sorted(levels) and (20 if flags[0] == "--input-list" else 0) < levels[0] < 45, levels
     assert "layer3.2.relu" in (folder / "layers.html").read_text()
+    # Batch normalization is folded into layers as a model is compiled, which decodes weights without integer activations.
+    run("quantize", "-m", resnet, "--recipe", "rtn-w4", "--observer", "percentile", "--percentile", 99, "-o", folder / "w4")
+    layers = answer("compare", resnet, folder / "w4", "--input-list", tensors)["layers"]
+    assert sum(layer["weights"] == "int4 per-channel" for layer in layers) == 18, layers
     rows = answer("sensitivity", "-m", resnet, "--images", pictures, "--recipe", "rtn-w4")["rows"]
     assert len(rows) == 18 and all(row["model_output"]["sqnr_db"] > 0 for row in rows), rows
     assert "not both" in run("compare", resnet, folder / "int8", "--images", pictures, "--input-list", tensors, code=2).stderr

@@ -29,6 +29,32 @@ std::map<std::string, std::string> layer_weights(const Graph& graph) {
   return weights;
 }
 
+/// By the name of each value of a graph as it is stored: the encoding of the weights of the layer that made
+/// it, or that made last what operators without weights (normalizations, activations, sums) made it of.
+/// Compiling may have folded these into the layer, and decoded its weights for that.
+std::map<std::string, std::string> stored_weights(const Graph& graph) {
+  std::vector<int> made_by(graph.values().size(), -1);
+  std::vector<std::string> encodings;
+  std::map<std::string, std::string> weights;
+  const std::map<std::string, std::string> layers = layer_weights(graph);
+  for (const Node& node : graph.nodes()) {
+    const auto layer = layers.find(graph.value(node.outputs[0]).name);
+    int latest = -1;
+    for (ValueId input : node.inputs)
+      if (input != kNoValue) latest = std::max(latest, made_by[static_cast<size_t>(input)]);
+    if (layer != layers.end()) {
+      latest = static_cast<int>(encodings.size());
+      encodings.push_back(layer->second);
+    }
+    for (ValueId output : node.outputs) {
+      if (output == kNoValue) continue;
+      made_by[static_cast<size_t>(output)] = latest;
+      if (latest >= 0) weights[graph.value(output).name] = encodings[static_cast<size_t>(latest)];
+    }
+  }
+  return weights;
+}
+
 struct Compared {
   LayerDifference difference;
   ClosenessMeter meter{};
@@ -52,14 +78,17 @@ ModelComparison compare_graphs(const Graph& original, const Graph& other, const 
                                const CompareOptions& options) {
   const auto first = compiled(original, options, true), second = compiled(other, options, false);
   const std::map<std::string, std::string> layers = layer_weights(first->graph()),
-                                           there = layer_weights(second->graph());
+                                           there = layer_weights(second->graph()),
+                                           stored = stored_weights(other);
   std::vector<std::string> order;
   std::map<std::string, Compared> compared;
   for (const Node& node : first->graph().nodes()) {
     const std::string& name = first->graph().value(node.outputs[0]).name;
     const auto twin = there.find(name);
     if (layers.count(name) == 0 || twin == there.end()) continue;
-    compared[name] = {{name, twin->second, {}}};
+    const auto as_stored = stored.find(name);
+    const bool decoded = twin->second.empty() && as_stored != stored.end();
+    compared[name] = {{name, decoded ? as_stored->second : twin->second, {}}};
     order.push_back(name);
   }
   std::map<std::string, Compared> outputs;
