@@ -125,6 +125,7 @@ def main():
     parser.add_argument("--models", default="zoo,babyllama,outliers")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--seeds", help="these draws in place of 1 .. DRAWS: 2,3 (to run draws side by side)")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the peers' models")
     parser.add_argument("--only-peers", action="store_true", help="with --keep: make the peers' models alone")
     arguments = parser.parse_args()
@@ -139,7 +140,9 @@ def main():
         work = pathlib.Path(folder)
         for model in models.make(arguments.models.split(","), arguments.shared, work):
             for method in arguments.methods.split(","):
-                seeds = range(1, arguments.draws + 1) if method in CALIBRATED | REORDERED else [1]
+                seeds = [1]
+                if method in CALIBRATED | REORDERED:
+                    seeds = range(1, arguments.draws + 1) if not arguments.seeds else map(int, arguments.seeds.split(","))
                 if arguments.only_peers:
                     for seed in seeds if METHODS[method][0] else []:
                         Bench(arguments, work).peer(models.reordered(model, seed, work) if method in REORDERED else model,
