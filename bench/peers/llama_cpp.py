@@ -3,11 +3,12 @@
 
     bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
                              [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
-                             [--cmake-args=-DGGML_NATIVE=ON] [--plain-buffers]
+                             [--cmake-args=-DGGML_NATIVE=ON | --wheel] [--plain-buffers]
 
-The first call makes a virtual environment in FOLDER/venv and builds llama.cpp there from the source package of
-llama-cpp-python (native instruction sets, an hour on two cores), then goes on in it. A GGUF file of the shape is
-written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks random bytes under small
+The first call makes a virtual environment in FOLDER/venv and goes on in it. It builds llama.cpp there from the source
+package of llama-cpp-python (native instruction sets, an hour on two cores), or takes the wheel of xllamacpp with
+--wheel: built for AVX2, FMA, F16C and BMI2 and nothing beyond, so as good as native where the processor has no more,
+and unfair where it has. A GGUF file of the shape is written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks random bytes under small
 scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp: a prompt of -p tokens, then -n
 single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
 Halftone / llama.cpp: median of the rounds, least and most.
@@ -35,15 +36,15 @@ SHAPES = {
 RECIPES = {"q4_0": "rtn-w4g32", "q8_0": "rtn-w8", "bf16": ""}
 
 
-def enter_environment(work, cmake_args):
+def enter_environment(work, cmake_args, wheel):
     """Makes the environment where it is missing, and goes on in it."""
-    python = work / "venv" / "bin" / "python"
+    python = work / ("venv-wheel" if wheel else "venv") / "bin" / "python"
     if Path(sys.executable).absolute() == python.absolute():
         return
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--no-binary", "llama-cpp-python", "llama-cpp-python", "gguf", "numpy"], check=True,
+        subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
+        package = ["xllamacpp"] if wheel else ["--no-binary", "llama-cpp-python", "llama-cpp-python"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *package, "gguf", "numpy"], check=True,
                        env=os.environ | {"CMAKE_ARGS": cmake_args})
     os.execv(python, [str(python), *sys.argv])
 
@@ -106,11 +107,74 @@ def write_gguf(path, shape, type_name):
     writer.close()
 
 
+class WheelApi:
+    """The C functions inside xllamacpp's extension module, with as much of their structures as is set here.
+
+    The structures are those of the wheel of 2026-11 (build 11549); other layouts are refused by their defaults.
+    """
+
+    class ModelParams(ctypes.Structure):
+        _fields_ = [("before", ctypes.c_ubyte * 72), ("vocab_only", ctypes.c_bool), ("check_tensors", ctypes.c_bool),
+                    ("use_extra_bufts", ctypes.c_bool), ("no_host", ctypes.c_bool), ("no_alloc", ctypes.c_bool)]
+
+    class ContextParams(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_uint32) for name in (
+            "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_rs_seq", "n_outputs_max", "unnamed", "n_threads",
+            "n_threads_batch")] + [("types_and_rope", ctypes.c_ubyte * 100), ("embeddings", ctypes.c_bool),
+                                   ("offload_kqv", ctypes.c_bool), ("no_perf", ctypes.c_bool),
+                                   ("op_offload", ctypes.c_bool), ("swa_full", ctypes.c_bool),
+                                   ("kv_unified", ctypes.c_bool), ("after", ctypes.c_uint64 * 3)]
+
+    class Batch(ctypes.Structure):
+        _fields_ = [("n_tokens", ctypes.c_int32), ("token", ctypes.POINTER(ctypes.c_int32)),
+                    ("embd", ctypes.POINTER(ctypes.c_float)), ("pos", ctypes.POINTER(ctypes.c_int32)),
+                    ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
+                    ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+                    ("logits", ctypes.POINTER(ctypes.c_int8))]
+
+    llama_log_callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+    def __init__(self):
+        import xllamacpp
+
+        folder = Path(xllamacpp.__file__).parent
+        library = ctypes.CDLL(str(next(folder.glob("xllamacpp*.so"))))
+        pointer = ctypes.c_void_p
+        for name, result, arguments in [
+                ("llama_log_set", None, [self.llama_log_callback, pointer]),
+                ("llama_backend_init", None, []),
+                ("llama_model_default_params", self.ModelParams, []),
+                ("llama_context_default_params", self.ContextParams, []),
+                ("llama_model_load_from_file", pointer, [ctypes.c_char_p, self.ModelParams]),
+                ("llama_init_from_model", pointer, [pointer, self.ContextParams]),
+                ("llama_batch_init", self.Batch, [ctypes.c_int32] * 3),
+                ("llama_batch_free", None, [self.Batch]),
+                ("llama_decode", ctypes.c_int32, [pointer, self.Batch]),
+                ("llama_synchronize", None, [pointer]),
+                ("llama_get_memory", pointer, [pointer]),
+                ("llama_memory_clear", None, [pointer, ctypes.c_bool]),
+                ("llama_free", None, [pointer]),
+                ("llama_model_free", None, [pointer])]:
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name, function)
+        model, context = self.llama_model_default_params(), self.llama_context_default_params()
+        sizes = (context.n_ctx, context.n_batch, context.n_ubatch, context.n_seq_max, context.n_threads,
+                 context.n_threads_batch)
+        flags = (model.vocab_only, model.use_extra_bufts, model.no_alloc, context.embeddings, context.offload_kqv,
+                 context.op_offload, context.kv_unified)
+        if sizes != (512, 2048, 512, 1, 4, 4) or flags != (False, True, False, False, True, True, False):
+            raise SystemExit("xllamacpp's structures are laid out otherwise than this program knows: build from source")
+
+
 class Llama:
     """One model, one context, `threads` threads."""
 
-    def __init__(self, path, threads, prompt, batches, plain_buffers):
-        import llama_cpp as api
+    def __init__(self, path, threads, prompt, batches, plain_buffers, wheel):
+        if wheel:
+            api = WheelApi()
+        else:
+            import llama_cpp as api
 
         self.api = api
         self.quiet = api.llama_log_callback(lambda *_: None)
@@ -188,10 +252,11 @@ def main():
     parser.add_argument("-r", "--rounds", default=5, type=int)
     parser.add_argument("--work", default=Path.home() / ".cache" / "halftone-peers" / "llama.cpp", type=Path)
     parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of llama.cpp's build")
+    parser.add_argument("--wheel", action="store_true", help="xllamacpp's instead of a build from source")
     parser.add_argument("--plain-buffers", action="store_true")
     o = parser.parse_args()
     o.work.mkdir(parents=True, exist_ok=True)
-    enter_environment(o.work, o.cmake_args)
+    enter_environment(o.work, o.cmake_args, o.wheel)
 
     print("| weights | threads | test | Halftone | llama.cpp | ratio | least .. most |\n|---|---|---|---|---|---|---|")
     for kind in o.types:
@@ -200,7 +265,7 @@ def main():
             write_gguf(path.with_suffix(".tmp"), SHAPES[o.shape], kind)
             path.with_suffix(".tmp").rename(path)
         for threads in o.threads:
-            peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers)
+            peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers, o.wheel)
             peer.run([(1, 0, 0)])  # pages and threads
             ours, theirs = {}, {}
             for _ in range(o.rounds):

@@ -64,7 +64,7 @@ class IntGemm : public PreparedKernel {
 
  private:
   struct Layout {
-    int64_t sums, scales, bytes;
+    int64_t wide, sums, scales, bytes;
   };
 
   int64_t integer_bytes(int64_t m) const {
@@ -86,12 +86,16 @@ class IntGemm : public PreparedKernel {
   int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}) | 64; }
   int64_t scratch_bytes() const { return loops_.tile_panels * kPanelRows * panels_.view().packed_k; }
 
+  bool is_wide() const { return panels_.view().code_bits >= loops_.wide_bits; }
+
   int64_t chunk_rows(int64_t m) const {
-    return std::min(m, std::max<int64_t>(96, kChunkBytes / std::max<int64_t>(1, stride())));
+    const int64_t row = stride() * (is_wide() ? int64_t{sizeof(int16_t)} : 1);
+    return std::min(m, std::max<int64_t>(96, kChunkBytes / std::max<int64_t>(1, row)));
   }
   Layout layout(int64_t rows) const {
     Layout parts{};
-    parts.sums = rows * stride();
+    parts.wide = rows * stride();
+    parts.sums = parts.wide + (is_wide() ? rows * stride() * int64_t{sizeof(int16_t)} : 0);
     parts.scales =
         parts.sums + round_up(rows * panels_.view().segment_count * int64_t{sizeof(int32_t)}, int64_t{64});
     parts.bytes = parts.scales + round_up(rows * a_groups() * int64_t{sizeof(float)}, int64_t{64});
@@ -105,6 +109,7 @@ class IntGemm : public PreparedKernel {
     const IntRows rows{m,
                        reinterpret_cast<int8_t*>(memory),
                        stride(),
+                       is_wide() ? reinterpret_cast<int16_t*>(memory + parts.wide) : nullptr,
                        reinterpret_cast<int32_t*>(memory + parts.sums),
                        reinterpret_cast<float*>(memory + parts.scales),
                        a_groups(),

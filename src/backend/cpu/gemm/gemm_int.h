@@ -8,7 +8,8 @@ namespace halftone::cpu {
 struct IntRows {
   int64_t rows;
   int8_t* codes;   ///< [rows, stride]
-  int64_t stride;  ///< a multiple of 64
+  int64_t stride;  ///< codes from one row to the next, a multiple of 64
+  int16_t* wide;   ///< null, or the same codes in 16 bits, those of a quad in the order 0, 2, 1, 3
   /// [segments, rows]: the sum of the codes, under ZeroKind::shared times what it adds to their products.
   int32_t* sums;
   float* scales;  ///< [rows, groups]
@@ -28,6 +29,7 @@ struct IntOutput {
 struct IntGemmLoops {
   int64_t tile_panels;    ///< panels that many_rows() takes at a time
   int64_t few_rows_most;  ///< rows up to which few_rows() is the faster
+  int64_t wide_bits;      ///< bits of a weight's code from which IntRows::wide is wanted
   /// Quantizes rows [begin, end) of `a` [rows, k] into `to`.
   void (*quantize)(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end);

@@ -1,108 +1,134 @@
-#include <immintrin.h>
-
-#include "backend/cpu/gemm/gemm_int_loops.h"
+#include "backend/cpu/gemm/int_avx2_tile.h"
+#include "backend/cpu/gemm/int_quantize.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct Avx2 {
-  struct Int {  // 16 outputs in two halves, as in all types here
-    __m256i half[2];
-  };
-  struct Float {
-    __m256 half[2];
-  };
-  struct Codes {
-    __m256i half[2];
-  };
-  /// Whether codes of 8 bits need another dot() than fewer.
-  static constexpr bool kWideDiffers = true;
-  static constexpr int kStreams = 2;  ///< panels read side by side
-  /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
-  static constexpr int kMostRows = 4, kFourRowsPanels = 2;
-  static constexpr int kTileRows = 2, kTilePanels = 1;
+/// Bytes fetched ahead by all streams of weights together.
+constexpr int64_t kAhead = 4096;
 
-  static constexpr int32_t code_bias(int) { return 0; }
+/// kHalves halves from half `half` (of all panels) on, whose codes lie in the panels or, where given, in
+/// `unpacked`: one panel in 8 bits.
+template <int kHalves>
+HalfPanels<kHalves> halves_at(const IntPanelsView& weights, int64_t half, const std::byte* unpacked) {
+  HalfPanels<kHalves> at;
+  for (int h = 0; h < kHalves; ++h) {
+    const int64_t panel = (half + h) / 2, side = (half + h) % 2;
+    at.panel[h] = weights.data + panel * weights.panel_bytes;
+    at.codes[h] = (unpacked ? unpacked : at.panel[h] + weights.codes_offset) + side * (kUnitBytes / 2);
+    at.lane[h] = side * Avx2::kLanes;
+    at.output[h] = (half + h) * Avx2::kLanes;
+  }
+  return at;
+}
 
-  template <class R, class Operation>
-  static R halves(Operation operation) {
-    return {{operation(0), operation(1)}};
-  }
+/// One set of template arguments of tile().
+template <Mode kMode_, Products kProducts_, int kBits_>
+struct Way {
+  static constexpr Mode kMode = kMode_;
+  static constexpr Products kProducts = kProducts_;
+  static constexpr int kBits = kBits_;
+};
 
-  static Int broadcast(int32_t x) { return {{_mm256_set1_epi32(x), _mm256_set1_epi32(x)}}; }
-  static Float broadcast(float x) { return {{_mm256_set1_ps(x), _mm256_set1_ps(x)}}; }
-  static Int add(Int a, Int b) {
-    return halves<Int>([&](int i) { return _mm256_add_epi32(a.half[i], b.half[i]); });
-  }
-  static Int multiply(Int a, Int b) {
-    return halves<Int>([&](int i) { return _mm256_mullo_epi32(a.half[i], b.half[i]); });
-  }
-  static Float multiply(Float a, Float b) {
-    return halves<Float>([&](int i) { return _mm256_mul_ps(a.half[i], b.half[i]); });
-  }
-  static Float fma(Float a, Float b, Float c) {
-    return halves<Float>([&](int i) { return _mm256_fmadd_ps(a.half[i], b.half[i], c.half[i]); });
-  }
-  static Float to_float(Int x) {
-    return halves<Float>([&](int i) { return _mm256_cvtepi32_ps(x.half[i]); });
-  }
-  static void store(float* to, Float x) {
-    for (int i = 0; i < 2; ++i) _mm256_store_ps(to + 8 * i, x.half[i]);
-  }
-  static void store(std::byte* to, Codes x) {
-    for (int i = 0; i < 2; ++i) _mm256_store_si256(reinterpret_cast<__m256i*>(to) + i, x.half[i]);
-  }
+/// kRows rows times `panels` panels from `panel` on, kHalves halves at a time.
+template <class W, int kRows, int kHalves>
+void rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
+             int64_t panel, int64_t panels, const std::byte* unpacked) {
+  for (int64_t half = 2 * panel; half < 2 * (panel + panels); half += kHalves)
+    tile<W::kMode, W::kProducts, W::kBits, kRows, kHalves>(
+        weights, rows, out, m, halves_at<kHalves>(weights, half, unpacked), unpacked ? 0 : kAhead / kHalves);
+}
 
-  static Int bias_minus_zeros(const std::byte* zeros, int32_t bias) {
-    return halves<Int>([&](int i) {
-      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(zeros + 8 * i));
-      return _mm256_sub_epi32(_mm256_set1_epi32(bias), _mm256_cvtepu8_epi32(bytes));
-    });
-  }
-  static Float load_scales(const std::byte* scales, ScaleType type, int64_t index) {
-    if (type == ScaleType::f32)
-      return halves<Float>(
-          [&](int i) { return _mm256_load_ps(reinterpret_cast<const float*>(scales) + index + 8 * i); });
-    return halves<Float>([&](int i) {
-      const __m128i bits = _mm_load_si128(reinterpret_cast<const __m128i*>(scales + index * 2) + i);
-      if (type == ScaleType::f16) return _mm256_cvtph_ps(bits);
-      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-    });
-  }
-
-  template <int kBits>
-  static void unpack(const std::byte* from, Codes* quads) {
-    const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << kBits) - 1));
-    for (int i = 0; i < 2; ++i) {
-      const __m256i packed = _mm256_load_si256(reinterpret_cast<const __m256i*>(from) + i);
-      for (int q = 0; q < 8 / kBits; ++q)
-        quads[q].half[i] = kBits == 8 ? packed : _mm256_and_si256(_mm256_srli_epi16(packed, q * kBits), mask);
+template <class W>
+void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
+  for (int64_t panel = begin; panel < end; panel += 2) {
+    const int64_t panels = panel + 1 < end ? 2 : 1;
+    int64_t m = 0;
+    for (; rows.rows - m >= 4; m += 4) rows_in<W, 4, 2>(weights, rows, out, m, panel, panels, nullptr);
+    if (rows.rows - m == 3) rows_in<W, 3, 2>(weights, rows, out, m, panel, panels, nullptr);
+    if (rows.rows - m == 2) {
+      if (panels == 2)
+        rows_in<W, 2, 4>(weights, rows, out, m, panel, panels, nullptr);
+      else
+        rows_in<W, 2, 2>(weights, rows, out, m, panel, panels, nullptr);
+    }
+    if (rows.rows - m == 1) {
+      if (panels == 2)
+        rows_in<W, 1, 4>(weights, rows, out, m, panel, panels, nullptr);
+      else
+        rows_in<W, 1, 2>(weights, rows, out, m, panel, panels, nullptr);
     }
   }
-  static __m256i quad(const int8_t* a) {
-    int32_t four;
-    __builtin_memcpy(&four, a, sizeof(four));
-    return _mm256_set1_epi32(four);
+}
+
+template <class W>
+void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel,
+                  const std::byte* unpacked) {
+  int64_t m = 0;
+  for (; rows.rows - m >= 4; m += 4) rows_in<W, 4, 2>(weights, rows, out, m, panel, 1, unpacked);
+  for (; rows.rows - m >= 2; m += 2) rows_in<W, 2, 2>(weights, rows, out, m, panel, 1, unpacked);
+  if (rows.rows > m) rows_in<W, 1, 2>(weights, rows, out, m, panel, 1, unpacked);
+}
+
+template <Mode kMode>
+void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+                 int64_t end) {
+  if (rows.wide) return few_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, begin, end);
+  if (weights.bits == 2) return few_rows_of<Way<kMode, Products::eight, 2>>(weights, rows, out, begin, end);
+  if (weights.bits == 4) return few_rows_of<Way<kMode, Products::eight, 4>>(weights, rows, out, begin, end);
+  return few_rows_of<Way<kMode, Products::one, 8>>(weights, rows, out, begin, end);
+}
+
+void few_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+              int64_t end) {
+  if (rows.groups == 1 && weights.zero_kind == ZeroKind::shared)
+    return few_rows_by<Mode::shared>(weights, rows, out, begin, end);
+  return few_rows_by<Mode::any>(weights, rows, out, begin, end);
+}
+
+template <int kBits>
+void unpack_panel(const IntPanelsView& weights, int64_t panel, std::byte* to) {
+  constexpr int kQuads = 8 / kBits;
+  const std::byte* from = weights.data + panel * weights.panel_bytes + weights.codes_offset;
+  for (int64_t k = 0; k < weights.packed_k; k += kQuads * kQuad, from += kUnitBytes)
+    for (int64_t side = 0; side < kUnitBytes; side += kUnitBytes / 2) {
+      __m256i quads[kQuads];
+      Avx2::unpack<kBits>(from + side, quads);
+      for (int64_t q = 0; q < kQuads; ++q)
+        _mm256_store_si256(reinterpret_cast<__m256i*>(to + k * kPanelRows + q * kUnitBytes + side), quads[q]);
+    }
+}
+
+template <Mode kMode>
+void many_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel,
+                  std::byte* scratch) {
+  if (rows.wide) return many_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, panel, nullptr);
+  if (weights.bits == 8)
+    return many_rows_of<Way<kMode, Products::one, 8>>(weights, rows, out, panel, nullptr);
+  if (weights.bits == 4)
+    unpack_panel<4>(weights, panel, scratch);
+  else
+    unpack_panel<2>(weights, panel, scratch);
+  many_rows_of<Way<kMode, Products::eight, 8>>(weights, rows, out, panel, scratch);
+}
+
+void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
+               int64_t end, std::byte* scratch) {
+  for (int64_t panel = begin; panel < end; ++panel) {
+    if (rows.groups != 1)
+      many_rows_by<Mode::any>(weights, rows, out, panel, scratch);
+    else if (weights.zero_kind == ZeroKind::shared)
+      many_rows_by<Mode::shared>(weights, rows, out, panel, scratch);
+    else if (weights.zero_kind == ZeroKind::per_group)
+      many_rows_by<Mode::zeros>(weights, rows, out, panel, scratch);
+    else
+      many_rows_by<Mode::minimum>(weights, rows, out, panel, scratch);
   }
-  /// vpmaddubsw sums two products in 16 bits and saturates: 8-bit codes go in two parts, of 7 bits and of 1.
-  template <bool kWide>
-  static Int dot(Int acc, Codes codes, __m256i activations) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    auto products = [&](__m256i part) {
-      return _mm256_madd_epi16(_mm256_maddubs_epi16(part, activations), ones);
-    };
-    return halves<Int>([&](int i) {
-      if constexpr (!kWide) return _mm256_add_epi32(acc.half[i], products(codes.half[i]));
-      const __m256i top = _mm256_set1_epi8(static_cast<char>(0x80));
-      const __m256i low = products(_mm256_andnot_si256(top, codes.half[i]));
-      const __m256i high = products(_mm256_and_si256(top, codes.half[i]));
-      return _mm256_add_epi32(acc.half[i], _mm256_add_epi32(low, high));
-    });
-  }
-};
+}
 
 }  // namespace
 
-const IntGemmLoops int_gemm_avx2 = kIntGemmLoops<Avx2>;
+const IntGemmLoops int_gemm_avx2 = {1, 8, 8, quantize_rows<Avx2>, few_rows, many_rows};
 
 }  // namespace halftone::cpu

@@ -61,7 +61,8 @@ IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a
   v.k = extent.columns;
   v.panels = ceil_div(v.n, kPanelRows);
   v.bits = packed_bits(encoding.format->bits());
-  v.zero = 1 << (encoding.format->bits() - 1);
+  v.code_bits = encoding.format->bits();
+  v.zero = 1 << (v.code_bits - 1);
   v.scale_type = scale_type(encoding);
   v.zero_kind = encoding.real_minimum ? ZeroKind::minimum
                 : encoding.symmetric  ? ZeroKind::shared

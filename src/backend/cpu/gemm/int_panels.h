@@ -50,8 +50,9 @@ struct IntPanelsView {
   int64_t panel_bytes;
   int64_t zeros_offset;  ///< of zero points or minima inside a panel; scales are at 0
   int64_t codes_offset;
-  int32_t bits;  ///< as packed: 2, 4 or 8
-  int32_t zero;  ///< the code that means 0 under ZeroKind::shared
+  int32_t bits;       ///< as packed: 2, 4 or 8
+  int32_t code_bits;  ///< of a code: 2 to 8
+  int32_t zero;       ///< the code that means 0 under ZeroKind::shared
   ScaleType scale_type;
   ZeroKind zero_kind;
 };

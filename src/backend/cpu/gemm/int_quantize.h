@@ -10,6 +10,16 @@ namespace {
 
 constexpr float kTiny = 0x1p-120f;  // kSmallestAbsmax of scheme/dynamic.h
 
+/// `count` codes, a multiple of kQuad, as IntRows::wide has them.
+void widen(const int8_t* codes, int64_t count, int16_t* wide) {
+  for (int64_t i = 0; i < count; i += kQuad) {
+    wide[i] = codes[i];
+    wide[i + 1] = codes[i + 2];
+    wide[i + 2] = codes[i + 1];
+    wide[i + 3] = codes[i + 3];
+  }
+}
+
 /// scheme/dynamic.h's quantize_token, written into the segments of its columns; plain loops that compilers
 /// vectorise.
 template <class V>
@@ -55,6 +65,7 @@ void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& 
       for (int64_t i = count; i < padded; ++i) into[i] = 0;
       to.sums[s * to.rows + m] = sum * start;
     }
+    if (to.wide) widen(codes, weights.packed_k, to.wide + m * to.stride);
   }
 }
 

@@ -29,10 +29,10 @@ bool has_group_scales(const IntRows& rows) {
   return kMode == Mode::any && rows.groups != 1;
 }
 
-/// Y for up to 16 outputs of each of a few rows; `products` are `step` apart.
+/// Y for up to `step` outputs of each of a few rows; `products` are `step` apart.
 [[gnu::noinline]] void finish(const float* products, int64_t step, const IntRows& rows, const IntOutput& out,
                               int64_t m0, int64_t row_count, int64_t n0, int64_t n) {
-  const int64_t count = n - n0 < kPanelRows ? n - n0 : kPanelRows;
+  const int64_t count = n - n0 < step ? n - n0 : step;
   for (int64_t r = 0; r < row_count; ++r, products += step) {
     const int64_t m = m0 + r;
     const float scale = rows.groups == 1 ? rows.scales[m] : 1.0f;
@@ -50,12 +50,13 @@ bool has_group_scales(const IntRows& rows) {
 template <class V, Mode kMode>
 struct Start {
   ZeroKind kind;
-  typename V::Int factor;  // of the sum of the row's codes
+  typename V::Int factor{};  // of the sum of the row's codes
 
-  Start(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment)
+  /// `lane`: the panel's first that V holds.
+  Start(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment, int64_t lane = 0)
       : kind(zero_kind<kMode>(weights)) {
     if (kind == ZeroKind::per_group)
-      factor = V::bias_minus_zeros(panel + weights.zeros_offset + segment.b_group * kPanelRows,
+      factor = V::bias_minus_zeros(panel + weights.zeros_offset + segment.b_group * kPanelRows + lane,
                                    V::code_bias(weights.bits));
     else if (kind == ZeroKind::minimum)
       factor = V::broadcast(V::code_bias(weights.bits));
@@ -71,9 +72,9 @@ struct Finish {
   bool has_minimum;
   typename V::Float scale, minimum;
 
-  Finish(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment)
+  Finish(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment, int64_t lane = 0)
       : has_minimum(zero_kind<kMode>(weights) == ZeroKind::minimum) {
-    const int64_t index = segment.b_group * kPanelRows;
+    const int64_t index = segment.b_group * kPanelRows + lane;
     scale = V::load_scales(panel, weights.scale_type, index);
     if (has_minimum) minimum = V::load_scales(panel + weights.zeros_offset, weights.scale_type, index);
   }
