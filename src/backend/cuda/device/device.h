@@ -15,8 +15,10 @@
 
 #include "backend/cuda/device/async_copy.h"
 #include "backend/cuda/device/global_memory.h"
+#include "backend/cuda/device/half.h"
 #include "backend/cuda/device/kernel.h"
 #include "backend/cuda/device/math.h"
 #include "backend/cuda/device/matrix.h"
 #include "backend/cuda/device/shared_memory.h"
 #include "backend/cuda/device/sync.h"
+#include "backend/cuda/device/words.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-// Wide accesses of global memory. `at` must be aligned as the type read or written.
+// Wide and atomic accesses of global memory. `at` must be aligned as the type read or written.
 
 #ifndef __CUDACC__
 #include <cstring>
@@ -45,6 +45,12 @@ DEVICE T load_cached(const T* at) {
     return __ldg(at);
   }
 }
+DEVICE int atomic_add(int* to, int value) {
+  return atomicAdd(to, value);
+}
+DEVICE float atomic_add(float* to, float value) {
+  return atomicAdd(to, value);
+}
 #else
 namespace host {
 template <class T>
@@ -70,6 +76,16 @@ void store_wide(T* at, V value) {
 template <class T>
 T load_cached(const T* at) {
   return host::load_aligned(at);
+}
+inline int atomic_add(int* to, int value) {
+  const int before = *to;
+  *to += value;
+  return before;
+}
+inline float atomic_add(float* to, float value) {
+  const float before = *to;
+  *to += value;
+  return before;
 }
 #endif
 

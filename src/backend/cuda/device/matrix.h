@@ -13,7 +13,7 @@
 //     b[0] = B[t][g], b[1] = B[t + 4][g]
 //   all: d[0], d[1] = D[g][2t], D[g][2t + 1]; d[2], d[3] = D[g + 8][2t], D[g + 8][2t + 1]
 
-#include "backend/cuda/device/math.h"
+#include "backend/cuda/device/half.h"
 #include "backend/cuda/device/sync.h"
 
 namespace halftone::cuda {

@@ -1,6 +1,6 @@
 #include "backend/cuda/gemm/few_tokens_kernels.h"
 #include "backend/cuda/gemm/power_of_two.h"
-#include "backend/cuda/gemm/unpack.h"
+#include "backend/cuda/gemm/weight_scales.h"
 
 namespace halftone::cuda {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backend/cuda/gemm/int_product_kernels.h"
-#include "backend/cuda/gemm/unpack.h"
+#include "backend/cuda/gemm/weight_scales.h"
 
 namespace halftone::cuda {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/gemm/unpack.h"
+#include "backend/cuda/gemm/weight_scales.h"
 
 namespace halftone::cuda {
 
