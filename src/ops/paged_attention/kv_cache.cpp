@@ -64,8 +64,9 @@ std::optional<KvFormat> kv_format_from_name(std::string_view name) {
 KvCache::KvCache(const Layout& layout, int blocks, const Allocate& allocate)
     : layout_(layout), blocks_(blocks) {
   const auto take = [&](size_t bytes) { return allocate ? allocate(bytes) : reserve(bytes); };
-  if (allocate && layout.format == KvFormat::int4)
-    throw UnsupportedError("an int4 KV cache lies in the host's memory only (use int8 or f16)");
+  if (allocate && codes_by_block(layout.format))
+    throw UnsupportedError("a KV cache in {} lies in the host's memory only (use int8 or f16)",
+                           kv_format_name(layout.format));
   assert(layout.layers > 0 && layout.kv_heads > 0 && layout.head_dim > 0 && layout.block_tokens > 0 &&
          blocks >= 0);
   auto product = [](std::initializer_list<size_t> factors) {

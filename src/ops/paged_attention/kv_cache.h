@@ -49,7 +49,7 @@ class KvCache : public State {
   using Allocate = std::function<std::shared_ptr<std::byte>(size_t bytes)>;
 
   /// Throws ResourceError when the memory cannot be had. With `allocate` it comes from there and may be a
-  /// device's: then store() and load() must not be called, and int4, which is encoded by the host, is an
+  /// device's: then store() and load() must not be called, and codes_by_block(), encoded by the host, are an
   /// UnsupportedError.
   KvCache(const Layout& layout, int blocks, const Allocate& allocate = {});
 
