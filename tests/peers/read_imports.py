@@ -9,6 +9,8 @@ Packages: requirements.txt. K-quants: --gguf FILE, a file of llama.cpp's, is rea
 """
 
 import argparse
+import importlib.util
+import json
 import logging
 import os
 import pathlib
@@ -60,8 +62,45 @@ def bitsandbytes(double):
     return make
 
 
+def act_order(version):
+    """A GPTQ folder as GPTQModel writes it with desc_act and without static groups: each layer's groups are those of inputs in
+    a random order, which g_idx tells. Rounded to nearest here; 4 bits, groups of 32, zero points."""
+    def make(model, text, folder):
+        from safetensors.torch import save_file
+        loaded, draw, tensors = load(model), torch.Generator().manual_seed(1), {}
+
+        def packed(codes):  # int [8 n, m] -> i32 [n, m], the first row in the lowest bits
+            parts = codes.reshape(-1, 8, codes.shape[1]).long() << (4 * torch.arange(8))[None, :, None]
+            words = parts.sum(1)
+            return torch.where(words >= 1 << 31, words - (1 << 32), words).int().contiguous()
+
+        for name, tensor in loaded.state_dict().items():
+            if not name.endswith("_proj.weight"):
+                tensors[name] = tensor.half().contiguous()
+                continue
+            weight, inputs, module = tensor.t().float(), tensor.shape[1], name.removesuffix(".weight")
+            g_idx = torch.empty(inputs, dtype=torch.int32)
+            g_idx[torch.randperm(inputs, generator=draw)] = (torch.arange(inputs) // 32).int()
+            groups = torch.stack([weight[g_idx == g] for g in range(inputs // 32)])
+            low, high = groups.amin(1).clamp(max=0), groups.amax(1).clamp(min=0)
+            scales = ((high - low) / 15).half()
+            zeros = (-low / scales.float()).round().clamp(1, 15).int()
+            codes = (weight / scales.float()[g_idx] + zeros[g_idx]).round().clamp(0, 15).int()
+            tensors |= {module + ".qweight": packed(codes), module + ".scales": scales, module + ".g_idx": g_idx,
+                        module + ".qzeros": packed((zeros - int(version == 1)).t()).t().contiguous()}
+        tensors.pop("lm_head.weight", None) if loaded.config.tie_word_embeddings else None
+        folder.mkdir(parents=True)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        config = json.loads((model / "config.json").read_text())
+        config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": 32, "desc_act": True, "sym": False,
+                                         "checkpoint_format": "gptq" if version == 1 else "gptq_v2"}
+        (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return make
+
+
 GROUPS = dict(strategy="group", group_size=32)
 PER_TOKEN = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "dynamic": True}
+PACKAGES = {"ct": "llmcompressor", "gptq": "gptqmodel", "nf4": "bitsandbytes"}
 IMPORTS = {
     "ct-int4": ("llm-compressor, pack-quantized, int4 g32", scheme(weights(4, **GROUPS))),
     "ct-int4-affine": ("llm-compressor, pack-quantized, int4 g32 affine", scheme(weights(4, **GROUPS | {"symmetric": False}))),
@@ -71,6 +110,8 @@ IMPORTS = {
     "ct-w8a8": ("llm-compressor, int-quantized W8A8 (both read with floating activations)",
                 scheme({"group_0": weights(8, strategy="channel")["group_0"] | {"input_activations": PER_TOKEN}})),
     "ct-fp8": ("llm-compressor, float-quantized, e4m3 per channel", scheme(weights(8, "float", strategy="channel"))),
+    "gptq-g_idx": ("this script, GPTQ 1 with g_idx, int4 g32 affine (gptqmodel reads)", act_order(1)),
+    "gptq-v2-g_idx": ("this script, GPTQ 2 with g_idx, int4 g32 affine (gptqmodel reads)", act_order(2)),
     "nf4": ("bitsandbytes NF4, saved by transformers", bitsandbytes(False)),
     "nf4-dq": ("bitsandbytes NF4 with nested scales, saved by transformers", bitsandbytes(True)),
 }
@@ -106,6 +147,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in filter(None, arguments.imports.split(",")):
             title, make = IMPORTS[name]
+            package = PACKAGES[next(start for start in PACKAGES if name.startswith(start))]
+            if not importlib.util.find_spec(package):
+                print(f"{name}: left out, this python has no {package}")
+                continue
             path = (arguments.keep or pathlib.Path(folder)) / name
             if not path.exists():
                 make(arguments.model, arguments.text, path)
