@@ -35,14 +35,19 @@ bool spin_until(const Ready& ready) {
 
 }  // namespace
 
-// A loop is published by storing its fields and then raising `generation`. Each worker takes part in each
-// generation exactly once; the caller returns when every worker has left it, so the fields may be reused.
+// A loop is published by storing its fields, opening the gate and raising `generation`. Workers that come
+// while the gate is open are counted and take part; the caller shuts it when no piece is left and waits for
+// those alone, so a worker that gets no core in time costs nothing. Behind a shut gate nobody reads the
+// fields.
 struct ThreadPool::Impl {
+  static constexpr uint64_t kOpen = uint64_t{1} << 32;
+
   std::vector<std::thread> threads;
   std::mutex mutex;
   std::condition_variable wake_workers, wake_caller;
   std::atomic<uint64_t> generation{0};
-  std::atomic<int> working{0};
+  std::atomic<uint64_t> gate{0};  ///< kOpen and how many workers came in
+  std::atomic<uint64_t> left{0};  ///< how many of them are done
   std::atomic<bool> stop{false};
 
   int64_t count = 0, grain = 1;
@@ -57,6 +62,14 @@ struct ThreadPool::Impl {
     }
   }
 
+  bool enter() {
+    uint64_t seen = gate.load(std::memory_order_relaxed);
+    while (seen & kOpen)
+      if (gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire, std::memory_order_relaxed))
+        return true;
+    return false;
+  }
+
   void serve() {
     uint64_t seen = 0;
     for (;;) {
@@ -66,12 +79,12 @@ struct ThreadPool::Impl {
         wake_workers.wait(lock, ready);
       }
       if (stop.load()) return;
-      ++seen;
+      seen = generation.load(std::memory_order_acquire);
+      if (!enter()) continue;
       work();
-      if (working.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        std::lock_guard lock(mutex);
-        wake_caller.notify_one();
-      }
+      left.fetch_add(1, std::memory_order_acq_rel);
+      std::lock_guard lock(mutex);
+      wake_caller.notify_one();
     }
   }
 };
@@ -107,14 +120,16 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain,
   p.grain = grain;
   p.body = &body;
   p.next.store(0, std::memory_order_relaxed);
-  p.working.store(static_cast<int>(p.threads.size()), std::memory_order_relaxed);
+  p.left.store(0, std::memory_order_relaxed);
   {
     std::lock_guard lock(p.mutex);
+    p.gate.store(Impl::kOpen, std::memory_order_release);
     p.generation.fetch_add(1, std::memory_order_release);
   }
   p.wake_workers.notify_all();
   p.work();
-  auto done = [&] { return p.working.load(std::memory_order_acquire) == 0; };
+  const uint64_t came = p.gate.fetch_and(~Impl::kOpen, std::memory_order_acq_rel) & ~Impl::kOpen;
+  auto done = [&] { return p.left.load(std::memory_order_acquire) == came; };
   if (spin_until(done)) return;
   std::unique_lock lock(p.mutex);
   p.wake_caller.wait(lock, done);

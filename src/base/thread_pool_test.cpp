@@ -31,5 +31,18 @@ TEST(ThreadPool, LoopsFollowOneAnotherQuickly) {
   EXPECT_EQ(sum, 50000);
 }
 
+TEST(ThreadPool, LoopsInQuickSuccessionDoNotMix) {
+  // More threads than cores, so that some come late or not at all.
+  ThreadPool pool(9);
+  for (int64_t loop = 0; loop < 20000; ++loop) {
+    const int64_t count = 2 + loop % 7;
+    std::vector<std::atomic<int64_t>> seen(static_cast<size_t>(count));
+    pool.parallel_for(count, 1, [&, loop](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) seen[static_cast<size_t>(i)] += loop + 1;
+    });
+    for (const auto& value : seen) ASSERT_EQ(value.load(), loop + 1);
+  }
+}
+
 }  // namespace
 }  // namespace halftone
