@@ -52,11 +52,14 @@ std::vector<std::string> gpu_lines() {
 #ifdef HALFTONE_CUDA
   if (const std::string trouble = cuda::gpu_trouble(); !trouble.empty()) return {"none: " + trouble};
   std::vector<std::string> lines;
-  for (const cuda::GpuDescription& gpu : cuda::gpus())
-    lines.push_back(fmt::format("{}, compute capability {}.{}, {} multiprocessors, {}{}", gpu.name,
-                                gpu.compute / 10, gpu.compute % 10, gpu.multiprocessors,
+  for (const cuda::GpuDescription& gpu : cuda::gpus()) {
+    const std::string library = cuda::gpu_library_trouble(cuda::open_gpu(static_cast<int>(lines.size())));
+    lines.push_back(fmt::format("{}, compute capability {}.{}, {} multiprocessors, {}{}; cuBLASLt: {}",
+                                gpu.name, gpu.compute / 10, gpu.compute % 10, gpu.multiprocessors,
                                 bytes_text(static_cast<double>(gpu.memory_bytes)),
-                                gpu.shares_host_memory ? " shared with the host" : ""));
+                                gpu.shares_host_memory ? " shared with the host" : "",
+                                library.empty() ? "used for many rows" : library));
+  }
   return lines;
 #else
   return {"none: this build has no CUDA backend"};

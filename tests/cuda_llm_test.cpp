@@ -5,6 +5,8 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device/host/host_device.h"
 #include "golden_family.h"
+#include "llm/engine.h"
+#include "llm/sampler.h"
 #include "llm_runner.h"
 #include "quant/quantize_graph.h"
 
@@ -57,8 +59,8 @@ TEST_P(CudaFamilies, EqualTheReference) {
   expect_near(logits_of(family, "", &backend, KvFormat::f16), logits_of(family, "", nullptr, KvFormat::f16));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CudaFamilies, testing::ValuesIn(cases()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(All, CudaFamilies, testing::ValuesIn(cases()), [](const auto& family) {
+  std::string name = family.param;
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
@@ -93,6 +95,29 @@ TEST(CudaLlm, DoesNotDependOnTheOrderOfThreads) {
     const std::vector<float> logits = logits_of(family, "rtn-w4g32", &backend, KvFormat::f16);
     if (first.empty()) first = logits;
     EXPECT_EQ(logits, first);
+  }
+}
+
+TEST(CudaLlm, DrawsTokensWhereTheLogitsLie) {
+  const GoldenFamily family = load_golden_family("llama");
+  cuda::HostDevice device;
+  const cuda::CudaBackend backend(device);
+  ThreadPool threads(1);
+  EngineOptions options;
+  options.backend = &backend;
+  Engine engine(build_llm(family.checkpoint, {.context = family.context}), options, threads);
+  Sequence sequence = engine.new_sequence();
+  std::vector<TokenId> text(family.ids.begin(), family.ids.begin() + 4);
+  const SamplingOptions sampling{.temperature = 1.2f, .top_k = 20, .repeat_penalty = 1.2f, .seed = 3};
+  const std::unique_ptr<TokenDrawer> drawer = engine.token_drawer(sampling);
+  ASSERT_TRUE(drawer);
+  Sampler sampler(sampling);
+  engine.extend(sequence, text);
+  for (int i = 0; i < 6; ++i) {
+    const TokenId drawn = engine.draw(*drawer, text);
+    EXPECT_EQ(drawn, sampler.sample(engine.logits().span<float>(), text));
+    text.push_back(drawn);
+    engine.extend(sequence, {&text.back(), 1});
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "backend/cuda/device/host/host_device.h"
 #include "backend/cuda/sampling/sampling.h"
+#include "base/error.h"
 #include "llm/sampler.h"
 #include "op_run.h"
 
@@ -15,26 +16,15 @@ using cuda::host::ThreadOrder;
 std::vector<TokenId> drawn(const SamplingOptions& o, const std::vector<std::vector<float>>& logits,
                            std::vector<TokenId> history, ThreadOrder order) {
   cuda::HostDevice device(order, 5);
-  const auto place = [&](const auto& values) {
-    auto memory = device.allocate(values.size() * sizeof(values[0]), "a test's array");
-    device.upload(memory.get(), reinterpret_cast<const std::byte*>(values.data()),
-                  values.size() * sizeof(values[0]));
-    return memory;
-  };
-  const cuda::SamplingSettings settings{o.temperature, o.top_k, o.top_p, o.min_p, o.repeat_penalty};
   const auto vocabulary = static_cast<int64_t>(logits[0].size());
-  EXPECT_EQ(cuda::DeviceSampler::refusal(settings, vocabulary), "");
-  const cuda::DeviceSampler sampler(device, settings, vocabulary, o.seed);
+  EXPECT_EQ(cuda::DeviceSampler::refusal(o, vocabulary), "");
+  cuda::DeviceSampler sampler(device, o, vocabulary);
   std::vector<TokenId> ids;
   for (const std::vector<float>& row : logits) {
-    const auto on_device = place(row), seen = place(history),
-               count = place(std::vector<int32_t>{static_cast<int32_t>(history.size())}),
-               id = place(std::vector<int32_t>{-9});
-    sampler.launch(reinterpret_cast<const float*>(on_device.get()), reinterpret_cast<int32_t*>(id.get()),
-                   reinterpret_cast<const int32_t*>(seen.get()),
-                   reinterpret_cast<const int32_t*>(count.get()));
-    ids.push_back(0);
-    device.download(reinterpret_cast<std::byte*>(&ids.back()), id.get(), sizeof(TokenId));
+    const auto on_device = device.allocate(row.size() * sizeof(float), "logits");
+    device.upload(on_device.get(), reinterpret_cast<const std::byte*>(row.data()),
+                  row.size() * sizeof(float));
+    ids.push_back(sampler.draw(reinterpret_cast<const float*>(on_device.get()), history));
     history.push_back(ids.back());
   }
   return ids;
@@ -81,9 +71,9 @@ TEST(DeviceSampling, DrawsWhatTheHostDraws) {
 TEST(DeviceSampling, SaysWhatIsUnsound) {
   std::vector<float> logits(3000, 0.0f);
   logits[2500] = NAN;
-  EXPECT_EQ(drawn({}, {logits}, {}, ThreadOrder::forward), (std::vector<TokenId>{-1}));
+  EXPECT_THROW(drawn({}, {logits}, {}, ThreadOrder::forward), InputError);
   const std::vector<float> nothing(3000, -INFINITY);
-  EXPECT_EQ(drawn({}, {nothing}, {}, ThreadOrder::forward), (std::vector<TokenId>{-2}));
+  EXPECT_THROW(drawn({}, {nothing}, {}, ThreadOrder::forward), InputError);
   logits[2500] = INFINITY;
   EXPECT_EQ(drawn({}, {logits}, {}, ThreadOrder::forward), (std::vector<TokenId>{2500}));
   EXPECT_NE(cuda::DeviceSampler::refusal({.top_k = 0}, 3000), "");

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "backend/device_memory.h"
+#include "backend/token_drawer.h"
 #include "base/cpu.h"
 #include "base/thread_pool.h"
 #include "ops/op_schema.h"
@@ -60,6 +61,11 @@ class Backend {
   virtual bool wants_channels_last() const { return true; }
   /// Where values lie; null: in the host's memory.
   virtual DeviceMemory* memory() const { return nullptr; }
+  /// Draws from logits in memory() as the host would; null where that must be done on the host.
+  virtual std::unique_ptr<TokenDrawer> token_drawer(const SamplingOptions& options,
+                                                    int64_t vocabulary) const {
+    return nullptr;
+  }
   /// Binds one of kernels() to a site that it supports.
   virtual std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
                                                   ThreadPool& threads) const {

@@ -56,7 +56,7 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
   for (int i = 0; i < test.texts; ++i) {
     sequences.push_back(engine.new_sequence());
     if (test.depth > 0)
-      engine.append(sequences.back(), std::span(tokens).first(static_cast<size_t>(test.depth)));
+      engine.extend(sequences.back(), std::span(tokens).first(static_cast<size_t>(test.depth)));
   }
 
   SpeedSamples samples;
@@ -68,13 +68,15 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
         counted || test.phase == SpeedTest::Phase::prefill ? timed.size() : std::min<size_t>(timed.size(), 4);
     const auto start = Clock::now();
     if (test.phase == SpeedTest::Phase::prefill)
-      engine.append(sequences.front(), timed);
+      engine.extend(sequences.front(), timed);
     else
       for (size_t i = 0; i < count; ++i) {
         std::vector<Engine::Feed> feeds;
         for (Sequence& sequence : sequences) feeds.push_back({&sequence, timed.subspan(i, 1)});
-        engine.run(feeds);
+        engine.step(feeds);
+        engine.wait();  // the next token depends on this one's
       }
+    engine.wait();
     const std::chrono::duration<double> spent = Clock::now() - start;
     const auto made = static_cast<double>(count) * test.texts;
     if (counted) samples.tokens_per_s.push_back(made / spent.count());

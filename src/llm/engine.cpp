@@ -63,7 +63,8 @@ int Sequence::keep_common(std::span<const TokenId> text) {
 }
 
 Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
-    : plan_(compile_for(std::move(graph), options, threads)),
+    : backend_(options.backend),
+      plan_(compile_for(std::move(graph), options, threads)),
       info_(llm_info(plan_->graph())),
       context_(context_for(info_, options.context)),
       chunk_(std::min(options.chunk, context_)),
@@ -89,7 +90,7 @@ void Engine::check(const Feed& feed) const {
       throw InputError("token {} is outside the model's vocabulary of {}", id, info_.vocab);
 }
 
-TensorView Engine::run(std::span<const Feed> feeds) {
+void Engine::step(std::span<const Feed> feeds) {
   const auto count = static_cast<int64_t>(feeds.size());
   const int64_t blocks_each = ceil_div(context_, kBlockTokens);
   std::vector<int64_t> token_ids, positions, output_rows;
@@ -129,18 +130,40 @@ TensorView Engine::run(std::span<const Feed> feeds) {
   }
   for (const Feed& feed : feeds)
     feed.sequence->tokens_.insert(feed.sequence->tokens_.end(), feed.tokens.begin(), feed.tokens.end());
-  return session_.output("logits");
+}
+
+void Engine::extend(Sequence& sequence, std::span<const TokenId> tokens) {
+  check({&sequence, tokens});
+  while (!tokens.empty()) {
+    const size_t now = std::min(tokens.size(), static_cast<size_t>(chunk_));
+    const Feed feed{&sequence, tokens.first(now)};
+    step({&feed, 1});
+    tokens = tokens.subspan(now);
+  }
+}
+
+void Engine::wait() {
+  if (DeviceMemory* memory = plan_->memory()) memory->wait();
+}
+
+std::unique_ptr<TokenDrawer> Engine::token_drawer(const SamplingOptions& options) const {
+  return backend_ ? backend_->token_drawer(options, info_.vocab) : nullptr;
+}
+
+TokenId Engine::draw(TokenDrawer& drawer, std::span<const TokenId> history) const {
+  const TensorView logits = session_.output_in_place("logits");
+  const int64_t last = logits.shape[0] - 1;
+  return drawer.draw(reinterpret_cast<const float*>(logits.data) + last * info_.vocab, history);
+}
+
+TensorView Engine::run(std::span<const Feed> feeds) {
+  step(feeds);
+  return logits();
 }
 
 std::span<const float> Engine::append(Sequence& sequence, std::span<const TokenId> tokens) {
-  check({&sequence, tokens});
-  while (true) {
-    const size_t now = std::min(tokens.size(), static_cast<size_t>(chunk_));
-    const Feed feed{&sequence, tokens.first(now)};
-    const TensorView logits = run({&feed, 1});
-    tokens = tokens.subspan(now);
-    if (tokens.empty()) return logits.span<float>();
-  }
+  extend(sequence, tokens);
+  return logits().span<float>();
 }
 
 }  // namespace halftone

@@ -66,14 +66,28 @@ class Engine {
     int logits = 1;
   };
 
-  /// One run of the graph over all feeds side by side (sequences all different). Returns logits f32
-  /// [rows, vocab], feed after feed, valid until the next run; at least one row must be asked for. Throws
-  /// InputError for a token outside the vocabulary or a sequence beyond the context, ResourceError when the
-  /// cache is full; the sequences are then as before.
-  TensorView run(std::span<const Feed> feeds);
+  /// One run of the graph over all feeds side by side (sequences all different); at least one row of logits
+  /// must be asked for. Throws InputError for a token outside the vocabulary or a sequence beyond the
+  /// context, ResourceError when the cache is full; the sequences are then as before. Returns before a device
+  /// is done.
+  void step(std::span<const Feed> feeds);
+  /// Appends tokens to one sequence in chunks; logits are those after the last one.
+  void extend(Sequence& sequence, std::span<const TokenId> tokens);
+  /// Waits until the last step is done.
+  void wait();
 
-  /// Appends tokens to one sequence in chunks. Returns the logits after the last one, f32 [vocab], valid
-  /// until the next run.
+  /// Of the last step: f32 [rows, vocab], feed after feed, valid until the next. Fetched where they lie on a
+  /// device.
+  TensorView logits() const { return session_.output("logits"); }
+  /// Draws tokens where the logits lie; null where that is the host's memory, or where these settings must be
+  /// drawn on the host.
+  std::unique_ptr<TokenDrawer> token_drawer(const SamplingOptions& options) const;
+  /// A token by token_drawer(), from the last row of the last step.
+  TokenId draw(TokenDrawer& drawer, std::span<const TokenId> history) const;
+
+  /// step(), then its logits().
+  TensorView run(std::span<const Feed> feeds);
+  /// extend(), then its logits, f32 [vocab].
   std::span<const float> append(Sequence& sequence, std::span<const TokenId> tokens);
 
   /// How many tokens may follow the next one of a sequence of this length and be truncated away again without
@@ -94,6 +108,7 @@ class Engine {
  private:
   void check(const Feed& feed) const;
 
+  const Backend* backend_;
   std::shared_ptr<const Plan> plan_;
   LlmInfo info_;
   int context_;

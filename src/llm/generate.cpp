@@ -16,17 +16,16 @@ double milliseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-/// Logits after the prompt, chunk by chunk; empty when `go_on` says no.
-std::span<const float> run_prompt(Engine& engine, Sequence& sequence, std::span<const TokenId> prompt,
-                                  const GenerationOptions& options, const std::function<bool()>& go_on) {
-  std::span<const float> logits;
+/// Runs the prompt chunk by chunk; false when `go_on` says no.
+bool run_prompt(Engine& engine, Sequence& sequence, std::span<const TokenId> prompt,
+                const GenerationOptions& options, const std::function<bool()>& go_on) {
   while (static_cast<size_t>(sequence.length()) < prompt.size()) {
-    if (!go_on()) return {};
+    if (!go_on()) return false;
     const auto left = prompt.subspan(static_cast<size_t>(sequence.length()));
-    logits = engine.append(sequence, left.first(std::min(left.size(), static_cast<size_t>(engine.chunk()))));
+    engine.extend(sequence, left.first(std::min(left.size(), static_cast<size_t>(engine.chunk()))));
     if (options.progress) options.progress(sequence.length(), static_cast<int>(prompt.size()));
   }
-  return logits;
+  return true;
 }
 
 bool contains(std::span<const TokenId> tokens, TokenId id) {
@@ -46,6 +45,7 @@ class Writer {
         options_(options),
         show_(show),
         sampler_(options.sampling),
+        drawer_(options.drafter ? nullptr : engine.token_drawer(options.sampling)),
         stops_(options.stops),
         decoder_(tokenizer),
         pace_(options.draft_tokens),
@@ -56,17 +56,16 @@ class Writer {
   }
 
   Generation write() {
-    std::span<const float> logits =
-        run_prompt(engine_, sequence_, std::vector(history_), options_, [&] { return emit(""); });
-    if (logits.empty()) {
+    if (!run_prompt(engine_, sequence_, std::vector(history_), options_, [&] { return emit(""); })) {
       result_.reason = StopReason::cancelled;
       return std::move(result_);
     }
+    engine_.wait();
     result_.stats.prefill_ms = milliseconds(Clock::now() - start_);
-    while (!draw(logits)) {
+    while (!draw()) {
       ran_ = Clock::now();
       guesses_ = guess();
-      logits = run();
+      run();
     }
     // All but the last token drawn: an end token, or the last of the text.
     sequence_.truncate(result_.stats.prompt_tokens + result_.stats.generated_tokens - 1);
@@ -85,11 +84,10 @@ class Writer {
 
   /// Draws tokens from the rows of logits, one after the last token and one after each guess, as long as they
   /// are those that were guessed. Whether the text ends there.
-  bool draw(std::span<const float> logits) {
-    const auto vocab = static_cast<size_t>(engine_.info().vocab);
+  bool draw() {
     size_t accepted = 0;
     while (true) {
-      const TokenId next = sampler_.sample(logits.subspan(accepted * vocab, vocab), history_);
+      const TokenId next = drawer_ ? engine_.draw(*drawer_, history_) : draw_on_host(accepted);
       const bool right = accepted < guesses_.size() && next == guesses_[accepted];
       if (right) ++result_.stats.accepted_tokens;
       if (const auto reason = take(next)) {
@@ -104,6 +102,11 @@ class Writer {
       pace_.record(static_cast<int>(guesses_.size()), static_cast<int>(accepted),
                    milliseconds(Clock::now() - *ran_));
     return false;
+  }
+
+  TokenId draw_on_host(size_t row) {
+    const auto vocab = static_cast<size_t>(engine_.info().vocab);
+    return sampler_.sample(engine_.logits().span<float>().subspan(row * vocab, vocab), history_);
   }
 
   /// Adds a token to the text; the reason to end, if there is one.
@@ -136,14 +139,14 @@ class Writer {
     return options_.drafter->guess(history_, count, sampler_);
   }
 
-  /// Logits after the last token drawn and after each guess.
-  std::span<const float> run() {
+  /// Makes logits after the last token drawn and after each guess.
+  void run() {
     std::vector<TokenId> tokens = {history_.back()};
     tokens.insert(tokens.end(), guesses_.begin(), guesses_.end());
     const Engine::Feed feed{&sequence_, tokens, static_cast<int>(tokens.size())};
     ++result_.stats.decode_runs;
     result_.stats.guessed_tokens += static_cast<int>(guesses_.size());
-    return engine_.run({&feed, 1}).span<float>();
+    engine_.step({&feed, 1});
   }
 
   Engine& engine_;
@@ -151,6 +154,7 @@ class Writer {
   const GenerationOptions& options_;
   const Show& show_;
   Sampler sampler_;
+  std::unique_ptr<TokenDrawer> drawer_;  ///< null: tokens are drawn on the host
   StopStrings stops_;
   StreamDecoder decoder_;
   DraftPace pace_;

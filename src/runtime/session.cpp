@@ -343,28 +343,35 @@ TensorView Session::alias_view(const Binding& b, size_t node) const {
   return view;
 }
 
+TensorView Session::output_in_place(std::string_view name) const {
+  const ValueId id = output_id(name);
+  if (last_->dynamic) return last_->dynamic->output(id);
+  const ValueId root = last_->root[index(id)];
+  TensorView view{last_->types[index(id)].dtype, last_->types[index(id)].shape, nullptr};
+  if (auto passed = passed_through_.find(root); passed != passed_through_.end())
+    view.data = passed->second.data;
+  else if (plan_->graph().value(root).constant)
+    view.data = plan_->constants()[index(root)].tensor.data;
+  else
+    view.data = last_->base + last_->offsets[index(root)];
+  return view;
+}
+
 TensorView Session::output(std::string_view name) const {
+  const TensorView view = output_in_place(name);
+  if (!plan_->memory()) return view;
+  const ValueId id = output_id(name), root = last_->root[index(id)];
+  if (view.data != last_->base + last_->offsets[index(root)]) return view;
+  Tensor& fetched = fetched_[id];
+  if (fetched.empty()) fetched = on_host(view);
+  return fetched.view();
+}
+
+ValueId Session::output_id(std::string_view name) const {
   assert(last_);
   const Graph& graph = plan_->graph();
-  for (size_t i = 0; i < graph.outputs().size(); ++i) {
-    if (graph.output_names()[i] != name) continue;
-    const ValueId id = graph.outputs()[i];
-    if (last_->dynamic) return last_->dynamic->output(id);
-    const ValueId root = last_->root[index(id)];
-    TensorView view{last_->types[index(id)].dtype, last_->types[index(id)].shape, nullptr};
-    if (auto passed = passed_through_.find(root); passed != passed_through_.end())
-      view.data = passed->second.data;
-    else if (graph.value(root).constant)
-      view.data = plan_->constants()[index(root)].tensor.data;
-    else
-      view.data = last_->base + last_->offsets[index(root)];
-    if (plan_->memory() && view.data == last_->base + last_->offsets[index(root)]) {
-      Tensor& fetched = fetched_[id];
-      if (fetched.empty()) fetched = on_host(view);
-      return fetched.view();
-    }
-    return view;
-  }
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    if (graph.output_names()[i] == name) return graph.outputs()[i];
   throw InputError("the graph has no output \"{}\"", name);
 }
 

@@ -41,6 +41,8 @@ class Session {
 
   /// An output of the last run; valid until the next.
   TensorView output(std::string_view name) const;
+  /// The same where the run left it: what it computed lies in Plan::memory(), where the plan has one.
+  TensorView output_in_place(std::string_view name) const;
 
   /// Bytes of the arena and workspace so far.
   size_t arena_bytes() const;
@@ -54,6 +56,7 @@ class Session {
   void run_on_host(const Binding& binding, size_t node);
   std::byte* arena(size_t bytes);
   Tensor on_host(const TensorView& view) const;
+  ValueId output_id(std::string_view name) const;
   void show(const Value& value, const TensorView& stored) const;
   TensorView alias_view(const Binding& binding, size_t node) const;
 

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <vector>
 
+#include "backend/cuda/sampling/sampling.h"
+
 namespace halftone::cuda {
 
 #define HALFTONE_CUDA_KERNEL(name) extern const Kernel name;
@@ -24,6 +26,12 @@ std::span<const Kernel> cuda_kernels() {
 #undef HALFTONE_CUDA_KERNEL
   };
   return list;
+}
+
+std::unique_ptr<TokenDrawer> CudaBackend::token_drawer(const SamplingOptions& options,
+                                                       int64_t vocabulary) const {
+  if (!DeviceSampler::refusal(options, vocabulary).empty()) return nullptr;
+  return std::make_unique<DeviceSampler>(device_, options, vocabulary);
 }
 
 std::unique_ptr<PreparedKernel> CudaBackend::prepare(const Kernel& kernel, const OpSite& site,

@@ -22,6 +22,8 @@ class CudaBackend : public Backend {
   /// neighbouring channels: nothing of it would lie together in planar order.
   bool wants_channels_last() const override { return true; }
   Device* memory() const override { return &device_; }
+  std::unique_ptr<TokenDrawer> token_drawer(const SamplingOptions& options,
+                                            int64_t vocabulary) const override;
   std::unique_ptr<PreparedKernel> prepare(const Kernel& kernel, const OpSite& site,
                                           ThreadPool& threads) const override;
 

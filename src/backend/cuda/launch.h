@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "backend/device_memory.h"
 
@@ -37,6 +38,16 @@ struct Chip {
   size_t shared_bytes = 48 * 1024;  ///< most that a block may have
 };
 
+/// Y [m, n] = A [m, k] x B [n, k]^T: f16, summed in f32. Rows of A and B lie close together, those of Y
+/// y_step apart; k is a multiple of 8, all are 16-byte aligned.
+struct HalfProduct {
+  const uint16_t* a;
+  const uint16_t* b;
+  float* y;
+  int m, n, k;
+  int64_t y_step;
+};
+
 /// A GPU, or the host standing in for one.
 class Device : public DeviceMemory {
  public:
@@ -44,6 +55,11 @@ class Device : public DeviceMemory {
   Roofs measure_roofs() override;
   virtual void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
                           size_t args_bytes) = 0;
+
+  /// Whether multiply() is there and faster for m rows than Halftone's own kernels.
+  virtual bool multiplies(int m) { return false; }
+  /// By the vendor's library.
+  virtual void multiply(const HalfProduct& product) {}
 
   template <class Args>
   void launch(const DeviceKernel<Args>& kernel, const Launch& shape, const Args& args) {

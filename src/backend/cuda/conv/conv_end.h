@@ -20,6 +20,14 @@ DEVICE void finish(const CodeEnd& end, int sum, int64_t at, int output) {
     end.y_floats[at] = requantized_value(end.requantizer, sum, output);
 }
 
+DEVICE void finish(const DynamicEnd& end, int sum, int64_t at, int output) {
+  float value = product(static_cast<float>(sum + end.offsets[output]), end.units[output]);
+  value = product(value, end.scales[at / end.picture]);
+  if (end.bias) value += end.bias[output];
+  if (end.residual) value += end.residual[at];
+  end.y[at] = activate(end.activation, value);
+}
+
 /// Where place `place` of all pictures lies in Y, and its window's first element in X.
 struct ConvPlace {
   int64_t y;

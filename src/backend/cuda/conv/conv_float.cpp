@@ -42,7 +42,7 @@ class FloatConvGemm final : public FloatConv {
   explicit FloatConvGemm(const OpSite& site) : FloatConv(site) {
     const Tensor weights = to_f32(site.inputs[1].constant->load());
     std::vector<float> scales;
-    const auto words = pack_f16(ConvColumns(conv_extent(site)), weights.span<float>(), scales, weights_);
+    const auto words = pack_f16(conv_columns(conv_extent(site)), weights.span<float>(), scales, weights_);
     weights_.fragments = uploads_.add(words, "a convolution's weights");
     end_.scales = uploads_.add(scales, "a convolution's scales");
   }

@@ -57,8 +57,9 @@ struct FloatProduct {
   }
 };
 /// u8 by s8, exact.
+template <class A>
 struct CodeProduct {
-  using Args = CodeConvArgs;
+  using Args = A;
   using Sum = int;
   static constexpr int kChunk = 64;
   template <int N>
@@ -215,22 +216,40 @@ DEVICE_KERNEL_BOUNDED(conv_f16_32_v1, FloatConvArgs, kConvThreads, 4) {
   conv_gemm<FloatProduct, 32, 1>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_64_v16, CodeConvArgs, kConvThreads, 4) {
-  conv_gemm<CodeProduct, 64, 16>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 64, 16>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_64_v4, CodeConvArgs, kConvThreads, 4) {
-  conv_gemm<CodeProduct, 64, 4>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 64, 4>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_64_v1, CodeConvArgs, kConvThreads, 3) {
-  conv_gemm<CodeProduct, 64, 1>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 64, 1>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_32_v16, CodeConvArgs, kConvThreads, 4) {
-  conv_gemm<CodeProduct, 32, 16>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 32, 16>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_32_v4, CodeConvArgs, kConvThreads, 4) {
-  conv_gemm<CodeProduct, 32, 4>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 32, 4>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_32_v1, CodeConvArgs, kConvThreads, 4) {
-  conv_gemm<CodeProduct, 32, 1>(args);
+  conv_gemm<CodeProduct<CodeConvArgs>, 32, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_64_v16, DynamicConvArgs, kConvThreads, 4) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 64, 16>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_64_v4, DynamicConvArgs, kConvThreads, 4) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 64, 4>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_64_v1, DynamicConvArgs, kConvThreads, 3) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 64, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_32_v16, DynamicConvArgs, kConvThreads, 4) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 32, 16>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_32_v4, DynamicConvArgs, kConvThreads, 4) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 32, 4>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_dynamic_32_v1, DynamicConvArgs, kConvThreads, 4) {
+  conv_gemm<CodeProduct<DynamicConvArgs>, 32, 1>(args);
 }
 
 }  // namespace halftone::cuda

@@ -40,6 +40,18 @@ struct FloatEnd {
   float* y;
 };
 
+/// How sums of codes under a scale of each picture end (ops/conv/conv_dynamic.h).
+struct DynamicEnd {
+  const float* units;      ///< [outputs], scales of the weights
+  const int32_t* offsets;  ///< [outputs], added to sums of codes plus 128
+  const float* scales;     ///< [pictures]
+  const float* bias;       ///< [outputs]; null: none
+  const float* residual;   ///< null: none; lies as Y does
+  DeviceActivation activation;
+  int64_t picture;  ///< elements of Y
+  float* y;
+};
+
 /// Columns of a group's matrix of weights are tap * group_inputs + channel. Its B fragments (device/matrix.h)
 /// lie as [group][tile of 8 outputs][chunk][lane][4 words]: a chunk is two products deep (32 columns of f16,
 /// 64 of s8), its words those of the first product and of the second. Missing columns and outputs are 0.
@@ -66,6 +78,14 @@ struct CodeConvArgs {
   uint32_t padding;  ///< four times the code that stands for 0
 };
 
+struct DynamicConvArgs {
+  const uint8_t* x;
+  ConvGeometry at;
+  ConvWeights weights;
+  DynamicEnd end;
+  uint32_t padding;
+};
+
 constexpr int kConvThreads = 128;
 constexpr int kConvTile = 64, kConvSmallTile = 32;
 constexpr size_t kConvRowBytes = 80;  ///< of a chunk of a place: 64, and room that keeps banks apart
@@ -86,6 +106,13 @@ DECLARE_DEVICE_KERNEL(conv_s8_64_v1, CodeConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_32_v16, CodeConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_32_v4, CodeConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_32_v1, CodeConvArgs);
+
+DECLARE_DEVICE_KERNEL(conv_dynamic_64_v16, DynamicConvArgs);
+DECLARE_DEVICE_KERNEL(conv_dynamic_64_v4, DynamicConvArgs);
+DECLARE_DEVICE_KERNEL(conv_dynamic_64_v1, DynamicConvArgs);
+DECLARE_DEVICE_KERNEL(conv_dynamic_32_v16, DynamicConvArgs);
+DECLARE_DEVICE_KERNEL(conv_dynamic_32_v4, DynamicConvArgs);
+DECLARE_DEVICE_KERNEL(conv_dynamic_32_v1, DynamicConvArgs);
 
 /// One channel a group, X and Y channels-last: a thread makes N neighbouring channels of a place. Weights are
 /// [taps, channels].

@@ -115,6 +115,21 @@ ConvGeometry conv_geometry(const OpSite& site) {
   return at;
 }
 
+ConvGeometry row_geometry(const OpSite& site, int64_t rows, int64_t columns, int64_t outputs) {
+  ConvGeometry at{};
+  at.places = at.out_places = at.out_width = at.width = narrow32(site, rows);
+  at.x_column = at.group_inputs = narrow32(site, columns);
+  at.y_place = at.group_outputs = narrow32(site, outputs);
+  at.height = at.kernel_width = at.taps = at.stride_h = at.stride_w = at.dilation_h = at.dilation_w = 1;
+  at.x_channel = 1;
+  at.y_channel = 1;
+  return at;
+}
+
+ConvColumns conv_columns(const ConvExtent& extent) {
+  return {extent.groups, extent.group_outputs, extent.group_inputs, extent.window.taps()};
+}
+
 int conv_tile(const ConvGeometry& at, int64_t groups, const Chip& chip) {
   const Index3 blocks = conv_launch(at, groups, kConvTile).blocks;
   const bool fills = int64_t{blocks.x} * blocks.y * blocks.z >= chip.multiprocessors;

@@ -16,6 +16,8 @@ Refusal depthwise_refusal(const OpSite& site);
 
 /// At concrete shapes. UnsupportedError for a picture of 2^31 elements or more.
 ConvGeometry conv_geometry(const OpSite& site);
+/// Rows times a matrix, as a convolution of one tap over a line of places.
+ConvGeometry row_geometry(const OpSite& site, int64_t rows, int64_t columns, int64_t outputs);
 
 /// Places and outputs of a block: as many as leave no multiprocessor without one.
 int conv_tile(const ConvGeometry& at, int64_t groups, const Chip& chip);
@@ -24,12 +26,8 @@ Launch conv_launch(const ConvGeometry& at, int64_t groups, int tile);
 /// The sizes of the matrices of weights.
 struct ConvColumns {
   int64_t groups, group_outputs, group_inputs, taps;
-  explicit ConvColumns(const ConvExtent& extent)
-      : groups(extent.groups),
-        group_outputs(extent.group_outputs),
-        group_inputs(extent.group_inputs),
-        taps(extent.window.taps()) {}
 };
+ConvColumns conv_columns(const ConvExtent& extent);
 
 /// [outputs][group_inputs][taps] as fragments. `scales` gets the power of two that each output's largest
 /// weight has, which its f16 leave out.

@@ -130,16 +130,29 @@ TEST(CudaConv, AnythingInF32) {
 
 const CodeScale kInput{0.03f, 113};
 
+Constant int8_weights(const Shape& shape) {
+  Constant weights(random_tensor(shape, 2, 0.2f));
+  weights.set_encoding({.format = find_number_format("int8"),
+                        .granularity = Granularity::per_axis(0),
+                        .scale_dtype = DType::f32});
+  return weights;
+}
+
+/// Makes the input that `run` has an int8 of each picture's own scale, and adds weights.
+void dynamic_codes(OpRun& run, const Shape& weights) {
+  run.encoded_use({.format = find_number_format("int8"),
+                   .granularity = Granularity::per_token(),
+                   .timing = Timing::dynamic,
+                   .scale_dtype = DType::f32});
+  run.constant(int8_weights(weights));
+}
+
 /// Bit for bit.
 void check_codes(const char* kernel, const Case& c, const char* how, bool to_floats = false) {
   Attributes attributes = c.attributes();
   attributes.set("requantization", std::string(how));
   OpRun run(conv_schema(), attributes);
-  Constant weights(random_tensor(c.w, 2, 0.2f));
-  weights.set_encoding({.format = find_number_format("int8"),
-                        .granularity = Granularity::per_axis(0),
-                        .scale_dtype = DType::f32});
-  run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(weights);
+  run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(int8_weights(c.w));
   if (c.bias)
     run.constant(Constant(random_tensor({c.w[0]}, 3)));
   else if (c.residual)
@@ -193,6 +206,42 @@ TEST(CudaConvCodes, ActivationsAreBoundsSlopesAndTables) {
                                             {Kind::silu}})
     for (const char* how : {"floating", "fixed"})
       check_codes("conv_codes", {.x = {1, 9, 4, 4}, .w = {12, 9, 1, 1}, .activation = activation}, how);
+}
+
+TEST(CudaConvDynamic, EqualsTheReference) {
+  const std::vector<Case> cases = {
+      {.x = {1, 16, 7, 6}, .w = {24, 16, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {3, 9, 5, 6}, .w = {70, 9, 3, 3}, .pads = {1, 1, 1, 1}, .activation = {Kind::relu}},
+      {.x = {2, 30, 5, 6}, .w = {36, 30, 3, 3}, .pads = {1, 1, 1, 1}, .bias = false, .residual = true},
+      {.x = {1, 3, 41, 39}, .w = {17, 3, 3, 3}, .strides = {2, 2}, .activation = {Kind::leaky_relu, 0.1f}},
+      {.x = {2, 8, 5, 5}, .w = {8, 1, 3, 3}, .group = 8, .pads = {1, 1, 1, 1}, .in = kPlanar, .out = kPlanar},
+  };
+  for (const Case& c : cases) {
+    OpRun run(conv_schema(), c.attributes());
+    run.stored(random_tensor(c.x, 1, 1.5f), c.in);
+    dynamic_codes(run, c.w);
+    if (c.bias)
+      run.constant(Constant(random_tensor({c.w[0]}, 3)));
+    else
+      run.absent();
+    if (c.residual) run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4), c.out);
+    run.store_outputs({c.out});
+    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("conv_dynamic"), run)[0]), floats(run.reference()[0]))
+        << c.str();
+  }
+}
+
+TEST(CudaConvDynamic, PicturesOfNothingAndOfNaN) {
+  for (const float x : {0.0f, NAN}) {
+    Tensor picture = Tensor::allocate(DType::f32, {1, 4, 3, 3});
+    for (float& value : picture.mutable_view().span<float>()) value = x;
+    OpRun run(conv_schema(), {});
+    run.stored(picture, kLast);
+    dynamic_codes(run, {6, 4, 3, 3});
+    run.store_outputs({kLast});
+    for (float y : floats(run_on_host_device(cuda_kernel("conv_dynamic"), run)[0]))
+      EXPECT_TRUE(x == 0 ? y == 0 : std::isnan(y)) << y;
+  }
 }
 
 TEST(CudaConvCodes, FloatsComeOutUnrounded) {

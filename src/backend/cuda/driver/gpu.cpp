@@ -6,12 +6,17 @@
 #include <map>
 #include <unordered_map>
 
+#include "backend/cuda/driver/cublas_lt.h"
 #include "backend/cuda/driver/driver.h"
 #include "backend/cuda/driver/modules.h"
 #include "base/error.h"
 
 namespace halftone::cuda {
 namespace {
+
+/// Rows from which a product by the library, its weights unpacked for it, is taken to be faster than one by
+/// Halftone's own kernels. Not measured yet.
+constexpr int kLibraryRows = 256;
 
 constexpr size_t kStagingBytes = size_t{16} << 20;
 
@@ -117,6 +122,16 @@ class Gpu : public Device {
 
   const Chip& chip() const override { return chip_; }
 
+  bool multiplies(int m) override { return m >= kLibraryRows && library(); }
+  void multiply(const HalfProduct& product) override {
+    library()->multiply(product, stream_, library_memory_.get());
+  }
+  /// Empty when there is a library.
+  const std::string& library_trouble() {
+    library();
+    return library_trouble_;
+  }
+
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
     use();
     if (bytes == 0) bytes = 1;
@@ -203,6 +218,16 @@ class Gpu : public Device {
   /// A context is current for a thread of the host, and any thread may come here.
   void use() { driver_.check(driver_.set_context(context_), "cuCtxSetCurrent"); }
 
+  /// Opened when first asked for; null where there is none.
+  CublasLt* library() {
+    use();
+    if (!library_ && library_trouble_.empty()) {
+      library_ = CublasLt::open(library_trouble_);
+      if (library_) library_memory_ = allocate(CublasLt::kWorkspaceBytes, "the workspace of cuBLASLt");
+    }
+    return library_.get();
+  }
+
   CUmodule module(std::string_view name) {
     if (const auto found = modules_.find(name); found != modules_.end()) return found->second;
     for (const DeviceModule* built = kDeviceModules; built->name; ++built) {
@@ -237,6 +262,9 @@ class Gpu : public Device {
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;
   std::unique_ptr<Staging> staging_;
+  std::unique_ptr<CublasLt> library_;
+  std::string library_trouble_;
+  std::shared_ptr<std::byte> library_memory_;
   std::map<std::string_view, CUmodule> modules_;
   std::unordered_map<const char*, Function> functions_;
 };
@@ -285,6 +313,10 @@ const CudaBackend& gpu_backend(int number) {
 
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work) {
   return static_cast<Gpu&>(gpu).milliseconds(work);
+}
+
+std::string gpu_library_trouble(Device& gpu) {
+  return static_cast<Gpu&>(gpu).library_trouble();
 }
 
 }  // namespace halftone::cuda

@@ -27,6 +27,9 @@ std::vector<GpuDescription> gpus();
 Device& open_gpu(int number);
 const CudaBackend& gpu_backend(int number);
 
+/// Why products of many rows are not made by cuBLASLt; empty when they are.
+std::string gpu_library_trouble(Device& gpu);
+
 /// Milliseconds that `work` takes on the GPU, by events around it.
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work);
 

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/gemm/addend.h"
 #include "backend/cuda/gemm/few_tokens_kernels.h"
+#include "backend/cuda/gemm/library_product.h"
 #include "backend/cuda/gemm/many_tokens_kernels.h"
 #include "backend/cuda/gemm/pack_weights.h"
 #include "base/checked.h"
@@ -98,7 +99,10 @@ class Gemm : public CudaKernel {
   size_t packed_bytes() const override { return bytes_; }
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    return m <= kFewRows ? 0 : layout(static_cast<int>(m)).bytes;
+    if (m <= kFewRows) return 0;
+    return multiplied_by_library(device(), weights_, static_cast<int>(m))
+               ? library_workspace(weights_, static_cast<int>(m))
+               : layout(static_cast<int>(m)).bytes;
   }
 
   void run(const KernelRun& run) const override {
@@ -106,6 +110,8 @@ class Gemm : public CudaKernel {
     if (out.m == 0) return;
     if (out.m <= kFewRows)
       run_few(pointer<float>(run.inputs[0]), out);
+    else if (multiplied_by_library(device(), weights_, out.m))
+      multiply_by_library(device(), weights_, pointer<float>(run.inputs[0]), out, run.workspace.data());
     else
       run_many(pointer<float>(run.inputs[0]), out, run.workspace.data());
   }

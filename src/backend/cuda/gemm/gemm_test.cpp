@@ -35,7 +35,7 @@ struct Case {
 /// for split f32 weights.
 constexpr float kHalfBound = 0x1p-11f, kTwoHalves = 0x1p-10f, kSplitBound = 0x1p-20f;
 
-void expect_close(Case test, float bound) {
+void expect_close(Case test, float bound, int library_rows = 0) {
   OpRun run(gemm_schema(), test.attributes),
       sizes(gemm_schema(), {{"transB", test.attributes.get_int("transB", 0)}});
   const Tensor a = random_tensor(test.a, 7, test.spread);
@@ -44,7 +44,10 @@ void expect_close(Case test, float bound) {
       .constant(Constant(absolute(test.b.encoding() ? test.b.load_encoded("B")->decode() : test.b.load())));
   if (test.has_c) run.constant(test.c);
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
-  const std::vector<float> y = floats(run_on_host_device(cuda_kernel("gemm"), run)[0]);
+  HostDevice device;
+  if (library_rows > 0) device.multiply_from(library_rows);
+  const std::vector<float> y = floats((library_rows > 0 ? run_on_device(cuda_kernel("gemm"), run, device)
+                                                        : run_on_host_device(cuda_kernel("gemm"), run))[0]);
   // f32 sums of k products, some hundred at a time.
   const float sums = static_cast<float>(test.a.back()) * 0x1p-23f + 0x1p-20f;
   for (size_t i = 0; i < y.size(); ++i)
@@ -95,6 +98,35 @@ TEST(CudaGemm, ManyRows) {
                          .scale_dtype = group == 48 ? DType::f32 : DType::f16},
                         seed)},
           kTwoHalves);
+}
+
+TEST(CudaGemm, ByTheVendorsLibrary) {
+  const Tensor w = random_tensor({20, 100}, 2);
+  for (DType dtype : {DType::f16, DType::bf16, DType::f32})
+    expect_close({.a = {17, 100}, .b = Constant(as_type(w, dtype))}, kTwoHalves, 9);
+  unsigned seed = 500;
+  for (const char* format : {"int2", "int4", "int8", "nf4", "fp8_e4m3", "fp8_e5m2"})
+    for (int64_t group : {32, 48, 128, 0})
+      expect_close(
+          {.a = {9, 150},
+           .b = encoded({20, 150},
+                        {.format = find_number_format(format),
+                         .granularity = group ? Granularity::per_group(group) : Granularity::per_axis(0),
+                         .symmetric = group % 64 == 0,
+                         .scale_dtype = group == 48 ? DType::f32 : DType::f16},
+                        ++seed)},
+          kTwoHalves, 9);
+}
+
+/// Unpacked 1024 outputs at a time.
+TEST(CudaGemm, ByTheVendorsLibraryInPieces) {
+  Case test{.a = {9, 16 << 10},
+            .b = encoded({1040, 16 << 10},
+                         {.format = find_number_format("int4"), .granularity = Granularity::per_axis(0)}, 3),
+            .c = Constant(random_tensor({1040}, 4)),
+            .has_c = true};
+  set_fused_activation(test.attributes, {FusedActivation::Kind::relu});
+  expect_close(test, kTwoHalves, 9);
 }
 
 TEST(CudaGemm, SharesOutTheColumns) {

@@ -1,5 +1,5 @@
+#include "backend/cuda/gemm/dynamic_scale.h"
 #include "backend/cuda/gemm/int_rows_kernels.h"
-#include "backend/cuda/gemm/power_of_two.h"
 #include "backend/cuda/gemm/unpack.h"
 
 namespace halftone::cuda {
@@ -7,17 +7,6 @@ namespace halftone::cuda {
 /// Where the code of packed column p of a row lies.
 DEVICE int code_place(int p) {
   return p / 64 * 64 + p % 32 / 8 * 16 + p % 64 / 32 * 8 + p % 8 / 4 * 4 + (p % 4 >> 1) + (p % 2) * 2;
-}
-
-/// Scale and inverse as scheme/dynamic.h has them; an inverse of 0 makes every code 0.
-struct DynamicScale {
-  float scale, inverse;
-};
-DEVICE DynamicScale dynamic_scale(int largest_bits) {
-  const float largest = float_of(static_cast<uint32_t>(largest_bits));
-  if (largest_bits >= 0x7f800000) return {float_of(0x7fc00000u), 0};
-  if (largest < 0x1p-120f) return {0, 0};
-  return {largest / 127.0f, 127.0f / largest};
 }
 
 DEVICE_KERNEL(quantize_rows, QuantizeRowsArgs) {
@@ -57,7 +46,7 @@ DEVICE_KERNEL(quantize_rows, QuantizeRowsArgs) {
     }
     int sum = 0;
     for (int p = begin + lane(); p < end; p += kWarp) {
-      const int code = scale.inverse == 0 ? 0 : round_to_int(product(at(p), scale.inverse));
+      const int code = dynamic_code(at(p), scale);
       codes[code_place(p)] = static_cast<int8_t>(code);
       sum += code;
     }

@@ -187,7 +187,7 @@ DEVICE_KERNEL(sampling_kernel, SamplingArgs) {
   });
   sync_block();
   if (count == 0) {
-    if (thread() == 0) *args.id = -2;
+    if (thread() == 0) *args.id = kSampledNothing;
     return;
   }
   // Ranks by falling key, then rising id, which is the order they stand in.
@@ -203,7 +203,7 @@ DEVICE_KERNEL(sampling_kernel, SamplingArgs) {
   const float top = logit_of(top_key);
   const bool greedy = args.temperature == 0 || top == kInfinity;
   if (top_key == kNanKey || greedy) {
-    if (thread() == 0) *args.id = top_key == kNanKey ? -1 : static_cast<int32_t>(sorted_ids[0]);
+    if (thread() == 0) *args.id = top_key == kNanKey ? kSampledNan : static_cast<int32_t>(sorted_ids[0]);
     return;
   }
   const Shared<uint32_t> drawn_keys = args.sorted ? sorted_keys : found_keys;

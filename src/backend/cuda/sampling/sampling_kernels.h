@@ -9,6 +9,9 @@ constexpr int kSamplingMost = 128;
 constexpr int kSamplingParts = 128;
 constexpr int kSamplingThreads = 256;
 
+/// In place of an id: a logit is NaN; all are minus infinity.
+constexpr int kSampledNan = -1, kSampledNothing = -2;
+
 /// The `keep` largest logits of each part of the vocabulary, after the repetition penalty, in the order of
 /// their ids. A block a part.
 struct SamplingPartArgs {

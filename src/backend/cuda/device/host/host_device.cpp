@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "backend/cuda/probe/probe.h"
+#include "base/checked.h"
+#include "core/float16.h"
 
 namespace halftone::cuda {
 namespace {
@@ -24,6 +26,21 @@ bool untouched(const std::byte* fence) {
   for (size_t i = 0; i < kFence; ++i)
     if (fence[i] != kUntouched) return false;
   return true;
+}
+
+constexpr int kProductThreads = 32;
+
+/// A thread makes a row of Y.
+void multiply_on_host(const void* args) {
+  const HalfProduct& p = *static_cast<const HalfProduct*>(args);
+  const auto number = [](uint16_t bits) { return to_float(Half{bits}); };
+  const int64_t row = int64_t{host::block_index().x} * kProductThreads + host::thread_index();
+  if (row >= p.m) return;
+  for (int64_t column = 0; column < p.n; ++column) {
+    float sum = 0;
+    for (int64_t i = 0; i < p.k; ++i) sum += number(p.a[row * p.k + i]) * number(p.b[column * p.k + i]);
+    p.y[row * p.y_step + column] = sum;
+  }
 }
 
 }  // namespace
@@ -89,6 +106,11 @@ void HostDevice::run(const AnyDeviceKernel& kernel, const Launch& launch, const 
   ++launches_;
   host::run_grid(kernel, args, launch, order_, seed_++);
   fences_->check(kernel.name);
+}
+
+void HostDevice::multiply(const HalfProduct& product) {
+  static constexpr AnyDeviceKernel kernel{"a library's product", "", multiply_on_host};
+  launch_any(kernel, {{ceil_div(product.m, kProductThreads)}, kProductThreads}, &product, sizeof(product));
 }
 
 std::shared_ptr<std::byte> HostDevice::allocate(size_t bytes, std::string_view what) {

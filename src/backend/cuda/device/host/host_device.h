@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "backend/cuda/device/host/block.h"
@@ -17,6 +18,10 @@ class HostDevice : public Device {
   const Chip& chip() const override { return chip_; }
   void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
                   size_t args_bytes) override;
+  /// From how many rows on multiply() is to be used; at first never.
+  void multiply_from(int rows) { multiply_from_ = rows; }
+  bool multiplies(int m) override { return m >= multiply_from_; }
+  void multiply(const HalfProduct& product) override;
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override;
   void upload(std::byte* to, const std::byte* from, size_t bytes) override;
   void download(std::byte* to, const std::byte* from, size_t bytes) override;
@@ -41,6 +46,7 @@ class HostDevice : public Device {
   host::ThreadOrder order_;
   uint64_t seed_;
   int64_t launches_ = 0;
+  int multiply_from_ = std::numeric_limits<int>::max();
   std::vector<Launched>* recording_ = nullptr;
   std::shared_ptr<Fences> fences_;
 };

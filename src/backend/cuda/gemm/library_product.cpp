@@ -1,0 +1,78 @@
+#include "backend/cuda/gemm/library_product.h"
+
+#include <algorithm>
+
+#include "backend/cuda/elementwise.h"
+#include "backend/cuda/gemm/many_tokens_kernels.h"
+#include "backend/cuda/gemm/unpack_rows_kernels.h"
+#include "base/checked.h"
+
+namespace halftone::cuda {
+namespace {
+
+/// Of unpacked weights: with what else passes by, half of a data-centre GPU's second-level cache.
+constexpr int64_t kSlabBytes = int64_t{16} << 20;
+constexpr int kLeastSlab = 1024;  ///< outputs
+
+struct Layout {
+  int outputs;  ///< of a slab, whole tiles
+  size_t back, slab, bytes;
+};
+Layout layout(const WeightsView& w, int m) {
+  Layout at{};
+  const int64_t row_bytes = int64_t{w.packed_k} * int64_t{sizeof(uint16_t)};
+  const int64_t fit = std::max<int64_t>(kLeastSlab, kSlabBytes / row_bytes / kLeastSlab * kLeastSlab);
+  at.outputs = static_cast<int>(std::min<int64_t>(fit, int64_t{tiles_of(w.n)} * kTileRows));
+  at.back = round_up(static_cast<size_t>(m * row_bytes), size_t{256});
+  at.slab = round_up(at.back + static_cast<size_t>(m) * sizeof(float), size_t{256});
+  at.bytes = at.slab + static_cast<size_t>(at.outputs * row_bytes);
+  return at;
+}
+
+const DeviceKernel<UnpackRowsArgs>& unpack_kernel(WeightKind kind) {
+  switch (kind) {
+    case WeightKind::int8:
+      return unpack_rows_int8;
+    case WeightKind::int4:
+      return unpack_rows_int4;
+    case WeightKind::int2:
+      return unpack_rows_int2;
+    case WeightKind::table4:
+      return unpack_rows_table4;
+    case WeightKind::e4m3:
+      return unpack_rows_e4m3;
+    case WeightKind::e5m2:
+      return unpack_rows_e5m2;
+    default:
+      return unpack_rows_half;
+  }
+}
+
+}  // namespace
+
+bool multiplied_by_library(Device& device, const WeightsView& weights, int m) {
+  return weights.kind != WeightKind::split && device.multiplies(m);
+}
+
+size_t library_workspace(const WeightsView& weights, int m) {
+  return layout(weights, m).bytes;
+}
+
+void multiply_by_library(Device& device, const WeightsView& w, const float* a, const GemmOutput& out,
+                         std::byte* workspace) {
+  const Layout at = layout(w, out.m);
+  auto* rows = reinterpret_cast<uint16_t*>(workspace);
+  auto* back = reinterpret_cast<float*>(workspace + at.back);
+  auto* slab = reinterpret_cast<uint16_t*>(workspace + at.slab);
+  device.launch(half_rows, {{out.m}, 256, kHalfRowsShared}, HalfRowsArgs{a, w, rows, nullptr, back});
+  for (int first = 0; first < w.n; first += at.outputs) {
+    const int outputs = std::min(at.outputs, w.n - first);
+    device.launch(unpack_kernel(w.kind),
+                  {{ceil_div(w.packed_k, kUnpackColumns), tiles_of(outputs)}, kUnpackThreads},
+                  UnpackRowsArgs{w, first / kTileRows, slab});
+    device.multiply({rows, slab, out.y + first, out.m, outputs, w.packed_k, out.n});
+  }
+  device.launch(finish_rows, thread_each(int64_t{out.m} * out.n), FinishRowsArgs{back, w.row_factors, out});
+}
+
+}  // namespace halftone::cuda
