@@ -61,6 +61,12 @@ struct Simd {
   }
   /// a * 2^n for whole n that leave the result normal.
   static Float times_power_of_two(Float a, Float n) { return _mm512_scalef_ps(a, n); }
+  /// a * 2^n where `shifted` is n + kRounder and the result normal.
+  static Float times_shifted_power(Float a, Float shifted) {
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), exponent));
+  }
+  static Float quotient(Float a, Float b) { return mul(a, inverse(b)); }
   static float sum(Float a) { return _mm512_reduce_add_ps(a); }
   static float highest(Float a) { return _mm512_reduce_max_ps(a); }
 };
@@ -110,6 +116,11 @@ struct Simd {
     const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), exponent));
   }
+  static Float times_shifted_power(Float a, Float shifted) {
+    const __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), exponent));
+  }
+  static Float quotient(Float a, Float b) { return _mm256_div_ps(a, b); }
   static float sum(Float a) {
     __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     x = _mm_add_ps(x, _mm_movehl_ps(x, x));
@@ -170,6 +181,11 @@ struct Simd {
     const int32x4_t exponent = vshlq_n_s32(vcvtq_s32_f32(n), 23);
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), exponent));
   }
+  static Float times_shifted_power(Float a, Float shifted) {
+    const int32x4_t exponent = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), exponent));
+  }
+  static Float quotient(Float a, Float b) { return vdivq_f32(a, b); }
   static float sum(Float a) { return vaddvq_f32(a); }
   static float highest(Float a) { return vmaxvq_f32(a); }
 };
@@ -177,6 +193,10 @@ struct Simd {
 #endif
 
 using Float = Simd::Float;
+
+/// 1.5 * 2^23: adding it to a number within 2^22 rounds that to the nearest whole one, which then stands in
+/// the lowest bits.
+constexpr float kRounder = 12582912.0f;
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -31,17 +31,12 @@ void apply(Activation f, float alpha, float beta, const float* x, const float* u
     case Activation::tanh:
       return map([](Float v) { return tanh(v); }, x, up, y, count);
     case Activation::swish: {
+      if (alpha == 1) return map([](Float v) { return silu(v); }, x, up, y, count);
       const Float a = Simd::broadcast(alpha);
       return map([a](Float v) { return Simd::mul(v, sigmoid(Simd::mul(a, v))); }, x, up, y, count);
     }
     case Activation::gelu:
-      return map(
-          [](Float v) {
-            const Float half = Simd::broadcast(0.5f);
-            const Float e = erf(Simd::mul(v, Simd::broadcast(0.70710678f)));
-            return Simd::mul(v, Simd::fma(half, e, half));
-          },
-          x, up, y, count);
+      return map([](Float v) { return gelu(v); }, x, up, y, count);
     case Activation::gelu_tanh:  // 0.5 (1 + tanh(u)) = sigmoid(2u)
       return map(
           [](Float v) {

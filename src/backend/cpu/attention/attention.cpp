@@ -6,6 +6,7 @@
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/gemm/matrix_product.h"
 #include "backend/cpu/softmax/softmax_loops.h"
+#include "backend/cpu/tile/float_tile_loops.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
@@ -14,8 +15,12 @@ namespace {
 /// Query rows worked on at a time: their scores against all keys stay in the cache.
 constexpr int64_t kBlockRows = 64;
 
+/// Rows below which keys and values are read as they lie, not packed first.
+constexpr int64_t kFewRows = 12;
+
 struct Loops {
   const FloatGemmLoops& products;
+  const FloatTileLoops& tiles;
   const SoftmaxLoops& softmax;
 };
 
@@ -68,24 +73,69 @@ class Arena {
   std::byte* at_;
 };
 
+/// Scores of a block of query rows become probabilities, and capped scores where there is a cap.
+void scores_to_probabilities(const Spec& spec, const Loops& loops, int64_t rows, int64_t keys,
+                             int64_t first_row, float* weights, float* capped) {
+  if (spec.cap > 0)
+    for (int64_t i = 0; i < rows * keys; ++i)
+      capped[i] = weights[i] = spec.cap * std::tanh(weights[i] / spec.cap);
+  if (spec.causal)
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t key = first_row + row + 1; key < keys; ++key) weights[row * keys + key] = -HUGE_VALF;
+  if (spec.window > 0)
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t key = 0; key <= first_row + row - spec.window && key < keys; ++key)
+        weights[row * keys + key] = -HUGE_VALF;
+  loops.softmax.rows(weights, weights, rows, keys);
+}
+
 /// Probabilities of a block of query rows, and the capped scores where there is a cap.
 void probabilities(const Spec& spec, const Loops& loops, const MatrixProduct& product,
                    const MatrixView& query, const MatrixView& keys, int64_t first_row, float* weights,
                    float* capped) {
   product.by_rows(query.data, query.step, query.rows, keys, weights, spec.scale);
-  const int64_t count = query.rows * keys.rows;
-  if (spec.cap > 0)
-    for (int64_t i = 0; i < count; ++i) capped[i] = weights[i] = spec.cap * std::tanh(weights[i] / spec.cap);
-  if (spec.causal)
-    for (int64_t row = 0; row < query.rows; ++row)
-      for (int64_t key = first_row + row + 1; key < keys.rows; ++key)
-        weights[row * keys.rows + key] = -HUGE_VALF;
-  if (spec.window > 0)
-    for (int64_t row = 0; row < query.rows; ++row)
-      for (int64_t key = 0; key <= first_row + row - spec.window && key < keys.rows; ++key)
-        weights[row * keys.rows + key] = -HUGE_VALF;
-  loops.softmax.rows(weights, weights, query.rows, keys.rows);
+  scores_to_probabilities(spec, loops, query.rows, keys.rows, first_row, weights, capped);
 }
+
+/// A matrix in the panels of FloatTileLoops: its rows or its columns are the outputs.
+class MatrixPanels {
+ public:
+  static int64_t floats(const FloatTileLoops& loops, int64_t outputs, int64_t depth) {
+    return round_up(outputs, loops.width / 2) * depth;
+  }
+  /// y[r * y_step + n] = sum over k of a[r * a_step + k] times the matrix; `zeros` as many as outputs, padded
+  /// to whole vectors.
+  static void multiply(const FloatTileLoops& loops, const float* a, int64_t a_step, int64_t rows,
+                       int64_t depth, const float* panels, int64_t outputs, const float* zeros, float* y,
+                       int64_t y_step) {
+    loops.dense(a, a_step, rows, depth, panels, outputs,
+                {y, y_step, zeros, nullptr, 0, -HUGE_VALF, HUGE_VALF});
+  }
+  static void pack_rows(const FloatTileLoops& loops, const MatrixView& m, float scale, float* to) {
+    for (int64_t n = 0; n < m.rows; n += loops.width) {
+      const int64_t width = width_of(loops, m.rows - n), count = std::min(width, m.rows - n);
+      for (int64_t i = 0; i < width; ++i) {
+        const float* from = m.data + (n + i) * m.step;
+        for (int64_t k = 0; k < m.columns; ++k) to[k * width + i] = i < count ? from[k] * scale : 0.0f;
+      }
+      to += width * m.columns;
+    }
+  }
+  static void pack_columns(const FloatTileLoops& loops, const MatrixView& m, float* to) {
+    for (int64_t n = 0; n < m.columns; n += loops.width) {
+      const int64_t width = width_of(loops, m.columns - n), count = std::min(width, m.columns - n);
+      for (int64_t k = 0; k < m.rows; ++k, to += width) {
+        std::copy_n(m.data + k * m.step + n, count, to);
+        std::fill(to + count, to + width, 0.0f);
+      }
+    }
+  }
+
+ private:
+  static int64_t width_of(const FloatTileLoops& loops, int64_t left) {
+    return left > loops.width / 2 ? loops.width : loops.width / 2;
+  }
+};
 
 class AttentionKernel : public PreparedKernel {
  public:
@@ -97,29 +147,17 @@ class AttentionKernel : public PreparedKernel {
 
   void run(const KernelRun& run) const override {
     const Spec spec(run.site, 0);
-    const float *q = data(run, 0), *k = data(run, 1), *v = data(run, 2);
-    float* y = run.outputs[0].span<float>().data();
-    const int64_t blocks = ceil_div(spec.q.length, kBlockRows), heads = spec.q.batch * spec.q.heads;
+    const int64_t blocks = ceil_div(spec.q.length, kBlockRows), pieces = spec.q.batch * spec.q.heads * blocks;
     // Pieces go to the worker of their number, so that each has memory of its own.
-    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), heads * blocks});
+    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), pieces});
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker) {
         Arena arena(run.workspace.data() + worker * worker_bytes(spec));
-        const MatrixProduct product{loops_.products, arena.take(loops_.products.scratch_bytes)};
-        float* weights = arena.floats(kBlockRows * spec.k.length);
-        float* capped = arena.floats(spec.cap > 0 ? kBlockRows * spec.k.length : 0);
-        float* result = arena.floats(kBlockRows * spec.v.dim);
-        for (int64_t piece = worker; piece < heads * blocks; piece += workers) {
-          const int64_t b = piece / blocks / spec.q.heads, head = piece / blocks % spec.q.heads;
-          const int64_t first = piece % blocks * kBlockRows,
-                        rows = std::min(kBlockRows, spec.q.length - first);
-          const int64_t keys = spec.keys_for(first + rows), kv_head = head / spec.group();
-          probabilities(spec, loops_, product, head_matrix(q, spec.q, b, head, first, rows),
-                        head_matrix(k, spec.k, b, kv_head, 0, keys), first, weights, capped);
-          product.by_columns(weights, keys, rows, head_matrix(v, spec.v, b, kv_head, 0, keys), result);
-          for (int64_t row = 0; row < rows; ++row)
-            std::copy_n(result + row * spec.v.dim, spec.v.dim, y + spec.y.offset(b, head, first + row));
-        }
+        const int64_t first = pieces * worker / workers, last = pieces * (worker + 1) / workers;
+        if (spec.q.length < kFewRows)
+          run_few_rows(run, spec, blocks, first, last, arena);
+        else
+          run_pieces(run, spec, blocks, first, last, arena);
       }
     });
   }
@@ -128,9 +166,86 @@ class AttentionKernel : public PreparedKernel {
   static const float* data(const KernelRun& run, size_t input) {
     return run.inputs[input].span<float>().data();
   }
+  int64_t zero_count(const Spec& spec) const {
+    return round_up(std::max(spec.k.length, spec.v.dim), loops_.tiles.width);
+  }
   int64_t worker_bytes(const Spec& spec) const {
-    const int64_t floats = kBlockRows * (spec.k.length * (spec.cap > 0 ? 2 : 1) + spec.v.dim);
-    return round_up(loops_.products.scratch_bytes + floats * int64_t{sizeof(float)} + 4 * 64, int64_t{64});
+    int64_t floats = kBlockRows * spec.k.length * (spec.cap > 0 ? 2 : 1);
+    if (spec.q.length < kFewRows)
+      floats += kBlockRows * spec.v.dim;
+    else
+      floats += MatrixPanels::floats(loops_.tiles, spec.k.length, spec.k.dim) +
+                MatrixPanels::floats(loops_.tiles, spec.v.dim, spec.k.length) + zero_count(spec);
+    return round_up(loops_.products.scratch_bytes + floats * int64_t{sizeof(float)} + 6 * 64, int64_t{64});
+  }
+
+  /// A piece is some query rows of one head, and the keys that they see, up to a multiple of `key_step`.
+  struct Piece {
+    Piece(const Spec& spec, int64_t blocks, int64_t piece, int64_t key_step)
+        : b(piece / blocks / spec.q.heads),
+          head(piece / blocks % spec.q.heads),
+          kv_head(head / spec.group()),
+          first(spec.q.length * (piece % blocks) / blocks),
+          rows(spec.q.length * (piece % blocks + 1) / blocks - first),
+          keys(std::min(round_up(spec.keys_for(first + rows), key_step), spec.k.length)) {}
+    int64_t b, head, kv_head, first, rows, keys;
+  };
+
+  void run_few_rows(const KernelRun& run, const Spec& spec, int64_t blocks, int64_t begin, int64_t end,
+                    Arena& arena) const {
+    const float *q = data(run, 0), *k = data(run, 1), *v = data(run, 2);
+    float* y = run.outputs[0].span<float>().data();
+    const MatrixProduct product{loops_.products, arena.take(loops_.products.scratch_bytes)};
+    float* weights = arena.floats(kBlockRows * spec.k.length);
+    float* capped = arena.floats(spec.cap > 0 ? kBlockRows * spec.k.length : 0);
+    float* result = arena.floats(kBlockRows * spec.v.dim);
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece p(spec, blocks, i, 1);
+      probabilities(spec, loops_, product, head_matrix(q, spec.q, p.b, p.head, p.first, p.rows),
+                    head_matrix(k, spec.k, p.b, p.kv_head, 0, p.keys), p.first, weights, capped);
+      product.by_columns(weights, p.keys, p.rows, head_matrix(v, spec.v, p.b, p.kv_head, 0, p.keys), result);
+      for (int64_t row = 0; row < p.rows; ++row)
+        std::copy_n(result + row * spec.v.dim, spec.v.dim, y + spec.y.offset(p.b, p.head, p.first + row));
+    }
+  }
+
+  /// Keys and values of a head are packed once for its pieces.
+  void run_pieces(const KernelRun& run, const Spec& spec, int64_t blocks, int64_t begin, int64_t end,
+                  Arena& arena) const {
+    const FloatTileLoops& tiles = loops_.tiles;
+    const float *q = data(run, 0), *k = data(run, 1), *v = data(run, 2);
+    float* y = run.outputs[0].span<float>().data();
+    float* weights = arena.floats(kBlockRows * spec.k.length);
+    float* capped = arena.floats(spec.cap > 0 ? kBlockRows * spec.k.length : 0);
+    float* key_panels = arena.floats(MatrixPanels::floats(tiles, spec.k.length, spec.k.dim));
+    float* value_panels = arena.floats(MatrixPanels::floats(tiles, spec.v.dim, spec.k.length));
+    float* zeros = arena.floats(zero_count(spec));
+    std::fill_n(zeros, zero_count(spec), 0.0f);
+    int64_t packed = -1;
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece p(spec, blocks, i, tiles.width);
+      if (const int64_t head = p.b * spec.k.heads + p.kv_head; packed != head) {
+        packed = head;
+        const int64_t length = spec.k.length;
+        MatrixPanels::pack_rows(tiles, head_matrix(k, spec.k, p.b, p.kv_head, 0, length), spec.scale,
+                                key_panels);
+        MatrixPanels::pack_columns(tiles, head_matrix(v, spec.v, p.b, p.kv_head, 0, length), value_panels);
+      }
+      const MatrixView query = head_matrix(q, spec.q, p.b, p.head, p.first, p.rows);
+      MatrixPanels::multiply(tiles, query.data, query.step, p.rows, query.columns, key_panels, p.keys, zeros,
+                             weights, p.keys);
+      scores_to_probabilities(spec, loops_, p.rows, p.keys, p.first, weights, capped);
+      multiply_values(spec, weights, p, value_panels, zeros, y + spec.y.offset(p.b, p.head, p.first));
+    }
+  }
+
+  /// The panels are as deep as all keys, of which the rows may see the first alone.
+  void multiply_values(const Spec& spec, const float* weights, const Piece& p, const float* panels,
+                       const float* zeros, float* y) const {
+    const FloatTileLoops& tiles = loops_.tiles;
+    for (int64_t n = 0; n < spec.v.dim; n += tiles.width)
+      MatrixPanels::multiply(tiles, weights, p.keys, p.rows, p.keys, panels + n * spec.k.length,
+                             std::min(tiles.width, spec.v.dim - n), zeros, y + n, step_of(spec.y));
   }
 
   Loops loops_;
@@ -262,9 +377,10 @@ Refusal supports_gradient(const OpSite& site) {
   return supports(site, 1);
 }
 
-template <class Prepared, const FloatGemmLoops& kProducts, const SoftmaxLoops& kSoftmax>
+template <class Prepared, const FloatGemmLoops& kProducts, const FloatTileLoops& kTiles,
+          const SoftmaxLoops& kSoftmax>
 std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool& threads) {
-  return std::make_unique<Prepared>(Loops{kProducts, kSoftmax}, threads);
+  return std::make_unique<Prepared>(Loops{kProducts, kTiles, kSoftmax}, threads);
 }
 
 }  // namespace
@@ -272,21 +388,23 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool& threads) {
 #if defined(__x86_64__)
 extern const Kernel attention_dense_avx512vnni{
     "attention_dense_avx512vnni", "Attention", Isa::avx512vnni, supports_attention,
-    prepare<AttentionKernel, float_gemm_avx512vnni, softmax_avx512vnni_loops>};
-extern const Kernel attention_dense_avx2{"attention_dense_avx2", "Attention", Isa::avx2, supports_attention,
-                                         prepare<AttentionKernel, float_gemm_avx2, softmax_avx2_loops>};
+    prepare<AttentionKernel, float_gemm_avx512vnni, float_tile_avx512vnni, softmax_avx512vnni_loops>};
+extern const Kernel attention_dense_avx2{
+    "attention_dense_avx2", "Attention", Isa::avx2, supports_attention,
+    prepare<AttentionKernel, float_gemm_avx2, float_tile_avx2, softmax_avx2_loops>};
 extern const Kernel attention_gradient_avx512vnni{
     "attention_gradient_avx512vnni", "AttentionGradient", Isa::avx512vnni, supports_gradient,
-    prepare<AttentionGradientKernel, float_gemm_avx512vnni, softmax_avx512vnni_loops>};
+    prepare<AttentionGradientKernel, float_gemm_avx512vnni, float_tile_avx512vnni, softmax_avx512vnni_loops>};
 extern const Kernel attention_gradient_avx2{
     "attention_gradient_avx2", "AttentionGradient", Isa::avx2, supports_gradient,
-    prepare<AttentionGradientKernel, float_gemm_avx2, softmax_avx2_loops>};
+    prepare<AttentionGradientKernel, float_gemm_avx2, float_tile_avx2, softmax_avx2_loops>};
 #elif defined(__aarch64__)
-extern const Kernel attention_dense_neon{"attention_dense_neon", "Attention", Isa::neon, supports_attention,
-                                         prepare<AttentionKernel, float_gemm_neon, softmax_neon_loops>};
+extern const Kernel attention_dense_neon{
+    "attention_dense_neon", "Attention", Isa::neon, supports_attention,
+    prepare<AttentionKernel, float_gemm_neon, float_tile_neon, softmax_neon_loops>};
 extern const Kernel attention_gradient_neon{
     "attention_gradient_neon", "AttentionGradient", Isa::neon, supports_gradient,
-    prepare<AttentionGradientKernel, float_gemm_neon, softmax_neon_loops>};
+    prepare<AttentionGradientKernel, float_gemm_neon, float_tile_neon, softmax_neon_loops>};
 #endif
 
 }  // namespace halftone::cpu

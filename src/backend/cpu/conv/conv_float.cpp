@@ -87,11 +87,6 @@ class FloatConv : public PreparedKernel {
                   ///< as long
 
     int64_t places(const Planes& planes) const { return planes.batch * height * width; }
-    int64_t place(const Planes& planes, int64_t i) const {
-      const int64_t row = i / width, column = i % width;
-      return (row / height * planes.out_rows + row % height + top) * planes.out_columns +
-             (column < left ? column : column - left + skip_to);
-    }
   };
 
   /// Places of a block: whole tiles, as many as are worth it that still give each thread some.
@@ -164,7 +159,8 @@ class FloatConv : public PreparedKernel {
     float* y = run.outputs[0].span<float>().data();
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     std::array<int64_t, kLargestBlock> places;
-    for (int64_t r = 0; r < count; ++r) places[static_cast<size_t>(r)] = region.place(planes, first + r);
+    std::array<Corner, kLargestBlock> corners;
+    const std::span<const Corner> all = fill_places(planes, region, first, count, places, corners);
     const bool pointwise = is_pointwise(planes);
     const int64_t taps = region.joined ? planes.y.kernel : planes.taps();
     const int64_t depth = group_inputs_ * planes.taps() / taps;
@@ -180,8 +176,7 @@ class FloatConv : public PreparedKernel {
                      out);
         continue;
       }
-      point_at_taps(planes, group, inputs, std::span(places).first(static_cast<size_t>(count)), region.joined,
-                    pointers.data());
+      point_at_taps(planes, group, inputs, all, region.joined, pointers.data());
       loops_.indirect(pointers.data(), taps, count, depth, panels.panels(), group_outputs_, out);
     }
     if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs);
@@ -197,24 +192,47 @@ class FloatConv : public PreparedKernel {
     }
   }
 
+  /// Where the window of a place begins: its image and the place under its first tap, which may lie outside.
+  struct Corner {
+    int64_t image, y, x;
+  };
+
+  /// The region's places [first, first + count), one after the other.
+  std::span<const Corner> fill_places(const Planes& p, const Region& region, int64_t first, int64_t count,
+                                      std::span<int64_t> places, std::span<Corner> corners) const {
+    int64_t column = first % region.width, row = first / region.width % region.height,
+            image = first / region.width / region.height;
+    for (size_t r = 0; r < static_cast<size_t>(count); ++r) {
+      const int64_t out_row = row + region.top;
+      const int64_t out_column = column < region.left ? column : column - region.left + region.skip_to;
+      places[r] = (image * p.out_rows + out_row) * p.out_columns + out_column;
+      corners[r] = {image, out_row * p.y.stride - p.y.pad_begin, out_column * p.x.stride - p.x.pad_begin};
+      if (++column < region.width) continue;
+      column = 0;
+      if (++row < region.height) continue;
+      row = 0;
+      ++image;
+    }
+    return corners.first(static_cast<size_t>(count));
+  }
+
   /// pointers[t * count + r]: the channels under tap t of place r, or zeros. Joined, t counts rows of the
   /// window.
-  void point_at_taps(const Planes& p, const float* x, int64_t channels, std::span<const int64_t> places,
+  void point_at_taps(const Planes& p, const float* x, int64_t channels, std::span<const Corner> corners,
                      bool joined, const float** pointers) const {
-    const int64_t count = static_cast<int64_t>(places.size()), across = joined ? 1 : p.x.kernel;
+    const int64_t count = static_cast<int64_t>(corners.size()), across = joined ? 1 : p.x.kernel;
+    const int64_t right = p.x.dilation * channels, down = p.y.dilation * p.columns * channels;
     for (int64_t r = 0; r < count; ++r) {
-      const int64_t place = places[static_cast<size_t>(r)];
-      const int64_t column = place % p.out_columns, row = place / p.out_columns % p.out_rows,
-                    image = place / p.out_columns / p.out_rows;
-      const float* plane = x + image * p.rows * p.columns * channels;
+      const Corner& corner = corners[static_cast<size_t>(r)];
+      const float* at = x + ((corner.image * p.rows + corner.y) * p.columns + corner.x) * channels;
       const float** to = pointers + r;
-      for (int64_t ky = 0; ky < p.y.kernel; ++ky) {
-        const int64_t iy = row * p.y.stride - p.y.pad_begin + ky * p.y.dilation;
+      const bool columns_inside = joined || (corner.x >= 0 && corner.x + p.x.span() <= p.columns);
+      for (int64_t ky = 0; ky < p.y.kernel; ++ky, at += down) {
+        const int64_t iy = corner.y + ky * p.y.dilation;
         const bool inside = iy >= 0 && iy < p.rows;
         for (int64_t kx = 0; kx < across; ++kx, to += count) {
-          const int64_t ix = column * p.x.stride - p.x.pad_begin + kx * p.x.dilation;
-          *to =
-              inside && ix >= 0 && ix < p.columns ? plane + (iy * p.columns + ix) * channels : zeros_.data();
+          const int64_t ix = corner.x + kx * p.x.dilation;
+          *to = inside && (columns_inside || (ix >= 0 && ix < p.columns)) ? at + kx * right : zeros_.data();
         }
       }
     }

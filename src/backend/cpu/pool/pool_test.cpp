@@ -34,6 +34,7 @@ TEST(PoolKernels, EqualTheReference) {
          {Attributes{{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}},
           Attributes{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}},
           Attributes{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}},
+          Attributes{{"kernel_shape", Ints{5, 5}}, {"strides", Ints{2, 1}}, {"pads", Ints{2, 3, 2, 1}}},
           Attributes{{"kernel_shape", Ints{5, 3}}, {"dilations", Ints{1, 3}}, {"pads", Ints{2, 1, 2, 0}}}}) {
       expect_close("MaxPool", attributes, {2, channels, 8, 9}, 0);
       expect_close("AveragePool", attributes, {2, channels, 8, 9}, 15);

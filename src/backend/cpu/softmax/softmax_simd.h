@@ -17,13 +17,13 @@ void softmax_row(const float* x, float* y, int64_t width) {
   const Float shift = Simd::broadcast(top);
   Float sums = Simd::zero();
   for (int64_t i = 0; i < whole; i += kWidth) {
-    const Float e = exp(Simd::sub(Simd::load(x + i), shift));
+    const Float e = exp_negative(Simd::sub(Simd::load(x + i), shift));
     sums = Simd::add(sums, e);
     Simd::store(y + i, e);
   }
   float sum = Simd::sum(sums);
   if (whole < width) {
-    Simd::store_part(y + whole, exp(Simd::sub(Simd::load_part(x + whole, width - whole), shift)),
+    Simd::store_part(y + whole, exp_negative(Simd::sub(Simd::load_part(x + whole, width - whole), shift)),
                      width - whole);
     for (int64_t i = whole; i < width; ++i) sum += y[i];
   }

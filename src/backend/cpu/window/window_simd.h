@@ -104,7 +104,26 @@ void slide_3x3(const WindowRow& row, const DepthwiseOp<kWhole>& op, int64_t c, i
   for (int t = 0; t < 9; ++t) weights[t] = Simd::load(op.taps.weights + t * op.taps.step + c);
   const float* x = row.x + (row.top * row.columns + begin * row.stride_x - row.pad_left) * row.channels + c;
   const int64_t down = row.dilation_y * row.columns * row.channels, right = row.dilation_x * row.channels;
-  for (int64_t column = begin; column < end; ++column, x += row.stride_x * row.channels) {
+  int64_t first = begin;
+  if (row.stride_x == 1 && row.dilation_x == 1) {  // two columns read four places together, not three each
+    for (; first + 2 <= end; first += 2, x += 2 * row.channels) {
+      Float left = op.start(), next = left;
+#pragma GCC unroll 3
+      for (int ky = 0; ky < 3; ++ky) {
+        Float at[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) at[i] = load_channels<kWhole>(x + ky * down + i * right, count);
+#pragma GCC unroll 3
+        for (int kx = 0; kx < 3; ++kx) {
+          left = Simd::fma(at[kx], weights[ky * 3 + kx], left);
+          next = Simd::fma(at[kx + 1], weights[ky * 3 + kx], next);
+        }
+      }
+      store_channels<kWhole>(row.y + first * row.channels + c, op.finish(left, first), count);
+      store_channels<kWhole>(row.y + (first + 1) * row.channels + c, op.finish(next, first + 1), count);
+    }
+  }
+  for (int64_t column = first; column < end; ++column, x += row.stride_x * row.channels) {
     Float sum = op.start();
 #pragma GCC unroll 3
     for (int ky = 0; ky < 3; ++ky)
