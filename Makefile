@@ -26,7 +26,7 @@ package: setup ## a relocatable tarball with all that the program needs but the 
 bench: setup ## micro-benchmarks of the kernels (verify, time, share of the roof)
 	@cmake --preset release -DHALFTONE_BENCH=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS)
-	@for program in $(BUILD)/bench/*_bench; do $$program; done
+	@for program in gemm operators; do $(BUILD)/bench/$${program}_bench; done
 
 fuzz: ## run each libFuzzer target for 60 s
 	@tools/bootstrap.sh build fuzz

@@ -1,4 +1,4 @@
-# halftone_folder(NAME [DEPS folders...] [LINK libraries...])
+# halftone_folder(NAME [DEPS folders...] [LINK libraries...] [EXCLUDE patterns...] [DEVICE_TESTS])
 #
 # One library `halftone_NAME` of the folder's sources and, with HALFTONE_TESTS, one program `NAME_test` of its
 # *_test.cpp files. DEPS are the folders of src/ it may include (tools/check_includes.py holds the same list).
@@ -34,7 +34,7 @@ function(halftone_isa_flags)
 endfunction()
 
 function(halftone_folder NAME)
-  cmake_parse_arguments(ARG "" "" "DEPS;LINK;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE_TESTS" "" "DEPS;LINK;EXCLUDE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(pattern ${ARG_EXCLUDE})
     list(FILTER sources EXCLUDE REGEX ${pattern})
@@ -60,14 +60,19 @@ function(halftone_folder NAME)
   endif()
 
   if(HALFTONE_TESTS AND tests)
-    halftone_test(${NAME}_test LABEL ${NAME} SOURCES ${tests} DEPS ${NAME})
+    set(device "")
+    if(ARG_DEVICE_TESTS)
+      set(device DEVICE)
+    endif()
+    halftone_test(${NAME}_test ${device} LABEL ${NAME} SOURCES ${tests} DEPS ${NAME})
   endif()
 endfunction()
 
-# halftone_test(NAME SOURCES files... DEPS folders...): a GoogleTest program whose tests ctest lists one by one.
-# HALFTONE_SHARED in its environment points at the shared test material, where there is any.
+# halftone_test(NAME SOURCES files... DEPS folders... [DEVICE]): a GoogleTest program whose tests ctest lists one by one.
+# HALFTONE_SHARED in its environment points at the shared test material, where there is any. DEVICE: its tests run kernels of
+# the CUDA backend, on a GPU where HALFTONE_TEST_DEVICE says so (tests/test_device.h).
 function(halftone_test NAME)
-  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICE" "LABEL" "SOURCES;DEPS;LINK" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL ${NAME})
   endif()
@@ -82,5 +87,14 @@ function(halftone_test NAME)
   if(CMAKE_CROSSCOMPILING AND NOT "tokenizer" IN_LIST ARG_DEPS)
     target_link_options(${NAME} PRIVATE -static)
   endif()
-  gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 LABELS ${ARG_LABEL})
+  set(needs "")
+  if(NAME STREQUAL device_present_test)
+    set(needs FIXTURES_SETUP test_device)
+  elseif(ARG_DEVICE)
+    set(needs FIXTURES_REQUIRED test_device)
+  endif()
+  if(ARG_DEVICE)
+    target_link_libraries(${NAME} PRIVATE $<TARGET_NAME_IF_EXISTS:halftone_cuda_driver>)
+  endif()
+  gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 LABELS ${ARG_LABEL} ${needs})
 endfunction()

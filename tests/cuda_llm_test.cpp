@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/device/host/host_device.h"
 #include "golden_family.h"
 #include "llm/engine.h"
 #include "llm/sampler.h"
 #include "llm_runner.h"
 #include "quant/quantize_graph.h"
+#include "test_device.h"
 
 namespace halftone {
 namespace {
@@ -54,8 +54,8 @@ class CudaFamilies : public testing::TestWithParam<std::string> {};
 
 TEST_P(CudaFamilies, EqualTheReference) {
   const GoldenFamily family = load_golden_family(GetParam());
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   expect_near(logits_of(family, "", &backend, KvFormat::f16), logits_of(family, "", nullptr, KvFormat::f16));
 }
 
@@ -68,16 +68,16 @@ INSTANTIATE_TEST_SUITE_P(All, CudaFamilies, testing::ValuesIn(cases()), [](const
 
 TEST(CudaLlm, RunsEveryCacheFormat) {
   const GoldenFamily family = load_golden_family("qwen2");
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   for (KvFormat format : {KvFormat::f32, KvFormat::bf16, KvFormat::int8})
     expect_near(logits_of(family, "", &backend, format), logits_of(family, "", nullptr, format));
 }
 
 TEST(CudaLlm, RunsEveryRecipe) {
   const GoldenFamily family = load_golden_family("llama");
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   for (const char* recipe : {"rtn-w8", "rtn-w4g32", "rtn-w3g64", "nf4", "llm-int8"}) {
     SCOPED_TRACE(recipe);
     expect_near(logits_of(family, recipe, &backend, KvFormat::f16),
@@ -90,8 +90,8 @@ TEST(CudaLlm, DoesNotDependOnTheOrderOfThreads) {
   const GoldenFamily family = load_golden_family("llama");
   std::vector<float> first;
   for (auto order : {cuda::host::ThreadOrder::forward, cuda::host::ThreadOrder::random}) {
-    cuda::HostDevice device(order, 3);
-    const cuda::CudaBackend backend(device);
+    const cuda::TestDevice device(order, 3);
+    const cuda::CudaBackend backend(*device);
     const std::vector<float> logits = logits_of(family, "rtn-w4g32", &backend, KvFormat::f16);
     if (first.empty()) first = logits;
     EXPECT_EQ(logits, first);
@@ -100,8 +100,8 @@ TEST(CudaLlm, DoesNotDependOnTheOrderOfThreads) {
 
 TEST(CudaLlm, DrawsTokensWhereTheLogitsLie) {
   const GoldenFamily family = load_golden_family("llama");
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   ThreadPool threads(1);
   EngineOptions options;
   options.backend = &backend;
@@ -122,8 +122,8 @@ TEST(CudaLlm, DrawsTokensWhereTheLogitsLie) {
 }
 
 TEST(CudaLlm, HasAKernelForEveryNode) {
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   ThreadPool threads(1);
   CompileOptions options;
   options.backend = &backend;

@@ -3,13 +3,13 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/device/host/host_device.h"
 #include "formats/open_graph.h"
 #include "npy.h"
 #include "op_run.h"
 #include "quant/quantize_graph.h"
 #include "runtime/session.h"
 #include "shared_files.h"
+#include "test_device.h"
 
 namespace halftone {
 namespace {
@@ -147,8 +147,8 @@ double relative_error(const std::vector<float>& found, const std::vector<float>&
 /// Operands rounded to f16 err by 2^-11 each: a layer adds at most 2^-10 of what it makes, when nothing
 /// cancels. Random weights keep it near the root of that; twelve layers stay under 12 * 2^-10.
 TEST(CudaVision, FloatsFollowTheReferences) {
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   const Tensor x = random_tensor({1, 3, 24, 24}, 99);
   const Graph graph = small_network();
   const auto expected = outputs_of(graph, nullptr, "x", x);
@@ -160,8 +160,8 @@ TEST(CudaVision, FloatsFollowTheReferences) {
 /// All that is computed on codes is the same in every bit; what comes out as floats is the same sums by the
 /// same multipliers.
 TEST(CudaVision, CodesEqualTheReferences) {
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   const Tensor x = random_tensor({1, 3, 24, 24}, 99, 0.4f);
   for (Requantization how : {Requantization::floating, Requantization::fixed}) {
     const Graph graph = in_codes(small_network(), how);
@@ -176,8 +176,8 @@ TEST(CudaVision, CodesEqualTheReferences) {
 TEST(CudaVision, ResNetGivesTheGolden) {
   const std::string model = "models/classify/resnet20_cifar10.onnx";
   SKIP_WITHOUT_SHARED(model);
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   const fs::path golden = shared_path("models/classify/golden");
   const auto found = outputs_of(open_graph(shared_path(model)), &backend, "input",
                                 read_npy(golden / "resnet20_1_input.npy"));
@@ -190,8 +190,8 @@ class CudaVisionModels : public testing::TestWithParam<const char*> {};
 /// But Gemm on codes, which has no kernel yet.
 TEST_P(CudaVisionModels, LeaveNothingToReferences) {
   SKIP_WITHOUT_SHARED(GetParam());
-  cuda::HostDevice device;
-  const cuda::CudaBackend backend(device);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
   ThreadPool threads(1);
   CompileOptions options;
   options.backend = &backend;

@@ -1,46 +1,81 @@
 #pragma once
 
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/device/host/host_device.h"
 #include "op_run.h"
+#include "test_device.h"
 
 namespace halftone::cuda {
 
-/// The outputs that a kernel of the CUDA backend makes on `device`, on the host. It must support the site.
-inline std::vector<Tensor> run_on_device(const Kernel& kernel, OpRun& op, Device& device) {
-  const OpSite& site = op.site();
-  if (Refusal refusal = kernel.supports(site); !refusal.empty())
-    throw std::logic_error(std::string(kernel.name) + " refuses: " + refusal);
-  ThreadPool threads(1);
-  const auto prepared = CudaBackend(device).prepare(kernel, site, threads);
-
-  std::vector<std::shared_ptr<std::byte>> memory;
-  const auto place = [&](size_t bytes, std::string_view what) {
-    memory.push_back(device.allocate(bytes, what));
-    return memory.back().get();
-  };
-  std::vector<Operand> operands(op.operands().begin(), op.operands().end());
-  for (size_t i = 0; i < operands.size(); ++i) {
-    TensorView& tensor = operands[i].tensor;
-    if (!operands[i].present || !tensor.data || operands[i].state) continue;
-    if (prepared->keeps(i)) {
-      operands[i] = {};
-      continue;
+/// A kernel of the CUDA backend bound to a use of an operator, with operands and outputs in a device's
+/// memory.
+class DeviceRun {
+ public:
+  /// The kernel must support the site. `op` and `device` must outlive this.
+  DeviceRun(const Kernel& kernel, OpRun& op, Device& device) : op_(op), device_(device), threads_(1) {
+    const OpSite& site = op.site();
+    if (Refusal refusal = kernel.supports(site); !refusal.empty())
+      throw std::logic_error(std::string(kernel.name) + " refuses: " + refusal);
+    prepared_ = CudaBackend(device).prepare(kernel, site, threads_);
+    operands_.assign(op.operands().begin(), op.operands().end());
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      TensorView& tensor = operands_[i].tensor;
+      if (!operands_[i].present || !tensor.data || operands_[i].state) continue;
+      if (prepared_->keeps(i)) {
+        operands_[i] = {};
+        continue;
+      }
+      std::byte* copy = place(tensor.size_bytes(), "input " + std::to_string(i));
+      device.upload(copy, tensor.data, tensor.size_bytes());
+      tensor.data = copy;
     }
-    std::byte* copy = place(tensor.size_bytes(), "input " + std::to_string(i));
-    device.upload(copy, tensor.data, tensor.size_bytes());
-    tensor.data = copy;
+    made_ = op.outputs();
+    views_ = OpRun::views(made_);
+    for (MutableTensorView& view : views_)
+      if (view.dtype != DType::state) view.data = place(view.size_bytes(), "an output");
+    const size_t workspace = prepared_->workspace_bytes(site);
+    workspace_ = {place(workspace, "the workspace"), workspace};
   }
-  std::vector<Tensor> outputs = op.outputs();
-  std::vector<MutableTensorView> views = OpRun::views(outputs), on_device = views;
-  for (MutableTensorView& view : on_device)
-    if (view.dtype != DType::state) view.data = place(view.size_bytes(), "an output");
-  const size_t workspace = prepared->workspace_bytes(site);
-  prepared->run({site, operands, on_device, {place(workspace, "the workspace"), workspace}, threads});
-  for (size_t i = 0; i < views.size(); ++i)
-    if (views[i].dtype != DType::state)
-      device.download(views[i].data, on_device[i].data, views[i].size_bytes());
-  return op.plain_outputs(std::move(outputs));
+
+  void run() { prepared_->run({op_.site(), operands_, views_, workspace_, threads_}); }
+  /// On the host, planar and of their own types.
+  std::vector<Tensor> outputs() {
+    for (size_t i = 0; i < views_.size(); ++i)
+      if (views_[i].dtype != DType::state)
+        device_.download(made_[i].mutable_view().data, views_[i].data, views_[i].size_bytes());
+    return op_.plain_outputs(made_);
+  }
+  /// What a run reads and writes at least: operands, constants as they are packed, outputs.
+  size_t bytes() const {
+    size_t sum = prepared_->packed_bytes();
+    for (const Operand& operand : operands_)
+      if (operand.present && operand.tensor.data) sum += operand.tensor.size_bytes();
+    for (const MutableTensorView& view : views_)
+      if (view.dtype != DType::state) sum += view.size_bytes();
+    return sum;
+  }
+
+ private:
+  std::byte* place(size_t bytes, std::string_view what) {
+    memory_.push_back(device_.allocate(bytes, what));
+    return memory_.back().get();
+  }
+
+  OpRun& op_;
+  Device& device_;
+  ThreadPool threads_;
+  std::unique_ptr<PreparedKernel> prepared_;
+  std::vector<std::shared_ptr<std::byte>> memory_;
+  std::vector<Operand> operands_;
+  std::vector<Tensor> made_;
+  std::vector<MutableTensorView> views_;
+  std::span<std::byte> workspace_;
+};
+
+/// The outputs that a kernel of the CUDA backend makes on `device`, on the host.
+inline std::vector<Tensor> run_on_device(const Kernel& kernel, OpRun& op, Device& device) {
+  DeviceRun on_device(kernel, op, device);
+  on_device.run();
+  return on_device.outputs();
 }
 
 /// The kernel of that name.
@@ -50,14 +85,14 @@ inline const Kernel& cuda_kernel(std::string_view name) {
   throw std::logic_error("no CUDA kernel " + std::string(name));
 }
 
-/// The kernel's outputs on the host's stand-in, after checking that no order of its threads changes a bit of
-/// them.
-inline std::vector<Tensor> run_on_host_device(const Kernel& kernel, OpRun& op) {
+/// The kernel's outputs on the device of the tests, after checking that they are the same bits each time: in
+/// every order of threads on the host that stands in, and again and again on a GPU.
+inline std::vector<Tensor> run_on_test_device(const Kernel& kernel, OpRun& op) {
   std::vector<Tensor> first;
   for (host::ThreadOrder order :
        {host::ThreadOrder::forward, host::ThreadOrder::reverse, host::ThreadOrder::random}) {
-    HostDevice device(order, 7);
-    std::vector<Tensor> made = run_on_device(kernel, op, device);
+    const TestDevice device(order, 7);
+    std::vector<Tensor> made = run_on_device(kernel, op, *device);
     for (size_t i = 0; i < first.size(); ++i) {
       const auto a = first[i].view().bytes(), b = made[i].view().bytes();
       if (!std::equal(a.begin(), a.end(), b.begin()))

@@ -1,11 +1,11 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
-#include "backend/cuda/device/host/host_device.h"
 #include "backend/cuda/sampling/sampling.h"
 #include "base/error.h"
 #include "llm/sampler.h"
 #include "op_run.h"
+#include "test_device.h"
 
 namespace halftone {
 namespace {
@@ -15,15 +15,15 @@ using cuda::host::ThreadOrder;
 /// Tokens drawn one after another on the host that stands in for a device; the history grows by them.
 std::vector<TokenId> drawn(const SamplingOptions& o, const std::vector<std::vector<float>>& logits,
                            std::vector<TokenId> history, ThreadOrder order) {
-  cuda::HostDevice device(order, 5);
+  const cuda::TestDevice device(order, 5);
   const auto vocabulary = static_cast<int64_t>(logits[0].size());
   EXPECT_EQ(cuda::DeviceSampler::refusal(o, vocabulary), "");
-  cuda::DeviceSampler sampler(device, o, vocabulary);
+  cuda::DeviceSampler sampler(*device, o, vocabulary);
   std::vector<TokenId> ids;
   for (const std::vector<float>& row : logits) {
-    const auto on_device = device.allocate(row.size() * sizeof(float), "logits");
-    device.upload(on_device.get(), reinterpret_cast<const std::byte*>(row.data()),
-                  row.size() * sizeof(float));
+    const auto on_device = device->allocate(row.size() * sizeof(float), "logits");
+    device->upload(on_device.get(), reinterpret_cast<const std::byte*>(row.data()),
+                   row.size() * sizeof(float));
     ids.push_back(sampler.draw(reinterpret_cast<const float*>(on_device.get()), history));
     history.push_back(ids.back());
   }

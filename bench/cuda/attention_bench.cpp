@@ -1,18 +1,17 @@
-// Attention over a KV cache on a GPU, at the shapes of real models: checks it against the reference, then
-// times decoding at several depths (against the measured bandwidth of reading) and prefilling.
-// `attention_bench
-// --host` only checks, on the host that stands in for a GPU.
+// Attention over a KV cache at the shapes of real models: checks it against the reference, then times
+// decoding at several depths (share of the measured bandwidth of reading) and prefilling (share of the
+// measured peak of mma.sync).
+//
+//   attention_bench [--stand-in]
+// --stand-in tries the benchmark at small sizes on the host in place of a GPU.
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <string_view>
 
-#ifdef HALFTONE_CUDA
-#include "backend/cuda/driver/gpu.h"
-#endif
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/device/host/host_device.h"
+#include "bench_device.h"
 #include "op_run.h"
 #include "ops/paged_attention/paged_attention.h"
 
@@ -157,95 +156,72 @@ float difference(Device& device, const Model& model, KvFormat format, std::initi
   return most;
 }
 
-bool verify(Device& device) {
-  bool good = true;
-  for (const Model& model : kModels)
+void verify(Device& device, std::span<const Model> models) {
+  for (const Model& model : models)
     for (KvFormat format : {KvFormat::f16, KvFormat::int8}) {
       const float off = difference(device, model, format, {70, 1, 1, 33, 1});
       // Four roundings of f16, as the kernel's test derives it.
       const bool fits = off < 4 * 0x1p-11f + 1e-4f;
-      fmt::print("{} {}: differs by {:.1e}{}\n", model.name, kv_format_name(format), off,
-                 fits ? "" : "  WRONG");
-      good = good && fits;
+      fmt::print("{} {}: differs by {:.1e}\n", model.name, kv_format_name(format), off);
+      if (!fits) throw std::runtime_error("this is wrong");
     }
-  return good;
 }
 
-#ifdef HALFTONE_CUDA
-/// Median over repeats of the milliseconds of one of `times` things that a recording does.
-double median_ms(Device& device, int times, const std::function<void()>& work) {
-  const auto recording = device.record(work);
-  const auto once = [&] { recording ? recording->replay() : work(); };
-  once();
-  device.wait();
-  std::vector<double> measured;
-  for (int i = 0; i < 15; ++i) measured.push_back(gpu_milliseconds(device, once) / times);
-  std::nth_element(measured.begin(), measured.begin() + 7, measured.end());
-  return measured[7];
-}
-
-void measure(Device& device) {
-  const double bandwidth = device.measure_roofs().read_bandwidth;
-  fmt::print("\nreading: {:.0f} GB/s\n\n", bandwidth / 1e9);
+/// A decoded row for each model and depth, then prefills, of `rows` rows.
+void measure(const BenchDevice& device, std::span<const Model> models, std::initializer_list<int> depths,
+             int rows) {
+  const Roofs roofs = device.roofs();
   fmt::print("| model | KV | decode at | us | GB/s | of reading |\n|---|---|---:|---:|---:|---:|\n");
-  for (const Model& model : kModels)
+  for (const Model& model : models)
     for (KvFormat format : {KvFormat::f16, KvFormat::int8})
-      for (int depth : {1024, 8192}) {
+      for (int depth : depths) {
         const double bytes = static_cast<double>(KvCache::bytes_per_token(
                                  {1, model.kv_heads, model.dim, kBlockTokens, format})) *
                              depth;
-        const int layers = std::max(2, static_cast<int>(kCacheBytes / bytes) + 1);
-        Bench bench(device, model, format, layers, depth);
+        const int layers = device.stand_in() ? 2 : std::max(2, static_cast<int>(kCacheBytes / bytes) + 1);
+        Bench bench(*device, model, format, layers, depth);
         bench.fill(depth - 1);
         bench.shape(1, 9);
         bench.set_past(depth - 1);
-        const double ms = median_ms(device, layers, [&] {
+        const double seconds = device.median_seconds(static_cast<size_t>(layers), [&] {
           for (int layer = 0; layer < layers; ++layer) bench.run(layer);
         });
-        fmt::print("| {} | {} | {} | {:.1f} | {:.0f} | {:.0f}% |\n", model.name, kv_format_name(format),
-                   depth, ms * 1e3, bytes / ms / 1e6, 100 * bytes / (ms / 1e3) / bandwidth);
+        fmt::print("| {} | {} | {} | {:.1f} | {:.0f} | {:.0f} % |\n", model.name, kv_format_name(format),
+                   depth, seconds * 1e6, bytes / seconds * 1e-9,
+                   100 * bytes / seconds / roofs.read_bandwidth);
       }
-  fmt::print("\n| model | KV | prefill | us | TFLOP/s |\n|---|---|---:|---:|---:|\n");
-  for (const Model& model : kModels)
+  fmt::print("\n| model | KV | prefill | us | TFLOPS | of mma.sync |\n|---|---|---:|---:|---:|---:|\n");
+  for (const Model& model : models)
     for (KvFormat format : {KvFormat::f16, KvFormat::int8}) {
-      constexpr int kRows = 2048, kLayers = 4;
-      Bench bench(device, model, format, kLayers, kRows);
-      bench.shape(kRows, 1);
+      const int layers = device.stand_in() ? 1 : 4;
+      Bench bench(*device, model, format, layers, rows);
+      bench.shape(rows, 1);
       bench.set_past(0);
-      const double ms = median_ms(device, kLayers, [&] {
-        for (int layer = 0; layer < kLayers; ++layer) bench.run(layer);
+      const double seconds = device.median_seconds(static_cast<size_t>(layers), [&] {
+        for (int layer = 0; layer < layers; ++layer) bench.run(layer);
       });
-      const double flops = 4.0 * model.heads * model.dim * kRows * (kRows + 1.0) / 2;
-      fmt::print("| {} | {} | {} | {:.0f} | {:.0f} |\n", model.name, kv_format_name(format), kRows, ms * 1e3,
-                 flops / (ms / 1e3) / 1e12);
+      const double flops = 4.0 * model.heads * model.dim * rows * (rows + 1.0) / 2;
+      fmt::print("| {} | {} | {} | {:.0f} | {:.0f} | {:.0f} % |\n", model.name, kv_format_name(format), rows,
+                 seconds * 1e6, flops / seconds * 1e-12, 100 * flops / seconds / roofs.f16_flops);
     }
 }
-#endif
 
-int bench(bool on_host) {
-  if (on_host) {
-    HostDevice device;
-    return verify(device) ? 0 : 1;
-  }
-#ifdef HALFTONE_CUDA
-  Device& device = open_gpu(0);
-  if (!verify(device)) return 1;
-  measure(device);
-  return 0;
-#else
-  fmt::print(stderr, "this build has no CUDA backend\n");
-  return 1;
-#endif
+void bench(bool stand_in) {
+  const BenchDevice device(stand_in);
+  const std::span<const Model> models =
+      stand_in ? std::span(kModels).last(2) : std::span<const Model>(kModels);
+  verify(*device, models);
+  if (stand_in)
+    measure(device, models.first(1), {40}, 20);
+  else
+    measure(device, models, {1024, 8192}, 2048);
 }
 
 }  // namespace
 }  // namespace halftone::cuda
 
 int main(int argc, char** argv) {
-  try {
-    return halftone::cuda::bench(argc > 1 && std::string_view(argv[1]) == "--host");
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  return halftone::cuda::bench_main("attention_bench", [&] {
+    halftone::cuda::bench(argc > 1 && std::string_view(argv[1]) == "--stand-in");
+  });
 }

@@ -3,8 +3,9 @@
 //   gemm_cuda_bench [--scheme NAME] [--shape NxK] [--rows M[,M...]] [--seconds S] [--stand-in]
 // For each it prints the time of one product (median of replays of a recording that goes through several sets
 // of weights, so that they come from memory and not from the cache) and the share of what the device does at
-// best: of the bandwidth of reading for up to 16 rows, of the peak of mma.sync beyond. --stand-in checks
-// small shapes on the host instead and times nothing. --seconds ends the list when so much time has passed.
+// best: of the bandwidth of reading for up to 16 rows, of the peak of mma.sync beyond. --stand-in tries
+// the benchmark at small shapes on the host in place of a GPU. --seconds ends the list when so much time has
+// passed.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,10 +13,8 @@
 #include <random>
 
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/device/host/host_device.h"
-#include "backend/cuda/driver/gpu.h"
-#include "base/error.h"
 #include "base/thread_pool.h"
+#include "bench_device.h"
 #include "ops/gemm/gemm.h"
 
 using namespace halftone;
@@ -31,6 +30,7 @@ struct Scheme {
   std::optional<Encoding> weights;
   DType dtype = DType::f16;
   bool integer_activations = false;
+  bool main = false;  ///< timed at every layer
 };
 
 std::vector<Scheme> schemes() {
@@ -40,16 +40,16 @@ std::vector<Scheme> schemes() {
   const Encoding w4 = ints("int4", Granularity::per_group(128));
   const Encoding w8 = ints("int8", Granularity::per_axis(0));
   return {
-      {"w4g128", w4},
+      {"w4g128", w4, DType::f16, false, true},
       {"w4g32", ints("int4", Granularity::per_group(32))},
       {"w4g128-affine", ints("int4", Granularity::per_group(128), false)},
-      {"w8", w8},
+      {"w8", w8, DType::f16, false, true},
       {"w2g64-affine", ints("int2", Granularity::per_group(64), false)},
       {"nf4g64", Encoding{.format = find_number_format("nf4"), .granularity = Granularity::per_group(64)}},
-      {"f16", {}, DType::f16},
+      {"f16", {}, DType::f16, false, true},
       {"f32", {}, DType::f32},
-      {"w8a8", w8, DType::f16, true},
-      {"w4g128a8", w4, DType::f16, true}};
+      {"w8a8", w8, DType::f16, true, true},
+      {"w4g128a8", w4, DType::f16, true, true}};
 }
 
 struct Layer {
@@ -101,7 +101,12 @@ Constant random_weights(const Scheme& scheme, int64_t n, int64_t k, unsigned see
   const ScaleGrid grid = scale_grid(parts.encoding.granularity, parts.shape);
   const int64_t row_bytes = (k * parts.encoding.format->bits() + 7) / 8;
   parts.codes = Tensor::allocate(DType::u8, {n, row_bytes});
-  for (std::byte& b : parts.codes.mutable_view().bytes()) b = static_cast<std::byte>(random());
+  std::vector<std::byte> some(65521);
+  for (std::byte& b : some) b = static_cast<std::byte>(random());
+  const auto codes = parts.codes.mutable_view().bytes();
+  for (size_t at = 0; at < codes.size(); at += some.size())
+    std::copy_n(some.begin(), std::min(some.size(), codes.size() - at),
+                codes.begin() + static_cast<ptrdiff_t>(at));
   const Tensor scales = random_floats({grid.rows, grid.groups}, seed + 1);
   parts.scales = Tensor::allocate(DType::f16, {grid.rows, grid.groups});
   store_floats(scales.span<float>(), parts.scales.mutable_view(), 0);
@@ -235,7 +240,9 @@ void check(const Product& product, const PreparedKernel& prepared, const Run& ru
     std::copy_n(a.span<float>().begin() + rows[i] * k, k,
                 some.mutable_view().span<float>().begin() + static_cast<int64_t>(i) * k);
   const bool f32 = !product.b.encoding() && product.b.dtype() == DType::f32;
-  const float bound = (f32 ? 0x1p-20f : 0x1p-10f) + static_cast<float>(k) * 0x1p-23f;
+  // Activations and scaled weights are rounded to f16, and the numbers of a code book once more.
+  const bool book = product.b.encoding() && !product.b.encoding()->format->is_integer();
+  const float bound = (f32 ? 0x1p-20f : book ? 3 * 0x1p-11f : 0x1p-10f) + static_cast<float>(k) * 0x1p-23f;
   for (int64_t first : {int64_t{0}, n - count}) {
     const Expected expected = reference(product, some, first, count);
     for (size_t i = 0; i < expected.y.size(); ++i) {
@@ -286,43 +293,23 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-void check_small() {
-  ThreadPool threads(1);
-  cuda::HostDevice device;
-  for (const Scheme& scheme : schemes())
-    for (int64_t m : {1, 9}) {
-      Product product;
-      product.b = random_weights(scheme, 40, 256, 1);
-      product.integer_activations = scheme.integer_activations;
-      const Tensor a = random_floats({m, 256}, 2);
-      const auto prepared = prepare(device, product, threads);
-      check(product, *prepared, Run(device, product, *prepared, a, threads), a);
-      fmt::print("{} {} rows: right\n", scheme.name, m);
-    }
-}
-
-void time_layer(cuda::Device& gpu, const Roofs& roofs, const Scheme& scheme, const Layer& layer,
+void time_layer(const cuda::BenchDevice& gpu, const Roofs& roofs, const Scheme& scheme, const Layer& layer,
                 std::span<const int64_t> row_counts, ThreadPool& threads) {
   Product product;
   product.b = random_weights(scheme, layer.n, layer.k, 1);
   product.integer_activations = scheme.integer_activations;
   std::vector<std::unique_ptr<PreparedKernel>> sets;
-  sets.push_back(prepare(gpu, product, threads));
-  const size_t bytes = sets[0]->packed_bytes();
-  while (sets.size() < kMostSets && sets.size() * bytes < kBeyondCaches)
-    sets.push_back(prepare(gpu, product, threads));
+  sets.push_back(prepare(*gpu, product, threads));
+  const size_t bytes = sets[0]->packed_bytes(), most = gpu.stand_in() ? 2 : kMostSets;
+  while (sets.size() < most && sets.size() * bytes < kBeyondCaches)
+    sets.push_back(prepare(*gpu, product, threads));
   for (int64_t m : row_counts) {
     const Tensor a = random_floats({m, layer.k}, 2);
-    const Run run(gpu, product, *sets[0], a, threads);
+    const Run run(*gpu, product, *sets[0], a, threads);
     check(product, *sets[0], run, a);
-    const auto recording = gpu.record([&] {
+    const double seconds = gpu.median_seconds(sets.size(), [&] {
       for (const auto& set : sets) run(*set);
     });
-    for (int i = 0; i < 3; ++i) recording->replay();
-    std::vector<float> times;
-    for (int i = 0; i < 11; ++i) times.push_back(cuda::gpu_milliseconds(gpu, [&] { recording->replay(); }));
-    std::sort(times.begin(), times.end());
-    const double seconds = times[times.size() / 2] * 1e-3 / static_cast<double>(sets.size());
     const double moved = static_cast<double>(bytes) + 4.0 * static_cast<double>(m * (layer.k + layer.n));
     const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n * layer.k);
     const double peak = scheme.integer_activations ? roofs.int8_ops : roofs.f16_flops;
@@ -334,18 +321,28 @@ void time_layer(cuda::Device& gpu, const Roofs& roofs, const Scheme& scheme, con
   }
 }
 
+/// Every scheme at the first layer, the main ones elsewhere.
+std::vector<Scheme> schemes_of(const Layer& layer) {
+  std::vector<Scheme> chosen = schemes();
+  if (&layer == &kLayers.front()) return chosen;
+  std::erase_if(chosen, [](const Scheme& scheme) { return !scheme.main; });
+  return chosen;
+}
+
 void run(const Options& options) {
-  if (options.stand_in) return check_small();
-  cuda::Device& gpu = cuda::open_gpu(0);
-  const Roofs roofs = gpu.measure_roofs();
-  fmt::print("{}: reads {:.0f} GB/s, mma.sync f16 {:.0f} TFLOPS, s8 {:.0f} TOPS\n\n", cuda::gpus()[0].name,
-             roofs.read_bandwidth * 1e-9, roofs.f16_flops * 1e-12, roofs.int8_ops * 1e-12);
+  const cuda::BenchDevice device(options.stand_in);
+  const Roofs roofs = device.roofs();
   fmt::print("| weights | layer | shape | rows | us | GB/s | of reading | TFLOPS | of mma.sync |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
+  fmt::print("|---|---|---|---:|---:|---:|---:|---:|---:|\n");
   ThreadPool threads(0);
+  if (options.stand_in) {
+    for (const Scheme& scheme : schemes())
+      time_layer(device, roofs, scheme, {"tiny", 40, 256}, std::vector<int64_t>{1, 9}, threads);
+    return;
+  }
   const auto start = std::chrono::steady_clock::now();
   for (const Layer& layer : kLayers)
-    for (const Scheme& scheme : schemes()) {
+    for (const Scheme& scheme : schemes_of(layer)) {
       if (!options.scheme.empty() && options.scheme != scheme.name) continue;
       if (!options.shape.empty() && options.shape != fmt::format("{}x{}", layer.n, layer.k)) continue;
       if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options.seconds) {
@@ -355,18 +352,12 @@ void run(const Options& options) {
       // A prompt's last row is all that the head sees.
       std::vector<int64_t> rows = options.rows;
       if (layer.n > 100000) std::erase_if(rows, [](int64_t m) { return m > 16; });
-      time_layer(gpu, roofs, scheme, layer, rows, threads);
+      time_layer(device, roofs, scheme, layer, rows, threads);
     }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "gemm_cuda_bench: {}\n", error.what());
-    return 1;
-  }
+  return cuda::bench_main("gemm_cuda_bench", [&] { run(parse(argc, argv)); });
 }

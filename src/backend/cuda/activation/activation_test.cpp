@@ -9,7 +9,7 @@ namespace {
 /// e^x, tanh and erf err by 2 ulp each here and there; a quotient and two products add a rounding each. Gelu
 /// loses what 1 + erf cancels: up to an ulp of 1 times |x| / 2.
 void expect_close(OpRun& run, const char* kernel) {
-  const Tensor found = run_on_host_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
+  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i) {
     const float e = expected.span<float>()[i];
     ASSERT_NEAR(found.span<float>()[i], e, 8 * 0x1p-24f * (std::fabs(e) + 4)) << kernel << ", element " << i;

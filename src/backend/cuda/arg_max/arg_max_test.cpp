@@ -12,7 +12,7 @@ namespace {
 void expect_same(const Tensor& x, int64_t last, int64_t keepdims) {
   OpRun run(*find_op("ArgMax"), {{"axis", int64_t{-1}}, {"select_last_index", last}, {"keepdims", keepdims}});
   run.input(x);
-  EXPECT_EQ(values<int64_t>(run_on_host_device(cuda_kernel("arg_max"), run)[0]),
+  EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel("arg_max"), run)[0]),
             values<int64_t>(run.reference()[0]))
       << x.shape().str();
 }

@@ -23,7 +23,7 @@ TEST(CudaArithmetic, EqualsTheReferenceExactly) {
     for (const auto& [a, b] : pairs) {
       OpRun run(*find_op(op));
       run.input(random_tensor(a, 1)).input(random_tensor(b, 2));
-      EXPECT_EQ(floats(run_on_host_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0]))
+      EXPECT_EQ(floats(run_on_test_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0]))
           << kernel << " of " << a.str() << " and " << b.str();
     }
 }

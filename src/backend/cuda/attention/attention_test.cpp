@@ -12,7 +12,7 @@ namespace {
 /// weight by that and half a unit, a value by half: the mean of values that spread by about 1 by less than
 /// 5. Without Tensor Cores it is f32's roundings.
 void expect_close(OpRun& run, float unit) {
-  const Tensor found = run_on_host_device(cuda_kernel("attention_dense"), run)[0],
+  const Tensor found = run_on_test_device(cuda_kernel("attention_dense"), run)[0],
                expected = run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 5 * unit + 0x1p-24f * 300)

@@ -8,7 +8,7 @@ namespace {
 const CodeScale kIn{0.03f, 113}, kSecond{0.021f, 140}, kOut{0.05f, 101};
 
 void expect_same(const char* kernel, OpRun& run) {
-  EXPECT_EQ(floats(run_on_host_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0])) << kernel;
+  EXPECT_EQ(floats(run_on_test_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0])) << kernel;
 }
 
 TEST(CudaCodeElements, PairsEqualTheReference) {

@@ -60,7 +60,7 @@ void check(const char* kernel, const Case& c, float operand_error) {
   OpRun run(conv_schema(), c.attributes()), magnitude(conv_schema(), linear.attributes());
   fill(run, false);
   fill(magnitude, true);
-  const Tensor found = run_on_host_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0],
+  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0],
                sizes = magnitude.reference()[0];
   const float terms = static_cast<float>(c.w.elements() / c.w[0]) + 8;
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
@@ -162,7 +162,7 @@ void check_codes(const char* kernel, const Case& c, const char* how, bool to_flo
   const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
   const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
   run.store_outputs({{c.out.order, to_floats ? std::nullopt : std::optional(out)}});
-  EXPECT_EQ(floats(run_on_host_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0]))
+  EXPECT_EQ(floats(run_on_test_device(cuda_kernel(kernel), run)[0]), floats(run.reference()[0]))
       << kernel << ", " << c.str() << ", " << how;
 }
 
@@ -226,7 +226,7 @@ TEST(CudaConvDynamic, EqualsTheReference) {
       run.absent();
     if (c.residual) run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4), c.out);
     run.store_outputs({c.out});
-    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("conv_dynamic"), run)[0]), floats(run.reference()[0]))
+    EXPECT_EQ(floats(run_on_test_device(cuda_kernel("conv_dynamic"), run)[0]), floats(run.reference()[0]))
         << c.str();
   }
 }
@@ -239,7 +239,7 @@ TEST(CudaConvDynamic, PicturesOfNothingAndOfNaN) {
     run.stored(picture, kLast);
     dynamic_codes(run, {6, 4, 3, 3});
     run.store_outputs({kLast});
-    for (float y : floats(run_on_host_device(cuda_kernel("conv_dynamic"), run)[0]))
+    for (float y : floats(run_on_test_device(cuda_kernel("conv_dynamic"), run)[0]))
       EXPECT_TRUE(x == 0 ? y == 0 : std::isnan(y)) << y;
   }
 }

@@ -9,7 +9,7 @@ namespace halftone::cuda {
 namespace {
 
 void expect_same(OpRun& run) {
-  const Tensor found = run_on_host_device(cuda_kernel("gather"), run)[0], expected = run.reference()[0];
+  const Tensor found = run_on_test_device(cuda_kernel("gather"), run)[0], expected = run.reference()[0];
   const auto f = found.view().bytes(), e = expected.view().bytes();
   EXPECT_TRUE(std::equal(f.begin(), f.end(), e.begin(), e.end()));
 }

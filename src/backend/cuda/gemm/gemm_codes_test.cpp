@@ -30,7 +30,7 @@ TEST(CudaGemmCodes, EqualsTheReference) {
         run.constant(int8_weights(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n}, trans_b ? 0 : 1));
         run.constant(Constant(random_tensor({s.n}, 3)));
         if (to_codes) run.store_outputs({{Storage::Order::planar, fit_codes(-3, 4)}});
-        EXPECT_EQ(floats(run_on_host_device(cuda_kernel("gemm_codes"), run)[0]), floats(run.reference()[0]))
+        EXPECT_EQ(floats(run_on_test_device(cuda_kernel("gemm_codes"), run)[0]), floats(run.reference()[0]))
             << s.m << ' ' << s.k << ' ' << s.n << ' ' << how;
       }
 }
@@ -40,7 +40,7 @@ TEST(CudaGemmCodes, MatMulOfManyDimensions) {
   run.stored(random_tensor({2, 3, 11, 20}, 1), {Storage::Order::planar, CodeScale{0.03f, 0}});
   run.constant(int8_weights({20, 37}, 1));
   run.store_outputs({{Storage::Order::planar, fit_codes(-3, 3)}});
-  EXPECT_EQ(floats(run_on_host_device(cuda_kernel("mat_mul_codes"), run)[0]), floats(run.reference()[0]));
+  EXPECT_EQ(floats(run_on_test_device(cuda_kernel("mat_mul_codes"), run)[0]), floats(run.reference()[0]));
 }
 
 }  // namespace

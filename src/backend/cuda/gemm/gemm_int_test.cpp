@@ -24,7 +24,7 @@ void expect_equal(const Tensor& a, const Constant& b, const Encoding& activation
   run.input(a, activations).constant(b);
   if (c) run.constant(*c);
   const std::vector<float> expected = floats(run.reference()[0]);
-  const std::vector<float> y = floats(run_on_host_device(cuda_kernel("gemm_int"), run)[0]);
+  const std::vector<float> y = floats(run_on_test_device(cuda_kernel("gemm_int"), run)[0]);
   for (size_t i = 0; i < y.size(); ++i) {
     if (std::isnan(expected[i]))
       ASSERT_TRUE(std::isnan(y[i])) << i;
@@ -84,15 +84,17 @@ TEST(CudaGemmInt, GroupsOfActivations) {
   for (int64_t group : {32, 128})
     for (int64_t b_group : {0, 64, 128})
       for (const char* format : {"int4", "int8"})
-        for (int64_t m : {2, 11})
+        for (int64_t m : {2, 11}) {
+          ++seed;
           expect_equal(
-              random_tensor({m, 300}, ++seed),
+              random_tensor({m, 300}, seed),
               encoded({17, 300},
                       {.format = find_number_format(format),
                        .granularity = b_group ? Granularity::per_group(b_group) : Granularity::per_axis(0),
                        .symmetric = false},
                       seed),
               dynamic_int8(Granularity::per_group(group)));
+        }
 }
 
 TEST(CudaGemmInt, OutliersStayFloating) {

@@ -44,10 +44,10 @@ void expect_close(Case test, float bound, int library_rows = 0) {
       .constant(Constant(absolute(test.b.encoding() ? test.b.load_encoded("B")->decode() : test.b.load())));
   if (test.has_c) run.constant(test.c);
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
-  HostDevice device;
+  HostDevice device;  // whose products of many rows can come from the place of a library
   if (library_rows > 0) device.multiply_from(library_rows);
   const std::vector<float> y = floats((library_rows > 0 ? run_on_device(cuda_kernel("gemm"), run, device)
-                                                        : run_on_host_device(cuda_kernel("gemm"), run))[0]);
+                                                        : run_on_test_device(cuda_kernel("gemm"), run))[0]);
   // f32 sums of k products, some hundred at a time.
   const float sums = static_cast<float>(test.a.back()) * 0x1p-23f + 0x1p-20f;
   for (size_t i = 0; i < y.size(); ++i)
@@ -222,7 +222,7 @@ TEST(CudaGemm, Addends) {
                  kSplitBound);
   OpRun run(gemm_schema(), {{"transB", int64_t{1}}});
   run.input(random_tensor({2, 3, 40}, 1)).constant(b).input(random_tensor({20}, 2));
-  const auto found = floats(run_on_host_device(cuda_kernel("gemm"), run)[0]),
+  const auto found = floats(run_on_test_device(cuda_kernel("gemm"), run)[0]),
              expected = floats(run.reference()[0]);
   for (size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-4f);
 }
@@ -248,7 +248,7 @@ TEST(CudaGemm, Activations) {
 TEST(CudaGemm, TakesNoRows) {
   OpRun run(gemm_schema(), {{"transB", int64_t{1}}});
   run.input(random_tensor({0, 8}, 1)).constant(Constant(random_tensor({3, 8}, 2)));
-  EXPECT_EQ(run_on_host_device(cuda_kernel("gemm"), run)[0].shape(), (Shape{0, 3}));
+  EXPECT_EQ(run_on_test_device(cuda_kernel("gemm"), run)[0].shape(), (Shape{0, 3}));
 }
 
 TEST(CudaGemm, SaysWhyNot) {

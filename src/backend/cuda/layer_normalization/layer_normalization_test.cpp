@@ -15,7 +15,7 @@ TEST(CudaLayerNormalization, EqualsTheReference) {
           .input(random_tensor({2, 2, width}, 1))
           .constant(Constant(random_tensor({width}, 2)));
       if (shift) run.constant(Constant(random_tensor({width}, 3)));
-      const Tensor found = run_on_host_device(cuda_kernel("layer_normalization"), run)[0],
+      const Tensor found = run_on_test_device(cuda_kernel("layer_normalization"), run)[0],
                    expected = run.reference()[0];
       // The mean errs by some roundings of numbers below 5, the deviation's inverse relatively as much; with
       // one element the difference from the mean is nothing but rounding, which 1 / sqrt(epsilon) enlarges.
@@ -29,7 +29,7 @@ TEST(CudaLayerNormalization, EqualsTheReference) {
 TEST(CudaLayerNormalization, TakesSeveralAxesAsOneRow) {
   OpRun run(layer_normalization_schema(), {{"axis", int64_t{1}}});
   run.drop_outputs(1).input(random_tensor({3, 4, 5}, 1)).constant(Constant(random_tensor({4, 5}, 2)));
-  const Tensor found = run_on_host_device(cuda_kernel("layer_normalization"), run)[0],
+  const Tensor found = run_on_test_device(cuda_kernel("layer_normalization"), run)[0],
                expected = run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 64 * 0x1p-24f * 10);

@@ -18,7 +18,7 @@ void expect_close(const Shape& a, const Shape& b, float spread = 1) {
   run.input(random_tensor(a, 1, spread)).input(random_tensor(b, 2, spread));
   sizes.input(absolute(random_tensor(a, 1, spread))).input(absolute(random_tensor(b, 2, spread)));
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
-  const std::vector<float> found = floats(run_on_host_device(cuda_kernel("mat_mul"), run)[0]);
+  const std::vector<float> found = floats(run_on_test_device(cuda_kernel("mat_mul"), run)[0]);
   // What the split leaves out, and f32 sums of k products.
   const float bound = 3 * 0x1p-22f + static_cast<float>(a.back()) * 0x1p-23f;
   for (size_t i = 0; i < found.size(); ++i)
@@ -50,7 +50,7 @@ TEST(CudaMatMul, AnyMagnitude) {
 TEST(CudaMatMul, TakesNothing) {
   OpRun run(mat_mul_schema());
   run.input(random_tensor({0, 4}, 1)).input(random_tensor({4, 3}, 2));
-  EXPECT_EQ(run_on_host_device(cuda_kernel("mat_mul"), run)[0].shape(), (Shape{0, 3}));
+  EXPECT_EQ(run_on_test_device(cuda_kernel("mat_mul"), run)[0].shape(), (Shape{0, 3}));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ Storage with_codes(Storage storage, const CodeScale& codes) {
 }
 
 void expect_same(const char* kernel, OpRun& run) {
-  const std::vector<Tensor> found = run_on_host_device(cuda_kernel(kernel), run), expected = run.reference();
+  const std::vector<Tensor> found = run_on_test_device(cuda_kernel(kernel), run), expected = run.reference();
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_EQ(floats(found[i]), floats(expected[i])) << kernel << ", output " << i;
@@ -66,7 +66,7 @@ TEST(CudaMovement, Transposes) {
   expect_same("transpose", five);
   OpRun ints(*find_op("Transpose"));
   ints.input(Tensor::from<int64_t>({2, 3}, {1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(values<int64_t>(run_on_host_device(cuda_kernel("transpose"), ints)[0]),
+  EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel("transpose"), ints)[0]),
             values<int64_t>(ints.reference()[0]));
 }
 

@@ -29,7 +29,7 @@ TEST(CudaNonMaxSuppression, SelectsWhatTheReferenceSelects) {
       for (float overlap : {0.0f, 0.3f, 0.9f}) {
         OpRun run(non_max_suppression_schema(), {{"center_point_box", int64_t{centre}}});
         fill(run, 2, 3, 70, most, overlap, 0.2f);
-        const Tensor found = run_on_host_device(cuda_kernel("non_max_suppression"), run)[0];
+        const Tensor found = run_on_test_device(cuda_kernel("non_max_suppression"), run)[0];
         EXPECT_EQ(values<int64_t>(found), values<int64_t>(run.reference()[0])) << most << ", " << overlap;
       }
 }

@@ -19,6 +19,41 @@ struct Case {
   std::vector<SequenceSpan> spans;
 };
 
+/// A cache in a device's memory, filled and read through a copy on the host.
+class DeviceCache {
+ public:
+  DeviceCache(const KvCache::Layout& layout, int blocks, Device& device)
+      : device_(device),
+        on_host_(layout, blocks,
+                 [&](size_t bytes) {
+                   parts_.push_back({bytes,
+                                     std::shared_ptr<std::byte>(new std::byte[bytes](),
+                                                                std::default_delete<std::byte[]>()),
+                                     nullptr});
+                   return parts_.back().host;
+                 }),
+        on_device_(layout, blocks, [&, next = size_t{0}](size_t bytes) mutable {
+          return parts_[next++].device = device.allocate(bytes, "the cache");
+        }) {}
+  KvCache& on_host() { return on_host_; }
+  KvCache& on_device() { return on_device_; }
+  void upload() {
+    for (const Part& part : parts_) device_.upload(part.device.get(), part.host.get(), part.bytes);
+  }
+  void download() {
+    for (const Part& part : parts_) device_.download(part.host.get(), part.device.get(), part.bytes);
+  }
+
+ private:
+  struct Part {
+    size_t bytes;
+    std::shared_ptr<std::byte> host, device;
+  };
+  Device& device_;
+  std::vector<Part> parts_;
+  KvCache on_host_, on_device_;
+};
+
 void fill(KvCache& cache, const Case& c, const PagedSequences& table) {
   const auto dim = static_cast<size_t>(c.dim);
   unsigned seed = 10;
@@ -43,11 +78,13 @@ float bound(const Case& c) {
   return (8 * std::sqrt(static_cast<float>(c.dim)) + 32) * 0x1p-24f * 5 + 4 * c.unit;
 }
 
-void compare(const Case& c, HostDevice& device) {
+void compare(const Case& c, Device& device) {
   const PagedSequences table(c.spans, c.block);
   const KvCache::Layout layout{2, c.kv_heads, c.dim, c.block, c.format};
-  KvCache ours(layout, table.block_count), theirs(layout, table.block_count);
-  fill(ours, c, table);
+  DeviceCache ours(layout, table.block_count, device);
+  KvCache theirs(layout, table.block_count);
+  fill(ours.on_host(), c, table);
+  ours.upload();
   fill(theirs, c, table);
   const Attributes attributes = {{"num_heads", int64_t{c.heads}},
                                  {"kv_heads", int64_t{c.kv_heads}},
@@ -63,18 +100,19 @@ void compare(const Case& c, HostDevice& device) {
         .state(cache);
   };
   OpRun kernel_run(paged_attention_schema(), attributes), reference_run(paged_attention_schema(), attributes);
-  inputs(kernel_run, ours);
+  inputs(kernel_run, ours.on_device());
   inputs(reference_run, theirs);
   const Tensor found = run_on_device(cuda_kernel("paged_attention"), kernel_run, device)[0];
   const Tensor expected = reference_run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], bound(c)) << "element " << i;
 
+  ours.download();
   std::vector<float> a(static_cast<size_t>(c.dim)), b(a), x(a), y(a);
   for (int block = 0; block < table.block_count; ++block)
     for (int head = 0; head < c.kv_heads; ++head)
       for (int slot = 0; slot < c.block; ++slot) {
-        ours.load(1, block, head, slot, a, b);
+        ours.on_host().load(1, block, head, slot, a, b);
         theirs.load(1, block, head, slot, x, y);
         ASSERT_TRUE(a == x && b == y) << "the cache differs in block " << block;
       }
@@ -82,14 +120,12 @@ void compare(const Case& c, HostDevice& device) {
 
 /// In an order that no kernel can count on.
 void compare_shuffled(const Case& c) {
-  HostDevice device(host::ThreadOrder::random, 7);
-  compare(c, device);
+  compare(c, *TestDevice(host::ThreadOrder::random, 7));
 }
 
 void compare_all(const Case& c) {
   for (host::ThreadOrder order : {host::ThreadOrder::forward, host::ThreadOrder::random}) {
-    HostDevice device(order, 7);
-    compare(c, device);
+    compare(c, *TestDevice(order, 7));
   }
 }
 
@@ -177,8 +213,7 @@ TEST(CudaPagedAttention, KeepsToTheWindowAndTheCapInTiles) {
 }
 
 TEST(CudaPagedAttention, SaysThatInt4IsNotThere) {
-  HostDevice device;
-  EXPECT_THROW(compare({.format = KvFormat::int4, .spans = {{0, 1, 0}}}, device), UnsupportedError);
+  EXPECT_THROW(compare({.format = KvFormat::int4, .spans = {{0, 1, 0}}}, *TestDevice()), UnsupportedError);
 }
 
 }  // namespace

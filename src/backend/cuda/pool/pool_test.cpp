@@ -12,7 +12,7 @@ const Storage kPlanar{}, kLast{Storage::Order::channels_last, {}};
 
 /// A sum of n elements in f32 errs by n 2^-24 of their magnitudes, which stay under 5 here.
 void expect_close(const char* kernel, OpRun& run, int64_t elements) {
-  const Tensor found = run_on_host_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
+  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
                 static_cast<float>(elements + 1) * 0x1p-24f * 5)
@@ -32,7 +32,7 @@ TEST(CudaPool, MaximaAndMeansOfWindows) {
     for (const Storage& out : {kPlanar, kLast}) {
       OpRun most(*find_op("MaxPool"), window(false));
       most.stored(random_tensor({2, 5, 7, 6}, 1), in).store_outputs({out}).drop_outputs(1);
-      EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
+      EXPECT_EQ(floats(run_on_test_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
       for (bool count_padding : {false, true}) {
         OpRun mean(*find_op("AveragePool"), window(count_padding));
         mean.stored(random_tensor({2, 5, 7, 6}, 1), in).store_outputs({out});
@@ -42,7 +42,7 @@ TEST(CudaPool, MaximaAndMeansOfWindows) {
   OpRun cube(*find_op("MaxPool"),
              {{"kernel_shape", Ints{2, 2, 2}}, {"ceil_mode", int64_t{1}}, {"strides", Ints{2, 2, 2}}});
   cube.input(random_tensor({1, 2, 3, 4, 5}, 1)).drop_outputs(1);
-  EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), cube)[0]), floats(cube.reference()[0]));
+  EXPECT_EQ(floats(run_on_test_device(cuda_kernel("max_pool"), cube)[0]), floats(cube.reference()[0]));
 }
 
 TEST(CudaPool, MeansOfWholePictures) {
@@ -59,13 +59,13 @@ TEST(CudaPoolCodes, EqualsTheReference) {
   for (Storage::Order order : {Storage::Order::planar, Storage::Order::channels_last}) {
     OpRun most(*find_op("MaxPool"), window(false));
     most.stored(random_tensor({2, 5, 7, 6}, 1), {order, in}).store_outputs({{order, in}}).drop_outputs(1);
-    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
+    EXPECT_EQ(floats(run_on_test_device(cuda_kernel("max_pool"), most)[0]), floats(most.reference()[0]));
     OpRun mean(*find_op("AveragePool"), window(true));
     mean.stored(random_tensor({2, 5, 7, 6}, 1), {order, in}).store_outputs({{order, out}});
-    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("average_pool"), mean)[0]), floats(mean.reference()[0]));
+    EXPECT_EQ(floats(run_on_test_device(cuda_kernel("average_pool"), mean)[0]), floats(mean.reference()[0]));
     OpRun all(*find_op("GlobalAveragePool"), {{"requantization", std::string("fixed")}});
     all.stored(random_tensor({2, 37, 5, 7}, 1), {order, in}).store_outputs({{order, out}});
-    EXPECT_EQ(floats(run_on_host_device(cuda_kernel("global_average_pool"), all)[0]),
+    EXPECT_EQ(floats(run_on_test_device(cuda_kernel("global_average_pool"), all)[0]),
               floats(all.reference()[0]));
   }
 }

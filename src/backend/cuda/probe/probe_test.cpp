@@ -2,15 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "backend/cuda/device/host/host_device.h"
+#include "test_device.h"
 
 namespace halftone::cuda {
 namespace {
 
 TEST(CudaProbe, Measures) {
-  HostDevice device;
+  const TestDevice device;
   const Roofs roofs =
-      measure_roofs(device, {.read_bytes = 16 * 1000 * 37, .product_rounds = 1, .repetitions = 1});
+      measure_roofs(*device, {.read_bytes = 16 * 1000 * 37, .product_rounds = 1, .repetitions = 1});
   EXPECT_GT(roofs.read_bandwidth, 0);
   EXPECT_GT(roofs.f16_flops, 0);
   EXPECT_GT(roofs.int8_ops, 0);

@@ -29,7 +29,7 @@ TEST(CudaResize, Interpolates) {
         for (const Storage& out : {kPlanar, kLast}) {
           OpRun run(resize_schema(), with(mode, coordinates));
           fill(run, in, out);
-          const Tensor found = run_on_host_device(cuda_kernel("resize_weighted"), run)[0],
+          const Tensor found = run_on_test_device(cuda_kernel("resize_weighted"), run)[0],
                        expected = run.reference()[0];
           for (size_t i = 0; i < expected.span<float>().size(); ++i)
             ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 18 * 0x1p-24f * 12.5f);
@@ -42,7 +42,7 @@ TEST(CudaResize, CodesEqualTheReference) {
     for (Storage::Order order : {Storage::Order::planar, Storage::Order::channels_last}) {
       OpRun run(resize_schema(), with(mode, "half_pixel"));
       fill(run, {order, codes}, {order, codes});
-      EXPECT_EQ(floats(run_on_host_device(cuda_kernel("resize_weighted"), run)[0]),
+      EXPECT_EQ(floats(run_on_test_device(cuda_kernel("resize_weighted"), run)[0]),
                 floats(run.reference()[0]));
     }
 }

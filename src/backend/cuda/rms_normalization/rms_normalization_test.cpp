@@ -28,7 +28,7 @@ TEST(CudaRmsNormalization, EqualsTheReference) {
     for (int64_t rows : {1, 3}) {
       OpRun run(rms_normalization_schema(), {{"epsilon", 1e-6f}});
       run.input(random_tensor({rows, width}, 1)).constant(Constant(random_tensor({width}, 2)));
-      expect_close(run_on_host_device(cuda_kernel("rms_normalization"), run), run.reference());
+      expect_close(run_on_test_device(cuda_kernel("rms_normalization"), run), run.reference());
     }
 }
 
@@ -38,14 +38,14 @@ TEST(CudaRmsNormalization, AddsTheSkip) {
     run.input(random_tensor({2, width}, 1))
         .input(random_tensor({2, width}, 2))
         .constant(Constant(random_tensor({width}, 3)));
-    expect_close(run_on_host_device(cuda_kernel("skip_rms_normalization"), run), run.reference());
+    expect_close(run_on_test_device(cuda_kernel("skip_rms_normalization"), run), run.reference());
   }
 }
 
 TEST(CudaRmsNormalization, TakesNoRows) {
   OpRun run(rms_normalization_schema());
   run.input(random_tensor({0, 8}, 1)).constant(Constant(random_tensor({8}, 2)));
-  EXPECT_EQ(run_on_host_device(cuda_kernel("rms_normalization"), run)[0].shape(), (Shape{0, 8}));
+  EXPECT_EQ(run_on_test_device(cuda_kernel("rms_normalization"), run)[0].shape(), (Shape{0, 8}));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 
 /// A product of each pair may be fused with its sum on a GPU: one rounding of either side apart.
 void expect_close(OpRun& run) {
-  const Tensor found = run_on_host_device(cuda_kernel("rotary_embedding"), run)[0],
+  const Tensor found = run_on_test_device(cuda_kernel("rotary_embedding"), run)[0],
                expected = run.reference()[0];
   for (size_t i = 0; i < expected.span<float>().size(); ++i) {
     const float f = found.span<float>()[i], e = expected.span<float>()[i];
