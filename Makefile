@@ -50,4 +50,4 @@ aarch64: ## cross build for 64-bit Arm; unit tests under qemu-user
 	@tools/aarch64.sh
 
 clean: ## remove build folders
-	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64 build-package
+	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64 build-package build-device

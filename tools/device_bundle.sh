@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds dist/device-bundle.tar.xz: the tests, benchmarks and program for the GPU of another machine that needs nothing but
 # NVIDIA's driver, tar and xz. There: tar -xJf device-bundle.tar.xz && device-bundle/run all
-# Usage: tools/device_bundle.sh [ARCHITECTURES]     (a CMake list; default 90)
+# Usage: tools/device_bundle.sh [ARCHITECTURES]     (a CMake list; default 90; $BUILD: the build folder, default build-device)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 architectures=${1:-90}
-build=build-device
+build=${BUILD:-build-device}
 programs=(halftone backend_cuda_test device_present_test device_session_test device_sampling_test cuda_llm_test cuda_vision_test
   gemm_cuda_bench attention_bench conv_cuda_bench)
 
