@@ -51,8 +51,9 @@ inline uint64_t load_word(const std::byte* from, const std::byte* end) {
   return word;
 }
 
-/// Reads one row, a group of columns after another.
-template <class V, RowKind kKind>
+/// Reads one row, a group of columns after another. kWholeBits: 4 or 8 when codes have so many bits and every
+/// group begins with a byte, which is the quicker to read; 0: any.
+template <class V, RowKind kKind, int kWholeBits = 0>
 class RowDecoder {
  public:
   RowDecoder(const WeightRows& weights, int64_t row)
@@ -73,24 +74,20 @@ class RowDecoder {
       offset_ = V::broadcast(load_scale<V>(w_.scale_kind, w_.minima, index));
   }
 
-  /// Columns [k, k + 16). Those behind the group are anything.
+  /// Columns [k, k + 16). Those behind the group are anything; under kWholeBits there must be none.
   typename V::Float all(int64_t k) const {
-    constexpr int64_t kAhead = 1024;
     if constexpr (is_plain(kKind)) {
       const std::byte* from = data_ + k * (kKind == RowKind::f32 ? 4 : 2);
       __builtin_prefetch(from + kAhead);
       return load_as<V>(kKind, from);
     } else {
-      // Eight codes and the bits before them fit a word: with 8 bits a code there are none before.
-      const std::byte* from = data_ + k * w_.bits / 8;
-      const int64_t skip = k * w_.bits % 8;
-      __builtin_prefetch(from + kAhead);
-      const auto codes =
-          unpack_(load_word(from, w_.data_end) >> skip, load_word(from + w_.bits, w_.data_end) >> skip);
-      if constexpr (kKind == RowKind::table) return V::multiply(table_(codes), scale_);
-      const auto value = V::to_float(codes);
-      if constexpr (kKind == RowKind::minimum) return V::fma(value, scale_, offset_);
-      return V::multiply(V::subtract(value, offset_), scale_);
+      if constexpr (kWholeBits != 0) {
+        const std::byte* from = data_ + k * kWholeBits / 8;
+        __builtin_prefetch(from + kAhead);
+        return value_of(V::template whole_codes<kWholeBits>(from));
+      } else {
+        return any(k);
+      }
     }
   }
 
@@ -100,12 +97,36 @@ class RowDecoder {
       return load_some<V>(kKind, data_ + k * (kKind == RowKind::f32 ? 4 : 2), count);
     } else {
       alignas(64) float values[kLanes];
-      V::store(values, all(k));
+      V::store(values, any(k));
       return load_some<V>(RowKind::f32, reinterpret_cast<const std::byte*>(values), count);
     }
   }
 
  private:
+  /// all() for codes.
+  typename V::Float any(int64_t k) const {
+    // Eight codes and the bits before them fit a word: with 8 bits a code there are none before.
+    const std::byte* from = data_ + k * w_.bits / 8;
+    const int64_t skip = k * w_.bits % 8;
+    __builtin_prefetch(from + kAhead);
+    return value_of(
+        unpack_(load_word(from, w_.data_end) >> skip, load_word(from + w_.bits, w_.data_end) >> skip));
+  }
+
+  static constexpr int64_t kAhead = 1024;  ///< bytes fetched ahead
+
+  template <class Codes>
+  typename V::Float value_of(Codes codes) const {
+    if constexpr (kKind == RowKind::table) {
+      if constexpr (kWholeBits == 4) return V::multiply(table_.of_sixteen(codes), scale_);
+      return V::multiply(table_(codes), scale_);
+    } else {
+      const auto value = V::to_float(codes);
+      if constexpr (kKind == RowKind::minimum) return V::fma(value, scale_, offset_);
+      return V::multiply(V::subtract(value, offset_), scale_);
+    }
+  }
+
   const WeightRows& w_;
   int64_t row_;
   const std::byte* data_;
@@ -114,10 +135,29 @@ class RowDecoder {
   typename V::Float scale_{}, offset_{};  // offset: the zero point or the minimum
 };
 
-/// Columns [begin, end) of one row as f32. Writes up to 15 elements more.
+/// RowDecoder's kWholeBits for these weights; 0 where V has no whole_codes().
 template <class V, RowKind kKind>
+int whole_bits(const WeightRows& w) {
+  if constexpr (!is_plain(kKind) && requires { V::template whole_codes<8>(w.data); })
+    if (w.bits == 8 || (w.bits == 4 && w.group % 2 == 0 && w.k % 2 == 0)) return w.bits;
+  return 0;
+}
+
+/// Calls body.template operator()<kWholeBits>().
+template <class V, RowKind kKind, class Body>
+void with_whole_bits(const WeightRows& w, Body body) {
+  const int bits = whole_bits<V, kKind>(w);
+  if constexpr (!is_plain(kKind) && requires { V::template whole_codes<8>(w.data); }) {
+    if (bits == 4) return body.template operator()<4>();
+    if (bits == 8) return body.template operator()<8>();
+  }
+  body.template operator()<0>();
+}
+
+/// Columns [begin, end) of one row as f32. Writes up to 15 elements more.
+template <class V, RowKind kKind, int kWholeBits>
 void decode_row_of(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
-  RowDecoder<V, kKind> decoder(w, row);
+  RowDecoder<V, kKind, kWholeBits> decoder(w, row);
   int64_t group = begin / w.group;
   for (int64_t k = begin; k < end; ++group) {
     const int64_t group_end = (group + 1) * w.group < end ? (group + 1) * w.group : end;
@@ -128,21 +168,27 @@ void decode_row_of(const WeightRows& w, int64_t row, int64_t begin, int64_t end,
   }
 }
 
+template <class V, RowKind kKind>
+void decode_kind(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
+  with_whole_bits<V, kKind>(
+      w, [&]<int kWholeBits>() { decode_row_of<V, kKind, kWholeBits>(w, row, begin, end, out); });
+}
+
 template <class V>
 void decode_row(const WeightRows& w, int64_t row, int64_t begin, int64_t end, float* out) {
   switch (w.kind) {
     case RowKind::f32:
-      return decode_row_of<V, RowKind::f32>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::f32>(w, row, begin, end, out);
     case RowKind::f16:
-      return decode_row_of<V, RowKind::f16>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::f16>(w, row, begin, end, out);
     case RowKind::bf16:
-      return decode_row_of<V, RowKind::bf16>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::bf16>(w, row, begin, end, out);
     case RowKind::integers:
-      return decode_row_of<V, RowKind::integers>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::integers>(w, row, begin, end, out);
     case RowKind::minimum:
-      return decode_row_of<V, RowKind::minimum>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::minimum>(w, row, begin, end, out);
     case RowKind::table:
-      return decode_row_of<V, RowKind::table>(w, row, begin, end, out);
+      return decode_kind<V, RowKind::table>(w, row, begin, end, out);
   }
 }
 

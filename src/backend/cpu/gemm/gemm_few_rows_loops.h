@@ -21,14 +21,17 @@ namespace {
   }
 }
 
-/// kRows rows of A, from m0 on, times four rows of weights side by side: as many streams keep more of the
-/// memory busy than one. Rows and outputs that do not exist are read as the last one and not written.
-template <class V, RowKind kKind, int kRows>
+/// Rows of weights that are read side by side: as many streams keep more of the memory busy than one.
+constexpr int kOutputs = 4;
+
+/// kRows rows of A, from m0 on, times kOutputs rows of weights, n0 and every step-th behind it. Rows and
+/// outputs that do not exist are read as the last one and not written.
+template <class V, RowKind kKind, int kWholeBits, int kRows>
 void dot_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t m0, int64_t n0,
-              int64_t end) {
-  constexpr int kOutputs = 4;
-  auto output = [&](int i) { return n0 + i < end ? n0 + i : end - 1; };
-  RowDecoder<V, kKind> weights[kOutputs] = {{w, output(0)}, {w, output(1)}, {w, output(2)}, {w, output(3)}};
+              int64_t step, int64_t end) {
+  auto output = [&](int i) { return n0 + i * step < end ? n0 + i * step : end - 1; };
+  RowDecoder<V, kKind, kWholeBits> weights[kOutputs] = {
+      {w, output(0)}, {w, output(1)}, {w, output(2)}, {w, output(3)}};
   const std::byte* x[kRows];
   for (int r = 0; r < kRows; ++r)
     x[r] = reinterpret_cast<const std::byte*>(a + (m0 + r < m ? m0 + r : m - 1) * w.k);
@@ -64,22 +67,32 @@ void dot_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput&
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
     for (int i = 0; i < kOutputs; ++i)
-      if (m0 + r < m && n0 + i < end) out.y[(m0 + r) * w.n + n0 + i] = V::sum(sum[r][i]);
+      if (m0 + r < m && n0 + i * step < end) out.y[(m0 + r) * w.n + n0 + i * step] = V::sum(sum[r][i]);
+}
+
+/// Each stream takes consecutive rows of weights, so that what is fetched ahead of a row's end is its next
+/// row.
+template <class V, RowKind kKind, int kWholeBits>
+void few_rows_by(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
+                 int64_t end) {
+  const int64_t step = (end - begin + kOutputs - 1) / kOutputs;
+  for (int64_t n = begin; n < begin + step; ++n)
+    for (int64_t m0 = 0; m0 < m; m0 += 4) {
+      if (m - m0 == 1)
+        dot_rows<V, kKind, kWholeBits, 1>(w, a, m, out, m0, n, step, end);
+      else if (m - m0 == 2)
+        dot_rows<V, kKind, kWholeBits, 2>(w, a, m, out, m0, n, step, end);
+      else
+        dot_rows<V, kKind, kWholeBits, 4>(w, a, m, out, m0, n, step, end);
+    }
+  finish(out, m, w.n, begin, end);
 }
 
 template <class V, RowKind kKind>
 void few_rows_of(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
                  int64_t end) {
-  for (int64_t n = begin; n < end; n += 4)
-    for (int64_t m0 = 0; m0 < m; m0 += 4) {
-      if (m - m0 == 1)
-        dot_rows<V, kKind, 1>(w, a, m, out, m0, n, end);
-      else if (m - m0 == 2)
-        dot_rows<V, kKind, 2>(w, a, m, out, m0, n, end);
-      else
-        dot_rows<V, kKind, 4>(w, a, m, out, m0, n, end);
-    }
-  finish(out, m, w.n, begin, end);
+  with_whole_bits<V, kKind>(
+      w, [&]<int kWholeBits>() { few_rows_by<V, kKind, kWholeBits>(w, a, m, out, begin, end); });
 }
 
 template <class V>

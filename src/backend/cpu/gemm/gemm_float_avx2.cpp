@@ -73,6 +73,20 @@ struct Avx2 {
       });
     }
   };
+  /// 16 codes of 4 or 8 bits that begin with a byte.
+  template <int kBits>
+  static Codes whole_codes(const std::byte* from) {
+    if constexpr (kBits == 8)
+      return halves<Codes>([&](int i) {
+        return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + 8 * i)));
+      });
+    const __m256i shifts = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+    return halves<Codes>([&](int i) {
+      int32_t eight;
+      __builtin_memcpy(&eight, from + 4 * i, sizeof(eight));
+      return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(eight), shifts), _mm256_set1_epi32(15));
+    });
+  }
   struct Table {
     const float* values;
     bool is_small;
@@ -82,8 +96,12 @@ struct Avx2 {
       if (is_small) small = load(reinterpret_cast<const std::byte*>(values));
     }
     Float operator()(Codes codes) const {
+      if (is_small) return of_sixteen(codes);
+      return halves<Float>([&](int i) { return _mm256_i32gather_ps(values, codes.half[i], 4); });
+    }
+    /// Where no code has more than 4 bits.
+    Float of_sixteen(Codes codes) const {
       return halves<Float>([&](int i) {
-        if (!is_small) return _mm256_i32gather_ps(values, codes.half[i], 4);
         const __m256 low = _mm256_permutevar8x32_ps(small.half[0], codes.half[i]);
         const __m256 high = _mm256_permutevar8x32_ps(small.half[1], codes.half[i]);
         return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes.half[i], 28)));
