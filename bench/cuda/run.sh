@@ -22,8 +22,8 @@ fi
 
 end_to_end() {
   printf '\n## %s, weights in %s\n\n```\n' "$name" "$1"
-  timeout "${MODEL_SECONDS:-75}" "$halftone" bench --device "$device" $model --recipe "$1" $length 2>&1 ||
-    echo "(ended: exit code $?)"
+  timeout "${MODEL_SECONDS:-75}" "$halftone" bench --device "$device" $model --recipe "$1" $length 2>>"$tables.log" ||
+    echo "(ended: exit code $?; $tables.log says more)"
   printf '```\n'
 }
 
