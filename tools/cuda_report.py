@@ -83,7 +83,8 @@ def hot_kernels():
             hot[f'conv_f16_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))
         for width in (16, 4, 1):
             blocks = 3 if (tile, width) == (64, 1) else 4
-            hot[f'conv_s8_{tile}_v{width}'] = (128, tile * 176, blocks, 3 * (blocks,), ('IMMA',))
+            for kind in ('s8', 'dynamic'):
+                hot[f'conv_{kind}_{tile}_v{width}'] = (128, tile * 176, blocks, 3 * (blocks,), ('IMMA',))
     hot['mat_mul_kernel'] = (128, 0, 2, (2, 2, 2), ())
     return hot
 
