@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/vision_options.h"
 #include "tune/receipt.h"
+#include "vision/image/image_list.h"
 
 namespace halftone::cli {
 namespace {
@@ -68,9 +69,7 @@ void eval_top1(const Options& o) {
 
 void eval_map(const Options& o) {
   const CocoAnnotations annotations = read_coco_annotations(o.annotations);
-  // COCO keeps its pictures in a folder of their own beside the annotations.
-  const fs::path inner = fs::path(o.images) / "images";
-  const fs::path images = fs::is_directory(inner) ? inner : fs::path(o.images);
+  const fs::path images = picture_folder(o.images);
   OpenVisionModel model = open_vision_model(o.vision);
   const Detector detector(model.runner->graph(), model.preprocess, o.head);
   const Detector::Settings settings{o.min_score < 0 ? detector.head().eval_score : o.min_score,

@@ -6,6 +6,7 @@
 #include "cli/device.h"
 #include "cli/progress.h"
 #include "eval/image_accuracy.h"
+#include "vision/image/image_list.h"
 
 namespace halftone::cli {
 namespace {
@@ -39,8 +40,7 @@ ReceiptPictures evaluate_pictures(const QuantizeCommand& command, const Graph& q
     result.protocol = fmt::format("{} pictures of {}", images.size(), command.eval_images);
   } else {
     const CocoAnnotations annotations = read_coco_annotations(command.annotations);
-    const fs::path inner = fs::path(command.eval_images) / "images";
-    const fs::path images = fs::is_directory(inner) ? inner : fs::path(command.eval_images);
+    const fs::path images = picture_folder(command.eval_images);
     const auto measure = [&](ImageRunner& run) {
       const Detector detector(run.graph(), preprocess, "");
       const Detector::Settings settings{detector.head().eval_score, detector.head().eval_iou, kMostBoxes};

@@ -26,10 +26,15 @@ std::vector<std::string> matches(const std::string& pattern) {
 
 }  // namespace
 
+fs::path picture_folder(const fs::path& folder) {
+  const fs::path inner = folder / "images";
+  return fs::is_directory(inner) ? inner : folder;
+}
+
 std::vector<std::string> list_image_folder(const fs::path& folder) {
   if (!fs::is_directory(folder)) throw InputError("{}: no such folder", folder.string());
   std::vector<std::string> paths;
-  for (const auto& entry : fs::directory_iterator(folder))
+  for (const auto& entry : fs::directory_iterator(picture_folder(folder)))
     if (has_image_extension(entry.path())) paths.push_back(entry.path().string());
   if (paths.empty())
     throw InputError("{}: no pictures in this folder (.jpg, .jpeg, .png, .webp)", folder.string());

@@ -13,7 +13,11 @@ namespace halftone {
 /// answers to, and for a folder without pictures.
 std::vector<std::string> list_images(std::span<const std::string> names);
 
-/// The pictures of a folder.
+/// The pictures of picture_folder(folder).
 std::vector<std::string> list_image_folder(const fs::path& folder);
+
+/// The folder "images" in this one, as data sets with annotations beside it have it; where there is none, the
+/// folder itself.
+fs::path picture_folder(const fs::path& folder);
 
 }  // namespace halftone
