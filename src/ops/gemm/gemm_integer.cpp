@@ -26,6 +26,14 @@ std::string integer_product_refusal(const OpSite& site) {
   return integer_weights_refusal(site, product.output_axis, product.columns);
 }
 
+std::string integer_rows_refusal(const OpSite& site) {
+  if (std::string refusal = integer_product_refusal(site); !refusal.empty()) return refusal;
+  if (site.inputs[0].storage.order != Storage::Order::planar ||
+      site.storage_of_output(0).order != Storage::Order::planar)
+    return "the values are not stored row by row";
+  return {};
+}
+
 std::vector<float> product_bias(const OpSite& site, int64_t outputs) {
   if (!site.has_input(2)) return {};
   std::vector<float> bias(static_cast<size_t>(site.input_shape(2).elements()));

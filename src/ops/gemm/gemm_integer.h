@@ -16,6 +16,9 @@ CodeProduct code_product(const OpSite& site);
 /// as integer_weights_refusal() wants them, alpha = beta = 1, and as C nothing or a constant for each output.
 std::string integer_product_refusal(const OpSite& site);
 
+/// The same of kernels that read and write row by row: A and Y must be stored planar.
+std::string integer_rows_refusal(const OpSite& site);
+
 /// sum = bias + sum over k of (A - zero) B, then as ops/requantizer.h says.
 void integer_product_reference(const OpSite& site, std::span<const Operand> inputs,
                                std::span<const MutableTensorView> outputs);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "exact_kernels.h"
+#include "int8_weights.h"
 #include "ops/fused_activation.h"
 
 namespace halftone::cpu {
@@ -15,14 +16,6 @@ Encoding per_picture() {
           .granularity = Granularity::per_token(),
           .timing = Timing::dynamic,
           .scale_dtype = DType::f32};
-}
-
-Constant int8_weights(const Shape& shape, unsigned seed) {
-  Constant weights(random_tensor(shape, seed, 0.2f));
-  weights.set_encoding({.format = find_number_format("int8"),
-                        .granularity = Granularity::per_axis(0),
-                        .scale_dtype = DType::f32});
-  return weights;
 }
 
 struct DynamicCase {

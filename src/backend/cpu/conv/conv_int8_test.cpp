@@ -1,4 +1,5 @@
 #include "exact_kernels.h"
+#include "int8_weights.h"
 #include "ops/conv/conv_integer.h"
 
 namespace halftone::cpu {
@@ -20,14 +21,6 @@ struct ConvCase {
 };
 
 const CodeScale kInput{0.03f, 113};
-
-Constant int8_weights(const Shape& shape, unsigned seed) {
-  Constant weights(random_tensor(shape, seed, 0.2f));
-  weights.set_encoding({.format = find_number_format("int8"),
-                        .granularity = Granularity::per_axis(0),
-                        .scale_dtype = DType::f32});
-  return weights;
-}
 
 /// The kernels that took the case.
 size_t check(const ConvCase& c, std::string_view how, std::string_view prefix) {

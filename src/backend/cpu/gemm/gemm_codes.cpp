@@ -9,14 +9,6 @@
 namespace halftone::cpu {
 namespace {
 
-Refusal supports(const OpSite& site) {
-  if (Refusal refusal = integer_product_refusal(site); !refusal.empty()) return refusal;
-  if (site.inputs[0].storage.order != Storage::Order::planar ||
-      site.storage_of_output(0).order != Storage::Order::planar)
-    return "the values are not stored row by row";
-  return {};
-}
-
 /// Gemm and MatMul by constant weights on codes.
 class CodeGemm final : public PreparedKernel {
  public:
@@ -81,11 +73,11 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 
 }  // namespace
 
-#define HALFTONE_GEMM_CODES_KERNELS(isa)                                                           \
-  extern const Kernel gemm_codes_##isa{"gemm_codes_" #isa,        "Gemm", Isa::isa, supports,      \
-                                       prepare<code_loops_##isa>, true};                           \
-  extern const Kernel mat_mul_codes_##isa{"mat_mul_codes_" #isa,     "MatMul", Isa::isa, supports, \
-                                          prepare<code_loops_##isa>, true};
+#define HALFTONE_GEMM_CODES_KERNELS(isa)                                                                  \
+  extern const Kernel gemm_codes_##isa{"gemm_codes_" #isa,        "Gemm", Isa::isa, integer_rows_refusal, \
+                                       prepare<code_loops_##isa>, true};                                  \
+  extern const Kernel mat_mul_codes_##isa{                                                                \
+      "mat_mul_codes_" #isa, "MatMul", Isa::isa, integer_rows_refusal, prepare<code_loops_##isa>, true};
 
 #if defined(__x86_64__)
 HALFTONE_GEMM_CODES_KERNELS(avx512vnni)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "device_run.h"
+#include "int8_weights.h"
 #include "ops/conv/conv_integer.h"
 
 namespace halftone::cuda {
@@ -130,21 +131,13 @@ TEST(CudaConv, AnythingInF32) {
 
 const CodeScale kInput{0.03f, 113};
 
-Constant int8_weights(const Shape& shape) {
-  Constant weights(random_tensor(shape, 2, 0.2f));
-  weights.set_encoding({.format = find_number_format("int8"),
-                        .granularity = Granularity::per_axis(0),
-                        .scale_dtype = DType::f32});
-  return weights;
-}
-
 /// Makes the input that `run` has an int8 of each picture's own scale, and adds weights.
 void dynamic_codes(OpRun& run, const Shape& weights) {
   run.encoded_use({.format = find_number_format("int8"),
                    .granularity = Granularity::per_token(),
                    .timing = Timing::dynamic,
                    .scale_dtype = DType::f32});
-  run.constant(int8_weights(weights));
+  run.constant(int8_weights(weights, 2));
 }
 
 /// Bit for bit.
@@ -152,7 +145,7 @@ void check_codes(const char* kernel, const Case& c, const char* how, bool to_flo
   Attributes attributes = c.attributes();
   attributes.set("requantization", std::string(how));
   OpRun run(conv_schema(), attributes);
-  run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(int8_weights(c.w));
+  run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(int8_weights(c.w, 2));
   if (c.bias)
     run.constant(Constant(random_tensor({c.w[0]}, 3)));
   else if (c.residual)

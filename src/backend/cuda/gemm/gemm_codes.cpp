@@ -4,14 +4,6 @@
 namespace halftone::cuda {
 namespace {
 
-Refusal supports(const OpSite& site) {
-  if (Refusal refusal = integer_product_refusal(site); !refusal.empty()) return refusal;
-  if (site.inputs[0].storage.order != Storage::Order::planar ||
-      site.storage_of_output(0).order != Storage::Order::planar)
-    return "the values are not stored row by row";
-  return {};
-}
-
 IntegerWeights weights_of(const OpSite& site) {
   const CodeProduct product = code_product(site);
   return integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
@@ -46,7 +38,8 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel gemm_codes{"gemm_codes", "Gemm", Isa::scalar, supports, prepare, true};
-extern const Kernel mat_mul_codes{"mat_mul_codes", "MatMul", Isa::scalar, supports, prepare, true};
+extern const Kernel gemm_codes{"gemm_codes", "Gemm", Isa::scalar, integer_rows_refusal, prepare, true};
+extern const Kernel mat_mul_codes{"mat_mul_codes",      "MatMul", Isa::scalar,
+                                  integer_rows_refusal, prepare,  true};
 
 }  // namespace halftone::cuda

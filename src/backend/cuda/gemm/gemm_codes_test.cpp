@@ -1,20 +1,13 @@
 #include <gtest/gtest.h>
 
 #include "device_run.h"
+#include "int8_weights.h"
 #include "ops/gemm/gemm.h"
 #include "ops/gemm/gemm_integer.h"
 #include "ops/mat_mul/mat_mul.h"
 
 namespace halftone::cuda {
 namespace {
-
-Constant int8_weights(const Shape& shape, int axis) {
-  Constant weights(random_tensor(shape, 2, 0.2f));
-  weights.set_encoding({.format = find_number_format("int8"),
-                        .granularity = Granularity::per_axis(axis),
-                        .scale_dtype = DType::f32});
-  return weights;
-}
 
 struct Sizes {
   int64_t m, k, n;
@@ -27,7 +20,7 @@ TEST(CudaGemmCodes, EqualsTheReference) {
         const char* how = trans_b == 1 ? "fixed" : "floating";
         OpRun run(gemm_schema(), {{"transB", trans_b}, {"requantization", std::string(how)}});
         run.stored(random_tensor({s.m, s.k}, 1), {Storage::Order::planar, CodeScale{0.02f, 120}});
-        run.constant(int8_weights(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n}, trans_b ? 0 : 1));
+        run.constant(int8_weights(trans_b ? Shape{s.n, s.k} : Shape{s.k, s.n}, 2, trans_b ? 0 : 1));
         run.constant(Constant(random_tensor({s.n}, 3)));
         if (to_codes) run.store_outputs({{Storage::Order::planar, fit_codes(-3, 4)}});
         EXPECT_EQ(floats(run_on_test_device(cuda_kernel("gemm_codes"), run)[0]), floats(run.reference()[0]))
@@ -38,7 +31,7 @@ TEST(CudaGemmCodes, EqualsTheReference) {
 TEST(CudaGemmCodes, MatMulOfManyDimensions) {
   OpRun run(mat_mul_schema());
   run.stored(random_tensor({2, 3, 11, 20}, 1), {Storage::Order::planar, CodeScale{0.03f, 0}});
-  run.constant(int8_weights({20, 37}, 1));
+  run.constant(int8_weights({20, 37}, 2, 1));
   run.store_outputs({{Storage::Order::planar, fit_codes(-3, 3)}});
   EXPECT_EQ(floats(run_on_test_device(cuda_kernel("mat_mul_codes"), run)[0]), floats(run.reference()[0]));
 }
