@@ -194,9 +194,5 @@ struct Simd {
 
 using Float = Simd::Float;
 
-/// 1.5 * 2^23: adding it to a number within 2^22 rounds that to the nearest whole one, which then stands in
-/// the lowest bits.
-constexpr float kRounder = 12582912.0f;
-
 }  // namespace
 }  // namespace halftone::cpu

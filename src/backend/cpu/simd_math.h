@@ -9,6 +9,10 @@
 namespace halftone::cpu {
 namespace {
 
+/// 1.5 * 2^23: adding it to a number within 2^22 rounds that to the nearest whole one, which then stands in
+/// the lowest bits.
+constexpr float kRounder = 12582912.0f;
+
 /// e^x within 2 units in the last place; 0 below -87.3 (where it would be subnormal), infinity above 88.7,
 /// NaN for NaN. x = n log 2 + r, |r| <= log(2) / 2; e^r by its Taylor polynomial of degree 7.
 inline Float exp(Float x) {
