@@ -174,6 +174,10 @@ Encoding read_weights(const Reader& reader) {
   return encoding;
 }
 
+constexpr const char* kNoScaleOfAChannel =
+    "per: channel: a product sums over its channels, so no scale of one can be taken out of the sum; "
+    "algorithms: [smoothquant] moves the ranges of channels into the weights";
+
 Encoding read_activations(const Reader& reader) {
   reader.expect_map("activations", {"format", "group", "per"});
   Encoding encoding;
@@ -188,10 +192,7 @@ Encoding read_activations(const Reader& reader) {
   const auto group = reader.find("group"), per = reader.find("per");
   if (group && per) per->fail("activations: either \"group\" or \"per\", not both");
   if (group) encoding.granularity = Granularity::per_group(group->integer("group", 1, kMaxGroup));
-  if (per && per->is_word("channel"))
-    per->fail(
-        "per: channel: a product sums over its channels, so no scale of one can be taken out of the sum; "
-        "algorithms: [smoothquant] moves the ranges of channels into the weights");
+  if (per && per->is_word("channel")) per->fail("{}", kNoScaleOfAChannel);
   if (per && per->choice("per", std::vector<std::string>{"token", "tensor"}) == 1)
     encoding.granularity = Granularity::per_tensor();
   return encoding;
@@ -247,10 +248,7 @@ StaticActivations read_static_activations(const Reader& reader) {
   if (const auto per = reader.find("per"))
     if (const size_t which =
             per->choice("per", std::vector<std::string>{"tensor", "channel", "token", "group"}))
-      per->fail("{}", which == 1
-                          ? "per: channel: a product sums over its channels, so no scale of one can be taken "
-                            "out of the sum; algorithms: [smoothquant] moves the ranges of channels into "
-                            "the weights"
+      per->fail("{}", which == 1 ? kNoScaleOfAChannel
                       : which == 2
                           ? "per: token: the next text has other tokens at the same places; a rule's "
                             "activations: {format: int8} measures each token as the model runs"
