@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "runtime/plan_identity.h"
 #include "runtime/rewrite.h"
+#include "runtime/shared_steps.h"
 
 namespace halftone {
 namespace {
@@ -130,10 +131,12 @@ std::string Plan::explain() const {
   if (cached_) text += fmt::format("plan cache: {}\n", from_cache() ? "packed weights found" : "packed now");
   for (const PassReport& pass : passes_)
     text += fmt::format("pass {}: {} changes, {:.2f} ms\n", pass.name, pass.changes, pass.milliseconds);
-  for (const Step& step : steps_) {
+  for (size_t n = 0; n < steps_.size(); ++n) {
+    const Step& step = steps_[n];
     const Node& node = graph_.nodes()[static_cast<size_t>(step.node)];
-    text += fmt::format("{} {} -> {}{}\n", node.schema->name, node.name, step.kernel,
-                        encodings_text(graph_, node));
+    text += fmt::format("{} {} -> {}{}{}\n", node.schema->name, node.name, step.kernel,
+                        encodings_text(graph_, node),
+                        shares_with_step_before(*this, n) ? ", its input as the step before left it" : "");
     for (const auto& [kernel, refusal] : step.refusals)
       text += fmt::format("    not {}: {}\n", kernel, refusal);
   }

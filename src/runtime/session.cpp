@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "runtime/dynamic_run.h"
+#include "runtime/shared_steps.h"
 #include "runtime/value_layout.h"
 
 namespace halftone {
@@ -29,11 +30,12 @@ struct Session::Binding {
     size_t slot;
     ValueId root;
   };
-  std::vector<ValueType> types;  // by value, concrete
-  std::vector<ValueId> root;     // by value
-  std::vector<size_t> offsets;   // by value; of roots in the arena
-  std::vector<OpSite> sites;     // by node; may point into `known`
-  std::vector<Tensor> known;     // by value
+  std::vector<ValueType> types;              // by value, concrete
+  std::vector<ValueId> root;                 // by value
+  std::vector<size_t> offsets;               // by value; of roots in the arena
+  std::vector<OpSite> sites;                 // by node; may point into `known`
+  std::vector<const SharedOperand*> shared;  // by node; null: run() of its own
+  std::vector<Tensor> known;                 // by value
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
   size_t arena_bytes = 0;
@@ -144,6 +146,7 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   b.known = std::move(concrete.known);
   b.root = std::move(layout.root);
   b.offsets = std::move(layout.offsets);
+  for (size_t n = 0; n < b.sites.size(); ++n) b.shared.push_back(shares_with_step_before(*plan_, n));
   for (size_t n = 0; n < b.sites.size(); ++n)
     if (const auto& prepared = plan_->steps()[n].prepared)
       b.workspace_bytes = std::max(b.workspace_bytes, prepared->workspace_bytes(b.sites[n]));
@@ -287,7 +290,9 @@ void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspac
   const Step& step = plan_->steps()[n];
   if (!step.prepared && b.sites[n].is_alias()) return;
   const auto start = clock_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-  if (step.prepared)
+  if (b.shared[n])
+    b.shared[n]->run_on_form({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
+  else if (step.prepared)
     step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
   else if (plan_->memory())
     run_on_host(b, n);

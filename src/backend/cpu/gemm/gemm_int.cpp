@@ -6,13 +6,14 @@
 #include "backend/cpu/gemm/gemm_site.h"
 #include "backend/cpu/gemm/outlier_part.h"
 #include "backend/kernel.h"
+#include "backend/shared_operand.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
 
 namespace halftone::cpu {
 namespace {
 
-/// Bytes of quantized activations worked on at a time: they are read once for every tile of panels.
+/// Bytes of quantized activations multiplied at a time: they are read once for every tile of panels.
 constexpr int64_t kChunkBytes = int64_t{2} << 20;
 /// Pieces of work are multiples of what few_rows() reads side by side.
 constexpr int64_t kStreams = 4;
@@ -26,7 +27,7 @@ Refusal supports(const OpSite& site) {
   return plain_gemm_refusal(site);
 }
 
-class IntGemm : public PreparedKernel {
+class IntGemm : public PreparedKernel, public SharedOperand {
  public:
   IntGemm(const OpSite& site, const IntGemmLoops& loops, ThreadPool& threads)
       : loops_(loops),
@@ -48,18 +49,27 @@ class IntGemm : public PreparedKernel {
   void run(const KernelRun& run) const override {
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
-    float* y = run.outputs[0].span<float>().data();
-    const Addend::At c = addend_.at(run, 0);
-    const IntOutput out{y, c.alpha, c.beta, c.data, c.row_step, c.column_step};
     if (threshold_ > 0) {
       const OutlierPart outliers(a, m, panels_.view().k, threshold_,
                                  run.workspace.subspan(static_cast<size_t>(integer_bytes(m))));
       if (!outliers.empty()) {
-        run_rows(run, outliers.other_columns(), m, {y, 1, 0, nullptr, 0, 0});
-        return outliers.add(panels_.view(), out, run.threads);
+        quantize(run, outliers.other_columns(), m);
+        multiply(run, m, {run.outputs[0].span<float>().data(), 1, 0, nullptr, 0, 0});
+        return outliers.add(panels_.view(), output(run), run.threads);
       }
     }
-    run_rows(run, a, m, out);
+    quantize(run, a, m);
+    multiply(run, m, output(run));
+  }
+
+  bool has_form_of(const SharedOperand& other) const override {
+    const auto* gemm = dynamic_cast<const IntGemm*>(&other);
+    return gemm && &gemm->loops_ == &loops_ && gemm->group_ == group_ && gemm->threshold_ == 0 &&
+           threshold_ == 0 && quantizes_alike(gemm->panels_.view(), panels_.view()) &&
+           gemm->is_wide() == is_wide();
+  }
+  void run_on_form(const KernelRun& run) const override {
+    multiply(run, gemm_extent(run.site).m, output(run));
   }
 
  private:
@@ -67,18 +77,13 @@ class IntGemm : public PreparedKernel {
     int64_t wide, sums, scales, bytes;
   };
 
-  int64_t integer_bytes(int64_t m) const {
-    return layout(chunk_rows(m)).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes() : 0);
+  IntOutput output(const KernelRun& run) const {
+    const Addend::At c = addend_.at(run, 0);
+    return {run.outputs[0].span<float>().data(), c.alpha, c.beta, c.data, c.row_step, c.column_step};
   }
 
-  void run_rows(const KernelRun& run, const float* a, int64_t m, const IntOutput& out) const {
-    const int64_t chunk = chunk_rows(m);
-    for (int64_t first = 0; first < m; first += chunk) {
-      IntOutput part = out;
-      part.y += first * panels_.view().n;
-      if (part.c) part.c += first * part.c_row_step;
-      run_chunk(run, a + first * panels_.view().k, part, std::min(chunk, m - first));
-    }
+  int64_t integer_bytes(int64_t m) const {
+    return layout(m).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes() : 0);
   }
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
@@ -88,9 +93,9 @@ class IntGemm : public PreparedKernel {
 
   bool is_wide() const { return panels_.view().code_bits >= loops_.wide_bits; }
 
-  int64_t chunk_rows(int64_t m) const {
+  int64_t chunk_rows() const {
     const int64_t row = stride() * (is_wide() ? int64_t{sizeof(int16_t)} : 1);
-    return std::min(m, std::max<int64_t>(96, kChunkBytes / std::max<int64_t>(1, row)));
+    return std::max<int64_t>(96, kChunkBytes / std::max<int64_t>(1, row));
   }
   Layout layout(int64_t rows) const {
     Layout parts{};
@@ -102,39 +107,70 @@ class IntGemm : public PreparedKernel {
     return parts;
   }
 
-  void run_chunk(const KernelRun& run, const float* a, const IntOutput& out, int64_t m) const {
-    const IntPanelsView& weights = panels_.view();
+  /// Where the workspace has the quantized rows of a run of `m`.
+  IntRows quantized_rows(const KernelRun& run, int64_t m) const {
     const Layout parts = layout(m);
     std::byte* memory = run.workspace.data();
-    const IntRows rows{m,
-                       reinterpret_cast<int8_t*>(memory),
-                       stride(),
-                       is_wide() ? reinterpret_cast<int16_t*>(memory + parts.wide) : nullptr,
-                       reinterpret_cast<int32_t*>(memory + parts.sums),
-                       reinterpret_cast<float*>(memory + parts.scales),
-                       a_groups(),
-                       group_};
+    return {m,
+            reinterpret_cast<int8_t*>(memory),
+            stride(),
+            is_wide() ? reinterpret_cast<int16_t*>(memory + parts.wide) : nullptr,
+            reinterpret_cast<int32_t*>(memory + parts.sums),
+            m,
+            reinterpret_cast<float*>(memory + parts.scales),
+            a_groups(),
+            group_};
+  }
+  static IntRows part_of(const IntRows& all, int64_t first, int64_t count) {
+    IntRows part = all;
+    part.rows = count;
+    part.codes += first * all.stride;
+    if (part.wide) part.wide += first * all.stride;
+    part.sums += first;
+    part.scales += first * all.groups;
+    return part;
+  }
+
+  void quantize(const KernelRun& run, const float* a, int64_t m) const {
+    const IntPanelsView& weights = panels_.view();
+    const IntRows rows = quantized_rows(run, m);
     run.threads.parallel_for(
         m, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, weights.k)),
         [&](int64_t begin, int64_t end) { loops_.quantize(weights, a, rows, begin, end); });
+  }
 
-    if (m <= loops_.few_rows_most) {
+  void multiply(const KernelRun& run, int64_t m, const IntOutput& out) const {
+    const IntRows rows = quantized_rows(run, m);
+    std::byte* scratch = run.workspace.data() + layout(m).bytes;
+    const int64_t chunk = chunk_rows();
+    for (int64_t first = 0; first < m; first += chunk) {
+      IntOutput part = out;
+      part.y += first * panels_.view().n;
+      if (part.c) part.c += first * part.c_row_step;
+      multiply_chunk(run.threads, part_of(rows, first, std::min(chunk, m - first)), part, scratch);
+    }
+  }
+
+  void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out,
+                      std::byte* scratch) const {
+    const IntPanelsView& weights = panels_.view();
+    if (rows.rows <= loops_.few_rows_most) {
       const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
-      run.threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
+      threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);
       });
       return;
     }
     // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves.
     const int64_t tiles = ceil_div(weights.panels, loops_.tile_panels);
-    const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), tiles});
+    const int64_t workers = std::min<int64_t>({workers_, threads.size(), tiles});
     std::atomic<int64_t> next{0};
-    run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+    threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker)
         for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
           loops_.many_rows(weights, rows, out, tile * loops_.tile_panels,
                            std::min((tile + 1) * loops_.tile_panels, weights.panels),
-                           memory + parts.bytes + worker * scratch_bytes());
+                           scratch + worker * scratch_bytes());
     });
   }
 

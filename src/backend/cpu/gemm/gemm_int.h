@@ -10,9 +10,11 @@ struct IntRows {
   int8_t* codes;   ///< [rows, stride]
   int64_t stride;  ///< codes from one row to the next, a multiple of 64
   int16_t* wide;   ///< null, or the same codes in 16 bits, those of a quad in the order 0, 2, 1, 3
-  /// [segments, rows]: the sum of the codes, under ZeroKind::shared times what it adds to their products.
+  /// [segments, sums_step]: the sum of the codes, under ZeroKind::shared times what it adds to their
+  /// products.
   int32_t* sums;
-  float* scales;  ///< [rows, groups]
+  int64_t sums_step;  ///< rows of the whole run, of which these may be a part
+  float* scales;      ///< [rows, groups]
   int64_t groups;
   int64_t group;  ///< columns of A' that share a scale
 };

@@ -138,7 +138,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
-    const int32_t* row_sums = rows.sums + s * rows.rows + m0;
+    const int32_t* row_sums = rows.sums + s * rows.sums_step + m0;
     SegmentSums<kProducts, kBits, kRows, kHalves> products;
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) {

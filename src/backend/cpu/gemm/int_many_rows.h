@@ -31,7 +31,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
-    const int32_t* sums = rows.sums + s * rows.rows + m0;
+    const int32_t* sums = rows.sums + s * rows.sums_step + m0;
     typename V::Int acc[kRows][kPanels];
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {

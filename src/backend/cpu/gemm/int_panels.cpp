@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "base/checked.h"
@@ -51,6 +52,16 @@ void pack_codes(std::span<const uint8_t> codes, int bits, std::byte* lane) {
 }
 
 }  // namespace
+
+bool quantizes_alike(const IntPanelsView& a, const IntPanelsView& b) {
+  const auto columns = [](const IntSegment& s) {
+    return std::tuple(s.begin, s.end, s.packed, s.a_group, s.units);
+  };
+  return a.k == b.k && a.packed_k == b.packed_k && a.bits == b.bits && a.zero_kind == b.zero_kind &&
+         a.zero == b.zero &&
+         std::equal(a.segments, a.segments + a.segment_count, b.segments, b.segments + b.segment_count,
+                    [&](const IntSegment& x, const IntSegment& y) { return columns(x) == columns(y); });
+}
 
 IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a_group, ThreadPool& threads) {
   const Encoding& encoding = *weights.encoding();

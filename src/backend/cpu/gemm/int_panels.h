@@ -57,6 +57,9 @@ struct IntPanelsView {
   ZeroKind zero_kind;
 };
 
+/// Whether activations are quantized for both alike: the same segments of columns, the same sums.
+bool quantizes_alike(const IntPanelsView& a, const IntPanelsView& b);
+
 /// Packs and owns them. Codes of 3 bits take 4, and those of 5 to 7 take 8.
 class IntPanels {
  public:

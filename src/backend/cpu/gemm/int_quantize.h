@@ -63,7 +63,7 @@ void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& 
         for (int64_t i = 0; i < count; ++i) into[i] = 0;
       }
       for (int64_t i = count; i < padded; ++i) into[i] = 0;
-      to.sums[s * to.rows + m] = sum * start;
+      to.sums[s * to.sums_step + m] = sum * start;
     }
     if (to.wide) widen(codes, weights.packed_k, to.wide + m * to.stride);
   }
