@@ -22,6 +22,12 @@ struct KvTile {
   bool per_channel = false;  ///< keys
 };
 
+/// Stored keys or values that are read after those being worked on, and are fetched from memory meanwhile.
+struct NextRows {
+  const std::byte* stored = nullptr;  ///< null: none
+  int64_t bytes = 0;
+};
+
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)
 /// knows of each so far. Rows are [count, padded_dim].
 struct QueryTile {
@@ -33,17 +39,21 @@ struct QueryTile {
   float* highest;  ///< of the scores; -infinity before any
   float* total;    ///< of e^(score - highest)
   float* sum;      ///< of e^(score - highest) * value
-  float* scores;   ///< scratch: 4 rows of a tile's tokens, rounded up to kAttentionPadding
+  float*
+      scores;  ///< [count, a tile's tokens rounded up to kAttentionPadding]: of the tile, then their weights
+  float* shrink;  ///< by how much score() wants each sum shrunk
+  NextRows next = {};
 };
 
 /// The loops for one instruction set.
 struct AttentionLoops {
   /// Reads the block's rows [begin, end).
   void (*load)(const KvTile& tile, int64_t begin, int64_t end);
-  /// Adds the positions [position, position + tokens) to each query that sees them. `keys` and `values` are
-  /// [tokens, padded_dim].
-  void (*attend)(const QueryTile& tile, const float* keys, const float* values, int64_t position,
-                 int64_t tokens);
+  // The positions [position, position + tokens) for each query that sees them, first its scores with `keys`,
+  // then its sum with `values`, both [tokens, padded_dim]: in two calls, so that a cache need hold only one
+  // of them.
+  void (*score)(const QueryTile& tile, const float* keys, int64_t position, int64_t tokens);
+  void (*add)(const QueryTile& tile, const float* values, int64_t position, int64_t tokens);
 };
 
 extern const AttentionLoops attention_avx512vnni;

@@ -37,17 +37,17 @@ class FloatArena {
 
 /// One thread's memory.
 struct Scratch {
-  float *queries, *sum, *keys, *values, *highest, *total, *scores;
+  float *queries, *sum, *tile, *highest, *total, *scores, *shrink;
   int32_t *first, *last;
 
   Scratch(FloatArena& arena, int64_t count, int64_t padded)
       : queries(arena.take(count * padded)),
         sum(arena.take(count * padded)),
-        keys(arena.take(kTileTokens * padded)),
-        values(arena.take(kTileTokens * padded)),
+        tile(arena.take(kTileTokens * padded)),
         highest(arena.take(count)),
         total(arena.take(count)),
-        scores(arena.take(4 * kTileTokens)),
+        scores(arena.take(count * kTileTokens)),
+        shrink(arena.take(count)),
         first(reinterpret_cast<int32_t*>(arena.take(count))),
         last(reinterpret_cast<int32_t*>(arena.take(count))) {}
 };
@@ -177,8 +177,8 @@ class PagedAttention : public PreparedKernel {
       scratch.total[i] = 0;
     }
     std::fill_n(scratch.sum, count * padded_, 0.0f);
-    return {count,        padded_,         scratch.queries, spec_.softcap, scratch.first,
-            scratch.last, scratch.highest, scratch.total,   scratch.sum,   scratch.scores};
+    return {count,           padded_,       scratch.queries, spec_.softcap,  scratch.first, scratch.last,
+            scratch.highest, scratch.total, scratch.sum,     scratch.scores, scratch.shrink};
   }
 
   /// Queries stand in the order of their positions: this many of them, from the first, are too near to block
@@ -197,6 +197,7 @@ class PagedAttention : public PreparedKernel {
     part.last += begin;
     part.highest += begin;
     part.total += begin;
+    part.shrink += begin;
     return part;
   }
 
@@ -205,13 +206,13 @@ class PagedAttention : public PreparedKernel {
                                   const Scratch& scratch) const {
     const KvCache::Layout& layout = cache.layout();
     KvTile keys{
-        cache.keys(spec_.layer, block, head), nullptr, layout.format, spec_.head_dim, padded_, scratch.keys};
+        cache.keys(spec_.layer, block, head), nullptr, layout.format, spec_.head_dim, padded_, scratch.tile};
     KvTile values{cache.values(spec_.layer, block, head),
                   nullptr,
                   layout.format,
                   spec_.head_dim,
                   padded_,
-                  scratch.values};
+                  scratch.tile};
     if (layout.format == KvFormat::int8) {
       keys.scales = cache.key_scales(spec_.layer, block, head);
       values.scales = cache.value_scales(spec_.layer, block, head);
@@ -225,6 +226,27 @@ class PagedAttention : public PreparedKernel {
       values.stored = reinterpret_cast<const std::byte*>(cache.open_values(spec_.layer, block, head));
     }
     return {keys, values};
+  }
+
+  /// How many of the positions from `position` on stand together in one block, up to `end`.
+  static int64_t tile_tokens(const KvCache& cache, int64_t position, int64_t end) {
+    const int64_t block_tokens = cache.layout().block_tokens;
+    return std::min({kTileTokens, block_tokens - position % block_tokens, end - position});
+  }
+  /// What tiles() of these positions will be read from, but for codes_by_block().
+  NextRows stored_rows(KvCache& cache, const AttentionPiece& piece, bool keys, int64_t position,
+                       int64_t end) const {
+    const KvCache::Layout& layout = cache.layout();
+    if (position >= end || codes_by_block(layout.format)) return {};
+    const int block = piece.blocks[position / layout.block_tokens];
+    const auto head = static_cast<int>(piece.kv_head);
+    const int64_t row_bytes = layout.head_dim * (layout.format == KvFormat::f32    ? 4
+                                                 : layout.format == KvFormat::int8 ? 1
+                                                                                   : 2);
+    const std::byte* stored =
+        keys ? cache.keys(spec_.layer, block, head) : cache.values(spec_.layer, block, head);
+    return {stored + position % layout.block_tokens * row_bytes,
+            tile_tokens(cache, position, end) * row_bytes};
   }
 
   void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
@@ -242,15 +264,19 @@ class PagedAttention : public PreparedKernel {
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
-      const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
+      const int64_t tokens = tile_tokens(cache, position, end);
       const int64_t near = queries_near(cache, tile, position / block_tokens);
       const bool open = codes_by_block(cache.layout().format) && cache.is_open(spec_.layer, block);
       auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
         if (from >= to) return;
         const auto [keys, values] = tiles(cache, block, static_cast<int>(piece.kv_head), codes, scratch);
+        QueryTile part = rows(tile, from, to);
+        part.next = stored_rows(cache, piece, false, position, end);
         loops_.load(keys, slot, slot + tokens);
+        loops_.score(part, scratch.tile, position, tokens);
+        part.next = stored_rows(cache, piece, true, position + tokens, end);
         loops_.load(values, slot, slot + tokens);
-        loops_.attend(rows(tile, from, to), scratch.keys, scratch.values, position, tokens);
+        loops_.add(part, scratch.tile, position, tokens);
       };
       if (open) {
         attend_stored(false, 0, near);
