@@ -2,10 +2,10 @@
 // a prefill of 512, and prints the share of the machine's read bandwidth (or of its peak, where products
 // count more).
 //
-//   operators_bench [--threads N] [--op NAME] [--depth TOKENS[,TOKENS...]] [--cpu-time]
+//   operators_bench [--threads N] [--op NAME] [--rows M[,M...]] [--depth TOKENS[,TOKENS...]] [--cpu-time]
 // --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
-// it; meant for --threads 1). Results are checked against the reference by the tests, here for finite
-// numbers.
+// it; meant for --threads 1). Attention of one row is checked against the reference here, its largest error
+// printed as a share of the largest output; other results by the tests, here for finite numbers.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -68,6 +68,19 @@ class Call {
     prepared_->run({site_, op_.operands(), views_, workspace_.mutable_view().bytes(), threads_});
   }
   const OpSite& site() const { return site_; }
+  /// Largest difference from the reference, as a share of the largest output.
+  double error() const {
+    std::vector<Tensor> expected = op_.outputs();
+    std::vector<MutableTensorView> views = OpRun::views(expected);
+    run_reference(site_, op_.operands(), views);
+    double worst = 0, size = 0;
+    const auto y = outputs_[0].span<float>(), wanted = expected[0].span<float>();
+    for (size_t i = 0; i < y.size(); ++i) {
+      worst = std::max(worst, std::abs(static_cast<double>(y[i]) - wanted[i]));
+      size = std::max(size, std::abs(static_cast<double>(wanted[i])));
+    }
+    return worst / size;
+  }
   bool finite() const {
     const auto y = outputs_[0].span<float>();
     return std::all_of(y.begin(), y.end(), [](float x) { return std::isfinite(x); });
@@ -84,10 +97,10 @@ class Call {
 };
 
 void print_row(const Kernel& kernel, const std::string& what, double seconds, double bytes, double flops,
-               const Roofs& roofs, bool finite) {
+               const Roofs& roofs, const std::string& check) {
   fmt::print("{:<28} {:<22} {:>10.1f} {:>8.1f} {:>5.0f}% {:>9.1f} {:>5.0f}%{}\n", kernel.name, what,
              seconds * 1e6, bytes / seconds / 1e9, 100 * bytes / seconds / roofs.bandwidth,
-             flops / seconds / 1e9, 100 * flops / seconds / roofs.flops, finite ? "" : "  NOT FINITE");
+             flops / seconds / 1e9, 100 * flops / seconds / roofs.flops, check);
   std::fflush(stdout);
 }
 
@@ -109,7 +122,7 @@ void bench_map(const std::string& op, const std::string& asked, const std::funct
     const double seconds = time_calls(std::ref(call));
     const Cost cost = find_op(op)->cost(call.site());
     print_row(*kernel, what, seconds, cost.activation_bytes + cost.weight_bytes, cost.flops, roofs,
-              call.finite());
+              call.finite() ? "" : "  NOT FINITE");
   }
 }
 
@@ -145,14 +158,17 @@ void bench_attention(const std::string& asked, int rows, int depth, KvFormat for
     const double bytes =
         static_cast<double>(KvCache::bytes_per_token(cache.layout())) / kLayers * (depth + rows);
     print_row(*kernel, fmt::format("{} rows @ {} {}", rows, depth, kv_format_name(format)), seconds, bytes,
-              4.0 * rows * seen * kHeads * kHeadDim, roofs, calls.front().finite());
+              4.0 * rows * seen * kHeads * kHeadDim, roofs,
+              !calls.front().finite() ? "  NOT FINITE"
+              : rows == 1             ? fmt::format("  error {:.1g}", calls.front().error())
+                                      : "");
   }
 }
 
 void run(int argc, char** argv) {
   int thread_count = 0;
   std::string asked;
-  std::vector<int> depths = {0, 1024, 4096};
+  std::vector<int> depths = {0, 1024, 4096}, row_counts = {1, 512};
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     if (flag == "--cpu-time") {
@@ -165,10 +181,11 @@ void run(int argc, char** argv) {
       thread_count = std::atoi(value.c_str());
     } else if (flag == "--op") {
       asked = value;
-    } else if (flag == "--depth") {
-      depths.clear();
+    } else if (flag == "--depth" || flag == "--rows") {
+      std::vector<int>& numbers = flag == "--depth" ? depths : row_counts;
+      numbers.clear();
       for (size_t at = 0; at < value.size(); at = std::min(value.find(',', at), value.size() - 1) + 1)
-        depths.push_back(std::max(0, std::atoi(value.c_str() + at)));
+        numbers.push_back(std::max(flag == "--rows" ? 1 : 0, std::atoi(value.c_str() + at)));
     } else {
       throw UsageError("unknown flag {}", flag);
     }
@@ -179,7 +196,7 @@ void run(int argc, char** argv) {
              roofs.bandwidth / 1e9, roofs.flops / 1e9);
   fmt::print("{:<28} {:<22} {:>10} {:>8} {:>6} {:>9} {:>6}\n", "kernel", "", "us", "GB/s", "roof", "GFLOPS",
              "roof");
-  for (int64_t rows : {1, 512}) {
+  for (int64_t rows : row_counts) {
     const std::string what = fmt::format("{} rows", rows);
     const Tensor hidden = random_tensor({rows, kHidden}, 1);
     const Tensor scale = random_tensor({kHidden}, 2);

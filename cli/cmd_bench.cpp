@@ -16,6 +16,7 @@
 #include "cost/machine_probe.h"
 #include "cost/roofline.h"
 #include "eval/speed.h"
+#include "eval/step_times.h"
 #include "formats/open_graph.h"
 #include "llm/generate.h"
 #include "models/synthetic.h"
@@ -43,7 +44,8 @@ struct Row {
   SpeedSamples samples;
   SpeedWork work;
   double roof_share;
-  const char* roof;  ///< what the share is of
+  const char* roof;                  ///< what the share is of
+  std::vector<StepPart> parts = {};  ///< with --layers
 };
 
 std::vector<SpeedTest> tests_of(const Options& options) {
@@ -100,9 +102,23 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
     json["flops_per_token"] = row.work.flops_per_token;
     json["roof_share"] = row.roof_share;
     json["roof"] = row.roof;
+    for (const StepPart& part : row.parts)
+      json["parts"].push_back({{"name", part.name}, {"nodes", part.nodes}, {"ms", part.milliseconds}});
     report["rows"].push_back(json);
   }
   return report;
+}
+
+std::string parts_text(const Row& row) {
+  using Align = Table::Align;
+  Table table({{row.test, Align::left}, {"nodes"}, {"ms"}, {"share"}});
+  double total = 0;
+  for (const StepPart& part : row.parts) total += part.milliseconds;
+  for (const StepPart& part : row.parts)
+    table.add_row({part.name, part.nodes > 0 ? fmt::format("{}", part.nodes) : "",
+                   fmt::format("{:.3f}", part.milliseconds),
+                   fmt::format("{:.2f} %", 100 * part.milliseconds / total)});
+  return table.str();
 }
 
 void bench(const Options& options) {
@@ -163,6 +179,7 @@ void bench(const Options& options) {
                                     progress.update(done, total);
                                   }),
                     work_of(engine, test), 0, ""});
+    if (options.graph.layers) rows.back().parts = measure_step_parts(engine, test);
   }
   const double peak_memory =
       std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
@@ -205,6 +222,8 @@ void bench(const Options& options) {
                    bytes_text(row.work.bytes_per_token), fmt::format("{:.1f} %", row.roof_share * 100),
                    row.roof});
   print_text(table.str());
+  for (const Row& row : rows)
+    if (!row.parts.empty()) print_text("\n" + parts_text(row) + "\n");
   print_text(fmt::format("{}; packed weights {}; peak memory of the host {} (planned {})\n",
                          gpu ? gpu->description() : fmt::format("{} threads", threads.size()),
                          bytes_text(static_cast<double>(engine.plan().packed_bytes())),
@@ -261,8 +280,9 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 100000));
   add_speculate_options(*command, options->speculate);
   add_dim_option(*command, options->graph.dims);
-  command->add_flag("--layers", options->graph.layers,
-                    "ONNX models: time each layer, with its share of the roof");
+  command->add_flag(
+      "--layers", options->graph.layers,
+      "ONNX models: time each layer, with its share of the roof; LLMs: each operator's share of a step");
   command->add_flag("--passes", options->graph.passes, "ONNX models: say what each pass did and its time");
   command->add_flag("--check-plan", options->check_plan,
                     "Compare what `halftone plan` predicts with what was measured");

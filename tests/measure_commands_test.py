@@ -186,6 +186,14 @@ class Measure(unittest.TestCase):
         self.assertEqual(halftone("bench", "-p", 16).returncode, 2)
         self.assertEqual(halftone("bench", "--synthetic", "llama-9").returncode, 2)
 
+    def test_bench_says_where_a_step_goes(self):
+        result = report("bench", "-m", MODEL, "--recipe", "rtn-w8", "-p", 0, "-n", 4, "-r", 1, "-t", 1, "--layers")
+        parts = {part["name"]: part for part in result["rows"][0]["parts"]}
+        for name in ("Gemm", "PagedAttention", "RotaryEmbedding", "sampling", "between operators"):
+            self.assertIn(name, parts)
+        self.assertGreater(parts["Gemm"]["ms"], parts["sampling"]["ms"])
+        self.assertEqual(parts["sampling"]["nodes"], 0)
+
     def test_inspect(self):
         result = report("inspect", "-m", MODEL)
         config = json.loads((MODEL / "config.json").read_text())

@@ -3,7 +3,7 @@
 
     bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
                              [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
-                             [--cmake-args=-DGGML_NATIVE=ON | --wheel] [--plain-buffers]
+                             [--cmake-args=-DGGML_NATIVE=ON | --wheel] [--plain-buffers] [--short]
 
 The first call makes a virtual environment in FOLDER/venv and goes on in it. It builds llama.cpp there from the source
 package of llama-cpp-python (native instruction sets, an hour on two cores), or takes the wheel of xllamacpp with
@@ -11,7 +11,10 @@ package of llama-cpp-python (native instruction sets, an hour on two cores), or 
 and unfair where it has. A GGUF file of the shape is written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks random bytes under small
 scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp: a prompt of -p tokens, then -n
 single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
-Halftone / llama.cpp: median of the rounds, least and most.
+Halftone / llama.cpp: median of the rounds, least and most. Rows stand at the end; each round is told on standard error as it
+ends, and what was taken until then makes the rows where the program is interrupted (Ctrl-C, SIGTERM) or one side fails.
+
+--short stands for -t 2 -p 64 -n 8 -r 2: a look of a minute and a half a type at the 1B shape, not a measurement.
 
 --plain-buffers keeps llama.cpp from repacking weights (its "extra buffers"): slower, but on a processor with AMX the
 version of 2026-11 crashes in the first run of several tokens without it.
@@ -21,6 +24,7 @@ import argparse
 import ctypes
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -254,35 +258,62 @@ def main():
     parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of llama.cpp's build")
     parser.add_argument("--wheel", action="store_true", help="xllamacpp's instead of a build from source")
     parser.add_argument("--plain-buffers", action="store_true")
+    parser.add_argument("--short", action="store_true")
     o = parser.parse_args()
+    if o.short:
+        o.threads, o.prompt, o.generated, o.rounds = [2], 64, 8, 2
     o.work.mkdir(parents=True, exist_ok=True)
     enter_environment(o.work, o.cmake_args, o.wheel)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    print("| weights | threads | test | Halftone | llama.cpp | ratio | least .. most |\n|---|---|---|---|---|---|---|")
-    for kind in o.types:
-        path = o.work / f"{o.shape}-{kind}.gguf"
-        if not path.exists():
-            write_gguf(path.with_suffix(".tmp"), SHAPES[o.shape], kind)
-            path.with_suffix(".tmp").rename(path)
-        for threads in o.threads:
-            peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers, o.wheel)
-            peer.run([(1, 0, 0)])  # pages and threads
-            ours, theirs = {}, {}
-            for _ in range(o.rounds):
-                for test, speed in halftone(o.halftone, o.shape, RECIPES[kind], threads, o.prompt, o.generated,
-                                            o.batches).items():
-                    ours.setdefault(test, []).append(speed)
-                theirs.setdefault(f"pp{o.prompt}", []).append(peer.prefill(o.prompt))
-                for texts in o.batches:
-                    name = f"tg{o.generated}" + (f" x{texts}" if texts > 1 else "")
-                    theirs.setdefault(name, []).append(peer.decode(o.generated, texts))
-            for test, speeds in theirs.items():
-                ratios = [a / b for a, b in zip(ours[test], speeds)]
-                print(f"| {kind} | {threads} | {test} | {statistics.median(ours[test]):.1f} | "
-                      f"{statistics.median(speeds):.1f} | {statistics.median(ratios):.2f} | "
-                      f"{min(ratios):.2f} .. {max(ratios):.2f} |", flush=True)
-            peer.close()
+    taken = {}  # (type, threads, test) -> [(ours, theirs) of each round]
+    try:
+        for kind in o.types:
+            path = o.work / f"{o.shape}-{kind}.gguf"
+            if not path.exists():
+                write_gguf(path.with_suffix(".tmp"), SHAPES[o.shape], kind)
+                path.with_suffix(".tmp").rename(path)
+            for threads in o.threads:
+                compare(o, kind, path, threads, taken)
+    except KeyboardInterrupt:
+        print("interrupted: the rows are of the rounds that ended", file=sys.stderr)
+    except SystemExit as error:  # llama.cpp failed
+        print(error, file=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        print(f"{error}\n{error.stderr.decode(errors='replace')}", file=sys.stderr)
+    print_rows(taken)
+    return 0 if taken else 1
+
+
+def compare(o, kind, path, threads, taken):
+    """Rounds of one type with so many threads; each that ends is added to `taken`."""
+    peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers, o.wheel)
+    try:
+        peer.run([(1, 0, 0)])  # pages and threads
+        for number in range(o.rounds):
+            ours = halftone(o.halftone, o.shape, RECIPES[kind], threads, o.prompt, o.generated, o.batches)
+            theirs = {f"pp{o.prompt}": peer.prefill(o.prompt)}
+            for texts in o.batches:
+                name = f"tg{o.generated}" + (f" x{texts}" if texts > 1 else "")
+                theirs[name] = peer.decode(o.generated, texts)
+            for test, speed in theirs.items():
+                taken.setdefault((kind, threads, test), []).append((ours[test], speed))
+            print(f"{kind}, {threads} threads, round {number + 1} of {o.rounds}: "
+                  + ", ".join(f"{test} {ours[test]:.1f} / {speed:.1f}" for test, speed in theirs.items()),
+                  file=sys.stderr, flush=True)
+    finally:
+        peer.close()
+
+
+def print_rows(taken):
+    print("| weights | threads | test | Halftone | llama.cpp | ratio | least .. most | rounds |\n"
+          "|---|---|---|---|---|---|---|---|")
+    for (kind, threads, test), pairs in taken.items():
+        ours, theirs = zip(*pairs)
+        ratios = [a / b for a, b in pairs]
+        print(f"| {kind} | {threads} | {test} | {statistics.median(ours):.1f} | {statistics.median(theirs):.1f} | "
+              f"{statistics.median(ratios):.2f} | {min(ratios):.2f} .. {max(ratios):.2f} | {len(pairs)} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

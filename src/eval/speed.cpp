@@ -12,16 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::vector<TokenId> some_tokens(int count, int64_t vocab) {
-  std::vector<TokenId> tokens;
-  uint64_t state = 1;
-  for (int i = 0; i < count; ++i) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    tokens.push_back(static_cast<TokenId>((state >> 33) % static_cast<uint64_t>(vocab)));
-  }
-  return tokens;
-}
-
 double quantile(const std::vector<double>& sorted, double share) {
   const double at = share * static_cast<double>(sorted.size() - 1);
   const size_t below = static_cast<size_t>(at);
@@ -30,6 +20,16 @@ double quantile(const std::vector<double>& sorted, double share) {
 }
 
 }  // namespace
+
+std::vector<TokenId> test_tokens(int count, int64_t vocab) {
+  std::vector<TokenId> tokens;
+  uint64_t state = 1;
+  for (int i = 0; i < count; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    tokens.push_back(static_cast<TokenId>((state >> 33) % static_cast<uint64_t>(vocab)));
+  }
+  return tokens;
+}
 
 std::string SpeedTest::name() const {
   std::string text = fmt::format("{}{}", phase == Phase::prefill ? "pp" : "tg", tokens);
@@ -50,7 +50,7 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
   if (test.depth + test.tokens > engine.context())
     throw InputError("{}: {} tokens exceed the context of {}; give a larger -c", test.name(),
                      test.depth + test.tokens, engine.context());
-  const std::vector<TokenId> tokens = some_tokens(test.depth + test.tokens, engine.info().vocab);
+  const std::vector<TokenId> tokens = test_tokens(test.depth + test.tokens, engine.info().vocab);
   const std::span<const TokenId> timed = std::span(tokens).subspan(static_cast<size_t>(test.depth));
   std::vector<Sequence> sequences;
   for (int i = 0; i < test.texts; ++i) {

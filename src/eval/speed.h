@@ -19,6 +19,9 @@ struct SpeedTest {
   std::string name() const;  ///< "pp512", "tg128 @ d1024", "tg128 x8"
 };
 
+/// Pseudo-random ids, the same each time.
+std::vector<TokenId> test_tokens(int count, int64_t vocab);
+
 /// Tokens per second of each repetition, all texts together, sorted.
 struct SpeedSamples {
   std::vector<double> tokens_per_s;
