@@ -16,7 +16,7 @@ struct KvTile {
   const float* scales;  ///< int8 only
   KvFormat format;
   int64_t dim, padded_dim;
-  float* floats;  ///< [rows read, padded_dim]
+  float* floats;  ///< scratch: [rows read, padded_dim]
   /// codes_by_block() only: of keys [dim], of values [tokens, groups]
   KvCodes::Parameters codes = {};
   bool per_channel = false;  ///< keys
@@ -45,15 +45,12 @@ struct QueryTile {
   NextRows next = {};
 };
 
-/// The loops for one instruction set.
+/// The loops for one instruction set: the positions [position, position + tokens), which are the rows of a
+/// block from `slot` on, for each query that sees them. First its scores with the keys, then its sum with the
+/// values: in two calls, so that a cache need hold only one of them.
 struct AttentionLoops {
-  /// Reads the block's rows [begin, end).
-  void (*load)(const KvTile& tile, int64_t begin, int64_t end);
-  // The positions [position, position + tokens) for each query that sees them, first its scores with `keys`,
-  // then its sum with `values`, both [tokens, padded_dim]: in two calls, so that a cache need hold only one
-  // of them.
-  void (*score)(const QueryTile& tile, const float* keys, int64_t position, int64_t tokens);
-  void (*add)(const QueryTile& tile, const float* values, int64_t position, int64_t tokens);
+  void (*score)(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens);
+  void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
 };
 
 extern const AttentionLoops attention_avx512vnni;

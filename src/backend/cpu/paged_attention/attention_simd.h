@@ -57,15 +57,15 @@ inline void fetch(const NextRows& next, int64_t part, int64_t parts) {
     __builtin_prefetch(next.stored + line * 64);
 }
 
-/// scores[q, t] = queries[q] . keys[t] for kQueries rows and kKeys rows.
-template <int kQueries, int kKeys>
-void dot(const float* queries, const float* keys, int64_t dim, float* scores, int64_t stride) {
+/// scores[q, t] = queries[q] . keys[first + t] for kQueries rows and kKeys rows.
+template <int kQueries, int kKeys, class Rows>
+void dot(const float* queries, const Rows& keys, int64_t first, int64_t dim, float* scores, int64_t stride) {
   Float sums[kQueries][kKeys];
   for (auto& row : sums)
     for (Float& sum : row) sum = Simd::zero();
   for (int64_t i = 0; i < dim; i += Simd::kWidth) {
     Float key[kKeys];
-    for (int t = 0; t < kKeys; ++t) key[t] = Simd::load(keys + t * dim + i);
+    for (int t = 0; t < kKeys; ++t) key[t] = keys.load(first + t, i);
     for (int q = 0; q < kQueries; ++q) {
       Float query = Simd::load(queries + q * dim + i);
       keep(query);
@@ -75,18 +75,18 @@ void dot(const float* queries, const float* keys, int64_t dim, float* scores, in
   store_sums(sums, scores, stride);
 }
 
-/// sum[q] = sum[q] * shrink[q] + sum over t of weights[q, t] * values[t], over columns [i, i + kVectors
-/// vectors).
-template <int kQueries, int kVectors>
-void add_values(float* sum, const float* shrink, const float* weights, int64_t stride, const float* values,
-                int64_t tokens, int64_t dim, int64_t i) {
+/// sum[q] = sum[q] * shrink[q] + sum over t of weights[q, t] * values[first + t], over columns [i, i +
+/// kVectors vectors).
+template <int kQueries, int kVectors, class Rows>
+void add_values(float* sum, const float* shrink, const float* weights, int64_t stride, const Rows& values,
+                int64_t first, int64_t tokens, int64_t dim, int64_t i) {
   Float sums[kQueries][kVectors];
   for (int q = 0; q < kQueries; ++q)
     for (int v = 0; v < kVectors; ++v)
       sums[q][v] = Simd::mul(Simd::load(sum + q * dim + i + v * Simd::kWidth), Simd::broadcast(shrink[q]));
   for (int64_t t = 0; t < tokens; ++t) {
     Float value[kVectors];
-    for (int v = 0; v < kVectors; ++v) value[v] = Simd::load(values + t * dim + i + v * Simd::kWidth);
+    for (int v = 0; v < kVectors; ++v) value[v] = values.load(first + t, i + v * Simd::kWidth);
     for (int q = 0; q < kQueries; ++q) {
       const Float weight = Simd::broadcast(weights[q * stride + t]);
       for (int v = 0; v < kVectors; ++v) sums[q][v] = Simd::fma(weight, value[v], sums[q][v]);
@@ -155,9 +155,8 @@ inline int64_t padded_tokens(int64_t tokens) {
   return (tokens + kAttentionPadding - 1) / kAttentionPadding * kAttentionPadding;
 }
 
-template <int kQueries>
-void score_queries(const QueryTile& tile, int64_t query, const float* keys, int64_t position,
-                   int64_t tokens) {
+template <int kQueries, class Rows>
+void score_queries(const QueryTile& tile, int64_t query, const Rows& keys, int64_t position, int64_t tokens) {
   constexpr int kKeys = Simd::kManyRegisters ? 4 : 2;
   const int64_t dim = tile.padded_dim, padded = padded_tokens(tokens);
   const Seen<kQueries> seen(tile, query, position, tokens);
@@ -168,17 +167,16 @@ void score_queries(const QueryTile& tile, int64_t query, const float* keys, int6
   int64_t t = seen.begin;
   for (; t + kKeys <= seen.end; t += kKeys) {
     if (query == 0) fetch(tile.next, t / kKeys, tokens / kKeys);
-    dot<kQueries, kKeys>(from, keys + t * dim, dim, scores + t, padded);
+    dot<kQueries, kKeys>(from, keys, t, dim, scores + t, padded);
   }
-  for (; t < seen.end; ++t) dot<kQueries, 1>(from, keys + t * dim, dim, scores + t, padded);
+  for (; t < seen.end; ++t) dot<kQueries, 1>(from, keys, t, dim, scores + t, padded);
   for (int q = 0; q < kQueries; ++q)
     tile.shrink[query + q] =
         weigh(tile, query + q, scores + q * padded, seen.begins[q], seen.ends[q], padded);
 }
 
-template <int kQueries>
-void add_queries(const QueryTile& tile, int64_t query, const float* values, int64_t position,
-                 int64_t tokens) {
+template <int kQueries, class Rows>
+void add_queries(const QueryTile& tile, int64_t query, const Rows& values, int64_t position, int64_t tokens) {
   constexpr int kVectors = Simd::kManyRegisters ? 4 : 2;
   constexpr int64_t kColumns = kVectors * Simd::kWidth;
   const int64_t dim = tile.padded_dim, padded = padded_tokens(tokens);
@@ -188,30 +186,33 @@ void add_queries(const QueryTile& tile, int64_t query, const float* values, int6
   float* sum = tile.sum + query * dim;
   const float* shrink = tile.shrink + query;
   const float* weights = tile.scores + query * padded + seen.begin;
-  const float* from = values + seen.begin * dim;
   const int64_t count = seen.end - seen.begin;
   int64_t i = 0;
   for (; i + kColumns <= dim; i += kColumns) {
     if (query == 0) fetch(tile.next, i / kColumns, dim / kColumns);
-    add_values<kQueries, kVectors>(sum, shrink, weights, padded, from, count, dim, i);
+    add_values<kQueries, kVectors>(sum, shrink, weights, padded, values, seen.begin, count, dim, i);
   }
   for (; i < dim; i += Simd::kWidth)
-    add_values<kQueries, 1>(sum, shrink, weights, padded, from, count, dim, i);
+    add_values<kQueries, 1>(sum, shrink, weights, padded, values, seen.begin, count, dim, i);
 }
 
-void score(const QueryTile& tile, const float* keys, int64_t position, int64_t tokens) {
-  int64_t query = 0;
-  for (; query + 4 <= tile.count; query += 4) score_queries<4>(tile, query, keys, position, tokens);
-  for (; query < tile.count; ++query) score_queries<1>(tile, query, keys, position, tokens);
+void score(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens) {
+  with_rows(keys, tile.count, slot, tokens, [&](const auto& rows) {
+    int64_t query = 0;
+    for (; query + 4 <= tile.count; query += 4) score_queries<4>(tile, query, rows, position, tokens);
+    for (; query < tile.count; ++query) score_queries<1>(tile, query, rows, position, tokens);
+  });
 }
 
-void add(const QueryTile& tile, const float* values, int64_t position, int64_t tokens) {
-  int64_t query = 0;
-  for (; query + 4 <= tile.count; query += 4) add_queries<4>(tile, query, values, position, tokens);
-  for (; query < tile.count; ++query) add_queries<1>(tile, query, values, position, tokens);
+void add(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens) {
+  with_rows(values, tile.count, slot, tokens, [&](const auto& rows) {
+    int64_t query = 0;
+    for (; query + 4 <= tile.count; query += 4) add_queries<4>(tile, query, rows, position, tokens);
+    for (; query < tile.count; ++query) add_queries<1>(tile, query, rows, position, tokens);
+  });
 }
 
-constexpr AttentionLoops kAttentionLoops{load_tile, score, add};
+constexpr AttentionLoops kAttentionLoops{score, add};
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -272,11 +272,9 @@ class PagedAttention : public PreparedKernel {
         const auto [keys, values] = tiles(cache, block, static_cast<int>(piece.kv_head), codes, scratch);
         QueryTile part = rows(tile, from, to);
         part.next = stored_rows(cache, piece, false, position, end);
-        loops_.load(keys, slot, slot + tokens);
-        loops_.score(part, scratch.tile, position, tokens);
+        loops_.score(part, keys, slot, position, tokens);
         part.next = stored_rows(cache, piece, true, position + tokens, end);
-        loops_.load(values, slot, slot + tokens);
-        loops_.add(part, scratch.tile, position, tokens);
+        loops_.add(part, values, slot, position, tokens);
       };
       if (open) {
         attend_stored(false, 0, near);
