@@ -38,6 +38,12 @@ const RecipeRule& rule_of(const Recipe& recipe, const std::string& layer) {
                    graph.nodes()[static_cast<size_t>(first.node)].name, first.reason);
 }
 
+bool groups_weights(const Recipe& recipe) {
+  return std::ranges::any_of(recipe.rules, [](const RecipeRule& rule) {
+    return rule.weights && rule.weights->granularity.kind == Granularity::Kind::per_group;
+  });
+}
+
 /// Gemm takes an encoding on the use of its activation, and so does Conv of one group, a scale for each
 /// picture (a depthwise one multiplies too little to pay for it).
 std::string set_activations(const Recipe& recipe, Node& node) {
@@ -104,6 +110,8 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   if (recipe.static_activations) {
     run_passes(graph, standard_passes());
     prepare_static_graph(graph, *recipe.static_activations);
+  } else if (groups_weights(recipe)) {
+    linear_to_gemm(graph);
   }
   const QuantTargets targets = find_targets(graph, recipe);
   if (targets.quantized.empty()) refuse_nothing(graph, recipe, targets);

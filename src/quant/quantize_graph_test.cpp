@@ -89,6 +89,14 @@ TEST(QuantizeGraph, FindsWeightsByStructure) {
   EXPECT_LT(report.bits_per_weight, 4.6);
 }
 
+TEST(QuantizeGraph, GroupsRunAlongTheInputsOfAProduct) {
+  WordModel grouped(false);
+  const QuantReport report = quantize_graph(grouped.graph, find_recipe("rtn-w4g32"));
+  EXPECT_EQ(layer(report, "mix").weight, "mix.weight");
+  EXPECT_EQ(layer(report, "mix").shape, (Shape{48, 64}));
+  EXPECT_EQ(layer(report, "mix").bytes_after, 48 * (32 + 2 * 2));
+}
+
 TEST(QuantizeGraph, ScalesAreSearchedOnRequest) {
   Recipe recipe = find_recipe("rtn-w4g32");
   WordModel plain(false), searched(false);

@@ -1,7 +1,8 @@
 #include <algorithm>
+#include <map>
 
 #include "graph/passes/pass.h"
-#include "graph/passes/quantized_nodes.h"
+#include "graph/passes/pattern.h"
 #include "scheme/number_format.h"
 
 namespace halftone {
@@ -37,28 +38,34 @@ std::shared_ptr<const QuantizedTensor> turned_codes(const QuantizedTensor& from,
   parts.encoding = from.encoding();
   if (parts.encoding.granularity.kind == Granularity::Kind::per_axis)
     parts.encoding.granularity = Granularity::per_axis(0);
+  const auto rows = static_cast<size_t>(from.rows()), columns = static_cast<size_t>(from.columns());
   parts.shape = {from.columns(), from.rows()};
-  parts.codes = Tensor::allocate(DType::u8, parts.shape);
-  const auto to = parts.codes.mutable_view().span<uint8_t>();
-  std::vector<uint8_t> row(static_cast<size_t>(from.columns()));
-  for (int64_t r = 0; r < from.rows(); ++r) {
-    from.row_codes(r, row);
-    for (size_t c = 0; c < row.size(); ++c)
-      to[c * static_cast<size_t>(from.rows()) + static_cast<size_t>(r)] = row[c];
+  std::vector<uint8_t> turned(rows * columns), row(columns);
+  for (size_t r = 0; r < rows; ++r) {
+    from.row_codes(static_cast<int64_t>(r), row);
+    for (size_t c = 0; c < columns; ++c) turned[c * rows + r] = row[c];
   }
-  parts.scales = from.parts().scales.reshaped({from.grid().groups, 1});
+  const int bits = parts.encoding.format->bits();
+  const size_t bytes = (rows * static_cast<size_t>(bits) + 7) / 8;
+  parts.codes = Tensor::allocate(DType::u8, {from.columns(), static_cast<int64_t>(bytes)});
+  const auto to = parts.codes.mutable_view().bytes();
+  for (size_t c = 0; c < columns; ++c)
+    pack_bits({turned.data() + c * rows, rows}, bits, to.subspan(c * bytes, bytes));
+  const Shape grid{from.grid().groups, 1};
+  parts.scales = from.parts().scales.reshaped(grid);
+  if (!from.parts().zeros.empty()) parts.zeros = from.parts().zeros.reshaped(grid);
+  if (!from.parts().minima.empty()) parts.minima = from.parts().minima.reshaped(grid);
+  parts.codebook = from.parts().codebook;
   return std::make_shared<QuantizedTensor>(std::move(parts), name);
 }
 
-/// Whether a MatMul has weights that encode_weights() made: int8, a scale for each output or for all.
-bool has_codes(const Graph& graph, const UseMap& uses, const Node& node) {
+/// Whether a MatMul has weights in codes that can be turned: a scale for each output or for all.
+bool has_codes(const Graph& graph, const Node& node) {
   const auto& constant = graph.value(node.inputs[1]).constant;
   if (!constant || !constant->encoding() || constant->shape().rank() != 2) return false;
-  const Encoding& encoding = *constant->encoding();
-  const Granularity& granularity = encoding.granularity;
-  return encoding.format->name() == "int8" && encoding.symmetric && encoding.double_quant_block == 0 &&
-         (granularity == Granularity::per_axis(1) || granularity == Granularity::per_tensor()) &&
-         source_codes(graph, uses, node.inputs[0]).has_value();
+  const Granularity& granularity = constant->encoding()->granularity;
+  return constant->encoding()->double_quant_block == 0 &&
+         (granularity == Granularity::per_axis(1) || granularity == Granularity::per_tensor());
 }
 
 /// A linear layer's weights [in, out].
@@ -66,6 +73,14 @@ bool is_weight(const Graph& graph, ValueId value) {
   const auto& constant = graph.value(value).constant;
   return constant && !constant->encoding() && constant->dtype() == DType::f32 &&
          constant->shape().rank() == 2 && constant->shape().elements() > 0;
+}
+
+/// The constant of weights [in, out] as [out, in].
+Constant turned_weights(const Value& weights) {
+  const Constant& constant = *weights.constant;
+  if (constant.encoding()) return Constant(turned_codes(*constant.load_encoded(weights.name), weights.name));
+  const Shape& shape = weights.type.shape;
+  return Constant(DType::f32, {shape[1], shape[0]}, std::make_shared<TurnedSource>(constant));
 }
 
 /// A bias [n] (leading ones may stand before it).
@@ -83,24 +98,33 @@ bool is_bias(const Graph& graph, ValueId value, int64_t n) {
 int linear_to_gemm(Graph& graph) {
   const OpSchema* gemm = find_op("Gemm");
   int changes = 0;
-  const UseMap before(graph);
+  std::map<ValueId, std::vector<Node*>> products;  // by their weights
   for (Node& node : graph.nodes()) {
     if (node.schema->name != "MatMul" || !node.use_encodings.empty()) continue;
-    const bool codes = has_codes(graph, before, node);
-    if (!codes && !is_weight(graph, node.inputs[1])) continue;
-    const ValueType& x = graph.value(node.inputs[0]).type;
-    if (x.shape.rank() < 2 || x.dtype != DType::f32 || graph.value(node.inputs[0]).constant) continue;
-    const Shape shape = graph.value(node.inputs[1]).type.shape;
-    const std::string name = graph.value(node.inputs[1]).name + ".turned";
-    const Constant& weights = *graph.value(node.inputs[1]).constant;
-    const ValueId turned = add_pass_constant(
-        graph, name,
-        codes ? Constant(turned_codes(*weights.load_encoded(name), name))
-              : Constant(DType::f32, {shape[1], shape[0]}, std::make_shared<TurnedSource>(weights)));
-    node.schema = gemm;
-    node.inputs[1] = turned;
-    node.attributes = {{"transB", int64_t{1}}};
-    ++changes;
+    if (!has_codes(graph, node) && !is_weight(graph, node.inputs[1])) continue;
+    const Value& x = graph.value(node.inputs[0]);
+    if (x.type.shape.rank() < 2 || x.type.dtype != DType::f32 || x.constant) continue;
+    products[node.inputs[1]].push_back(&node);
+  }
+  const std::vector<std::vector<int>> users = graph.users();
+  for (auto& [weights, nodes] : products) {
+    // Weights that nobody else reads keep their name.
+    const bool others = users[static_cast<size_t>(weights)].size() != nodes.size() ||
+                        std::ranges::count(graph.outputs(), weights) > 0;
+    Constant turned = turned_weights(graph.value(weights));
+    ValueId id = weights;
+    if (others) {
+      id = add_pass_constant(graph, graph.value(weights).name + ".turned", std::move(turned));
+    } else {
+      graph.value(id).type.shape = turned.shape();
+      graph.value(id).constant = std::move(turned);
+    }
+    for (Node* node : nodes) {
+      node->schema = gemm;
+      node->inputs[1] = id;
+      node->attributes = {{"transB", int64_t{1}}};
+      ++changes;
+    }
   }
 
   const UseMap uses(graph);

@@ -26,6 +26,10 @@ struct PassReport {
 /// Every pass in the order they run (passes.inc).
 std::span<const Pass> standard_passes();
 
+/// One of them, for those who quantize: groups of a Gemm's weights [out, in] run along its inputs, those of a
+/// MatMul's [in, out] would run along its outputs.
+int linear_to_gemm(Graph& graph);
+
 /// Runs the passes once each in order and verifies the graph after each that changed something.
 std::vector<PassReport> run_passes(Graph& graph, std::span<const Pass> passes);
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/passes/pass.h"
+#include "scheme/number_format.h"
 
 namespace halftone {
 namespace {
@@ -79,6 +80,32 @@ TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
             "%pool/numbers: f32[1, 2, 3, 3] = MaxPool(%conv/sum) codes_in=[0.5, 123] codes_out=[0.5, 123] "
             "kernel_shape=[2, 2]\n"
             "output y = %pool/numbers\n");
+}
+
+TEST(QuantizedPasses, QuantizedWeightsOfProductsAreTurned) {
+  const Shape shape{6, 5};
+  std::vector<float> numbers;
+  for (int i = 0; i < 30; ++i) numbers.push_back(static_cast<float>(i * 7 % 31) - 11.5f);
+  for (const char* format : {"int8", "int4", "int3"})
+    for (bool symmetric : {true, false})
+      for (const Granularity& granularity : {Granularity::per_axis(1), Granularity::per_tensor()}) {
+        Made m;
+        const ValueId w = m.graph.add_constant("w", Constant(Tensor::from<float>(shape, numbers)));
+        m.graph.value(w).constant->set_encoding({find_number_format(format), granularity, symmetric});
+        const Tensor before = m.graph.value(w).constant->load_encoded("w")->decode();
+        const ValueId x = m.graph.add_input("x", {DType::f32, {2, 3, 6}});
+        m.graph.add_output(m.add("MatMul", "y", {x, w}), "y");
+        EXPECT_EQ(linear_to_gemm(m.graph), 1);
+        const Node& gemm = m.graph.nodes().front();
+        EXPECT_EQ(gemm.schema->name, "Gemm");
+        const Tensor after = m.graph.value(gemm.inputs[1]).constant->load_encoded("w")->decode();
+        ASSERT_EQ(after.shape(), (Shape{5, 6}));
+        for (size_t i = 0; i < 6; ++i)
+          for (size_t o = 0; o < 5; ++o)
+            EXPECT_EQ(after.span<float>()[o * 6 + i], before.span<float>()[i * 5 + o])
+                << m.graph.value(w).constant->encoding()->str();
+        verify(m.graph);
+      }
 }
 
 TEST(QuantizedPasses, WhatHasNoIntegerFormStaysAsItIs) {

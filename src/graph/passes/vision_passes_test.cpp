@@ -187,7 +187,21 @@ TEST(VisionPasses, LinearLayersAreGemm) {
   const ValueId x = d.input("x", {2, 3, 4});
   const ValueId product = d.node("MatMul", "product", {x, d.constant("w", {4, 5})});
   d.output(d.node("Add", "y", {d.constant("b", {5}), product}));
-  EXPECT_EQ(nodes_after(d), "%y: f32[2, 3, 5] = Gemm(%x, %w.turned, %b) transB=1\noutput y = %y\n");
+  EXPECT_EQ(nodes_after(d), "%y: f32[2, 3, 5] = Gemm(%x, %w, %b) transB=1\noutput y = %y\n");
+}
+
+TEST(VisionPasses, WeightsThatOthersReadAreTurnedBesideThem) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 4}), w = d.constant("w", {4, 5});
+  const ValueId table = d.node("Relu", "table", {w});
+  d.output(d.node("MatMul", "y", {x, w}));
+  d.output(d.node("MatMul", "z", {x, w}));
+  d.output(d.node("Identity", "t", {table}));
+  linear_to_gemm(d.graph);
+  const std::string text = graph_text(d.graph);
+  EXPECT_NE(text.find("%y: f32[2, 3, 5] = Gemm(%x, %w.turned) transB=1"), std::string::npos) << text;
+  EXPECT_NE(text.find("%z: f32[2, 3, 5] = Gemm(%x, %w.turned) transB=1"), std::string::npos) << text;
+  EXPECT_NE(text.find("Relu(%w)"), std::string::npos) << text;
 }
 
 /// Q, K, V of three heads parted from [1, 5, 12].
