@@ -14,11 +14,25 @@
 /// For what the launching side computes as the kernel does.
 #define HOST_AND_DEVICE __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_ONE _Pragma("unroll 1")
 #define UNROLL_TWO _Pragma("unroll 2")
-#define DEVICE_KERNEL(name, Args) extern "C" __global__ void name(const __grid_constant__ Args args)
+#define UNROLL_FOUR _Pragma("unroll 4")
+/// `bounds` goes before the name; what runs `before` the body comes first.
+#define HALFTONE_DEVICE_KERNEL(name, Args, bounds, before)                    \
+  static __device__ __forceinline__ void name##_body(const Args& args);       \
+  extern "C" __global__ void bounds name(const __grid_constant__ Args args) { \
+    before;                                                                   \
+    name##_body(args);                                                        \
+  }                                                                           \
+  static __device__ __forceinline__ void name##_body([[maybe_unused]] const Args& args)
+#define DEVICE_KERNEL(name, Args) HALFTONE_DEVICE_KERNEL(name, Args, , start_kernel())
 /// The most threads a block has, and how many blocks an SM is to hold: bounds the registers.
 #define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) \
-  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args args)
+  HALFTONE_DEVICE_KERNEL(name, Args, __launch_bounds__(threads, blocks), start_kernel())
+/// A kernel that loads constants first: every thread of it calls wait_for_earlier_kernels() itself, before
+/// it touches anything that a kernel writes, and before it ends.
+#define DEVICE_KERNEL_AHEAD(name, Args, threads, blocks) \
+  HALFTONE_DEVICE_KERNEL(name, Args, __launch_bounds__(threads, blocks), let_next_kernel_start())
 #define DECLARE_DEVICE_KERNEL(name, Args)
 #else
 #include "backend/cuda/device/host/block.h"
@@ -27,7 +41,9 @@
 #define DEVICE_MEMBER
 #define HOST_AND_DEVICE inline
 #define UNROLL
+#define UNROLL_ONE
 #define UNROLL_TWO
+#define UNROLL_FOUR
 #define DEVICE_KERNEL(name, Args)                                                            \
   static void name##_on_host(const Args& args);                                              \
   extern const DeviceKernel<Args> name{#name, HALFTONE_DEVICE_MODULE, [](const void* args) { \
@@ -35,11 +51,34 @@
                                        }};                                                   \
   static void name##_on_host([[maybe_unused]] const Args& args)
 #define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) DEVICE_KERNEL(name, Args)
+#define DEVICE_KERNEL_AHEAD(name, Args, threads, blocks) DEVICE_KERNEL(name, Args)
 #endif
 
 namespace halftone::cuda {
 
 constexpr int kWarp = 32;
+
+// From compute capability 9.0 on the blocks of a kernel may come to an SM while the kernel before it in the
+// stream still runs (programmatic dependent launch), once all blocks of that one have started. What earlier
+// kernels wrote, and may still read, is theirs until wait_for_earlier_kernels().
+#ifdef __CUDACC__
+DEVICE void let_next_kernel_start() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+DEVICE void wait_for_earlier_kernels() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+DEVICE void start_kernel() {
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
+}
+#else
+inline void wait_for_earlier_kernels() {}
+#endif
 
 struct alignas(8) Vec2 {
   float x, y;

@@ -52,11 +52,24 @@ DEVICE float product(float a, float b) {
 DEVICE double product(double a, double b) {
   return __dmul_rn(a, b);
 }
+DEVICE float absolute(float x) {
+  return fabsf(x);
+}
+/// Of a number and a NaN, the number.
+DEVICE float larger(float a, float b) {
+  return fmaxf(a, b);
+}
 /// To the nearest integer, ties to even; the nearest end of int's range beyond it, 0 for NaN.
 DEVICE int round_to_int(float x) {
   return __float2int_rn(x);
 }
 #else
+inline float absolute(float x) {
+  return std::fabs(x);
+}
+inline float larger(float a, float b) {
+  return std::fmax(a, b);
+}
 inline uint32_t bits_of(float value) {
   return std::bit_cast<uint32_t>(value);
 }

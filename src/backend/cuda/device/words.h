@@ -7,6 +7,10 @@
 namespace halftone::cuda {
 
 #ifdef __CUDACC__
+/// The upper word of a * b.
+DEVICE uint32_t high_product(uint32_t a, uint32_t b) {
+  return __umulhi(a, b);
+}
 /// (a & b) | c in one instruction.
 DEVICE uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t d;
@@ -22,6 +26,9 @@ DEVICE int dot4(uint32_t a, uint32_t b, int c) {
   return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
 }
 #else
+inline uint32_t high_product(uint32_t a, uint32_t b) {
+  return static_cast<uint32_t>((uint64_t{a} * b) >> 32);
+}
 inline uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
   return (a & b) | c;
 }

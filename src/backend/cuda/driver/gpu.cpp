@@ -18,6 +18,9 @@ namespace {
 /// Halftone's own kernels. Not measured yet.
 constexpr int kLibraryRows = 256;
 
+/// The first driver (CUDA 12.3) that records launches that start early (device/kernel.h).
+constexpr int kEarlyStartDriver = 12030;
+
 constexpr size_t kStagingBytes = size_t{16} << 20;
 
 int attribute(CUdevice_attribute which, CUdevice device) {
@@ -114,6 +117,9 @@ class Gpu : public Device {
     chip_.multiprocessors = description.multiprocessors;
     chip_.shared_bytes =
         static_cast<size_t>(attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, device));
+    int version = 0;
+    driver.check(driver.driver_version(&version), "cuDriverGetVersion");
+    starts_early_ = chip_.compute >= 90 && version >= kEarlyStartDriver;
     driver.check(driver.retain_context(&context_, device), "cuDevicePrimaryCtxRetain");
     driver.check(driver.set_context(context_), "cuCtxSetCurrent");
     driver.check(driver.create_stream(&stream_, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
@@ -187,9 +193,20 @@ class Gpu : public Device {
     use();
     void* parameters[] = {const_cast<void*>(args)};
     const auto extent = [](int n) { return static_cast<unsigned>(n); };
-    driver_.check(driver_.launch(function(kernel, launch.shared_bytes), extent(launch.blocks.x),
-                                 extent(launch.blocks.y), extent(launch.blocks.z), extent(launch.threads), 1,
-                                 1, static_cast<unsigned>(launch.shared_bytes), stream_, parameters, nullptr),
+    CUlaunchAttribute early{};
+    early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    early.value.programmaticStreamSerializationAllowed = 1;
+    CUlaunchConfig config{};
+    config.gridDimX = extent(launch.blocks.x);
+    config.gridDimY = extent(launch.blocks.y);
+    config.gridDimZ = extent(launch.blocks.z);
+    config.blockDimX = extent(launch.threads);
+    config.blockDimY = config.blockDimZ = 1;
+    config.sharedMemBytes = static_cast<unsigned>(launch.shared_bytes);
+    config.hStream = stream_;
+    config.attrs = &early;
+    config.numAttrs = starts_early_ ? 1 : 0;
+    driver_.check(driver_.launch(&config, function(kernel, launch.shared_bytes), parameters, nullptr),
                   kernel.name);
   }
 
@@ -259,6 +276,7 @@ class Gpu : public Device {
   const Driver& driver_;
   std::string name_;
   Chip chip_;
+  bool starts_early_ = false;  ///< blocks of a kernel may start before the kernel before it ended
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;
   std::unique_ptr<Staging> staging_;

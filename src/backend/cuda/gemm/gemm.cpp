@@ -14,10 +14,8 @@ namespace {
 
 /// Rows that few_tokens takes in a block.
 constexpr int kFewRows = 8;
-/// Warps an SM should have to keep memory busy.
-constexpr int64_t kWarpsAnSm = 24;
-/// Of a block of few_tokens: three such blocks fit an SM.
-constexpr int kMostWarps = 8;
+/// Blocks of few_tokens that an SM has at once.
+constexpr int kFewBlocksAnSm = 2;
 
 /// Blocks of many_tokens that an SM should have, by sharing the columns out to more of them; each keeps this
 /// many steps at least.
@@ -73,11 +71,29 @@ int many_rows(WeightKind kind, int m) {
   return has_16 && m <= 16 ? 16 : 64;
 }
 
-/// Columns that few_tokens takes in a step.
-int step_columns(WeightKind kind) {
-  return kind == WeightKind::int2                                 ? 128
-         : kind == WeightKind::int4 || kind == WeightKind::table4 ? 64
-                                                                  : kBlockColumns;
+/// Columns of a piece of few_tokens, and pieces that a warp has under way.
+struct FewPieces {
+  int columns, ahead;
+};
+template <WeightKind kind>
+constexpr FewPieces pieces_of() {
+  return {FewPiece<kind>::kColumns, FewPiece<kind>::kAhead};
+}
+FewPieces few_pieces(WeightKind kind) {
+  switch (kind) {
+    case WeightKind::split:
+      return pieces_of<WeightKind::split>();
+    case WeightKind::half:
+      return pieces_of<WeightKind::half>();
+    case WeightKind::int2:
+      return pieces_of<WeightKind::int2>();
+    case WeightKind::int4:
+      return pieces_of<WeightKind::int4>();
+    case WeightKind::table4:
+      return pieces_of<WeightKind::table4>();
+    default:
+      return pieces_of<WeightKind::int8>();
+  }
 }
 
 /// Every Gemm by constant weights whose activations are floating.
@@ -166,21 +182,24 @@ class Gemm : public CudaKernel {
   }
 
   void run_few(const float* a, const GemmOutput& out) const {
-    const int step = step_columns(weights_.kind), rows = std::min(out.m, kFewRows);
-    const int64_t tiles = tiles_of(weights_.n), steps = weights_.packed_k / step;
-    const int64_t wanted = ceil_div(device().chip().multiprocessors * kWarpsAnSm, tiles);
-    int warps = 4;
-    while (warps < kMostWarps && warps < wanted) warps *= 2;
-    while (warps > 1 && warps > steps) warps /= 2;
-    const int64_t most = rows == 1 ? 1024 : rows == 2 ? 512 : 256;
-    const int64_t columns = std::min(most, ceil_div(steps, int64_t{warps}) * step);
-    const FewTokensArgs args{weights_, a, out, static_cast<int>(columns)};
-    const int bytes = few_tokens_warp_bytes(args.round_columns, rows, weights_.kind == WeightKind::split);
+    const int rows = std::min(out.m, kFewRows), tiles = tiles_of(weights_.n);
+    int parts_shift = 3;
+    const auto blocks = [&] { return ceil_div(tiles, kFewWarps >> parts_shift); };
+    while (parts_shift > 0 && blocks() > kFewBlocksAnSm * device().chip().multiprocessors) --parts_shift;
+    const FewPieces pieces = few_pieces(weights_.kind);
+    FewTokensArgs args{weights_, a, out, parts_shift, weights_.packed_k, 0, 0, false};
+    while ((kBlockColumns << args.flush_shift) < pieces.columns &&
+           weights_.group % (kBlockColumns << (args.flush_shift + 1)) == 0)
+      ++args.flush_shift;
+    if (weights_.groups > 1)
+      args.group_reciprocal = static_cast<uint32_t>(ceil_div(int64_t{1} << 32, int64_t{weights_.group}));
+    const auto shared_bytes = [&] { return static_cast<size_t>(few_tokens_shared(args, rows).bytes); };
+    const int multiple = pieces.columns * pieces.ahead << parts_shift;
+    while (shared_bytes() > device().chip().shared_bytes / kFewBlocksAnSm && args.round_columns > multiple)
+      args.round_columns = round_up(ceil_div(args.round_columns, 2), multiple);
+    args.wide = weights_.k % 4 == 0 && reinterpret_cast<uintptr_t>(a) % alignof(Vec4) == 0;
     device().launch(few_tokens_kernel(weights_.kind),
-                    {{static_cast<int>(tiles), ceil_div(out.m, kFewRows)},
-                     warps * kWarp,
-                     static_cast<size_t>(warps * bytes)},
-                    args);
+                    {{blocks(), ceil_div(out.m, kFewRows)}, kFewWarps * kWarp, shared_bytes()}, args);
   }
 
   Addend addend_;

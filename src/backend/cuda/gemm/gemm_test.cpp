@@ -72,6 +72,21 @@ TEST(CudaGemm, ManyColumns) {
   expect_close({.a = {1, 5000}, .b = Constant(as_type(random_tensor({5, 5000}, 3), DType::f16))}, kHalfBound);
 }
 
+/// More columns than a block of few_tokens holds of 8 rows at a time.
+TEST(CudaGemm, ManyColumnsOfManyRows) {
+  unsigned seed = 700;
+  for (const char* format : {"int2", "int4", "int8", "nf4", "fp8_e4m3"})
+    for (int64_t group : {32, 96, 128})
+      expect_close({.a = {8, 8800},
+                    .b = encoded({18, 8800},
+                                 {.format = find_number_format(format),
+                                  .granularity = Granularity::per_group(group),
+                                  .symmetric = group == 96},
+                                 ++seed)},
+                   kHalfBound + 0x1p-12f);
+  expect_close({.a = {7, 8800}, .b = Constant(as_type(random_tensor({5, 8800}, 3), DType::f16))}, kHalfBound);
+}
+
 TEST(CudaGemm, UnusualMagnitudes) {
   for (float spread : {1e-30f, 1e-6f, 1e6f, 1e30f}) {
     expect_close({.a = {2, 40}, .b = Constant(random_tensor({3, 40}, 3, 1e-5f)), .spread = spread},

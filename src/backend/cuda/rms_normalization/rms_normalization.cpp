@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/rms_normalization/rms_normalization_kernels.h"
 #include "backend/float_site.h"
+#include "base/checked.h"
 
 namespace halftone::cuda {
 namespace {
@@ -9,7 +12,9 @@ namespace {
 template <bool skip>
 class RmsNormalization : public CudaKernel {
  public:
-  explicit RmsNormalization(const OpSite& site) : epsilon_(site.attributes->get_float("epsilon", 1e-5f)) {}
+  explicit RmsNormalization(const OpSite& site)
+      : epsilon_(site.attributes->get_float("epsilon", 1e-5f)),
+        constant_scale_(site.inputs[skip ? 2 : 1].constant != nullptr) {}
 
   void run(const KernelRun& run) const override {
     const int64_t width = run.outputs[0].shape.back(), elements = run.outputs[0].shape.elements();
@@ -25,15 +30,20 @@ class RmsNormalization : public CudaKernel {
     args.width = static_cast<int>(width);
     args.epsilon = epsilon_;
     args.wide = width % 4 == 0 && all_aligned_16(args.x, args.scale, args.y, args.skip, args.sum);
-    device().launch(rms_normalization_kernel,
-                    {{static_cast<int>(elements / width)},
-                     row_threads(args.wide ? width / 4 : width),
-                     kRmsNormalizationShared},
+    args.constant_scale = constant_scale_;
+    const int64_t rows = elements / width, items = args.wide ? width / 4 : width;
+    // Few rows leave SMs idle: the more threads share one, the sooner it is done.
+    const bool few = rows <= device().chip().multiprocessors;
+    const int threads =
+        few ? static_cast<int>(std::clamp<int64_t>(round_up(items, int64_t{kWarp}), kWarp, 1024))
+            : row_threads(items);
+    device().launch(rms_normalization_kernel, {{static_cast<int>(rows)}, threads, kRmsNormalizationShared},
                     args);
   }
 
  private:
   float epsilon_;
+  bool constant_scale_;
 };
 
 template <bool skip>

@@ -16,6 +16,7 @@ struct RmsNormalizationArgs {
   int width;
   float epsilon;
   bool wide;
+  bool constant_scale;  ///< no kernel writes it
 };
 constexpr size_t kRmsNormalizationShared = kWarp * sizeof(float);
 
