@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "backend/device_memory.h"
 
@@ -48,6 +50,15 @@ struct HalfProduct {
   int64_t y_step;
 };
 
+class Device;
+
+/// A launch that is put off until something else is asked of the device, so that one after it may join it.
+class WaitingLaunch {
+ public:
+  virtual ~WaitingLaunch() = default;
+  virtual void launch(Device& device) const = 0;
+};
+
 /// A GPU, or the host standing in for one.
 class Device : public DeviceMemory {
  public:
@@ -63,8 +74,26 @@ class Device : public DeviceMemory {
 
   template <class Args>
   void launch(const DeviceKernel<Args>& kernel, const Launch& shape, const Args& args) {
+    launch_waiting();
     launch_any(kernel, shape, &args, sizeof(Args));
   }
+
+  /// The launch put off last, for who would join it; null: none.
+  WaitingLaunch* waiting() const { return waiting_.get(); }
+  void put_off(std::unique_ptr<WaitingLaunch> launch) {
+    launch_waiting();
+    waiting_ = std::move(launch);
+  }
+
+ protected:
+  /// Before all else that a device is asked for.
+  void launch_waiting() {
+    if (const auto due = std::move(waiting_)) due->launch(*this);
+  }
+  void forget_waiting() { waiting_.reset(); }
+
+ private:
+  std::unique_ptr<WaitingLaunch> waiting_;
 };
 
 }  // namespace halftone::cuda

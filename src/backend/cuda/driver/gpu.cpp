@@ -130,6 +130,7 @@ class Gpu : public Device {
 
   bool multiplies(int m) override { return m >= kLibraryRows && library(); }
   void multiply(const HalfProduct& product) override {
+    launch_waiting();
     library()->multiply(product, stream_, library_memory_.get());
   }
   /// Empty when there is a library.
@@ -148,6 +149,7 @@ class Gpu : public Device {
       throw ResourceError("{}: {} needs {} bytes, {} are free", name_, what, bytes, free);
     driver_.check(result, "cuMemAlloc");
     return {reinterpret_cast<std::byte*>(memory), [this](std::byte* p) {
+              launch_waiting();
               driver_.set_context(context_);
               driver_.wait_for_stream(stream_);
               driver_.free(address(p));
@@ -155,14 +157,17 @@ class Gpu : public Device {
   }
   void upload(std::byte* to, const std::byte* from, size_t bytes) override {
     use();
+    launch_waiting();
     staging_->upload(address(to), from, bytes, stream_);
   }
   void download(std::byte* to, const std::byte* from, size_t bytes) override {
     use();
+    launch_waiting();
     staging_->download(to, address(from), bytes, stream_);
   }
   void wait() override {
     use();
+    launch_waiting();
     driver_.check(driver_.wait_for_stream(stream_), "cuStreamSynchronize");
   }
 
@@ -176,11 +181,14 @@ class Gpu : public Device {
 
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     use();
+    launch_waiting();
     driver_.check(driver_.begin_capture(stream_, CU_STREAM_CAPTURE_MODE_RELAXED), "cuStreamBeginCapture");
     CUgraph graph = nullptr;
     try {
       work();
+      launch_waiting();
     } catch (...) {
+      forget_waiting();
       driver_.end_capture(stream_, &graph);
       if (graph) driver_.destroy_graph(graph);
       throw;
@@ -212,11 +220,13 @@ class Gpu : public Device {
 
   float milliseconds(const std::function<void()>& work) {
     use();
+    launch_waiting();
     CUevent begin = nullptr, end = nullptr;
     driver_.check(driver_.create_event(&begin, CU_EVENT_DEFAULT), "cuEventCreate");
     driver_.check(driver_.create_event(&end, CU_EVENT_DEFAULT), "cuEventCreate");
     driver_.check(driver_.record_event(begin, stream_), "cuEventRecord");
     work();
+    launch_waiting();
     driver_.check(driver_.record_event(end, stream_), "cuEventRecord");
     driver_.check(driver_.wait_for_event(end), "cuEventSynchronize");
     float elapsed = 0;

@@ -12,14 +12,19 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   constexpr bool split = kind == WeightKind::split;
   const WeightsView& w = args.weights;
   const int first_row = 8 * block_y();
-  const int rows = args.out.m - first_row < 8 ? args.out.m - first_row : 8;
+  const FewProduct& product =
+      args.products[args.count > 2 && block_x() >= args.products[2].first_block   ? 2
+                    : args.count > 1 && block_x() >= args.products[1].first_block ? 1
+                                                                                  : 0];
+  const int rows = product.out.m - first_row < 8 ? product.out.m - first_row : 8;
   const int parts = 1 << args.parts_shift, part = warp() & (parts - 1);
   const int tiles_here = kFewWarps >> args.parts_shift;
-  const int tile = block_x() * tiles_here + (warp() >> args.parts_shift);
-  const int pieces = tile < tiles_of(w.n) ? w.packed_k / Piece::kColumns : 0;
+  const int first_tile = (block_x() - product.first_block) * tiles_here;
+  const int tile = first_tile + (warp() >> args.parts_shift);
+  const int pieces = tile < tiles_of(product.out.n) ? w.packed_k / Piece::kColumns : 0;
   const int g = lane() / 4, t = lane() % 4;
 
-  Stream stream(args, tile, pieces);
+  Stream stream(args, product, tile, pieces);
   UNROLL
   for (int i = 0; i < Stream::kAhead; ++i) stream.order(i, part + (i << args.parts_shift));
   wait_for_earlier_kernels();
@@ -132,13 +137,13 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   sync_block();
   for (int i = thread(); i < tiles_here * rows * kTileRows; i += block_threads()) {
     const int within = i % kTileRows, which = i / kTileRows % tiles_here, row = i / kTileRows / tiles_here;
-    const int column = (block_x() * tiles_here + which) * kTileRows + within;
-    if (column >= w.n) continue;
+    const int column = (first_tile + which) * kTileRows + within;
+    if (column >= product.out.n) continue;
     float sum = 0;
     for (int p = 0; p < parts; ++p)
       sum += results[(((which << args.parts_shift) + p) * rows + row) * kTileRows + within];
-    if constexpr (form == ScaleForm::none) sum *= w.row_factors[column];
-    store_product(args.out, first_row + row, column, sum);
+    if constexpr (form == ScaleForm::none) sum *= product.row_factors[column];
+    store_product(product.out, first_row + row, column, sum);
   }
 }
 

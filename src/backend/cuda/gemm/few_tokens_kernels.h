@@ -18,10 +18,22 @@ namespace halftone::cuda {
 /// group are f32; its scale is applied to them there. So besides f32 sums there is one rounding, that of A:
 /// |error| <= 2^-11 sum |a b| (2^-21 for split), and 2^-25 of the row's largest magnitude for what is far
 /// below it.
-struct FewTokensArgs {
-  WeightsView weights;
-  const float* a;  ///< [m, k]
+///
+/// Up to kMostJoined products of the same A by weights that are alike but for their outputs share a launch.
+inline constexpr int kMostJoined = 3;
+struct FewProduct {
+  const std::byte* codes;
+  const void* scales;
+  const void* offsets;
+  const float* row_factors;
   GemmOutput out;
+  int first_block;  ///< of the launch's
+};
+struct FewTokensArgs {
+  WeightsView weights;  ///< what is the same for all products; the rest is the first product's
+  const float* a;       ///< [m, k]
+  FewProduct products[kMostJoined];
+  int count;  ///< of products
   int parts_shift;
   int round_columns;  ///< of A that the block holds at a time: all, or a multiple of all warps' pieces
   int flush_shift;    ///< 1 << flush_shift blocks of 32 columns of a piece surely share a scale

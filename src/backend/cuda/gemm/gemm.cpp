@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "backend/cuda/gemm/addend.h"
-#include "backend/cuda/gemm/few_tokens_kernels.h"
+#include "backend/cuda/gemm/few_products.h"
 #include "backend/cuda/gemm/library_product.h"
 #include "backend/cuda/gemm/many_tokens_kernels.h"
 #include "backend/cuda/gemm/pack_weights.h"
@@ -12,36 +12,9 @@
 namespace halftone::cuda {
 namespace {
 
-/// Rows that few_tokens takes in a block.
-constexpr int kFewRows = 8;
-/// Blocks of few_tokens that an SM has at once.
-constexpr int kFewBlocksAnSm = 2;
-
 /// Blocks of many_tokens that an SM should have, by sharing the columns out to more of them; each keeps this
 /// many steps at least.
 constexpr int64_t kBlocksAnSm = 3, kLeastSteps = 8;
-
-const DeviceKernel<FewTokensArgs>& few_tokens_kernel(WeightKind kind) {
-  switch (kind) {
-    case WeightKind::split:
-      return few_tokens_split;
-    case WeightKind::half:
-      return few_tokens_f16;
-    case WeightKind::int8:
-      return few_tokens_int8;
-    case WeightKind::int4:
-      return few_tokens_int4;
-    case WeightKind::int2:
-      return few_tokens_int2;
-    case WeightKind::table4:
-      return few_tokens_table4;
-    case WeightKind::e4m3:
-      return few_tokens_e4m3;
-    case WeightKind::e5m2:
-      return few_tokens_e5m2;
-  }
-  return few_tokens_f16;
-}
 
 const DeviceKernel<ManyTokensArgs>& many_tokens_kernel(WeightKind kind, int tokens) {
   const bool few = tokens == 16;
@@ -69,31 +42,6 @@ const DeviceKernel<ManyTokensArgs>& many_tokens_kernel(WeightKind kind, int toke
 int many_rows(WeightKind kind, int m) {
   const bool has_16 = kind == WeightKind::int4 || kind == WeightKind::int8 || kind == WeightKind::half;
   return has_16 && m <= 16 ? 16 : 64;
-}
-
-/// Columns of a piece of few_tokens, and pieces that a warp has under way.
-struct FewPieces {
-  int columns, ahead;
-};
-template <WeightKind kind>
-constexpr FewPieces pieces_of() {
-  return {FewPiece<kind>::kColumns, FewPiece<kind>::kAhead};
-}
-FewPieces few_pieces(WeightKind kind) {
-  switch (kind) {
-    case WeightKind::split:
-      return pieces_of<WeightKind::split>();
-    case WeightKind::half:
-      return pieces_of<WeightKind::half>();
-    case WeightKind::int2:
-      return pieces_of<WeightKind::int2>();
-    case WeightKind::int4:
-      return pieces_of<WeightKind::int4>();
-    case WeightKind::table4:
-      return pieces_of<WeightKind::table4>();
-    default:
-      return pieces_of<WeightKind::int8>();
-  }
 }
 
 /// Every Gemm by constant weights whose activations are floating.
@@ -125,7 +73,7 @@ class Gemm : public CudaKernel {
     const GemmOutput out = addend_.output(run, c_memory_.get());
     if (out.m == 0) return;
     if (out.m <= kFewRows)
-      run_few(pointer<float>(run.inputs[0]), out);
+      multiply_few(device(), weights_, pointer<float>(run.inputs[0]), out);
     else if (multiplied_by_library(device(), weights_, out.m))
       multiply_by_library(device(), weights_, pointer<float>(run.inputs[0]), out, run.workspace.data());
     else
@@ -179,27 +127,6 @@ class Gemm : public CudaKernel {
     const int64_t elements = int64_t{out.m} * out.n;
     device().launch(sum_parts, {{static_cast<int>(ceil_div(elements, int64_t{256}))}, 256},
                     SumPartsArgs{partial, at.parts, out});
-  }
-
-  void run_few(const float* a, const GemmOutput& out) const {
-    const int rows = std::min(out.m, kFewRows), tiles = tiles_of(weights_.n);
-    int parts_shift = 3;
-    const auto blocks = [&] { return ceil_div(tiles, kFewWarps >> parts_shift); };
-    while (parts_shift > 0 && blocks() > kFewBlocksAnSm * device().chip().multiprocessors) --parts_shift;
-    const FewPieces pieces = few_pieces(weights_.kind);
-    FewTokensArgs args{weights_, a, out, parts_shift, weights_.packed_k, 0, 0, false};
-    while ((kBlockColumns << args.flush_shift) < pieces.columns &&
-           weights_.group % (kBlockColumns << (args.flush_shift + 1)) == 0)
-      ++args.flush_shift;
-    if (weights_.groups > 1)
-      args.group_reciprocal = static_cast<uint32_t>(ceil_div(int64_t{1} << 32, int64_t{weights_.group}));
-    const auto shared_bytes = [&] { return static_cast<size_t>(few_tokens_shared(args, rows).bytes); };
-    const int multiple = pieces.columns * pieces.ahead << parts_shift;
-    while (shared_bytes() > device().chip().shared_bytes / kFewBlocksAnSm && args.round_columns > multiple)
-      args.round_columns = round_up(ceil_div(args.round_columns, 2), multiple);
-    args.wide = weights_.k % 4 == 0 && reinterpret_cast<uintptr_t>(a) % alignof(Vec4) == 0;
-    device().launch(few_tokens_kernel(weights_.kind),
-                    {{blocks(), ceil_div(out.m, kFewRows)}, kFewWarps * kWarp, shared_bytes()}, args);
   }
 
   Addend addend_;

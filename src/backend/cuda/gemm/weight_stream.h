@@ -23,18 +23,19 @@ class WeightStream {
   static constexpr int kAhead = form == ScaleForm::any && Piece::kAhead > 2 ? 2 : Piece::kAhead;
 
   /// `pieces`: where the tile ends.
-  DEVICE_MEMBER WeightStream(const FewTokensArgs& args, int tile, int pieces)
+  DEVICE_MEMBER WeightStream(const FewTokensArgs& args, const FewProduct& product, int tile, int pieces)
       : args_(args),
+        product_(product),
         pieces_(pieces),
         column_(whole
                     ? 0
                     : (lane() % 4 % Piece::kBlocks >> args.flush_shift) * kBlockColumns << args.flush_shift),
-        codes_(args.weights.codes +
+        codes_(product.codes +
                int64_t{tile} * (args.weights.packed_k / Piece::kColumns) * (Piece::kWords * kUnitBytes) +
                lane() * 16),
         first_(int64_t{tile} * args.weights.groups * kTileRows + lane() / 4),
-        scales_of_tile_(static_cast<const std::byte*>(args.weights.scales) + 2 * first_),
-        zeros_of_tile_(static_cast<const std::byte*>(args.weights.offsets) + first_) {}
+        scales_of_tile_(static_cast<const std::byte*>(product.scales) + 2 * first_),
+        zeros_of_tile_(static_cast<const std::byte*>(product.offsets) + first_) {}
 
   /// Orders `piece` for slot i. Lane t of four orders the scales of the t-th flush.
   DEVICE_MEMBER void order(int i, int piece) {
@@ -49,10 +50,10 @@ class WeightStream {
     if constexpr (form == ScaleForm::any) {
       const WeightsView& w = args_.weights;
       const int64_t at = first_ + group * kTileRows;
-      load_numbers(w.scales, at, scales_[i].scale);
-      if (w.offset_kind == OffsetKind::minima) load_numbers(w.offsets, at, scales_[i].offset);
+      load_numbers(product_.scales, at, scales_[i].scale);
+      if (w.offset_kind == OffsetKind::minima) load_numbers(product_.offsets, at, scales_[i].offset);
       if (w.offset_kind == OffsetKind::zeros)
-        load_two(static_cast<const uint8_t*>(w.offsets) + at, scales_[i].offset);
+        load_two(static_cast<const uint8_t*>(product_.offsets) + at, scales_[i].offset);
     } else {
       load_two(reinterpret_cast<const uint16_t*>(scales_of_tile_ + group * (2 * kTileRows)),
                scales_[i].scale);
@@ -110,6 +111,7 @@ class WeightStream {
   }
 
   const FewTokensArgs& args_;
+  const FewProduct& product_;
   int pieces_, column_;
   const std::byte* codes_;
   int64_t first_;                                     ///< the lane's scale in group 0

@@ -47,6 +47,7 @@ void multiply_on_host(const void* args) {
 
 /// Allocations between two fences each, by first byte.
 struct HostDevice::Fences {
+  HostDevice* device = nullptr;  ///< null once it has ended
   struct Allocation {
     size_t bytes;
     std::string what;
@@ -85,10 +86,13 @@ class HostDevice::Replay : public Recording {
 
 HostDevice::HostDevice(host::ThreadOrder order, uint64_t seed)
     : order_(order), seed_(seed), fences_(std::make_shared<Fences>()) {
+  fences_->device = this;
   chip_.multiprocessors = 4;
   chip_.shared_bytes = 99 * 1024;
 }
-HostDevice::~HostDevice() = default;
+HostDevice::~HostDevice() {
+  fences_->device = nullptr;
+}
 
 void HostDevice::launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
                             size_t args_bytes) {
@@ -109,6 +113,7 @@ void HostDevice::run(const AnyDeviceKernel& kernel, const Launch& launch, const 
 }
 
 void HostDevice::multiply(const HalfProduct& product) {
+  launch_waiting();
   static constexpr AnyDeviceKernel kernel{"a library's product", "", multiply_on_host};
   launch_any(kernel, {{ceil_div(product.m, kProductThreads)}, kProductThreads}, &product, sizeof(product));
 }
@@ -121,6 +126,7 @@ std::shared_ptr<std::byte> HostDevice::allocate(size_t bytes, std::string_view w
   std::memset(begin + bytes, static_cast<int>(kUntouched), kFence);
   fences_->live[begin] = {bytes, std::string(what)};
   return {begin, [fences = fences_](std::byte* p) {
+            if (fences->device) fences->device->wait();
             fences->live.erase(p);
             ::operator delete(p - kFence, std::align_val_t(kAlignment));
           }};
@@ -128,6 +134,7 @@ std::shared_ptr<std::byte> HostDevice::allocate(size_t bytes, std::string_view w
 
 void HostDevice::upload(std::byte* to, const std::byte* from, size_t bytes) {
   assert(!recording_);
+  launch_waiting();
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 void HostDevice::download(std::byte* to, const std::byte* from, size_t bytes) {
@@ -139,11 +146,14 @@ Roofs HostDevice::measure_roofs() {
 }
 
 std::unique_ptr<DeviceMemory::Recording> HostDevice::record(const std::function<void()>& work) {
+  launch_waiting();
   std::vector<Launched> launches;
   recording_ = &launches;
   try {
     work();
+    launch_waiting();
   } catch (...) {
+    forget_waiting();
     recording_ = nullptr;
     throw;
   }

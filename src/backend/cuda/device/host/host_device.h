@@ -25,7 +25,7 @@ class HostDevice : public Device {
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override;
   void upload(std::byte* to, const std::byte* from, size_t bytes) override;
   void download(std::byte* to, const std::byte* from, size_t bytes) override;
-  void wait() override {}
+  void wait() override { launch_waiting(); }
   std::optional<size_t> free_bytes() override { return std::nullopt; }
   std::string description() const override { return "the host in place of a GPU"; }
   Roofs measure_roofs() override;
