@@ -44,7 +44,9 @@ void classify(const Options& o) {
   report["model"] = o.vision.model.model;
   show_pictures("classify", model, paths, std::move(report), o.vision.model.json,
                 [&](const PreparedImage& image, std::span<const TensorView> outputs) {
-                  const auto best = likeliest_classes(class_scores(outputs), o.top);
+                  const auto scores = class_scores(outputs);
+                  check_label_count(o.vision, model, scores.size());
+                  const auto best = likeliest_classes(scores, o.top);
                   return PictureAnswer{scores_json(image.path, best, model.labels),
                                        scores_text(image.path, best, model.labels)};
                 });

@@ -75,6 +75,7 @@ void detect(const Options& o) {
   const auto targets = o.out.empty() ? std::map<std::string, fs::path>() : output_paths(paths, o.out);
   OpenVisionModel model = open_vision_model(o.vision);
   const Detector detector(model.runner->graph(), model.preprocess, o.head);
+  check_label_count(o.vision, model, static_cast<size_t>(detector.classes()));
   if (!o.out.empty()) {
     fs::create_directories(o.out);
     model.runner->keep_originals();

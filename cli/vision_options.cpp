@@ -127,6 +127,12 @@ OpenVisionModel open_vision_model(const VisionOptions& o) {
   return open;
 }
 
+void check_label_count(const VisionOptions& options, const OpenVisionModel& model, size_t classes) {
+  if (options.labels.empty() || model.labels.size() == classes) return;
+  throw InputError("{}: {} names, where the model has {} classes", options.labels, model.labels.size(),
+                   classes);
+}
+
 std::string throughput_text(const ImageRunner& runner, size_t pictures, double seconds) {
   const auto count = static_cast<double>(pictures);
   return fmt::format(

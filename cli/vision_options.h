@@ -40,6 +40,9 @@ struct OpenVisionModel {
 /// presets when nothing says how the model wants its pictures, ResourceError when memory will not do.
 OpenVisionModel open_vision_model(const VisionOptions& options);
 
+/// Throws InputError where --labels names more or fewer classes than the model has.
+void check_label_count(const VisionOptions& options, const OpenVisionModel& model, size_t classes);
+
 /// How the model of these options wants its pictures, flags and all, and who says so.
 PreprocessSource asked_preprocess(const VisionOptions& options, const VisionModel& model);
 

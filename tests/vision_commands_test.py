@@ -47,6 +47,11 @@ def check_classify():
     text = run("classify", MODELS / "classify/resnet20_cifar10.onnx", IMAGES / "cifar10_1000/0_airplane_0000.jpg",
                "--top", 2)
     assert "preset cifar10" in text.stderr and "pictures/s" in text.stdout, text
+    with tempfile.TemporaryDirectory() as folder:
+        names = pathlib.Path(folder) / "names.txt"
+        names.write_text("cat\ndog\n")
+        wrong = run("classify", MODELS / "classify/squeezenet1.1_227.onnx", bird, "--labels", names, code=3)
+        assert "2 names, where the model has 1000 classes" in wrong.stderr, wrong
 
 
 def check_eval(folder):

@@ -3,11 +3,13 @@
 --imported, whether Halftone answers on models of onnxruntime's static quantizer as onnxruntime does.
 
     python3 -m venv VENV && VENV/bin/pip install onnxruntime pycocotools pillow
-    VENV/bin/python bench/peers/onnx_qdq.py HALFTONE --out FOLDER [--limit N] [--imported] [MODEL...]
+    VENV/bin/python bench/peers/onnx_qdq.py HALFTONE --out FOLDER [--limit N] [--imported] [--as-written] [MODEL...]
 
 For each of the shared vision models: int8-static on its calibration pictures (unless FOLDER has it), export, then both
 programs on the evaluation pictures. Prints how far the outputs are from each other, how often the likeliest class is the
 same, and the top-1 or AP of both. --imported wants FOLDER/MODEL.int8.onnx (int8_onnxruntime.py quantize --out FOLDER).
+--as-written keeps onnxruntime from its integer kernels: it then runs the pairs and the floating operators between them.
+Without VNNI its integer kernels let sums of two products saturate, where Halftone's are exact.
 """
 import argparse
 import os
@@ -31,11 +33,13 @@ def make(halftone, key, out):
     return folder, exported
 
 
-def compare(halftone, key, out, limit, imported):
+def compare(halftone, key, out, limit, imported, as_written):
     model = MODELS[key]
     folder, exported = [os.path.join(out, key + ".int8.onnx")] * 2 if imported else make(halftone, key, out)
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
     name, outputs = session.get_inputs()[0].name, model.outputs or [o.name for o in session.get_outputs()]
     theirs, ours, worst, apart, same = {}, {}, 0.0, [], 0
@@ -79,11 +83,12 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--imported", action="store_true")
+    parser.add_argument("--as-written", action="store_true")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     arguments = parser.parse_intermixed_args()
     os.makedirs(arguments.out, exist_ok=True)
     for key in arguments.models or MODELS:
-        compare(arguments.halftone, key, arguments.out, arguments.limit, arguments.imported)
+        compare(arguments.halftone, key, arguments.out, arguments.limit, arguments.imported, arguments.as_written)
 
 
 if __name__ == "__main__":

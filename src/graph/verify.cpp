@@ -1,6 +1,7 @@
 #include <cmath>
-#include <set>
 #include <stdexcept>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "graph/graph.h"
@@ -35,7 +36,7 @@ void verify_storage(const Value& value) {
 }  // namespace
 
 void verify(const Graph& graph) {
-  std::set<std::string> names;
+  std::unordered_set<std::string_view> names;
   std::vector<bool> made(graph.values().size(), false);
   auto make = [&](ValueId id, const std::string& where) {
     if (id < 0 || static_cast<size_t>(id) >= made.size()) fail(where + ": a value that does not exist");

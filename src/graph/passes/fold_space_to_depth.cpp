@@ -63,8 +63,7 @@ bool takes_focus(const Graph& graph, const Node& conv) {
   return conv.schema->name == "Conv" && conv.use_encodings.empty() &&
          conv.attributes.get_int("group", 1) == 1 && conv.attributes.get_ints("strides", ones) == ones &&
          conv.attributes.get_ints("dilations", ones) == ones &&
-         conv.attributes.get_string("auto_pad", "NOTSET") == "NOTSET" &&
-         !float_constant(graph, conv.inputs[1]).empty();
+         conv.attributes.get_string("auto_pad", "NOTSET") == "NOTSET";
 }
 
 /// W[m, q C + c, y, x] -> W'[m, c, 2 y + quarter q's y, 2 x + its x].
@@ -97,6 +96,7 @@ int fold_space_to_depth(Graph& graph) {
     if (!focus) continue;
     const std::string name = graph.value(node.inputs[1]).name + ".spread";
     const Tensor weights = float_constant(graph, node.inputs[1]);
+    if (weights.empty()) continue;
     std::vector<int64_t> pads = node.attributes.get_ints("pads", {0, 0, 0, 0});
     for (int64_t& pad : pads) pad *= 2;
     node.inputs[0] = focus->image;

@@ -54,7 +54,9 @@ class ConcatKernel : public AxisPieces {
         run, whole, axis, [&](size_t i) -> const Shape& { return run.inputs[i].tensor.shape; },
         run.inputs.size(),
         [&](size_t at, size_t part, size_t from, size_t bytes) {
-          std::memcpy(run.outputs[0].data + at, run.inputs[part].tensor.data + from, bytes);
+          std::byte* const to = run.outputs[0].data + at;
+          const std::byte* const source = run.inputs[part].tensor.data + from;
+          if (to != source) std::memcpy(to, source, bytes);  // else it was made in place (ValueLayout)
         });
   }
 };
