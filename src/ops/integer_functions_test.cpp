@@ -83,6 +83,16 @@ TEST(IntegerMeanings, LayerNormalization) {
             0.6f);
 }
 
+TEST(IntegerMeanings, ShiftedLayerNormalization) {
+  const CodeScale in{8.0f / 255, 120}, out = fit_codes(-20, 20);
+  std::vector<int64_t> exponents(96);
+  for (size_t c = 0; c < exponents.size(); ++c) exponents[c] = static_cast<int64_t>(c % 4);
+  EXPECT_LT(steps_apart(*find_op("ShiftedLayerNormalization"), {{"exponents", exponents}},
+                        {random_tensor({3, 5, 96}, 1)}, {in},
+                        {random_tensor({96}, 2), random_tensor({96}, 3)}, out),
+            0.6f);
+}
+
 TEST(IntegerMeanings, Softmax) {
   const CodeScale in = fit_codes(-6, 6), out = fit_codes(0, 1);
   for (int64_t axis : {-1, 1})

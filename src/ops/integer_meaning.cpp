@@ -29,6 +29,7 @@ const IntegerMeaning* integer_meaning(const OpSchema& schema) {
       {"Mul", &mul_on_codes},
       {"Resize", &resize_on_codes},
       {"LayerNormalization", &layer_normalization_on_codes},
+      {"ShiftedLayerNormalization", &layer_normalization_on_codes},
       {"Softmax", &softmax_on_codes},
   };
   for (const Named& named : meanings)

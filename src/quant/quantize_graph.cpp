@@ -107,8 +107,11 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
                                    [](const RecipeRule& rule) { return rule.activations.has_value(); });
   // Layers with encodings are not fused any more.
   if (!recipe.static_activations && convolves && dynamic) run_passes(graph, standard_passes());
+  std::vector<LayerNote> ranges;
   if (recipe.static_activations) {
     run_passes(graph, standard_passes());
+    if (recipe.static_activations->integer_only && options.data && !options.encodings_only)
+      ranges = even_ranges(graph, options, recipe.minimum_elements);
     prepare_static_graph(graph, *recipe.static_activations);
   } else if (groups_weights(recipe)) {
     linear_to_gemm(graph);
@@ -148,6 +151,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       quantized_layers[i].push_back(std::move(layer));
     }
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
+  report.notes.insert(report.notes.begin(), ranges.begin(), ranges.end());
   if (samples && !samples->remark().empty())
     report.notes.push_back({graph.name, "calibration", samples->remark(), true});
   if (recipe.static_activations && options.encodings_only)

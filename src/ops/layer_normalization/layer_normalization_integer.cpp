@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/integer_functions.h"
 #include "ops/normalization.h"
+#include "ops/shifted_layer_normalization/shifted_layer_normalization.h"
 
 namespace halftone {
 namespace {
@@ -24,7 +25,11 @@ std::string refusal(const OpSite& site) {
   }
   const int rank = site.input_shape(0).rank();
   if (normalized_axis(site) != rank - 1) return "more than the last axis is normalized";
-  if (site.input_shape(0).back() > 1 << 14) return "more than 2^14 columns";
+  const int64_t columns = site.input_shape(0).back();
+  if (columns < 1 || columns > 1 << 14) return "no columns, or more than 2^14";
+  const std::vector<int64_t> exponents = shift_exponents(site, columns);
+  const double bits = 8 + static_cast<double>(std::ranges::max(exponents));
+  if (3 * std::log2(static_cast<double>(columns)) + 2 * bits > 62) return "sums of more than 62 bits";
   return {};
 }
 
@@ -50,12 +55,16 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
       std::min(std::ceil(static_cast<double>(n * n) * epsilon / (double{in.scale} * in.scale)), 0x1p60));
   const auto x = inputs[0].span<uint8_t>();
   const auto y = outputs[0].span<uint8_t>();
+  const std::vector<int64_t> exponents = shift_exponents(site, n);
   std::vector<int64_t> d(static_cast<size_t>(n));
   for (size_t row = 0; row < x.size(); row += static_cast<size_t>(n)) {
     int64_t sum = 0, squares = 0;
-    for (size_t i = 0; i < d.size(); ++i) sum += x[row + i];
     for (size_t i = 0; i < d.size(); ++i) {
-      d[i] = n * x[row + i] - sum;
+      d[i] = (int64_t{x[row + i]} - in.zero) * (int64_t{1} << exponents[i]);
+      sum += d[i];
+    }
+    for (size_t i = 0; i < d.size(); ++i) {
+      d[i] = n * d[i] - sum;
       squares += d[i] * d[i];
     }
     const int64_t root = std::max<int64_t>(integer_sqrt(squares / n + floor), 1);

@@ -33,6 +33,15 @@ std::vector<Life> lives(const Graph& graph) {
     const Value& value = graph.values()[i];
     if (value.constant || value.type.dtype == DType::state) lives[i].last = -1;
   }
+  // What comes from constants alone is made again wherever it is read.
+  for (const Node& node : graph.nodes()) {
+    const bool constant = std::ranges::all_of(node.inputs, [&](ValueId input) {
+      return input == kNoValue || graph.value(input).constant.has_value();
+    });
+    for (ValueId output : node.outputs)
+      if (constant && output != kNoValue && std::ranges::count(graph.outputs(), output) == 0)
+        lives[static_cast<size_t>(output)].last = -1;
+  }
   return lives;
 }
 

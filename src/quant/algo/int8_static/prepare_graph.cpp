@@ -5,6 +5,9 @@
 
 #include "graph/code_operators.h"
 #include "graph/passes/pattern.h"
+#include "quant/algo/int8_static/channel_peaks.h"
+#include "quant/algo/int8_static/even_channels.h"
+#include "quant/algo/int8_static/part_outlier_units.h"
 #include "quant/structure/input_groups.h"
 
 namespace halftone {
@@ -94,6 +97,16 @@ int prepare_static_graph(Graph& graph, const StaticActivations& recipe) {
   if (recipe.integer_only) changes += name_constants(graph);
   if (changes > 0) verify(graph);
   return changes;
+}
+
+std::vector<LayerNote> even_ranges(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements) {
+  std::vector<ValueId> watched = hidden_units(graph);
+  for (ValueId sum : residual_sums(graph)) watched.push_back(sum);
+  if (watched.empty()) return {};
+  const std::map<std::string, std::vector<float>> peaks = channel_peaks(graph, watched, options);
+  std::vector<LayerNote> notes = part_outlier_units(graph, peaks, minimum_elements);
+  for (LayerNote& note : even_channels(graph, peaks)) notes.push_back(std::move(note));
+  return notes;
 }
 
 }  // namespace halftone

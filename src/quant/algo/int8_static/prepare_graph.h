@@ -1,7 +1,7 @@
 #pragma once
 
 #include "graph/graph.h"
-#include "quant/recipe.h"
+#include "quant/quantize_graph.h"
 
 namespace halftone {
 
@@ -17,5 +17,10 @@ namespace halftone {
 ///
 /// Returns how many places it changed.
 int prepare_static_graph(Graph& graph, const StaticActivations& recipe);
+
+/// Before that, for integer_only and with calibration data: rewrites a transformer so that one scale can
+/// serve each value (part_outlier_units.h, even_channels.h). Units of layers below `minimum_elements` would
+/// not be quantized. Returns what was done.
+std::vector<LayerNote> even_ranges(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements);
 
 }  // namespace halftone
