@@ -4,8 +4,8 @@
 namespace halftone::cpu {
 namespace {
 
-/// Bytes of a panel's codes fetched ahead.
-constexpr int64_t kAhead = 2048;
+/// Bytes fetched ahead by all streams of weights together.
+constexpr int64_t kAhead = 4096;
 
 /// kHalves halves from half `half` (of all panels) on, whose codes lie in the panels or, where given, in
 /// `unpacked`: one panel in 8 bits.
@@ -30,15 +30,13 @@ struct Way {
   static constexpr int kBits = kBits_;
 };
 
-/// kRows rows times `panels` panels from `panel` on, kHalves halves at a time; from memory where they are not
-/// unpacked.
-template <class W, bool kFetch, int kRows, int kHalves>
+/// kRows rows times `panels` panels from `panel` on, kHalves halves at a time.
+template <class W, int kRows, int kHalves>
 void rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
-             int64_t panel, int64_t panels, const std::byte* unpacked = nullptr) {
-  const Fetch fetch{kAhead, (kHalves + 1) / 2 * weights.panel_bytes};
+             int64_t panel, int64_t panels, const std::byte* unpacked) {
   for (int64_t half = 2 * panel; half < 2 * (panel + panels); half += kHalves)
-    tile<W::kMode, W::kProducts, W::kBits, kFetch, kRows, kHalves>(
-        weights, rows, out, m, halves_at<kHalves>(weights, half, unpacked), fetch);
+    tile<W::kMode, W::kProducts, W::kBits, kRows, kHalves>(
+        weights, rows, out, m, halves_at<kHalves>(weights, half, unpacked), unpacked ? 0 : kAhead / kHalves);
 }
 
 template <class W>
@@ -47,19 +45,19 @@ void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOut
   for (int64_t panel = begin; panel < end; panel += 2) {
     const int64_t panels = panel + 1 < end ? 2 : 1;
     int64_t m = 0;
-    for (; rows.rows - m >= 4; m += 4) rows_in<W, true, 4, 2>(weights, rows, out, m, panel, panels);
-    if (rows.rows - m == 3) rows_in<W, true, 3, 2>(weights, rows, out, m, panel, panels);
+    for (; rows.rows - m >= 4; m += 4) rows_in<W, 4, 2>(weights, rows, out, m, panel, panels, nullptr);
+    if (rows.rows - m == 3) rows_in<W, 3, 2>(weights, rows, out, m, panel, panels, nullptr);
     if (rows.rows - m == 2) {
       if (panels == 2)
-        rows_in<W, true, 2, 4>(weights, rows, out, m, panel, panels);
+        rows_in<W, 2, 4>(weights, rows, out, m, panel, panels, nullptr);
       else
-        rows_in<W, true, 2, 2>(weights, rows, out, m, panel, panels);
+        rows_in<W, 2, 2>(weights, rows, out, m, panel, panels, nullptr);
     }
     if (rows.rows - m == 1) {
       if (panels == 2)
-        rows_in<W, true, 1, 4>(weights, rows, out, m, panel, panels);
+        rows_in<W, 1, 4>(weights, rows, out, m, panel, panels, nullptr);
       else
-        rows_in<W, true, 1, 2>(weights, rows, out, m, panel, panels);
+        rows_in<W, 1, 2>(weights, rows, out, m, panel, panels, nullptr);
     }
   }
 }
@@ -68,9 +66,9 @@ template <class W>
 void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel,
                   const std::byte* unpacked) {
   int64_t m = 0;
-  for (; rows.rows - m >= 4; m += 4) rows_in<W, false, 4, 2>(weights, rows, out, m, panel, 1, unpacked);
-  for (; rows.rows - m >= 2; m += 2) rows_in<W, false, 2, 2>(weights, rows, out, m, panel, 1, unpacked);
-  if (rows.rows > m) rows_in<W, false, 1, 2>(weights, rows, out, m, panel, 1, unpacked);
+  for (; rows.rows - m >= 4; m += 4) rows_in<W, 4, 2>(weights, rows, out, m, panel, 1, unpacked);
+  for (; rows.rows - m >= 2; m += 2) rows_in<W, 2, 2>(weights, rows, out, m, panel, 1, unpacked);
+  if (rows.rows > m) rows_in<W, 1, 2>(weights, rows, out, m, panel, 1, unpacked);
 }
 
 template <Mode kMode>

@@ -37,12 +37,11 @@ struct SegmentSums {
   struct Quads {
     __m256i at[kHalves][kQuads];
   };
-  template <bool kFetch>
   static Quads next_quads(const std::byte* (&codes)[kHalves], int64_t ahead) {
     Quads quads;
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) {
-      if (kFetch && h % 2 == 0) __builtin_prefetch(codes[h] + ahead);
+      if (ahead != 0 && (kHalves == 1 || h % 2 == 0)) __builtin_prefetch(codes[h] + ahead);
       Avx2::unpack<kBits>(codes[h], quads.at[h]);
       codes[h] += kUnitBytes;
     }
@@ -63,7 +62,7 @@ struct SegmentSums {
       }
   }
 
-  template <bool kFetch, int kUnits>
+  template <int kUnits>
   void add_eight(const std::byte* (&codes)[kHalves], const IntRows& rows, const int8_t* a, int64_t ahead) {
     __m256i pairs[kRows][kHalves];
 #pragma GCC unroll 8
@@ -72,7 +71,7 @@ struct SegmentSums {
       for (int h = 0; h < kHalves; ++h) pairs[r][h] = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (int u = 0; u < kUnits; ++u)
-      add_unit(pairs, next_quads<kFetch>(codes, ahead), rows, a + u * kQuads * kQuad,
+      add_unit(pairs, next_quads(codes, ahead), rows, a + u * kQuads * kQuad,
                [](__m256i& pair, __m256i quads, __m256i quad) {
                  add_16(pair, _mm256_maddubs_epi16(quads, quad));
                });
@@ -82,16 +81,14 @@ struct SegmentSums {
       for (int h = 0; h < kHalves; ++h) add_32(sum[r][h], widened(pairs[r][h]));
   }
 
-  template <bool kFetch>
   void add_one(const std::byte* (&codes)[kHalves], const IntRows& rows, const int8_t* a, int64_t ahead) {
-    add_unit(sum, next_quads<kFetch>(codes, ahead), rows, a, [](__m256i& one, __m256i quads, __m256i quad) {
+    add_unit(sum, next_quads(codes, ahead), rows, a, [](__m256i& one, __m256i quads, __m256i quad) {
       add_32(one, widened(_mm256_maddubs_epi16(quads, quad)));
     });
   }
 
-  template <bool kFetch>
   void add_wide(const std::byte* (&codes)[kHalves], const IntRows& rows, const int16_t* a, int64_t ahead) {
-    const Quads packed = next_quads<kFetch>(codes, ahead);
+    const Quads packed = next_quads(codes, ahead);
     __m256i even[kHalves], odd[kHalves];
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) {
@@ -110,62 +107,29 @@ struct SegmentSums {
   }
 
   /// `units` of codes; `m` is the first row, `k` the first column in the padded order.
-  template <bool kFetch>
   void add(int64_t units, const std::byte* (&codes)[kHalves], const IntRows& rows, int64_t m, int64_t k,
            int64_t ahead) {
     if constexpr (kProducts == Products::wide) {
       const int16_t* a = rows.wide + m * rows.stride + k;
-      for (; units > 0; --units, a += kQuad) add_wide<kFetch>(codes, rows, a, ahead);
+      for (; units > 0; --units, a += kQuad) add_wide(codes, rows, a, ahead);
     } else {
       const int8_t* a = rows.codes + m * rows.stride + k;
       if constexpr (kProducts == Products::one) {
-        for (; units > 0; --units, a += kQuads * kQuad) add_one<kFetch>(codes, rows, a, ahead);
+        for (; units > 0; --units, a += kQuads * kQuad) add_one(codes, rows, a, ahead);
       } else {
         constexpr int kUnits = 8 / kQuads;
-        for (; units >= kUnits; units -= kUnits, a += 8 * kQuad)
-          add_eight<kFetch, kUnits>(codes, rows, a, ahead);
-        for (; units > 0; --units, a += kQuads * kQuad) add_eight<kFetch, 1>(codes, rows, a, ahead);
+        for (; units >= kUnits; units -= kUnits, a += 8 * kQuad) add_eight<kUnits>(codes, rows, a, ahead);
+        for (; units > 0; --units, a += kQuads * kQuad) add_eight<1>(codes, rows, a, ahead);
       }
     }
   }
 };
 
-/// What a tile fetches from memory while it works: codes and scales ahead of those it reads, and behind the
-/// end of its panels the first of the next tile's.
-struct Fetch {
-  int64_t ahead;       ///< bytes of codes of each panel
-  int64_t next_panel;  ///< bytes from a panel to the next tile's
-
-  /// How many of `units`, the next of `left` in their panel, have those that are fetched meanwhile in the
-  /// same panel: all, or steps of eight, which are summed together in 16 bits.
-  int64_t units_within(int64_t left, int64_t units) const {
-    const int64_t here = left - ahead / kUnitBytes;
-    return here >= units ? units : here < 0 ? 0 : here / 8 * 8;
-  }
-};
-
-/// Scales are fetched this many segments before they are read.
-constexpr int64_t kSegmentsAhead = 16;
-
-template <int kHalves>
-void fetch_scales(const IntPanelsView& weights, const HalfPanels<kHalves>& at, const Fetch& fetch,
-                  int64_t segment) {
-  const int64_t later = segment + kSegmentsAhead;
-  const bool here = later < weights.segment_count;
-  if (!here && later - weights.segment_count >= weights.segment_count) return;
-  const int64_t group = weights.segments[here ? later : later - weights.segment_count].b_group;
-  const int64_t offset = group * kPanelRows * (weights.scale_type == ScaleType::f32 ? 4 : 2);
-#pragma GCC unroll 4
-  for (int h = 0; h < kHalves; h += 2)
-    __builtin_prefetch(at.panel[h] + offset + (here ? 0 : fetch.next_panel));
-}
-
-/// kRows rows from m0 on times halves of panels whose codes have kBits bits. `fetch` counts under kFetch.
-template <Mode kMode, Products kProducts, int kBits, bool kFetch, int kRows, int kHalves>
+/// kRows rows from m0 on times halves of panels whose codes have kBits bits. `ahead`: bytes that are fetched
+/// ahead of those read; 0: none.
+template <Mode kMode, Products kProducts, int kBits, int kRows, int kHalves>
 void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
-          HalfPanels<kHalves> at, const Fetch& fetch) {
-  int64_t left = weights.packed_k * kBits / (8 * kQuad);  // units of a panel
-  const int64_t beyond = fetch.ahead + fetch.next_panel - left * kUnitBytes;
+          HalfPanels<kHalves> at, int64_t ahead) {
   __m256 sum[kRows][kHalves];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
@@ -182,21 +146,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) products.sum[r][h] = start(row_sums[r]);
     }
-    const int64_t units = segment.units * kBits / weights.bits;
-    if constexpr (kFetch) {
-      const int64_t within = fetch.units_within(left, units);
-      for (int64_t done = 0; done < units;) {
-        const bool here = done < within;
-        const int64_t count = here ? within : units - done;
-        products.template add<true>(count, at.codes, rows, m0, segment.packed + done * (kQuad * 8 / kBits),
-                                    here ? fetch.ahead : beyond);
-        done += count;
-      }
-      left -= units;
-      fetch_scales(weights, at, fetch, s);
-    } else {
-      products.template add<false>(units, at.codes, rows, m0, segment.packed, 0);
-    }
+    products.add(segment.units * kBits / weights.bits, at.codes, rows, m0, segment.packed, ahead);
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) {
       const Finish<Avx2, kMode> add(weights, at.panel[h], segment, at.lane[h]);
