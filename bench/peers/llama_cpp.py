@@ -264,7 +264,8 @@ def main():
         o.threads, o.prompt, o.generated, o.rounds = [2], 64, 8, 2
     o.work.mkdir(parents=True, exist_ok=True)
     enter_environment(o.work, o.cmake_args, o.wheel)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
 
     taken = {}  # (type, threads, test) -> [(ours, theirs) of each round]
     try:
@@ -285,10 +286,21 @@ def main():
     return 0 if taken else 1
 
 
+interrupted = []
+
+
+def interrupt(*_):
+    """Is remembered besides: what is raised while llama.cpp calls back, as it does when it loads, is lost."""
+    interrupted.append(True)
+    raise KeyboardInterrupt
+
+
 def compare(o, kind, path, threads, taken):
     """Rounds of one type with so many threads; each that ends is added to `taken`."""
     peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers, o.wheel)
     try:
+        if interrupted:
+            raise KeyboardInterrupt
         peer.run([(1, 0, 0)])  # pages and threads
         for number in range(o.rounds):
             ours = halftone(o.halftone, o.shape, RECIPES[kind], threads, o.prompt, o.generated, o.batches)
