@@ -29,15 +29,27 @@ foreach(generation ${generations})
   list(APPEND targets -gencode "arch=${ptx_${generation}},code=[${codes}]")
 endforeach()
 
+if(NOT 90 IN_LIST HALFTONE_CUDA_ARCHITECTURES)
+  set_source_files_properties(gemm/many_product.cpp PROPERTIES COMPILE_DEFINITIONS HALFTONE_NO_WARPGROUPS)
+endif()
+
 set(assembly "    .section .rodata\n")
 set(table "")
 set(declarations "")
 foreach(source ${device_sources})
   get_filename_component(module ${source} NAME_WE)
   set(binary ${CMAKE_CURRENT_BINARY_DIR}/${module}.fatbin)
+  # Instructions of one chip alone, which no PTX for later ones may have.
+  set(source_targets ${targets})
+  if(module MATCHES "_90a$")
+    if(NOT 90 IN_LIST HALFTONE_CUDA_ARCHITECTURES)
+      continue()
+    endif()
+    set(source_targets -gencode "arch=compute_90a,code=sm_90a")
+  endif()
   add_custom_command(
     OUTPUT ${binary}
-    COMMAND ${PROJECT_SOURCE_DIR}/cmake/nvcc.sh ${binary}.ptxas ${CUDAToolkit_NVCC_EXECUTABLE} -fatbin -std=c++20 -O3 ${targets} -I${PROJECT_SOURCE_DIR}/src -Xptxas -v
+    COMMAND ${PROJECT_SOURCE_DIR}/cmake/nvcc.sh ${binary}.ptxas ${CUDAToolkit_NVCC_EXECUTABLE} -fatbin -std=c++20 -O3 ${source_targets} -I${PROJECT_SOURCE_DIR}/src -Xptxas -v
             -MD -MF ${binary}.d -MT ${binary} -o ${binary} ${source}
     DEPENDS ${source} DEPFILE ${binary}.d VERBATIM
     COMMENT "Compiling ${module} for CUDA")

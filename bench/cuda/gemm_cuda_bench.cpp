@@ -1,15 +1,19 @@
 // Checks and then times the products of the CUDA backend at layer shapes of real models.
 //
-//   gemm_cuda_bench [--scheme NAME] [--shape NxK] [--rows M[,M...]] [--seconds S] [--stand-in]
+//   gemm_cuda_bench [--scheme NAME] [--shape NxK] [--rows M[,M...]] [--library-from M] [--seconds S]
+//   [--stand-in]
 // For each it prints the time of one product (median of replays of a recording that goes through several sets
 // of weights, so that they come from memory and not from the cache) and the share of what the device does at
-// best: of the bandwidth of reading for up to 16 rows, of the peak of mma.sync beyond. --stand-in tries
-// the benchmark at small shapes on the host in place of a GPU. --seconds ends the list when so much time has
-// passed.
+// best: of the bandwidth of reading for up to 16 rows, of the peak of mma.sync beyond; and how many times as
+// fast the product is as one of f16 matrices by the vendor's library. A wrong product is a row of its own,
+// and the benchmark then ends with 1. --library-from: rows from which the library is to multiply, instead of
+// the device's own choice (to compare both ways). --stand-in tries the benchmark at small shapes on the host
+// in place of a GPU. --seconds ends the list when so much time has passed.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <random>
 
 #include "backend/cuda/cuda.h"
@@ -184,6 +188,41 @@ Expected reference(const Product& product, const Tensor& a, int64_t first, int64
   return expected;
 }
 
+/// A device whose library multiplies from `rows` rows on, if it has one.
+class LibraryFrom : public cuda::Device {
+ public:
+  LibraryFrom(cuda::Device& device, int rows) : device_(device), rows_(rows) {}
+
+  const cuda::Chip& chip() const override { return device_.chip(); }
+  void launch_any(const cuda::AnyDeviceKernel& kernel, const cuda::Launch& launch, const void* args,
+                  size_t args_bytes) override {
+    device_.launch_any(kernel, launch, args, args_bytes);
+  }
+  bool multiplies(int m) override { return rows_ < 0 ? device_.multiplies(m) : has_library() && m >= rows_; }
+  void multiply(const cuda::HalfProduct& product) override { device_.multiply(product); }
+  std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
+    return device_.allocate(bytes, what);
+  }
+  void upload(std::byte* to, const std::byte* from, size_t bytes) override {
+    device_.upload(to, from, bytes);
+  }
+  void download(std::byte* to, const std::byte* from, size_t bytes) override {
+    device_.download(to, from, bytes);
+  }
+  void wait() override { device_.wait(); }
+  std::optional<size_t> free_bytes() override { return device_.free_bytes(); }
+  std::string description() const override { return device_.description(); }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    return device_.record(work);
+  }
+
+  bool has_library() const { return device_.multiplies(std::numeric_limits<int>::max()); }
+
+ private:
+  cuda::Device& device_;
+  int rows_;
+};
+
 std::unique_ptr<PreparedKernel> prepare(cuda::Device& device, const Product& product, ThreadPool& threads) {
   const cuda::CudaBackend backend(device);
   const OpSite site = product.site(1);
@@ -259,8 +298,47 @@ void check(const Product& product, const PreparedKernel& prepared, const Run& ru
   }
 }
 
+/// Seconds that the vendor's library takes for f16 matrices of each number of rows; none where there is none.
+std::vector<double> library_seconds(const cuda::BenchDevice& gpu, const Layer& layer,
+                                    std::span<const int64_t> row_counts) {
+  if (gpu.stand_in() || !LibraryFrom(*gpu, -1).has_library()) return {};
+  const auto place = [&](int64_t elements, unsigned seed) {
+    std::mt19937 random(seed);
+    std::vector<uint16_t> halves(static_cast<size_t>(elements)), some(65521);
+    for (uint16_t& h : some)
+      h = static_cast<uint16_t>(0x3000 | (random() & 0x8fff));  // 1/8 to 2 in magnitude
+    for (size_t i = 0; i < halves.size(); ++i) halves[i] = some[i % some.size()];
+    auto memory = gpu->allocate(halves.size() * 2, "f16");
+    gpu->upload(memory.get(), reinterpret_cast<const std::byte*>(halves.data()), halves.size() * 2);
+    return memory;
+  };
+  const auto halves = [](const std::shared_ptr<std::byte>& at) {
+    return reinterpret_cast<const uint16_t*>(at.get());
+  };
+  const int64_t most = *std::max_element(row_counts.begin(), row_counts.end());
+  const auto a = place(most * layer.k, 1);
+  const auto y = gpu->allocate(static_cast<size_t>(most * layer.n) * 4, "Y");
+  std::vector<std::shared_ptr<std::byte>> sets;
+  const auto bytes = static_cast<size_t>(layer.n * layer.k) * 2;
+  while (sets.size() < kMostSets && sets.size() * bytes < kBeyondCaches)
+    sets.push_back(place(layer.n * layer.k, 2));
+  std::vector<double> seconds;
+  for (int64_t m : row_counts) {
+    const auto multiply = [&](const std::shared_ptr<std::byte>& b) {
+      gpu->multiply({halves(a), halves(b), reinterpret_cast<float*>(y.get()), static_cast<int>(m),
+                     static_cast<int>(layer.n), static_cast<int>(layer.k), layer.n});
+    };
+    multiply(sets[0]);  // which loads what the library needs for it
+    seconds.push_back(gpu.median_seconds(sets.size(), [&] {
+      for (const auto& b : sets) multiply(b);
+    }));
+  }
+  return seconds;
+}
+
 struct Options {
   std::string scheme, shape;
+  int library_from = -1;
   std::vector<int64_t> rows = {1, 8, 16, 64, 512, 2048};
   double seconds = 180;
   bool stand_in = false;
@@ -275,6 +353,8 @@ Options parse(int argc, char** argv) {
       options.scheme = value();
     } else if (flag == "--shape") {
       options.shape = value();
+    } else if (flag == "--library-from") {
+      options.library_from = std::atoi(value().c_str());
     } else if (flag == "--seconds") {
       options.seconds = std::atof(value().c_str());
     } else if (flag == "--rows") {
@@ -293,32 +373,45 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-void time_layer(const cuda::BenchDevice& gpu, const Roofs& roofs, const Scheme& scheme, const Layer& layer,
-                std::span<const int64_t> row_counts, ThreadPool& threads) {
+/// False when a product is wrong.
+bool time_layer(const cuda::BenchDevice& gpu, cuda::Device& device, const Roofs& roofs, const Scheme& scheme,
+                const Layer& layer, std::span<const int64_t> row_counts, std::span<const double> library,
+                ThreadPool& threads) {
   Product product;
   product.b = random_weights(scheme, layer.n, layer.k, 1);
   product.integer_activations = scheme.integer_activations;
   std::vector<std::unique_ptr<PreparedKernel>> sets;
-  sets.push_back(prepare(*gpu, product, threads));
+  sets.push_back(prepare(device, product, threads));
   const size_t bytes = sets[0]->packed_bytes(), most = gpu.stand_in() ? 2 : kMostSets;
   while (sets.size() < most && sets.size() * bytes < kBeyondCaches)
-    sets.push_back(prepare(*gpu, product, threads));
-  for (int64_t m : row_counts) {
+    sets.push_back(prepare(device, product, threads));
+  bool right = true;
+  for (size_t i = 0; i < row_counts.size(); ++i) {
+    const int64_t m = row_counts[i];
+    const auto row = fmt::format("| {} | {} | {}x{} | {} |", scheme.name, layer.model, layer.n, layer.k, m);
     const Tensor a = random_floats({m, layer.k}, 2);
-    const Run run(*gpu, product, *sets[0], a, threads);
-    check(product, *sets[0], run, a);
+    const Run run(device, product, *sets[0], a, threads);
+    try {
+      check(product, *sets[0], run, a);
+    } catch (const std::runtime_error& error) {
+      fmt::print("{} {} | | | | | |\n", row, error.what());
+      right = false;
+      continue;
+    }
     const double seconds = gpu.median_seconds(sets.size(), [&] {
       for (const auto& set : sets) run(*set);
     });
     const double moved = static_cast<double>(bytes) + 4.0 * static_cast<double>(m * (layer.k + layer.n));
     const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n * layer.k);
     const double peak = scheme.integer_activations ? roofs.int8_ops : roofs.f16_flops;
-    fmt::print("| {} | {} | {}x{} | {} | {:.1f} | {:.0f} | {:.1f} % | {:.1f} | {:.1f} % |\n", scheme.name,
-               layer.model, layer.n, layer.k, m, seconds * 1e6, moved / seconds * 1e-9,
-               100 * moved / seconds / roofs.read_bandwidth, flops / seconds * 1e-12,
-               100 * flops / seconds / peak);
+    fmt::print(
+        "{} {:.1f} | {:.0f} | {:.1f} % | {:.1f} | {:.1f} % | {} |\n", row, seconds * 1e6,
+        moved / seconds * 1e-9, 100 * moved / seconds / roofs.read_bandwidth, flops / seconds * 1e-12,
+        100 * flops / seconds / peak,
+        library.empty() ? "" : fmt::format("{:.2f} ({:.1f} us)", library[i] / seconds, library[i] * 1e6));
     std::fflush(stdout);
   }
+  return right;
 }
 
 /// Every scheme at the first layer, the main ones elsewhere.
@@ -329,35 +422,47 @@ std::vector<Scheme> schemes_of(const Layer& layer) {
   return chosen;
 }
 
-void run(const Options& options) {
-  const cuda::BenchDevice device(options.stand_in);
-  const Roofs roofs = device.roofs();
-  fmt::print("| weights | layer | shape | rows | us | GB/s | of reading | TFLOPS | of mma.sync |\n");
-  fmt::print("|---|---|---|---:|---:|---:|---:|---:|---:|\n");
+/// False when a product is wrong.
+bool run(const Options& options) {
+  const cuda::BenchDevice gpu(options.stand_in);
+  const Roofs roofs = gpu.roofs();
+  LibraryFrom device(*gpu, options.library_from);
+  fmt::print(
+      "| weights | layer | shape | rows | us | GB/s | of reading | TFLOPS | of mma.sync | times f16 by the "
+      "library |\n");
+  fmt::print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
   ThreadPool threads(0);
+  bool right = true;
   if (options.stand_in) {
     for (const Scheme& scheme : schemes())
-      time_layer(device, roofs, scheme, {"tiny", 40, 256}, std::vector<int64_t>{1, 9}, threads);
-    return;
+      right &=
+          time_layer(gpu, device, roofs, scheme, {"tiny", 40, 256}, std::vector<int64_t>{1, 9}, {}, threads);
+    return right;
   }
   const auto start = std::chrono::steady_clock::now();
-  for (const Layer& layer : kLayers)
+  for (const Layer& layer : kLayers) {
+    if (!options.shape.empty() && options.shape != fmt::format("{}x{}", layer.n, layer.k)) continue;
+    // A prompt's last row is all that the head sees.
+    std::vector<int64_t> rows = options.rows;
+    if (layer.n > 100000) std::erase_if(rows, [](int64_t m) { return m > 16; });
+    std::optional<std::vector<double>> library;
     for (const Scheme& scheme : schemes_of(layer)) {
       if (!options.scheme.empty() && options.scheme != scheme.name) continue;
-      if (!options.shape.empty() && options.shape != fmt::format("{}x{}", layer.n, layer.k)) continue;
       if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options.seconds) {
         fmt::print("\nended after {} seconds\n", options.seconds);
-        return;
+        return right;
       }
-      // A prompt's last row is all that the head sees.
-      std::vector<int64_t> rows = options.rows;
-      if (layer.n > 100000) std::erase_if(rows, [](int64_t m) { return m > 16; });
-      time_layer(device, roofs, scheme, layer, rows, threads);
+      if (!library) library = rows.empty() ? std::vector<double>{} : library_seconds(gpu, layer, rows);
+      right &= time_layer(gpu, device, roofs, scheme, layer, rows, *library, threads);
     }
+  }
+  return right;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return cuda::bench_main("gemm_cuda_bench", [&] { run(parse(argc, argv)); });
+  bool right = false;
+  const int failed = cuda::bench_main("gemm_cuda_bench", [&] { right = run(parse(argc, argv)); });
+  return failed != 0 || !right ? 1 : 0;
 }

@@ -1,7 +1,11 @@
 #include "backend/cuda/conv/conv_site.h"
+#include "backend/cuda/conv/half_picture_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/gemm/many_product.h"
+#include "backend/cuda/gemm/pack_weights.h"
 #include "backend/cuda/stored_shape.h"
+#include "base/checked.h"
 #include "ops/elementwise.h"
 
 namespace halftone::cuda {
@@ -66,6 +70,95 @@ class FloatConvGemm final : public FloatConv {
 
  private:
   ConvWeights weights_{};
+};
+
+/// Whether windows of whole blocks of 32 channels are rows of a product as they lie.
+bool has_rows(const OpSite& site) {
+  const ConvExtent extent = conv_extent(site);
+  return extent.groups == 1 && extent.group_inputs % kBlockColumns == 0 &&
+         is_channels_last(site.inputs[0].storage) && is_channels_last(site.storage_of_output(0));
+}
+
+/// Weights [outputs][inputs][taps] as [outputs][taps][inputs].
+Constant inputs_last(const OpSite& site) {
+  const ConvColumns c = conv_columns(conv_extent(site));
+  const Tensor weights = to_f32(site.inputs[1].constant->load());
+  Tensor turned = Tensor::allocate(DType::f32, {c.group_outputs, c.taps * c.group_inputs});
+  const auto from = weights.span<float>();
+  const auto to = turned.mutable_view().span<float>();
+  for (int64_t o = 0; o < c.group_outputs; ++o)
+    for (int64_t i = 0; i < c.group_inputs; ++i)
+      for (int64_t tap = 0; tap < c.taps; ++tap)
+        to[static_cast<size_t>((o * c.taps + tap) * c.group_inputs + i)] =
+            from[static_cast<size_t>((o * c.group_inputs + i) * c.taps + tap)];
+  return Constant(turned);
+}
+
+/// As a Gemm whose rows are windows of X as f16.
+class FloatConvRows final : public FloatConv {
+ public:
+  FloatConvRows(const OpSite& site, ThreadPool& threads) : FloatConv(site) {
+    const PackedWeights packed = pack_weights(inputs_last(site), true, std::string(site.name), threads, true);
+    weights_memory_ = upload(packed.bytes, fmt::format("the weights of {}", site.name));
+    weights_ = packed.at(weights_memory_.get());
+    bytes_ = packed.bytes.size();
+  }
+  size_t packed_bytes() const override { return FloatConv::packed_bytes() + bytes_; }
+  size_t workspace_bytes(const OpSite& site) const override {
+    return product_at(site) + plan_windows(device(), weights_, conv_geometry(site).places).bytes;
+  }
+
+  void run(const KernelRun& run) const override {
+    if (run.outputs[0].shape.elements() == 0) return;
+    const ConvGeometry at = conv_geometry(run.site);
+    const Shape& x = run.site.input_shape(0);
+    auto* halves = reinterpret_cast<uint16_t*>(run.workspace.data());
+    std::byte* workspace = run.workspace.data() + product_at(run.site);
+    const WindowsPlan plan = plan_windows(device(), weights_, at.places);
+    const auto* input = pointer<float>(run.inputs[0]);
+    device().launch(half_picture, thread_each(x.elements() / 8),
+                    HalfPictureArgs{input, halves, x.elements(), all_aligned_16(input), plan.as_fragments,
+                                    reinterpret_cast<int*>(workspace + plan.zeros), plan.zero_count});
+    const PictureRows picture{.x = halves,
+                              .height = at.height,
+                              .width = at.width,
+                              .channels = at.group_inputs,
+                              .out_width = at.out_width,
+                              .out_places = at.out_places,
+                              .kernel_height = at.taps / at.kernel_width,
+                              .kernel_width = at.kernel_width,
+                              .stride_h = at.stride_h,
+                              .stride_w = at.stride_w,
+                              .dilation_h = at.dilation_h,
+                              .dilation_w = at.dilation_w,
+                              .pad_h = at.pad_h,
+                              .pad_w = at.pad_w};
+    const FloatEnd end = end_of(run);
+    GemmOutput out{};
+    out.y = end.y;
+    out.c = end.bias;
+    out.c_column_step = 1;
+    out.alpha = out.beta = 1;
+    out.activation = end.activation;
+    out.m = at.places;
+    out.n = at.group_outputs;
+    out.residual = end.residual;
+    multiply_windows(device(), weights_, picture, out, workspace);
+  }
+
+ private:
+  /// Where the product's workspace begins, behind X as f16. UnsupportedError where a row's place takes more
+  /// than 31 bits.
+  static size_t product_at(const OpSite& site) {
+    const int64_t elements = site.input_shape(0).elements();
+    if (elements > (int64_t{1} << 31) - 1)
+      throw UnsupportedError("{}: {} elements are too many at once", site.name, elements);
+    return round_up(static_cast<size_t>(elements) * sizeof(uint16_t), size_t{256});
+  }
+
+  std::shared_ptr<std::byte> weights_memory_;
+  WeightsView weights_;
+  size_t bytes_ = 0;
 };
 
 class FloatDepthwise final : public FloatConv {
@@ -162,6 +255,10 @@ template <class K>
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
   return std::make_unique<K>(site);
 }
+std::unique_ptr<PreparedKernel> prepare_gemm(const OpSite& site, ThreadPool& threads) {
+  if (has_rows(site)) return std::make_unique<FloatConvRows>(site, threads);
+  return std::make_unique<FloatConvGemm>(site);
+}
 std::unique_ptr<PreparedKernel> prepare_plain(const OpSite&, ThreadPool&) {
   return std::make_unique<PlainConv>();
 }
@@ -170,7 +267,7 @@ std::unique_ptr<PreparedKernel> prepare_plain(const OpSite&, ThreadPool&) {
 
 extern const Kernel conv_depthwise{"conv_depthwise",        "Conv", Isa::scalar, supports_depthwise,
                                    prepare<FloatDepthwise>, true};
-extern const Kernel conv_f16{"conv_f16", "Conv", Isa::scalar, supports_gemm, prepare<FloatConvGemm>, true};
+extern const Kernel conv_f16{"conv_f16", "Conv", Isa::scalar, supports_gemm, prepare_gemm, true};
 extern const Kernel conv_plain{"conv_plain", "Conv", Isa::scalar, supports_plain, prepare_plain, true};
 
 }  // namespace halftone::cuda

@@ -97,6 +97,11 @@ TEST(CudaConv, TensorCoresStayWithinTheBoundOfF16) {
        .activation = {Kind::hard_swish}},
       {.x = {1, 20, 1, 1}, .w = {100, 20, 1, 1}, .activation = {Kind::clip, -1, 6}},
       {.x = {2, 5, 9}, .w = {10, 5, 3}, .strides = {2}, .pads = {1, 1}, .dilations = {1}},
+      // As rows of a Gemm.
+      {.x = {1, 32, 5, 6}, .w = {20, 32, 3, 3}, .pads = {1, 1, 1, 1}, .activation = {Kind::silu}},
+      {.x = {2, 64, 7, 5}, .w = {33, 64, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 96, 4, 5}, .w = {17, 96, 1, 2}, .bias = false},
+      {.x = {2, 32, 9}, .w = {10, 32, 3}, .strides = {1}, .pads = {2, 2}, .dilations = {2}},
   };
   for (const Case& c : cases) check("conv_f16", c, kHalfError);
 }

@@ -14,7 +14,7 @@ using Shared = T*;
 /// `T`s in shared memory from byte `offset` (a multiple of 16) on.
 template <class T>
 DEVICE Shared<T> shared_memory(size_t offset) {
-  extern __shared__ __align__(128) unsigned char halftone_shared[];
+  extern __shared__ __align__(1024) unsigned char halftone_shared[];
   return reinterpret_cast<T*>(halftone_shared + offset);
 }
 /// Reads or writes a `V` (up to 16 bytes) over the elements from `at` on; it must be aligned as a V.

@@ -35,7 +35,7 @@ struct Case {
 /// for split f32 weights.
 constexpr float kHalfBound = 0x1p-11f, kTwoHalves = 0x1p-10f, kSplitBound = 0x1p-20f;
 
-void expect_close(Case test, float bound, int library_rows = 0) {
+void expect_close(Case test, float bound, int library_rows = 0, const Chip* chip = nullptr) {
   OpRun run(gemm_schema(), test.attributes),
       sizes(gemm_schema(), {{"transB", test.attributes.get_int("transB", 0)}});
   const Tensor a = random_tensor(test.a, 7, test.spread);
@@ -46,8 +46,10 @@ void expect_close(Case test, float bound, int library_rows = 0) {
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
   HostDevice device;  // whose products of many rows can come from the place of a library
   if (library_rows > 0) device.multiply_from(library_rows);
-  const std::vector<float> y = floats((library_rows > 0 ? run_on_device(cuda_kernel("gemm"), run, device)
-                                                        : run_on_test_device(cuda_kernel("gemm"), run))[0]);
+  if (chip) device.set_chip(*chip);
+  const std::vector<float> y =
+      floats((library_rows > 0 || chip ? run_on_device(cuda_kernel("gemm"), run, device)
+                                       : run_on_test_device(cuda_kernel("gemm"), run))[0]);
   // f32 sums of k products, some hundred at a time.
   const float sums = static_cast<float>(test.a.back()) * 0x1p-23f + 0x1p-20f;
   for (size_t i = 0; i < y.size(); ++i)
@@ -151,6 +153,60 @@ TEST(CudaGemm, SharesOutTheColumns) {
        .b = encoded({6, 1100},
                     {.format = find_number_format("int4"), .granularity = Granularity::per_group(128)}, 3)},
       kTwoHalves);
+}
+
+/// Blocks end one tile of Y and begin the next, and rows are more than a tile has.
+TEST(CudaGemm, SharesOutTheTiles) {
+  const auto ints = [](const char* format, int64_t group, bool symmetric) {
+    return encoded({266, 384},
+                   {.format = find_number_format(format),
+                    .granularity = Granularity::per_group(group),
+                    .symmetric = symmetric},
+                   7);
+  };
+  const Chip ampere{80, 3, 163 << 10};
+  for (const auto& [format, group, symmetric, rows] :
+       {std::tuple{"int4", 32, true, 70}, {"int4", 96, false, 40}, {"int8", 384, true, 40}})
+    expect_close({.a = {rows, 384}, .b = ints(format, group, symmetric)}, kTwoHalves, 0, &ampere);
+  expect_close({.a = {33, 192}, .b = Constant(as_type(random_tensor({300, 192}, 3), DType::f16))}, kTwoHalves,
+               0, &ampere);
+  expect_close({.a = {66, 192}, .b = Constant(random_tensor({140, 192}, 3))}, kSplitBound);
+}
+
+TEST(CudaGemm, SomeRows) {
+  unsigned seed = 900;
+  for (int64_t m : {9, 16, 31})
+    for (const char* format : {"int4", "int8"})
+      for (int64_t group : {32, 48, 96, 700})
+        expect_close({.a = {m, 700},
+                      .b = encoded({90, 700},
+                                   {.format = find_number_format(format),
+                                    .granularity = Granularity::per_group(group),
+                                    .symmetric = group % 96 != 0,
+                                    .scale_dtype = group == 48 ? DType::f32 : DType::f16},
+                                   ++seed)},
+                     kTwoHalves);
+  for (int64_t n : {15, 16, 100})
+    expect_close({.a = {18, 300}, .b = Constant(as_type(random_tensor({n, 300}, 3), DType::bf16))},
+                 kTwoHalves);
+}
+
+TEST(CudaGemm, ByWarpgroups) {
+  unsigned seed = 800;
+  const Chip hopper{90, 3, 227 << 10};
+  for (int64_t m : {34, 130})
+    for (const char* format : {"int4", "int8"})
+      for (int64_t group : {32, 96, 320})
+        expect_close({.a = {m, 320},
+                      .b = encoded({group == 96 ? 266 : 40, 320},
+                                   {.format = find_number_format(format),
+                                    .granularity = Granularity::per_group(group),
+                                    .symmetric = group != 96,
+                                    .scale_dtype = group == 32 ? DType::f32 : DType::f16},
+                                   ++seed)},
+                     kTwoHalves, 0, &hopper);
+  expect_close({.a = {70, 192}, .b = Constant(as_type(random_tensor({300, 192}, 3), DType::f16))}, kTwoHalves,
+               0, &hopper);
 }
 
 TEST(CudaGemm, StoredAcross) {

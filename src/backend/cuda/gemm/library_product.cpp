@@ -2,26 +2,32 @@
 
 #include <algorithm>
 
-#include "backend/cuda/elementwise.h"
-#include "backend/cuda/gemm/many_tokens_kernels.h"
+#include "backend/cuda/gemm/half_rows.h"
 #include "backend/cuda/gemm/unpack_rows_kernels.h"
 #include "base/checked.h"
 
 namespace halftone::cuda {
 namespace {
 
-/// Of unpacked weights: with what else passes by, half of a data-centre GPU's second-level cache.
-constexpr int64_t kSlabBytes = int64_t{16} << 20;
+/// Of unpacked weights. From compute capability 9.0 on memory is fast enough beside the products for most
+/// matrices to be unpacked whole, which leaves the library one large product; elsewhere a slab, with what
+/// else passes by, is half of a data-centre GPU's second-level cache.
+constexpr int64_t kWholeBytes = int64_t{256} << 20, kSlabBytes = int64_t{16} << 20;
+/// Rows from which it pays.
+constexpr int kWholeRows = 256;
+/// Blocks of finish_rows that share the rows.
+constexpr int kFinishBlocks = 256;
 constexpr int kLeastSlab = 1024;  ///< outputs
 
 struct Layout {
   int outputs;  ///< of a slab, whole tiles
   size_t back, slab, bytes;
 };
-Layout layout(const WeightsView& w, int m) {
+Layout layout(const Chip& chip, const WeightsView& w, int m) {
   Layout at{};
   const int64_t row_bytes = int64_t{w.packed_k} * int64_t{sizeof(uint16_t)};
-  const int64_t fit = std::max<int64_t>(kLeastSlab, kSlabBytes / row_bytes / kLeastSlab * kLeastSlab);
+  const int64_t slab = chip.compute >= 90 && m >= kWholeRows ? kWholeBytes : kSlabBytes;
+  const int64_t fit = std::max<int64_t>(kLeastSlab, slab / row_bytes / kLeastSlab * kLeastSlab);
   at.outputs = static_cast<int>(std::min<int64_t>(fit, int64_t{tiles_of(w.n)} * kTileRows));
   at.back = round_up(static_cast<size_t>(m * row_bytes), size_t{256});
   at.slab = round_up(at.back + static_cast<size_t>(m) * sizeof(float), size_t{256});
@@ -54,17 +60,17 @@ bool multiplied_by_library(Device& device, const WeightsView& weights, int m) {
   return weights.kind != WeightKind::split && device.multiplies(m);
 }
 
-size_t library_workspace(const WeightsView& weights, int m) {
-  return layout(weights, m).bytes;
+size_t library_workspace(Device& device, const WeightsView& weights, int m) {
+  return layout(device.chip(), weights, m).bytes;
 }
 
 void multiply_by_library(Device& device, const WeightsView& w, const float* a, const GemmOutput& out,
                          std::byte* workspace) {
-  const Layout at = layout(w, out.m);
+  const Layout at = layout(device.chip(), w, out.m);
   auto* rows = reinterpret_cast<uint16_t*>(workspace);
   auto* back = reinterpret_cast<float*>(workspace + at.back);
   auto* slab = reinterpret_cast<uint16_t*>(workspace + at.slab);
-  device.launch(half_rows, {{out.m}, 256, kHalfRowsShared}, HalfRowsArgs{a, w, rows, nullptr, back});
+  launch_half_rows(device, {a, w, rows, nullptr, back, nullptr, 0, false, false}, out.m);
   for (int first = 0; first < w.n; first += at.outputs) {
     const int outputs = std::min(at.outputs, w.n - first);
     device.launch(unpack_kernel(w.kind),
@@ -72,7 +78,9 @@ void multiply_by_library(Device& device, const WeightsView& w, const float* a, c
                   UnpackRowsArgs{w, first / kTileRows, slab});
     device.multiply({rows, slab, out.y + first, out.m, outputs, w.packed_k, out.n});
   }
-  device.launch(finish_rows, thread_each(int64_t{out.m} * out.n), FinishRowsArgs{back, w.row_factors, out});
+  device.launch(finish_rows,
+                {{ceil_div(out.n, 4 * kFinishThreads), std::min(out.m, kFinishBlocks)}, kFinishThreads},
+                FinishRowsArgs{back, w.row_factors, out});
 }
 
 }  // namespace halftone::cuda

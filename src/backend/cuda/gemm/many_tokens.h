@@ -1,190 +1,217 @@
 #pragma once
 
-#include "backend/cuda/gemm/many_tokens_kernels.h"
-#include "backend/cuda/gemm/scaled_fragment.h"
-#include "backend/cuda/gemm/staged_words.h"
+#include "backend/cuda/gemm/many_fetch.h"
+#include "backend/cuda/gemm/many_shares.h"
 #include "backend/cuda/gemm/swizzle.h"
+#include "backend/cuda/gemm/warp_scales.h"
 
 namespace halftone::cuda {
 
-/// With kTiles * 8 rows of A.
-template <WeightKind kind, int kTiles>
-DEVICE void many_tokens(const ManyTokensArgs& args) {
+/// Of a product of kTokenTiles * 8 rows of A.
+template <WeightKind kind, int kTokenTiles, bool kOfWindows>
+struct ManyShape {
+  static constexpr bool kWindows = kOfWindows, kFewRegisters = true;  // wants registers for its sums
+  static constexpr WeightKind kKind = kind;
+  static constexpr bool kSplit = kind == WeightKind::split;
+  static constexpr int kTokens = kTokenTiles * 8, kThreads = many_threads(kind);
+  static constexpr int kOutputWarps = many_output_warps(kind), kTiles = kOutputWarps * kWarpTiles;
+  static constexpr int kColumns = many_columns(kind), kBlocks = kColumns / kBlockColumns / 2;  // of a warp
+  static constexpr int kTileBytes = many_tile_bytes(kind), kWeightBytes = many_weight_bytes(kind);
+  static constexpr int kPassRows = kThreads / 8;  // of 64 columns, that the block copies at once
+  static constexpr int kPieces = kColumns / 64, kPieceBytes = kTokens * 128;
+  static constexpr int kWeightsAt = 0, kRowsAt = kWeightBytes;
+  static constexpr int kScalesAt = kWeightBytes + many_row_bytes(kind, kTokens);
+  static constexpr int kOutputs = many_outputs(kind), kSums = kTokens * kOutputs;
+  DEVICE_MEMBER static int place(int row, int chunk) { return swizzled(row, chunk); }
+};
+
+/// A warp's words of one block of half a step of the tile at `at`, as if it were the unit's first.
+template <WeightKind kind>
+DEVICE void load_words(Shared<std::byte> at, int half, int b, uint32_t* words) {
+  if constexpr (kind == WeightKind::int2) {
+    words[0] = load_as<uint32_t>(at + (lane() * 16 + 8 * half + 4 * b));
+  } else if constexpr (Unpack<kind>::kBlocks == 2) {
+    const Words2 w = load_as<Words2>(at + (half * kUnitBytes + lane() * 16 + 8 * b));
+    words[0] = w.x;
+    words[1] = w.y;
+  } else {
+    UNROLL
+    for (int i = 0; i < Unpack<kind>::kWords; ++i) {
+      const Words4 w = load_as<Words4>(at + ((half * Unpack<kind>::kWords + i) * kUnitBytes + lane() * 16));
+      words[4 * i] = w.x;
+      words[4 * i + 1] = w.y;
+      words[4 * i + 2] = w.z;
+      words[4 * i + 3] = w.w;
+    }
+  }
+}
+
+/// Waits for all copies but those of the newest stages - 2 steps.
+DEVICE void wait_for_stage(int stages) {
+  if (stages == 2)
+    wait_copies<0>();
+  else if (stages == 3)
+    wait_copies<1>();
+  else
+    wait_copies<2>();
+}
+
+template <WeightKind kind, int kTokenTiles, bool kSharedZero, bool kWindows>
+DEVICE void multiply_segment(const ManyTokensArgs& args, const ManySegment& part, int token0, int tile0,
+                             bool wait_first, float (&sums)[kWarpTiles][kTokenTiles][4]) {
+  using S = ManyShape<kind, kTokenTiles, kWindows>;
   using Codes = Unpack<kind>;
-  constexpr bool split = kind == WeightKind::split;
-  constexpr int kThreads = kManyOutputs / 32 * kWarp, kTokens = kTiles * 8;
-  constexpr int kStages = many_stages(kind);
-  constexpr int kColumns = many_columns(kind), kBlocks = kColumns / kBlockColumns;
-  constexpr int kWeightBytes = many_weight_bytes(kind), kStageBytes = many_stage_bytes(kind, kTokens);
-  constexpr int kTileBytes = kWeightBytes / (kManyOutputs / kTileRows);
-  constexpr int kPieceBytes = kTokens * 128;  // of 64 columns of A
   const WeightsView& w = args.weights;
-  const int token0 = block_x() * kTokens, tile0 = block_y() * (kManyOutputs / kTileRows);
-  const int tiles = tiles_of(w.n);
-  const int all_steps = w.packed_k / kColumns;
-  const int first = static_cast<int>(int64_t{all_steps} * block_z() / args.parts);
-  const int last = static_cast<int>(int64_t{all_steps} * (block_z() + 1) / args.parts);
+  const int stage_bytes = many_stage_bytes(w, S::kTokens), stages = args.stages;
+  const int output_warp = warp() % S::kOutputWarps, half = warp() / S::kOutputWarps;
   const int g = lane() / 4, t = lane() % 4;
 
-  // A thread copies the same part of a tile and of a row's 64 columns in each pass over the block's.
-  constexpr int kPass = kThreads * 16, kPassTiles = kPass > kTileBytes ? kPass / kTileBytes : 1;
-  constexpr int kTilePasses = kTileBytes > kPass ? kTileBytes / kPass : 1;
-  const int my_tile = tile0 + thread() * 16 / kTileBytes, my_row = token0 + thread() / 8;
-  const int64_t tile_bytes = int64_t{all_steps} * kTileBytes;
-  const std::byte* my_codes = w.codes + my_tile * tile_bytes + thread() * 16 % kTileBytes;
-  const int64_t my_columns = int64_t{my_row} * w.packed_k + thread() % 8 * 8;
-  const int my_place = kWeightBytes + swizzled(thread() / 8, thread() % 8);
-  const auto fetch = [&](int step, int stage) {
-    const Shared<std::byte> to = shared_memory<std::byte>(static_cast<size_t>(stage * kStageBytes));
-    UNROLL
-    for (int i = 0; i < kWeightBytes / kPass; ++i) {
-      const int tile = i / kTilePasses * kPassTiles;
-      const bool there = my_tile + tile < tiles;
-      const std::byte* from =
-          my_codes + tile * tile_bytes + int64_t{step} * kTileBytes + i % kTilePasses * kPass;
-      copy_async_16(to + (i * kPass + thread() * 16), there ? from : w.codes, there ? 16 : 0);
-    }
-    constexpr int kPassRows = kThreads / 8;
-    UNROLL
-    for (int piece = 0; piece < kColumns / 64; ++piece) {
-      UNROLL
-      for (int i = 0; i < kTokens / kPassRows; ++i) {
-        const bool there = my_row + i * kPassRows < args.out.m;
-        const int64_t from =
-            there ? my_columns + i * kPassRows * int64_t{w.packed_k} + step * kColumns + piece * 64 : 0;
-        const Shared<std::byte> at = to + (my_place + piece * kPieceBytes + i * kPassRows * 128);
-        copy_async_16(at, args.a + from, there ? 16 : 0);
-        if constexpr (split)
-          copy_async_16(at + kColumns / 64 * kPieceBytes, args.rest + from, there ? 16 : 0);
-      }
-    }
-  };
-
-  float inverse[2][2] = {{1, 1}, {1, 1}};
-  ScaleBits next[2] = {};
-  HalfScales<kind> scales[2] = {};
-  int group = 0, left = 0;                              // columns of the group that are still to come
-  const auto scales_of_tile = [&](int i, int wanted) {  // the last ones again behind the end
-    const int tile = tile0 + 2 * warp() + i;
-    return load_scale_bits<kind>(w, tile < tiles ? tile : tiles - 1,
-                                 wanted < w.groups ? wanted : w.groups - 1);
-  };
+  ManyFetch<S> fetch(args, stage_bytes, token0, tile0, part.first);
+  UNROLL_ONE
+  for (int stage = 0; stage < stages - 1; ++stage)
+    if (part.first + stage < part.last) fetch.weights(part.first + stage, stage);
+  WarpScales<kind, kSharedZero, kTokenTiles == 2> scales(w, tile0 + output_warp * kWarpTiles);
   uint32_t table[8] = {};
-  if constexpr (Codes::kScaled) {
-    const int column = first * kColumns;
-    group = column / w.group;
-    UNROLL
-    for (int i = 0; i < 2; ++i) {
-      const int tile = tile0 + 2 * warp() + i;
-      next[i] = scales_of_tile(i, group);
-      UNROLL
-      for (int h = 0; h < 2; ++h)
-        inverse[i][h] = tile < tiles ? 1.0f / w.row_factors[tile * kTileRows + g + 8 * h] : 1.0f;
-      scales[i] = half_scales<kind>(w, next[i], inverse[i]);
-      next[i] = scales_of_tile(i, group + 1);
-    }
-    left = (group + 1) * w.group - column;
-  }
   if constexpr (kind == WeightKind::table4) {
     UNROLL
     for (int i = 0; i < 8; ++i) table[i] = w.table[i];
   }
-
-  UNROLL
-  for (int stage = 0; stage < kStages - 1; ++stage) {
-    if (first + stage < last) fetch(first + stage, stage);
+  if (wait_first) wait_for_earlier_kernels();
+  UNROLL_ONE
+  for (int stage = 0; stage < stages - 1; ++stage) {
+    if (part.first + stage < part.last) fetch.rows(stage);
     commit_copies();
   }
 
-  float sums[2][kTiles][4] = {};
+  const int my_column = half * (S::kColumns / 2);
+  GroupCursor step_group(part.first * S::kColumns, w.group), my_group = step_group;
+  int loaded = -1;  // the group that `scales` has
   int stage = 0;
-  for (int step = first; step < last; ++step) {
-    wait_copies<kStages - 2>();
+  for (int step = part.first; step < part.last; ++step) {
+    wait_for_stage(stages);
     sync_block();
-    const int coming = step + kStages - 1;
-    if (coming < last) fetch(coming, stage == 0 ? kStages - 1 : stage - 1);
+    const int coming = step + stages - 1, free = stage == 0 ? stages - 1 : stage - 1;
+    if (coming < part.last) {
+      fetch.weights(coming, free);
+      fetch.rows(free);
+    }
     commit_copies();
 
-    const Shared<std::byte> held = shared_memory<std::byte>(static_cast<size_t>(stage * kStageBytes));
-    stage = stage + 1 == kStages ? 0 : stage + 1;
-    UNROLL
-    for (int b = 0; b < kBlocks; ++b) {
+    const Shared<std::byte> held = shared_memory<std::byte>(static_cast<size_t>(stage * stage_bytes));
+    const Shared<std::byte> held_rows =
+        held + (S::kWeightBytes + (S::kPieces == 2 ? half * S::kPieceBytes : 0));
+    stage = stage + 1 == stages ? 0 : stage + 1;
+    if constexpr (Codes::kScaled) step_group.advance(step * S::kColumns, w.group);
+    UNROLL_ONE  // for want of registers
+        for (int b = 0; b < S::kBlocks; ++b) {
       if constexpr (Codes::kScaled) {
-        if (left == 0) {
-          ++group;
-          left = w.group;
+        my_group.advance(step * S::kColumns + my_column + b * kBlockColumns, w.group);
+        if (my_group.group != loaded) {
+          loaded = my_group.group;
+          const int groups = again(args.scale_groups), scale_bytes = groups * scale_unit(w);
+          const int offset_bytes = groups * offset_unit(w),
+                    first = again(warp()) % S::kOutputWarps * kWarpTiles;
+          scales.load(w, held + (S::kScalesAt + first * scale_bytes),
+                      held + (S::kScalesAt + S::kTiles * scale_bytes + first * offset_bytes),
+                      loaded - step_group.group, groups);
+        }
+      }
+      const int chunk = (S::kPieces == 2 ? b : half) * 4 + t;
+      // Two tiles at once: rows are read twice, but fewer registers hold them.
+      UNROLL
+      for (int pair = 0; pair < kWarpTiles; pair += 2) {
+        uint32_t a[2][2][4], low[2][2][4];  // of a tile, its two steps
+        UNROLL
+        for (int i = 0; i < 2; ++i) {
+          uint32_t words[4 * Codes::kWords];
+          load_words<kind>(held + (output_warp * kWarpTiles + pair + i) * S::kTileBytes, half, b, words);
           UNROLL
-          for (int i = 0; i < 2; ++i) {
-            scales[i] = half_scales<kind>(w, next[i], inverse[i]);
-            next[i] = scales_of_tile(i, group + 1);
+          for (int s = 0; s < 2; ++s) {
+            Codes::fragment(words, 0, s, table, a[i][s]);
+            if constexpr (S::kSplit) Codes::low_fragment(words, s, low[i][s]);
           }
+          scales.apply(w, pair + i, a[i]);
         }
-        left -= kBlockColumns;
-      }
-      uint32_t a[2][2][4], low[2][2][4];  // of tile i and step s
-      UNROLL
-      for (int i = 0; i < 2; ++i) {
-        uint32_t words[4 * Codes::kWords];
-        load_words<kind>(held + (2 * warp() + i) * kTileBytes, b, words);
         UNROLL
-        for (int s = 0; s < 2; ++s) {
-          Codes::fragment(words, b, s, table, a[i][s]);
-          apply_scales<kind>(scales[i], a[i][s]);
-          if constexpr (split) Codes::low_fragment(words, s, low[i][s]);
-        }
-      }
-      UNROLL
-      for (int j = 0; j < kTiles; ++j) {
-        const int row = j * 8 + g;
-        const Shared<std::byte> at =
-            held + (kWeightBytes + b / 2 * kPieceBytes + swizzled(row, b % 2 * 4 + t));
-        const Words4 x = load_as<Words4>(at);
-        const uint32_t pairs[2][2] = {{x.x, x.y}, {x.z, x.w}};
-        UNROLL
-        for (int s = 0; s < 2; ++s) {
-          UNROLL
-          for (int i = 0; i < 2; ++i) mma_f16(sums[i][j], a[i][s], pairs[s]);
-        }
-        if constexpr (split) {
-          const Words4 y = load_as<Words4>(at + kColumns / 64 * kPieceBytes);
-          const uint32_t rest[2][2] = {{y.x, y.y}, {y.z, y.w}};
+        for (int j = 0; j < kTokenTiles; ++j) {
+          const Shared<std::byte> at = held_rows + swizzled(j * 8 + g, chunk);
+          const Words4 x = load_as<Words4>(at);
+          const uint32_t pairs[2][2] = {{x.x, x.y}, {x.z, x.w}};
           UNROLL
           for (int s = 0; s < 2; ++s) {
             UNROLL
-            for (int i = 0; i < 2; ++i) {
-              mma_f16(sums[i][j], a[i][s], rest[s]);
-              mma_f16(sums[i][j], low[i][s], pairs[s]);
+            for (int i = 0; i < 2; ++i) mma_f16(sums[pair + i][j], a[i][s], pairs[s]);
+          }
+          if constexpr (S::kSplit) {
+            const Words4 y = load_as<Words4>(at + S::kPieces * S::kPieceBytes);
+            const uint32_t rest[2][2] = {{y.x, y.y}, {y.z, y.w}};
+            UNROLL
+            for (int s = 0; s < 2; ++s) {
+              UNROLL
+              for (int i = 0; i < 2; ++i) {
+                mma_f16(sums[pair + i][j], a[i][s], rest[s]);
+                mma_f16(sums[pair + i][j], low[i][s], pairs[s]);
+              }
             }
           }
         }
       }
     }
   }
-  wait_copies<0>();
-  sync_block();
+}
 
+template <WeightKind kind, int kTokenTiles, bool kSharedZero, bool kWindows>
+DEVICE void many_tokens_of(const ManyTokensArgs& args) {
+  using S = ManyShape<kind, kTokenTiles, kWindows>;
+  const WeightsView& w = args.weights;
+  const int steps = w.packed_k / S::kColumns, tiles = tiles_of(w.n);
+  const int token_tiles = (args.out.m + S::kTokens - 1) / S::kTokens;
+  const int output_tiles = (tiles + S::kTiles - 1) / S::kTiles;
+  const ManyShares shares(token_tiles * output_tiles, steps, grid_x());
+  const int output_warp = warp() % S::kOutputWarps, half = warp() / S::kOutputWarps;
+  const int lane_g = lane() / 4, lane_t = lane() % 4;
   const Shared<float> tile = shared_memory<float>(0);
-  UNROLL
-  for (int i = 0; i < 2; ++i) {
+  shares.each_segment(block_x(), [&](const ManySegment& part, bool is_first) {
+    const int token0 = part.tile % token_tiles * S::kTokens, tile0 = part.tile / token_tiles * S::kTiles;
+    float sums[kWarpTiles][kTokenTiles][4] = {};
+    multiply_segment<kind, kTokenTiles, kSharedZero, kWindows>(args, part, token0, tile0, is_first, sums);
+    wait_copies<0>();
+    sync_block();
+
+    // The sums of the two warps that share the columns come together.
     UNROLL
-    for (int j = 0; j < kTiles; ++j) {
-      UNROLL
-      for (int r = 0; r < 4; ++r)
-        tile[staged(j * 8 + 2 * t + r % 2, (2 * warp() + i) * kTileRows + g + r / 2 * 8)] = sums[i][j][r];
+    for (int turn = 1; turn >= 0; --turn) {
+      if (half == turn) {
+        UNROLL
+        for (int i = 0; i < kWarpTiles; ++i) {
+          UNROLL
+          for (int j = 0; j < kTokenTiles; ++j) {
+            UNROLL
+            for (int r = 0; r < 4; ++r) {
+              const Shared<float> at =
+                  tile + ((j * 8 + 2 * lane_t + r % 2) * kTileRowFloats<S> +
+                          (output_warp * kWarpTiles + i) * kTileRows + lane_g + r / 2 * 8);
+              *at = turn == 1 ? sums[i][j][r] : *at + sums[i][j][r];
+            }
+          }
+        }
+      }
+      sync_block();
     }
-  }
-  sync_block();
-  for (int i = thread(); i < kTokens * kManyOutputs; i += kThreads) {
-    const int row = i / kManyOutputs, column = i % kManyOutputs;
-    const int token = token0 + row, output = tile0 * kTileRows + column;
-    if (token >= args.out.m || output >= w.n) continue;
-    const float sum = tile[staged(row, column)];
-    const float value = product(sum, args.back[token] * w.row_factors[output]);
-    if (args.parts > 1)
-      args.partial[(int64_t{block_z()} * args.out.m + token) * w.n + output] = value;
-    else
-      store_product(args.out, token, output, value);
-  }
+
+    finish_segment<S>(args, shares, part, token0, tile0 * kTileRows, 1.0f / shrinking(kind, kSharedZero));
+    sync_block();
+  });
+}
+
+/// With kTokens rows of A in a tile of Y.
+template <WeightKind kind, int kTokens, bool kWindows = false>
+DEVICE void many_tokens(const ManyTokensArgs& args) {
+  constexpr bool kMayShare = kind == WeightKind::int4 || kind == WeightKind::int8;
+  if (kMayShare && args.weights.offset_kind == OffsetKind::shared_zero)
+    many_tokens_of<kind, kTokens / 8, kMayShare, kWindows>(args);
+  else
+    many_tokens_of<kind, kTokens / 8, false, kWindows>(args);
 }
 
 }  // namespace halftone::cuda

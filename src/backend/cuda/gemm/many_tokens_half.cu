@@ -2,11 +2,11 @@
 
 namespace halftone::cuda {
 
-DEVICE_KERNEL_BOUNDED(many_tokens_half_16, ManyTokensArgs, 128, 4) {
-  many_tokens<WeightKind::half, 2>(args);
+DEVICE_KERNEL_AHEAD(many_tokens_half_64, ManyTokensArgs, 256, 1) {
+  many_tokens<WeightKind::half, 64>(args);
 }
-DEVICE_KERNEL_BOUNDED(many_tokens_half_64, ManyTokensArgs, 128, 3) {
-  many_tokens<WeightKind::half, 8>(args);
+DEVICE_KERNEL_AHEAD(many_windows_64, ManyTokensArgs, 256, 1) {
+  many_tokens<WeightKind::half, 64, true>(args);
 }
 
 }  // namespace halftone::cuda

@@ -2,11 +2,8 @@
 
 namespace halftone::cuda {
 
-DEVICE_KERNEL_BOUNDED(many_tokens_int4_16, ManyTokensArgs, 128, 4) {
-  many_tokens<WeightKind::int4, 2>(args);
-}
-DEVICE_KERNEL_BOUNDED(many_tokens_int4_64, ManyTokensArgs, 128, 3) {
-  many_tokens<WeightKind::int4, 8>(args);
+DEVICE_KERNEL_AHEAD(many_tokens_int4_64, ManyTokensArgs, 256, 1) {
+  many_tokens<WeightKind::int4, 64>(args);
 }
 
 }  // namespace halftone::cuda

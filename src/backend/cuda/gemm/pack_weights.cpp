@@ -67,7 +67,7 @@ constexpr int kQuadByte[4] = {0, 2, 1, 3};
 
 class Packer {
  public:
-  Packer(const Constant& weights, bool transposed, const std::string& name)
+  Packer(const Constant& weights, bool transposed, const std::string& name, bool halved)
       : encoded_(weights.encoding() ? weights.load_encoded(name) : nullptr),
         plain_(encoded_ ? Tensor() : weights.load()),
         transposed_(transposed) {
@@ -79,7 +79,7 @@ class Packer {
     if (encoded_)
       describe_encoded();
     else
-      describe_plain();
+      describe_plain(halved);
     lay_out();
   }
 
@@ -110,9 +110,9 @@ class Packer {
     v.groups = static_cast<int>(ceil_div(int64_t{v.packed_k}, group));
   }
 
-  void describe_plain() {
+  void describe_plain(bool halved) {
     WeightsView& v = packed_.view;
-    v.kind = plain_.dtype() == DType::f32 ? WeightKind::split : WeightKind::half;
+    v.kind = plain_.dtype() == DType::f32 && !halved ? WeightKind::split : WeightKind::half;
     v.offset_kind = OffsetKind::none;
     set_columns(v.k, v.k);
   }
@@ -308,9 +308,9 @@ std::string packing_refusal(const Constant& weights, bool transposed) {
 }
 
 PackedWeights pack_weights(const Constant& weights, bool transposed, const std::string& name,
-                           ThreadPool& threads) {
+                           ThreadPool& threads, bool halved) {
   assert(packing_refusal(weights, transposed).empty());
-  return Packer(weights, transposed, name).pack(threads);
+  return Packer(weights, transposed, name, halved).pack(threads);
 }
 
 }  // namespace halftone::cuda

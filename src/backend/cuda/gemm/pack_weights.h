@@ -21,8 +21,8 @@ struct PackedWeights {
 /// Why weights [n, k] (stored [k, n] unless `transposed`) cannot be packed; empty when they can.
 std::string packing_refusal(const Constant& weights, bool transposed);
 
-/// `name` is for errors.
+/// `name` is for errors. `halved`: f32 weights become one f16 each and not two.
 PackedWeights pack_weights(const Constant& weights, bool transposed, const std::string& name,
-                           ThreadPool& threads);
+                           ThreadPool& threads, bool halved = false);
 
 }  // namespace halftone::cuda

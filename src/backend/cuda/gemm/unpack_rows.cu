@@ -80,11 +80,28 @@ DEVICE_KERNEL(unpack_rows_e5m2, UnpackRowsArgs) {
   unpack_rows<WeightKind::e5m2>(args);
 }
 
-DEVICE_KERNEL(finish_rows, FinishRowsArgs) {
-  const int64_t i = int64_t{block_x()} * block_threads() + thread();
-  if (i >= int64_t{args.out.m} * args.out.n) return;
-  const int row = static_cast<int>(i / args.out.n), column = static_cast<int>(i % args.out.n);
-  store_product(args.out, row, column, product(args.out.y[i], args.back[row] * args.row_factors[column]));
+DEVICE_KERNEL_BOUNDED(finish_rows, FinishRowsArgs, kFinishThreads, 4) {
+  const GemmOutput& out = args.out;
+  const int column = (block_x() * kFinishThreads + thread()) * 4;
+  if (column >= out.n) return;
+  const bool wide =
+      out.n % 4 == 0 && reinterpret_cast<uintptr_t>(out.y) % alignof(Vec4) == 0 && is_plain(out);
+  float factors[4];
+  UNROLL
+  for (int i = 0; i < 4; ++i) factors[i] = column + i < out.n ? args.row_factors[column + i] : 0;
+  for (int row = block_y(); row < out.m; row += grid_y()) {
+    const float back = args.back[row];
+    float* y = out.y + (int64_t{row} * out.n + column);
+    if (wide) {
+      const Vec4 v = load_wide<Vec4>(y);
+      store_wide(y, Vec4{product(v.x, back * factors[0]), product(v.y, back * factors[1]),
+                         product(v.z, back * factors[2]), product(v.w, back * factors[3])});
+      continue;
+    }
+    UNROLL
+    for (int i = 0; i < 4; ++i)
+      if (column + i < out.n) store_product(out, row, column + i, product(y[i], back * factors[i]));
+  }
 }
 
 }  // namespace halftone::cuda

@@ -23,12 +23,14 @@ DECLARE_DEVICE_KERNEL(unpack_rows_table4, UnpackRowsArgs);
 DECLARE_DEVICE_KERNEL(unpack_rows_e4m3, UnpackRowsArgs);
 DECLARE_DEVICE_KERNEL(unpack_rows_e5m2, UnpackRowsArgs);
 
-/// What Y holds are sums of half_rows times such rows: makes it the output. One thread an element.
+/// What Y holds are sums of half_rows times such rows: makes it the output. A thread has four
+/// neighbouring outputs (block x) of each grid_y()th row.
 struct FinishRowsArgs {
   const float* back;         ///< [m]
   const float* row_factors;  ///< [n]
   GemmOutput out;
 };
+constexpr int kFinishThreads = 256;
 DECLARE_DEVICE_KERNEL(finish_rows, FinishRowsArgs);
 
 }  // namespace halftone::cuda

@@ -18,6 +18,8 @@ class HostDevice : public Device {
   const Chip& chip() const override { return chip_; }
   void launch_any(const AnyDeviceKernel& kernel, const Launch& launch, const void* args,
                   size_t args_bytes) override;
+  /// What the launching side is to take the device for.
+  void set_chip(const Chip& chip) { chip_ = chip; }
   /// From how many rows on multiply() is to be used; at first never.
   void multiply_from(int rows) { multiply_from_ = rows; }
   bool multiplies(int m) override { return m >= multiply_from_; }
