@@ -31,9 +31,14 @@ REGISTERS = 65536
 LARGE = (80, 87, 90)  # architectures whose shared memory the tiles are cut for; the others take what fits
 
 
-def many(weight_units, columns, stages, tokens, factor=1):
-    """Shared bytes of many_tokens: gemm/many_tokens_kernels.h."""
-    return stages * (weight_units * 512 * 8 + tokens * columns * 2 * factor)
+def many(units, columns, tokens, stages=3, outputs=256, factor=1):
+    """Shared bytes of many_tokens and wide_tokens: steps of `units` of 512 bytes a tile, or a tile of Y where it takes more."""
+    return max(stages * (outputs // 16 * units * 512 + tokens * columns * 2 * factor), tokens * (outputs + 4) * 4)
+
+
+def some(units, tokens, tiles, stages):
+    """Of some_tokens: eight warps' steps of 64 columns."""
+    return 64 * tiles + 8 * stages * (tiles * (units * 512 + 32) + 128 * tokens)
 
 
 def prefill(dim):
@@ -56,17 +61,20 @@ def hot_kernels():
     hot['few_int_int4'] = (256, 16 * KB, 2, (2, 2, 2), ('IMMA', 'LDG.128'))
     hot['few_int_int2'] = (256, 16 * KB, 1, (1, 1, 1), ('IMMA', 'LDG.128'))
     tensor = ('HMMA', 'LDGSTS', 'LDS.128')
-    hot['many_tokens_int4_64'] = (128, many(1, 64, 4, 64), 3, (3, 3, 3), tensor)
-    hot['many_tokens_int4_16'] = (128, many(1, 64, 4, 16), 4, (5, 5, 4), tensor)
-    hot['many_tokens_int8_64'] = (128, many(2, 64, 4, 64), 3, (2, 2, 3), tensor)
-    hot['many_tokens_int8_16'] = (128, many(2, 64, 4, 16), 4, (3, 3, 4), tensor)
-    hot['many_tokens_half_64'] = (128, many(4, 64, 3, 64), 3, (2, 2, 3), tensor)
-    hot['many_tokens_half_16'] = (128, many(4, 64, 3, 16), 4, (2, 2, 4), tensor)
-    hot['many_tokens_split_64'] = (128, many(8, 64, 2, 64, 2), 2, (1, 1, 2), tensor)
-    hot['many_tokens_table4_64'] = (128, many(1, 64, 4, 64), 3, (3, 3, 3), tensor)
-    hot['many_tokens_int2_64'] = (128, many(1, 128, 3, 64), 3, (2, 2, 3), tensor)
-    hot['many_tokens_e4m3_64'] = (128, many(2, 64, 4, 64), 3, (2, 2, 3), tensor)
-    hot['many_tokens_e5m2_64'] = (128, many(2, 64, 4, 64), 3, (2, 2, 3), tensor)
+    for kind, units, tiles in (('int4', 1, 3), ('int8', 2, 2), ('half', 4, 1)):
+        for tokens, stages in ((16, 3), (32, 2)):
+            hot[f'some_tokens_{kind}_{tokens}'] = (256, some(units, tokens, tiles, stages), 1, (1, 1, 1), tensor)
+    for kind, units, columns in (('int4', 2, 128), ('int8', 2, 64), ('half', 4, 64), ('table4', 2, 128), ('int2', 1, 128), ('e4m3', 2, 64),
+                                 ('e5m2', 2, 64)):
+        hot[f'many_tokens_{kind}_64'] = (256, many(units, columns, 64, 2), 1, (1, 1, 1), tensor)
+    for kind, units in (('table4', 2), ('int2', 1)):
+        hot[f'many_tokens_{kind}_16'] = (256, many(units, 128, 16), 2, (2, 2, 2), tensor)
+    hot['many_tokens_split_64'] = (128, many(8, 64, 64, 2, 128, 2), 2, (1, 1, 2), tensor)
+    hot['many_windows_64'] = (256, many(4, 64, 64, 2), 1, (1, 1, 1), tensor)
+    for tokens in (64, 128):  # of compute capability 9.0 alone
+        for kind, units, columns in (('int4', 2, 128), ('int8', 2, 64), ('half', 4, 64)):
+            hot[f'wide_tokens_{kind}_{tokens}'] = (256, many(units, columns, tokens), 1, (0, 0, 1), ('HGMMA', 'LDGSTS', 'LDS.128'))
+        hot[f'wide_windows_{tokens}'] = (256, many(4, 64, tokens), 1, (0, 0, 1), ('HGMMA', 'LDGSTS', 'LDS.128'))
     tensor = ('IMMA', 'LDGSTS')
     hot['many_int_int8_single'] = (128, 72 * KB, 3, (2, 2, 3), tensor)
     hot['many_int_int8'] = (128, 72 * KB, 2, (2, 2, 2), tensor)
@@ -95,7 +103,7 @@ def read_reports(build):
     for path in sorted(glob.glob(os.path.join(build, 'src/backend/cuda/*.ptxas'))):
         key = None
         for line in open(path, encoding='utf-8', errors='replace'):
-            if entry := re.search(r"Compiling entry function '(\w+)' for 'sm_(\d+)'", line):
+            if entry := re.search(r"Compiling entry function '(\w+)' for 'sm_(\d+)a?'", line):
                 key = entry[1], int(entry[2])
                 found[key] = {'module': os.path.basename(path).split('.')[0], 'stack': 0, 'spill': 0, 'registers': 0, 'static': 0}
             elif key and (frame := re.search(r'(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads', line)):
@@ -119,7 +127,7 @@ def find_cuobjdump(given):
     return None
 
 
-INSTRUCTIONS = {'HMMA': r'\bHMMA\.', 'IMMA': r'\bIMMA\.', 'LDG.128': r'\bLDG\.E\S*\.128', 'LDGSTS': r'\bLDGSTS\.',
+INSTRUCTIONS = {'HMMA': r'\bHMMA\.', 'HGMMA': r'\bHGMMA\.', 'IMMA': r'\bIMMA\.', 'LDG.128': r'\bLDG\.E\S*\.128', 'LDGSTS': r'\bLDGSTS\.',
                 'LDS.128': r'\bLDS\S*\.128', 'local': r'\b(LDL|STL)[. ]'}
 
 
@@ -176,6 +184,8 @@ def main():
         for architecture in architectures:
             report = reports.get((name, architecture))
             where = f'{name} for {architecture}'
+            if 'HGMMA' in needs and architecture != 90:
+                continue
             if not report:
                 troubles.append(f'{where}: is not there')
                 continue
