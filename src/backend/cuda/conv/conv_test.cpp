@@ -38,7 +38,7 @@ Tensor absolute(Tensor tensor) {
 /// With x and w rounded to f16, a sum of K products errs by 2 * 2^-11 of the sum of their magnitudes; summing
 /// in f32 by K 2^-24 of it, and the end by a few roundings of the value. No activation here is steeper than
 /// 1.2. The f32 kernels lack the first part.
-void check(const char* kernel, const Case& c, float operand_error) {
+void check(const char* kernel, const Case& c, float operand_error, const Chip* chip = nullptr) {
   const auto fill = [&](OpRun& run, bool magnitudes) {
     const auto tensor = [&](const Shape& shape, unsigned seed, float spread) {
       Tensor made = random_tensor(shape, seed, spread);
@@ -61,8 +61,11 @@ void check(const char* kernel, const Case& c, float operand_error) {
   OpRun run(conv_schema(), c.attributes()), magnitude(conv_schema(), linear.attributes());
   fill(run, false);
   fill(magnitude, true);
-  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0],
-               sizes = magnitude.reference()[0];
+  HostDevice host;
+  if (chip) host.set_chip(*chip);
+  const Tensor found = (chip ? run_on_device(cuda_kernel(kernel), run, host)
+                             : run_on_test_device(cuda_kernel(kernel), run))[0],
+               expected = run.reference()[0], sizes = magnitude.reference()[0];
   const float terms = static_cast<float>(c.w.elements() / c.w[0]) + 8;
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
@@ -104,6 +107,14 @@ TEST(CudaConv, TensorCoresStayWithinTheBoundOfF16) {
       {.x = {2, 32, 9}, .w = {10, 32, 3}, .strides = {1}, .pads = {2, 2}, .dilations = {2}},
   };
   for (const Case& c : cases) check("conv_f16", c, kHalfError);
+}
+
+TEST(CudaConv, WindowsByWarpgroups) {
+  const Chip hopper{90, 3, 227 << 10};
+  check("conv_f16", {.x = {1, 32, 7, 6}, .w = {20, 32, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+        kHalfError, &hopper);
+  check("conv_f16", {.x = {3, 64, 9, 9}, .w = {17, 64, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},
+        kHalfError, &hopper);
 }
 
 TEST(CudaConv, OneChannelAGroup) {
