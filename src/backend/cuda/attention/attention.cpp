@@ -65,9 +65,9 @@ class Attention : public CudaKernel {
       const int64_t vectors = e.q.length * e.q.heads / e.k.heads;
       const int64_t tiles = e.q.batch * ceil_div(vectors, int64_t{prefill_vectors(kernels.padded_dim)});
       device().launch(*kernels.prefill,
-                      {{static_cast<int>(tiles), static_cast<int>(e.k.heads)},
+                      {{static_cast<int>(tiles * e.k.heads)},
                        kPrefillThreads,
-                       prefill_shared(kernels.padded_dim)},
+                       prefill_shared(kernels.padded_dim, kernels.element_bytes)},
                       {view, 1});
       return;
     }

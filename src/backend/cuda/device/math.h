@@ -25,6 +25,12 @@ DEVICE float float_of(uint32_t bits) {
 DEVICE float fast_exp(float x) {
   return __expf(x);
 }
+/// 2^x to about 2 ulp.
+DEVICE float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 DEVICE float fast_rsqrt(float x) {
   return rsqrtf(x);
 }
@@ -79,6 +85,9 @@ inline float float_of(uint32_t bits) {
 
 inline float fast_exp(float x) {
   return std::exp(x);
+}
+inline float fast_exp2(float x) {
+  return std::exp2(x);
 }
 inline float fast_rsqrt(float x) {
   return 1.0f / std::sqrt(x);

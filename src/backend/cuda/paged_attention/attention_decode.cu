@@ -1,266 +1,279 @@
 #include "backend/cuda/paged_attention/attention_decode_kernels.h"
-#include "backend/cuda/paged_attention/stored_pairs.h"
+#include "backend/cuda/paged_attention/decode_parts.h"
+#include "backend/cuda/paged_attention/decode_products.h"
+#include "backend/cuda/paged_attention/stored_token.h"
 
 namespace halftone::cuda {
 
+#ifndef DEVICE_KERNEL_AHEAD
+#define DEVICE_KERNEL_AHEAD DEVICE_KERNEL_BOUNDED
+DEVICE void wait_for_earlier_kernels() {}
+#endif
+
+/// A warp's tiles on their way: the i-th is `first + i * kDecodeWarps`, i below `count`.
 template <class T, int kDim>
-struct Decode {
-  using Pairs = StoredPairs<T>;
-  static constexpr int kPer = Pairs::kPerLoad;
-  static constexpr int kKeyLoads = kDim / (4 * kPer);                     ///< of a lane and token
-  static constexpr int kValueLoads = (kDim + 8 * kPer - 1) / (8 * kPer);  ///< of a lane and token
-  static constexpr bool kScaled = sizeof(T) == 1;
-  /// Whether a tile's values are asked for before its scores are computed: where registers allow it.
-  static constexpr bool kEarlyValues = kDim <= 128;
+struct DecodeStream {
+  using Products = DecodeProducts<T, kDim>;
+  static constexpr DecodePieces kPieces = Products::kPieces;
+  static constexpr int kAhead = kPieces.ahead;
+  static constexpr int kPer = Products::kPer;
+  static constexpr bool kScaled = Products::kScaled;
 
-  const AttentionDecodeArgs& args;
   const AttentionView& view;
-  Sequence sequence;
-  int kv_head;
+  int sequence, kv_head;
   Seen seen;
-  float highest = -kInfinity, total = 0;  ///< of head lane / 4; the total of this lane's tokens alone
-  float sums[kValueLoads * kPer][4] = {};
+  int first, count;
+  int ids = 0;    ///< lane l: block of tile i / 32 * 32 + l of the last i that was asked for
+  int block = 0;  ///< of that tile
 
-  /// Fragments of the scaled queries of `count` heads, and below them of what their rounding took away. The
-  /// product's columns of A and rows of B are dealt to the elements so that a lane's 16 bytes of a key hold
-  /// what it needs.
-  DEVICE_MEMBER void load_queries(int row, int head, int count, Shared<Words4> fragments) const {
-    for (int i = thread(); i < kDim / 16 * kWarp; i += block_threads()) {
-      const int step = i / kWarp, g = i % kWarp / 4, t = i % 4;
-      const int d = kPer * (4 * (step / (kPer / 4)) + t) + 4 * (step % (kPer / 4));
-      uint32_t rounded[2] = {0, 0}, rest[2] = {0, 0};
-      if (g < count && d < view.dim) {
-        const Vec4 q = load_wide<Vec4>(view.query + vector_at(view.query_at, sequence, row, head + g) + d);
-        split(q.x * view.scale, q.y * view.scale, rounded[0], rest[0]);
-        split(q.z * view.scale, q.w * view.scale, rounded[1], rest[1]);
-      }
-      fragments[i] = Words4{rounded[0], rest[0], rounded[1], rest[1]};
-    }
-  }
-
-  DEVICE_MEMBER static void split(float low, float high, uint32_t& rounded, uint32_t& rest) {
-    rounded = Pairs::pack(low, high);
-    const Vec2 back = Pairs::unpack(rounded);
-    rest = Pairs::pack(low - back.x, high - back.y);
-  }
-
-  DEVICE_MEMBER static Words4 load(const std::byte* at, bool there) {
-    return there ? load_once(reinterpret_cast<const Words4*>(at)) : Words4{0, 0, 0, 0};
-  }
-
+  DEVICE_MEMBER int tile(int i) const { return first + i * kDecodeWarps; }
   DEVICE_MEMBER bool sees(int position) const { return position >= seen.first && position < seen.end; }
+  DEVICE_MEMBER Shared<Words4> keys(int i) const {
+    return shared_memory<Words4>(decode_tiles_at(kDim)) +
+           ((warp() * kAhead + i % kAhead) * (2 * kPieces.keys + 4 * kPieces.values) * kWarp + lane());
+  }
+  DEVICE_MEMBER Shared<Words4> values(int i) const { return keys(i) + 2 * kPieces.keys * kWarp; }
+  DEVICE_MEMBER Shared<float> scales(int i, bool of_values) const {
+    return shared_memory<float>(decode_scales_at(kDim, kPieces)) +
+           ((warp() * kAhead + i % kAhead) * 2 + of_values) * kDecodeTile;
+  }
 
-  /// Scores of heads by the tile's tokens: [n][i] is of head g and token 8n + 2t + i.
-  DEVICE_MEMBER void score(Shared<Words4> fragments, const Words4 (&keys)[2][kKeyLoads],
-                           float (&scores)[2][2]) const {
+  /// Looks the block of tile i up, the next after the last one. All lanes of the warp.
+  DEVICE_MEMBER void find(int i) {
+    if (i % kWarp == 0)
+      ids = i + lane() < count ? static_cast<int>(block_of(view, sequence, tile(i + lane()) >> shift())) : 0;
+    block = shuffle(ids, i % kWarp);
+  }
+  DEVICE_MEMBER int shift() const { return view.block_shift - 4; }  // of the tiles of a block
+  DEVICE_MEMBER int slot(int i) const { return tile(i) * kDecodeTile & (view.block_tokens - 1); }
+
+  /// Asks for the keys (the values) of tile i, found last; a group each, empty behind the last tile.
+  DEVICE_MEMBER void ask_keys(int i) const {
+    if (i < count) {
+      const int g = lane() / 4, t = lane() % 4, begin = tile(i) * kDecodeTile;
+      const std::byte* at = view.keys.at(block, kv_head, slot(i)) + g * view.keys.token_bytes + t * 16;
+      const Shared<Words4> to = keys(i);
+      UNROLL
+      for (int n = 0; n < 2; ++n) {
+        const bool seen_token = sees(begin + 8 * n + g);
+        UNROLL
+        for (int c = 0; c < kPieces.keys; ++c)
+          copy_async_16(to + (n * kPieces.keys + c) * kWarp, at + n * 8 * view.keys.token_bytes + c * 64,
+                        seen_token && (4 * c + t) * kPer < view.dim ? 16 : 0);
+      }
+      ask_scales(i, view.keys, false);
+    }
+    commit_copies();
+  }
+  DEVICE_MEMBER void ask_values(int i) const {
+    if (i < count) {
+      const int g = lane() / 4, t = lane() % 4, begin = tile(i) * kDecodeTile;
+      const std::byte* at = view.values.at(block, kv_head, slot(i)) + g * 16;
+      const Shared<Words4> to = values(i);
+      UNROLL
+      for (int j = 0; j < 4; ++j) {
+        const int token = 2 * t + j % 2 + 8 * (j / 2);
+        const bool seen_token = sees(begin + token);
+        UNROLL
+        for (int h = 0; h < kPieces.values; ++h)
+          copy_async_16(to + (4 * h + j) * kWarp, at + token * view.values.token_bytes + h * 128,
+                        seen_token && (g + 8 * h) * kPer < view.dim ? 16 : 0);
+      }
+      ask_scales(i, view.values, true);
+    }
+    commit_copies();
+  }
+  DEVICE_MEMBER void ask_scales(int i, const KvSide& side, bool of_values) const {
+    if constexpr (kScaled)
+      if (lane() < kDecodeTile / 4)
+        copy_async_16(scales(i, of_values) + 4 * lane(), side.scale_at(block, kv_head, slot(i) + 4 * lane()));
+  }
+  /// Scales of tokens 2t, 2t + 1, 2t + 8, 2t + 9.
+  DEVICE_MEMBER void load_scales(int i, bool of_values, float (&scale)[2][2]) const {
     UNROLL
     for (int n = 0; n < 2; ++n) {
-      float d[4] = {0, 0, 0, 0};
-      UNROLL
-      for (int c = 0; c < kKeyLoads; ++c) {
-        const uint32_t words[4] = {keys[n][c].x, keys[n][c].y, keys[n][c].z, keys[n][c].w};
-        UNROLL
-        for (int i = 0; i < kPer / 4; ++i) {
-          const Words4 query = fragments[(c * (kPer / 4) + i) * kWarp + lane()];
-          const uint32_t a[4] = {query.x, query.y, query.z, query.w};
-          uint32_t b[2];
-          if constexpr (kScaled) {
-            b[0] = f16_of_codes(words[i], false);
-            b[1] = f16_of_codes(words[i], true);
-          } else {
-            b[0] = words[2 * i];
-            b[1] = words[2 * i + 1];
-          }
-          Pairs::multiply(d, a, b);
-        }
-      }
-      scores[n][0] = d[0] + d[2];
-      scores[n][1] = d[1] + d[3];
+      const Vec2 pair = load_as<Vec2>(scales(i, of_values) + (8 * n + 2 * (lane() % 4)));
+      scale[n][0] = pair.x;
+      scale[n][1] = pair.y;
     }
   }
 
-  /// Adds the weighted values that lie in load `h` of each of the tile's tokens 2t, 2t + 1, 2t + 8, 2t + 9.
-  DEVICE_MEMBER void add_values(int h, const uint32_t (&weights)[4], const Words4 (&values)[4]) {
-    const uint32_t words[4][4] = {{values[0].x, values[0].y, values[0].z, values[0].w},
-                                  {values[1].x, values[1].y, values[1].z, values[1].w},
-                                  {values[2].x, values[2].y, values[2].z, values[2].w},
-                                  {values[3].x, values[3].y, values[3].z, values[3].w}};
-    UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if constexpr (kScaled) {
-        UNROLL
-        for (int j = 0; j < 2; ++j) {
-          const uint32_t selector = j ? 0x7362u : 0x5140u;
-          const uint32_t first = pick_bytes(words[0][i], words[1][i], selector);
-          const uint32_t second = pick_bytes(words[2][i], words[3][i], selector);
-          const uint32_t even[2] = {f16_of_codes(first, false), f16_of_codes(second, false)};
-          const uint32_t odd[2] = {f16_of_codes(first, true), f16_of_codes(second, true)};
-          Pairs::multiply(sums[h * kPer + 4 * i + 2 * j], weights, even);
-          Pairs::multiply(sums[h * kPer + 4 * i + 2 * j + 1], weights, odd);
-        }
-      } else {
-        const uint32_t even[2] = {pick_bytes(words[0][i], words[1][i], 0x5410u),
-                                  pick_bytes(words[2][i], words[3][i], 0x5410u)};
-        const uint32_t odd[2] = {pick_bytes(words[0][i], words[1][i], 0x7632u),
-                                 pick_bytes(words[2][i], words[3][i], 0x7632u)};
-        Pairs::multiply(sums[h * kPer + 2 * i], weights, even);
-        Pairs::multiply(sums[h * kPer + 2 * i + 1], weights, odd);
-      }
+  /// Tile i is multiplied, and the tile kAhead further asked for as its place gets free.
+  DEVICE_MEMBER void attend(int i, Shared<Words4> fragments, Products& products) {
+    constexpr int kPending = 2 * kAhead - 1;
+    const int begin = tile(i) * kDecodeTile + 2 * (lane() % 4);
+    float scores[2][2], scale[2][2];
+    wait_copies<kPending>();
+    if constexpr (kScaled) {
+      sync_warp();
+      load_scales(i, false, scale);
     }
-  }
-
-  DEVICE_MEMBER void load_values(int h, const std::byte* at, int begin, Words4 (&values)[4]) const {
-    const int g = lane() / 4, t = lane() % 4;
-    const bool there = (g + 8 * h) * kPer < view.dim;
-    UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int token = 2 * t + i % 2 + 8 * (i / 2);
-      values[i] = load(at + token * view.values.token_bytes + (g + 8 * h) * 16, there && sees(begin + token));
-    }
-  }
-
-  DEVICE_MEMBER void attend(int tile, int64_t block, Shared<Words4> fragments) {
-    const int g = lane() / 4, t = lane() % 4;
-    const int begin = tile * kDecodeTile, slot = begin & (view.block_tokens - 1);
-    const std::byte* keys_at = view.keys.at(block, kv_head, slot);
-    const std::byte* values_at = view.values.at(block, kv_head, slot);
-    Words4 keys[2][kKeyLoads];
+    Products::score(fragments, keys(i), scores);
+    if constexpr (kScaled) sync_warp();
+    find(i + kAhead);
+    ask_keys(i + kAhead);
     UNROLL
     for (int n = 0; n < 2; ++n) UNROLL
-    for (int c = 0; c < kKeyLoads; ++c)
-      keys[n][c] = load(keys_at + (8 * n + g) * view.keys.token_bytes + (4 * c + t) * 16,
-                        sees(begin + 8 * n + g) && (4 * c + t) * kPer < view.dim);
-    Words4 values[kEarlyValues ? kValueLoads : 1][4];
-    if constexpr (kEarlyValues) UNROLL
-    for (int h = 0; h < kValueLoads; ++h) load_values(h, values_at, begin, values[h]);
-
-    float scores[2][2];
-    score(fragments, keys, scores);
-    float top = highest;
-    UNROLL
-    for (int n = 0; n < 2; ++n) UNROLL
-    for (int i = 0; i < 2; ++i) {
-      const int token = 8 * n + 2 * t + i;
-      if (kScaled && sees(begin + token))
-        scores[n][i] *= load_cached(view.keys.scale_at(block, kv_head, slot + token));
-      scores[n][i] = sees(begin + token) ? capped(view, scores[n][i]) : -kInfinity;
-      top = scores[n][i] > top ? scores[n][i] : top;
+    for (int j = 0; j < 2; ++j) {
+      if constexpr (kScaled) scores[n][j] *= scale[n][j];
+      if (view.softcap > 0) scores[n][j] = capped_exponent(view, scores[n][j]);
+      if (!sees(begin + 8 * n + j)) scores[n][j] = -kInfinity;
     }
-    UNROLL
-    for (int mask = 1; mask < 4; mask *= 2) {
-      const float other = shuffle_xor(top, mask);
-      top = other > top ? other : top;
-    }
-    if (ballot(top > highest)) {
-      const float keep = fast_exp(highest - top);
-      total *= keep;
-      UNROLL
-      for (int j = 0; j < kValueLoads * kPer; ++j) UNROLL
-      for (int i = 0; i < 4; ++i) sums[j][i] *= keep;
-      highest = top;
+    products.raise(scores);
+    wait_copies<kPending>();
+    if constexpr (kScaled) {
+      sync_warp();
+      load_scales(i, true, scale);
     }
     uint32_t weights[4];
     UNROLL
     for (int n = 0; n < 2; ++n) {
       float w[2];
       UNROLL
-      for (int i = 0; i < 2; ++i) {
-        const int token = 8 * n + 2 * t + i;
-        w[i] = fast_exp(scores[n][i] - highest);
-        total += w[i];
-        if (kScaled && sees(begin + token))
-          w[i] *= load_cached(view.values.scale_at(block, kv_head, slot + token));
+      for (int j = 0; j < 2; ++j) {
+        w[j] = fast_exp2(scores[n][j] - products.highest);
+        products.total += w[j];
+        if (kScaled && sees(begin + 8 * n + j)) w[j] *= scale[n][j];
       }
-      split(w[0], w[1], weights[2 * n], weights[2 * n + 1]);
+      Products::split(w[0], w[1], weights[2 * n], weights[2 * n + 1]);
     }
-    UNROLL
-    for (int h = 0; h < kValueLoads; ++h) {
-      if constexpr (!kEarlyValues) load_values(h, values_at, begin, values[0]);
-      add_values(h, weights, values[kEarlyValues ? h : 0]);
-    }
-  }
-
-  /// The block's sums of `count` heads into the partial results.
-  DEVICE_MEMBER void join_warps(int row, int head, int count) {
-    const Shared<float> all = shared_memory<float>(0);
-    const Shared<float> tops = all + kDecodeWarps * kDecodeHeads * kDim;
-    const Shared<float> totals = tops + kDecodeWarps * kDecodeHeads;
-    const int g = lane() / 4, t = lane() % 4;
-    total += shuffle_xor(total, 1);
-    total += shuffle_xor(total, 2);
-    sync_block();  // the fragments have been read
-    if (t == 0) {
-      tops[warp() * kDecodeHeads + g] = highest;
-      totals[warp() * kDecodeHeads + g] = total;
-    }
-    const Shared<float> own = all + (warp() * kDecodeHeads + g) * kDim;
-    UNROLL
-    for (int h = 0; h < kValueLoads; ++h) UNROLL
-    for (int j = 0; j < kPer; ++j) UNROLL
-    for (int i = 0; i < 2; ++i) {
-      const int d = kPer * (2 * t + i + 8 * h) + j;
-      if (d < kDim) own[d] = sums[h * kPer + j][i] + sums[h * kPer + j][i + 2];
-    }
-    sync_block();
-    const int64_t partial = (partial_row(args, sequence, row) * view.heads + head) * args.parts + block_x();
-    for (int i = thread(); i < count * kDim; i += block_threads()) {
-      const int h = i / kDim, d = i % kDim;
-      float top = tops[h];
-      UNROLL
-      for (int w = 1; w < kDecodeWarps; ++w) {
-        const float other = tops[w * kDecodeHeads + h];
-        top = other > top ? other : top;
-      }
-      float sum = 0, weight = 0;
-      UNROLL
-      for (int w = 0; w < kDecodeWarps; ++w) {
-        const float share = fast_exp(tops[w * kDecodeHeads + h] - top);
-        sum = multiply_add(share, all[(w * kDecodeHeads + h) * kDim + d], sum);
-        weight = multiply_add(share, totals[w * kDecodeHeads + h], weight);
-      }
-      if (d < view.dim) args.sums[(partial + int64_t{h} * args.parts) * view.dim + d] = sum;
-      if (d == 0) args.totals[partial + int64_t{h} * args.parts] = {top, weight};
-    }
+    products.add_values(weights, values(i));
+    if constexpr (kScaled) sync_warp();
+    ask_values(i + kAhead);
   }
 };
 
+/// The warps' sums of `count` heads in shared memory, where tiles were.
+template <class Products, int kDim>
+DEVICE void lay_down(Products& products, int count, Shared<float> sums, Shared<float> tops,
+                     Shared<float> totals) {
+  constexpr int kPer = Products::kPer;
+  const int g = lane() / 4, t = lane() % 4;
+  float total = products.total;
+  total += shuffle_xor(total, 1);
+  total += shuffle_xor(total, 2);
+  if (t == 0) {
+    tops[warp() * kDecodeHeads + g] = products.highest;
+    totals[warp() * kDecodeHeads + g] = total;
+  }
+  if (g >= count) return;
+  const Shared<float> own = sums + (warp() * kDecodeHeads + g) * decode_sums_step(kDim);
+  UNROLL
+  for (int h = 0; h < Products::kPieces.values; ++h) UNROLL
+  for (int i = 0; i < 2; ++i) {
+    const int d = kPer * (2 * t + i + 8 * h);
+    if (d >= kDim) continue;
+    UNROLL
+    for (int j = 0; j < kPer; j += 4) {
+      const auto at = [&](int k) {
+        const float(&sum)[4] = products.sums[h * kPer + j + k];
+        return sum[i] + sum[i + 2];
+      };
+      store_as<Vec4>(own + (d + j), Vec4{at(0), at(1), at(2), at(3)});
+    }
+  }
+}
+
+/// The new tokens among positions [begin, end) into the cache: a warp a key or a value.
+template <class T>
+DEVICE void store_new(const AttentionDecodeArgs& args, const Sequence& sequence, int kv_head, int begin,
+                      int end) {
+  const AttentionView& view = args.view;
+  begin = begin > sequence.past ? begin : sequence.past;
+  for (int unit = warp(); unit < 2 * (end - begin); unit += kDecodeWarps) {
+    const int position = begin + unit / 2;
+    const int64_t row = sequence.first_row + position - sequence.past;
+    const bool is_key = unit % 2 == 0;
+    store_token<T>(
+        (is_key ? args.key : args.value) + (row * (view.heads / view.group) + kv_head) * int64_t{view.dim},
+        view.dim, is_key ? view.keys : view.values,
+        block_of(view, sequence.index, position >> view.block_shift), kv_head,
+        position & (view.block_tokens - 1));
+  }
+}
+
+/// Zeros for the rows of no sequence, `count` heads from `head` on. `found`: in shared memory.
+DEVICE void clear_rows(const AttentionDecodeArgs& args, int head, int count, Shared<int> found) {
+  const AttentionView& view = args.view;
+  for (int row = block_z(); row < view.rows; row += view.sequence_count * args.step) {
+    bool free;
+    if (view.sequence_count == 1) {
+      const Sequence all = sequence_at(view, 0);
+      free = row < all.first_row || row >= all.first_row + all.rows;
+    } else {
+      sync_block();
+      free = sequence_of_row(view, row, found).index < 0;
+    }
+    if (!free) continue;
+    for (int i = thread(); i < count * view.dim; i += kDecodeThreads)
+      view.result[row * view.result_at.row + head * view.result_at.head + i] = 0;
+  }
+}
+
 template <class T, int kDim>
 DEVICE void decode(const AttentionDecodeArgs& args) {
+  using Stream = DecodeStream<T, kDim>;
+  using Products = typename Stream::Products;
+  constexpr int kAhead = Stream::kAhead;
   const AttentionView& view = args.view;
   const Sequence sequence = sequence_at(view, block_z() / args.step);
-  if (sequence.rows > args.most_rows) return;
   const int kv_head = block_y() / args.head_groups, first_head = block_y() % args.head_groups * kDecodeHeads;
   const int head = kv_head * view.group + first_head;
   const int count = view.group - first_head < kDecodeHeads ? view.group - first_head : kDecodeHeads;
   const Shared<Words4> fragments = shared_memory<Words4>(0);
-  const int shift = view.block_shift - 4;  // tiles of a block
+  const Shared<float> sums = shared_memory<float>(0);
+  const Shared<float> tops = sums + kDecodeWarps * kDecodeHeads * decode_sums_step(kDim);
+  const Shared<float> totals = tops + kDecodeWarps * kDecodeHeads;
+  const Shared<int> last = shared_memory<int>(
+      static_cast<size_t>(kDecodeWarps * kDecodeHeads * (decode_sums_step(kDim) + 2)) * sizeof(float));
+
+  if (sequence.rows > args.most_rows) return wait_for_earlier_kernels();
   for (int row = block_z() % args.step; row < sequence.rows; row += args.step) {
-    Decode<T, kDim> state{args, view, sequence, kv_head, seen_by(view, sequence, row)};
-    const DecodeTiles tiles = decode_tiles(state.seen, args.parts);
+    const Seen seen = seen_by(view, sequence, row);
+    const DecodeTiles tiles = decode_tiles(seen, args.parts);
     const int begin = tiles.begin + block_x() * tiles.each;
     const int end = begin + tiles.each < tiles.end ? begin + tiles.each : tiles.end;
     if (begin >= end) continue;
     sync_block();  // the row before is done with shared memory
-    state.load_queries(row, head, count, fragments);
-    sync_block();
-    int tile = begin + warp();
-    int64_t block = tile < end ? block_of(view, sequence.index, tile >> shift) : 0;
-    while (tile < end) {
-      const int next = tile + kDecodeWarps;
-      const int64_t next_block = next < end ? block_of(view, sequence.index, next >> shift) : 0;
-      state.attend(tile, block, fragments);
-      tile = next;
-      block = next_block;
+    Stream stream{view, sequence.index, kv_head,
+                  seen, begin + warp(), (end - begin - warp() + kDecodeWarps - 1) / kDecodeWarps};
+    const int old = sequence.past / kDecodeTile;  // tiles that no kernel of this run touches
+    int asked = 0;
+    for (; asked < kAhead && asked < stream.count && stream.tile(asked) < old; ++asked) {
+      stream.find(asked);
+      stream.ask_keys(asked);
+      stream.ask_values(asked);
     }
-    state.join_warps(row, head, count);
+    wait_for_earlier_kernels();
+    if (args.key && end > old)
+      store_new<T>(args, sequence, kv_head, begin * kDecodeTile,
+                   end < tiles.end ? end * kDecodeTile : seen.end);
+    Products::load_queries(view, sequence, row, head, count, fragments);
+    sync_block();
+    for (; asked < kAhead; ++asked) {
+      stream.find(asked);
+      stream.ask_keys(asked);
+      stream.ask_values(asked);
+    }
+    Products products;
+    for (int i = 0; i < stream.count; ++i) stream.attend(i, fragments, products);
+    wait_copies<0>();
+    sync_block();
+    lay_down<Products, kDim>(products, count, sums, tops, totals);
+    sync_block();
+    const DecodePart part{args, sequence, row, head, count, tiles.parts};
+    join_warps<kDim>(part, sums, tops, totals);
+    if (tiles.parts > 1 && is_last_part(part, last)) join_parts<kDim>(part, sums);
   }
+  wait_for_earlier_kernels();
+  if (args.key && block_x() == 0) clear_rows(args, head, count, last);
 }
 
-// Three blocks of four warps an SM up to 128 elements: 12 warps with up to 16 loads of 16 bytes a lane on
-// their way, 96 KB an SM. Two beyond.
-#define HALFTONE_DECODE(type, element, dim, blocks)                                                     \
-  DEVICE_KERNEL_BOUNDED(attention_decode_##type##_##dim, AttentionDecodeArgs, kDecodeThreads, blocks) { \
-    decode<element, dim>(args);                                                                         \
+// Three blocks of four warps an SM: 168 registers a thread. With 64 KB on their way each, two fill the
+// bandwidth, and the third is a kernel's that comes early.
+#define HALFTONE_DECODE(type, element, dim, blocks)                                                   \
+  DEVICE_KERNEL_AHEAD(attention_decode_##type##_##dim, AttentionDecodeArgs, kDecodeThreads, blocks) { \
+    decode<element, dim>(args);                                                                       \
   }
 HALFTONE_DECODE(f16, f16, 64, 3)
 HALFTONE_DECODE(f16, f16, 128, 3)
@@ -271,40 +284,5 @@ HALFTONE_DECODE(bf16, bf16, 256, 2)
 HALFTONE_DECODE(int8, int8_t, 64, 3)
 HALFTONE_DECODE(int8, int8_t, 128, 3)
 HALFTONE_DECODE(int8, int8_t, 256, 2)
-
-DEVICE_KERNEL(attention_decode_join, AttentionDecodeArgs) {
-  const AttentionView& view = args.view;
-  const int head = block_y();
-  Sequence sequence;
-  int row;
-  if (args.by_sequence) {
-    sequence = sequence_at(view, block_x() / args.step);
-    row = block_x() % args.step;
-    if (sequence.rows > args.most_rows || row >= sequence.rows) return;
-  } else {
-    sequence = sequence_of_row(view, block_x(), shared_memory<int>(0));
-    if (sequence.index < 0) return;
-    row = block_x() - sequence.first_row;
-  }
-  const DecodeTiles tiles = decode_tiles(seen_by(view, sequence, row), args.parts);
-  const int parts = (tiles.end - tiles.begin + tiles.each - 1) / tiles.each;
-  const int64_t first = (int64_t{block_x()} * view.heads + head) * args.parts;
-  float top = -kInfinity;
-  for (int p = 0; p < parts; ++p) {
-    const float other = args.totals[first + p].x;
-    top = other > top ? other : top;
-  }
-  float* to = view.result + vector_at(view.result_at, sequence, row, head);
-  for (int d = thread(); d < view.dim; d += block_threads()) {
-    float sum = 0, total = 0;
-    for (int p = 0; p < parts; ++p) {
-      const Vec2 of_part = load_wide<Vec2>(args.totals + first + p);
-      const float share = fast_exp(of_part.x - top);
-      total = multiply_add(share, of_part.y, total);
-      sum = multiply_add(share, args.sums[(first + p) * view.dim + d], sum);
-    }
-    to[d] = sum / total;
-  }
-}
 
 }  // namespace halftone::cuda

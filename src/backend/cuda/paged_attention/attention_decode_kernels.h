@@ -10,15 +10,22 @@ namespace halftone::cuda {
 /// Block (part, group of at most 8 query heads of a KV head, sequence and every `step`-th of its rows). A
 /// part is an even share of the tiles of 16 tokens that the row sees; its four warps take them by turns. The
 /// heads are rows 0 to 7 of a 16-row product, and what rounding a query or a weight to 16 bits took away is
-/// rows 8 to 15: together they are near f32, at no cost. Keys and values go from global memory to the
-/// product's fragments by 16-byte loads, without shared memory.
+/// rows 8 to 15: together they are near f32, at no cost. Keys and values come by asynchronous copies of 16
+/// bytes, several tiles ahead, to where the lane that multiplies them asked for them: no other lane reads
+/// them. Old tokens are asked for before earlier kernels have ended, which touch none of them.
+///
+/// Where `key` and `value` are given, the parts that see new tokens first put them into the cache, and rows
+/// of no sequence get a result of zeros. The part that ends last joins all.
 ///
 /// Needs: dim = value_dim up to the kernel's, a multiple of 8 (int8: 16); block_tokens a power of two from
 /// 16 on.
 struct AttentionDecodeArgs {
   AttentionView view;
-  float* sums;   ///< [partial rows, heads, parts, dim]
-  Vec2* totals;  ///< [partial rows, heads, parts]: highest score, sum of the weights
+  const float* key;    ///< [rows, kv_heads, dim] that are not in the cache yet; null: all are
+  const float* value;  ///< likewise
+  float* sums;         ///< [partial rows, heads, parts, dim]
+  Vec2* totals;        ///< [partial rows, heads, parts]: exponent that weights are taken from, their sum
+  int* ended;          ///< [partial rows, grid_y]: parts; zeros before and after
   int parts;
   int step;          ///< rows of a sequence that stand side by side in the grid
   int most_rows;     ///< sequences of more rows are left alone
@@ -28,22 +35,55 @@ struct AttentionDecodeArgs {
 constexpr int kDecodeThreads = 128;
 constexpr int kDecodeTile = 16;       ///< tokens
 constexpr int kDecodeLeastTiles = 4;  ///< of a part
+/// More of them take longer to join than they save.
+constexpr int kDecodeMostParts = 48;
 constexpr int kDecodeHeads = 8;
 constexpr int kDecodeWarps = kDecodeThreads / kWarp;
-/// The query's fragments, and then each warp's sums in their place.
-constexpr size_t decode_shared(int padded_dim) {
-  return static_cast<size_t>(kDecodeWarps * kDecodeHeads * padded_dim) * sizeof(float) +
-         2 * kDecodeWarps * kDecodeHeads * sizeof(float);
-}
 
-/// Tiles [begin, end) that a row sees, cut into parts of `each`.
+/// How a tile's 16-byte pieces are dealt to lanes, `bytes` each number.
+struct DecodePieces {
+  int keys;    ///< of a lane and token
+  int values;  ///< likewise
+  int ahead;   ///< tiles that a warp has asked for: 16 KB
+};
+HOST_AND_DEVICE constexpr DecodePieces decode_pieces(int dim, int bytes) {
+  const int per = 16 / bytes, keys = dim / (4 * per), values = (dim + 8 * per - 1) / (8 * per);
+  const int ahead = 32 / (2 * keys + 4 * values);
+  return {keys, values, ahead > 4 ? 4 : ahead};
+}
+/// First the query's fragments, then the tiles of each warp, then their scales. After the last tile: sums
+/// and totals of each warp, and at last each part's share.
+HOST_AND_DEVICE constexpr size_t decode_tiles_at(int dim) {
+  return static_cast<size_t>(dim / 16 * kWarp) * sizeof(Words4);
+}
+HOST_AND_DEVICE constexpr size_t decode_tile_bytes(const DecodePieces& pieces) {
+  return static_cast<size_t>(2 * pieces.keys + 4 * pieces.values) * kWarp * sizeof(Words4);
+}
+HOST_AND_DEVICE constexpr size_t decode_scales_at(int dim, const DecodePieces& pieces) {
+  return decode_tiles_at(dim) + static_cast<size_t>(kDecodeWarps * pieces.ahead) * decode_tile_bytes(pieces);
+}
+HOST_AND_DEVICE constexpr size_t decode_shared(int dim, int bytes) {
+  const DecodePieces pieces = decode_pieces(dim, bytes);
+  const int scales = bytes == 1 ? kDecodeWarps * pieces.ahead * 2 * kDecodeTile : 0;
+  return decode_scales_at(dim, pieces) + static_cast<size_t>(scales) * sizeof(float);
+}
+/// Floats between the sums of two heads of a warp: four more than they have, for the banks' sake.
+HOST_AND_DEVICE constexpr int decode_sums_step(int dim) {
+  return dim + 4;
+}
+static_assert((kDecodeWarps * kDecodeHeads * (decode_sums_step(64) + 2) + 4) * sizeof(float) <=
+              decode_shared(64, 1));
+static_assert((kDecodeHeads * kDecodeMostParts + 4) * sizeof(float) <= decode_shared(64, 1));
+
+/// Tiles [begin, end) that a row sees, cut into parts of `each`, so that `parts` have some.
 struct DecodeTiles {
-  int begin, end, each;
+  int begin, end, each, parts;
 };
 DEVICE DecodeTiles decode_tiles(const Seen& seen, int parts) {
   const int begin = seen.first / kDecodeTile, end = (seen.end + kDecodeTile - 1) / kDecodeTile;
-  const int each = (end - begin + parts - 1) / parts;
-  return {begin, end, each > kDecodeLeastTiles ? each : kDecodeLeastTiles};
+  int each = (end - begin + parts - 1) / parts;
+  each = each > kDecodeLeastTiles ? each : kDecodeLeastTiles;
+  return {begin, end, each, (end - begin + each - 1) / each};
 }
 DEVICE int64_t partial_row(const AttentionDecodeArgs& args, const Sequence& sequence, int row) {
   return args.by_sequence ? int64_t{sequence.index} * args.step + row : sequence.first_row + row;
@@ -56,10 +96,5 @@ DEVICE int64_t partial_row(const AttentionDecodeArgs& args, const Sequence& sequ
   DECLARE_DEVICE_KERNEL(attention_decode_##type##_##dim, AttentionDecodeArgs);
 HALFTONE_DECODE_KERNELS(HALFTONE_DECLARE)
 #undef HALFTONE_DECLARE
-
-/// Joins the parts: block (partial row, query head), a thread an element. With `by_sequence` partial rows
-/// are `step` for each sequence.
-DECLARE_DEVICE_KERNEL(attention_decode_join, AttentionDecodeArgs);
-constexpr size_t kDecodeJoinShared = 16;
 
 }  // namespace halftone::cuda

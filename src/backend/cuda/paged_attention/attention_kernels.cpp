@@ -14,11 +14,15 @@ struct ByDim {
 
 AttentionKernels choose(const DeviceKernel<KvStoreArgs>& store, const DeviceKernel<AttentionView>& plain,
                         const ByDim<AttentionDecodeArgs>& decode, const ByDim<AttentionPrefillArgs>& prefill,
-                        int dim, int decode_multiple) {
+                        int dim, int multiple) {
   const int padded = dim <= 64 ? 64 : dim <= 128 ? 128 : 256;
   const bool fits = dim <= 256 && dim % 8 == 0;
-  return {&store, &plain, fits && dim % decode_multiple == 0 ? decode.at(padded) : nullptr,
-          fits ? prefill.at(padded) : nullptr, padded};
+  return {&store,
+          &plain,
+          fits && dim % multiple == 0 ? decode.at(padded) : nullptr,
+          fits && dim % multiple == 0 ? prefill.at(padded) : nullptr,
+          padded,
+          multiple == 16 ? 1 : 2};
 }
 
 }  // namespace
@@ -26,7 +30,7 @@ AttentionKernels choose(const DeviceKernel<KvStoreArgs>& store, const DeviceKern
 AttentionKernels attention_kernels(KvFormat format, int dim) {
   switch (format) {
     case KvFormat::f32:
-      return {&kv_store_f32, &attention_plain_f32, nullptr, nullptr, 0};
+      return {&kv_store_f32, &attention_plain_f32, nullptr, nullptr, 0, 4};
     case KvFormat::f16:
       return choose(kv_store_f16, attention_plain_f16,
                     {&attention_decode_f16_64, &attention_decode_f16_128, &attention_decode_f16_256},

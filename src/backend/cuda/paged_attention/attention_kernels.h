@@ -15,6 +15,7 @@ struct AttentionKernels {
   const DeviceKernel<AttentionDecodeArgs>* decode;    ///< null: these heads are not for Tensor Cores
   const DeviceKernel<AttentionPrefillArgs>* prefill;  ///< null: likewise
   int padded_dim;                                     ///< of decode and prefill
+  int element_bytes;                                  ///< of a number in the cache
 };
 /// UnsupportedError for int4.
 AttentionKernels attention_kernels(KvFormat format, int dim);

@@ -1,14 +1,14 @@
 #include "backend/cuda/paged_attention/attention_prefill_kernels.h"
-#include "backend/cuda/paged_attention/stored_pairs.h"
+#include "backend/cuda/paged_attention/prefill_tiles.h"
 
 namespace halftone::cuda {
 
 template <class T, int kDim>
 struct Prefill {
   using Pairs = StoredPairs<T>;
-  static constexpr int kTokens = prefill_tokens(kDim);
-  static constexpr int kRowBytes = prefill_row_bytes(kDim);
-  static constexpr size_t kPlace = prefill_shared(kDim) - 16;  ///< of what find_tile() says
+  using Tiles = PrefillTiles<T, kDim>;
+  static constexpr int kTokens = Tiles::kTokens;
+  static constexpr size_t kPlace = prefill_shared(kDim, sizeof(T)) - 16;  ///< of what find_tile() says
   static constexpr int kVectors = prefill_vectors(kDim);
   static constexpr int kTiles = kVectors / 64;  ///< of 16 vectors, of a warp
   static constexpr bool kScaled = sizeof(T) == 1;
@@ -25,17 +25,6 @@ struct Prefill {
     for (int m = 0; m < kTiles; ++m) highest[m][0] = highest[m][1] = -kInfinity;
   }
 
-  DEVICE_MEMBER Shared<std::byte> buffer(bool values) const {
-    return shared_memory<std::byte>(values ? size_t{kTokens} * kRowBytes : 0);
-  }
-  DEVICE_MEMBER Shared<std::byte> queries() const {
-    return shared_memory<std::byte>(size_t{2 * kTokens} * kRowBytes);
-  }
-  DEVICE_MEMBER Shared<float> scales(bool values) const {
-    return shared_memory<float>(size_t{2 * kTokens + kVectors} * kRowBytes +
-                                (values ? kTokens * sizeof(float) : 0));
-  }
-
   /// Row and head of a vector; those past the last stand for the last.
   DEVICE_MEMBER int row_of(int vector) const {
     const int row = vector / view.group;
@@ -47,80 +36,50 @@ struct Prefill {
     return first_vector + (warp() * kTiles + m) * 16 + lane() / 4 + 8 * half;
   }
 
-  /// The block's scaled queries, rounded, zeros behind dim.
+  /// The warp's scaled queries, rounded, zeros behind dim: a pair a lane.
   DEVICE_MEMBER void load_queries() const {
-    constexpr int kPairs = kDim / 2;
-    for (int i = thread(); i < kVectors * kPairs; i += kPrefillThreads) {
-      const int v = i / kPairs, d = i % kPairs * 2, vector = first_vector + v;
-      Vec2 q{0, 0};
-      if (d < view.dim)
-        q = load_wide<Vec2>(view.query + vector_at(view.query_at, sequence, row_of(vector), head_of(vector)) +
-                            d);
-      store_as<uint32_t>(queries() + (v * kRowBytes + 2 * d),
-                         Pairs::pack(q.x * view.scale, q.y * view.scale));
-    }
-  }
-
-  /// Starts to bring the keys or values of kTokens positions from `begin` on; zeros from `end` on.
-  DEVICE_MEMBER void bring(bool values, int begin, int end) const {
-    constexpr int kPieces = kDim / 8;  // of 16 bytes, of a token in shared memory
-    const KvSide& side = values ? view.values : view.keys;
-    const int dim = values ? view.value_dim : view.dim;
-    const Shared<std::byte> to = buffer(values);
-    UNROLL_TWO  // all at once they would take registers that the sums need
-        for (int i = 0; i < kTokens * kPieces / kPrefillThreads; ++i) {
-      const int number = i * kPrefillThreads + thread(), token = number / kPieces, piece = number % kPieces;
-      const int position = begin + token;
-      const bool there = position < end && piece * 8 < dim;
-      const int64_t block = there ? block_of(view, sequence.index, position >> view.block_shift) : 0;
-      const std::byte* from = side.at(block, kv_head, position & (view.block_tokens - 1));
-      const Shared<std::byte> at = to + (token * kRowBytes + piece * 16);
-      if constexpr (kScaled) {
-        const Words2 codes = there ? load_wide<Words2>(from + piece * 8) : Words2{0, 0};
-        store_as<Words4>(at, Words4{f16_of_codes(codes.x, false), f16_of_codes(codes.x, true),
-                                    f16_of_codes(codes.y, false), f16_of_codes(codes.y, true)});
-        if (piece == 0)
-          scales(values)[token] =
-              there ? *side.scale_at(block, kv_head, position & (view.block_tokens - 1)) : 0.0f;
-      } else {
-        copy_async_16(at, there ? from + piece * 16 : side.data, there ? 16 : 0);
+    constexpr int kRows = 16 * kTiles, kSteps = kDim / 64, kAtOnce = 8;
+    const Shared<std::byte> queries = shared_memory<std::byte>(0);
+    const float factor = query_factor(view);
+    const int vector = first_vector + warp() * kRows + lane() % kRows;
+    const int64_t own = vector_at(view.query_at, sequence, row_of(vector), head_of(vector));
+    for (int begin = 0; begin < kRows * kSteps; begin += kAtOnce) {
+      Vec2 q[kAtOnce];
+      UNROLL
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int d = ((begin + i) % kSteps * kWarp + lane()) * 2;
+        const int64_t at = shuffle(own, (begin + i) / kSteps);
+        q[i] = d < view.dim ? load_wide<Vec2>(view.query + at + d) : Vec2{0, 0};
+      }
+      UNROLL
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int v = warp() * kRows + (begin + i) / kSteps, pair = (begin + i) % kSteps * kWarp + lane();
+        store_as<uint32_t>(queries + (prefill_piece<kDim>(v, pair / 4) + pair % 4 * 4),
+                           Pairs::pack(q[i].x * factor, q[i].y * factor));
       }
     }
-    commit_copies();
   }
 
-  DEVICE_MEMBER void arrived() const {
-    wait_copies<0>();
-    sync_block();
-  }
-
-  /// This lane's row of the matrices that it points load_matrices() at: 16 tokens from `token` on, 16
-  /// elements from `element` on, the elements' halves (keys) or the tokens' (values) side by side in one
-  /// fragment.
-  DEVICE_MEMBER Shared<std::byte> matrix_row(bool values, int token, int element) const {
+  /// Offset of the row of 16 by 16 elements from (row, element) on that this lane points load_matrices() at:
+  /// the elements' halves side by side in one fragment, or (`rows_first`) the rows'.
+  DEVICE_MEMBER static int matrix_row(int row, int element, bool rows_first) {
     const int matrix = lane() / 8, first = matrix % 2, second = matrix / 2;
-    const int t = token + lane() % 8 + 8 * (values ? first : second);
-    const int e = element + 8 * (values ? second : first);
-    return buffer(values) + (t * kRowBytes + 2 * e);
+    return prefill_piece<kDim>(row + lane() % 8 + 8 * (rows_first ? first : second),
+                               element / 8 + (rows_first ? second : first));
   }
 
-  /// Likewise of the queries: 16 vectors of the warp's tile m, their halves side by side last.
-  DEVICE_MEMBER Shared<std::byte> query_row(int m, int element) const {
-    const int matrix = lane() / 8;
-    const int v = (warp() * kTiles + m) * 16 + lane() % 8 + 8 * (matrix % 2);
-    return queries() + (v * kRowBytes + 2 * (element + 8 * (matrix / 2)));
-  }
-
-  DEVICE_MEMBER void score(float (&scores)[kTiles][kTokens / 8][4]) const {
+  DEVICE_MEMBER void score(Shared<std::byte> keys, float (&scores)[kTiles][kTokens / 8][4]) const {
+    const Shared<std::byte> queries = shared_memory<std::byte>(0);
     UNROLL
     for (int k = 0; k < kDim / 16; ++k) {
       uint32_t query[kTiles][4];
       UNROLL
-      for (int m = 0; m < kTiles; ++m) load_matrices(query[m], query_row(m, 16 * k));
+      for (int m = 0; m < kTiles; ++m)
+        load_matrices(query[m], queries + matrix_row((warp() * kTiles + m) * 16, 16 * k, true));
       UNROLL
       for (int pair = 0; pair < kTokens / 16; ++pair) {
         uint32_t words[4];
-        load_matrices(words, matrix_row(false, 16 * pair, 16 * k));
+        load_matrices(words, keys + matrix_row(16 * pair, 16 * k, false));
         const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
         UNROLL
         for (int m = 0; m < kTiles; ++m) {
@@ -131,81 +90,105 @@ struct Prefill {
     }
   }
 
-  /// Scores of tile m become weights; what was summed before is scaled to go with them.
-  DEVICE_MEMBER void weigh(int m, int begin, bool whole, float (&scores)[kTokens / 8][4]) {
+  /// What scores are besides products; those of positions that a row does not see become -infinity.
+  DEVICE_MEMBER void finish_scores(int m, int begin, bool whole, float (&scores)[kTokens / 8][4]) const {
     const int t = lane() % 4;
+    if constexpr (kScaled) UNROLL
+    for (int n = 0; n < kTokens / 8; ++n) {
+      const Vec2 scale = load_as<Vec2>(Tiles::scales(false) + (8 * n + 2 * t));
+      scores[n][0] *= scale.x;
+      scores[n][1] *= scale.y;
+      scores[n][2] *= scale.x;
+      scores[n][3] *= scale.y;
+    }
+    if (view.softcap > 0) UNROLL
+    for (int n = 0; n < kTokens / 8; ++n) UNROLL
+    for (int i = 0; i < 4; ++i) scores[n][i] = capped_exponent(view, scores[n][i]);
+    if (whole) return;
     UNROLL
     for (int half = 0; half < 2; ++half) {
-      Seen seen{0, 0};
-      if (!whole) seen = seen_by(view, sequence, row_of(vector_of(m, half)));
-      float top = highest[m][half];
+      const Seen seen = seen_by(view, sequence, row_of(vector_of(m, half)));
       UNROLL
       for (int n = 0; n < kTokens / 8; ++n) UNROLL
       for (int i = 0; i < 2; ++i) {
-        float& score = scores[n][2 * half + i];
-        if constexpr (kScaled) score *= scales(false)[8 * n + 2 * t + i];
-        score = capped(view, score);
         const int position = begin + 8 * n + 2 * t + i;
-        if (!whole && (position < seen.first || position >= seen.end)) score = -kInfinity;
-        top = score > top ? score : top;
+        if (position < seen.first || position >= seen.end) scores[n][2 * half + i] = -kInfinity;
+      }
+    }
+  }
+
+  /// Makes `highest` of tile m ones that its scores are near enough to.
+  DEVICE_MEMBER void raise(int m, const float (&scores)[kTokens / 8][4]) {
+    float top[2] = {highest[m][0], highest[m][1]};
+    UNROLL
+    for (int half = 0; half < 2; ++half) {
+      UNROLL
+      for (int n = 0; n < kTokens / 8; ++n) UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const float score = scores[n][2 * half + i];
+        top[half] = score > top[half] ? score : top[half];
       }
       UNROLL
       for (int mask = 1; mask < 4; mask *= 2) {
-        const float other = shuffle_xor(top, mask);
-        top = other > top ? other : top;
+        const float other = shuffle_xor(top[half], mask);
+        top[half] = other > top[half] ? other : top[half];
       }
+    }
+    if (!ballot(top[0] > highest[m][0] + kSlack || top[1] > highest[m][1] + kSlack)) return;
+    UNROLL
+    for (int half = 0; half < 2; ++half) {
       // A row that has seen nothing yet must not make -inf - -inf.
-      const float base = top == -kInfinity ? 0.0f : top;
-      const float keep = fast_exp(highest[m][half] - base);
-      highest[m][half] = top;
+      const float keep = top[half] == -kInfinity ? 1.0f : fast_exp2(highest[m][half] - top[half]);
+      highest[m][half] = top[half];
       total[m][half] *= keep;
       UNROLL
       for (int j = 0; j < kDim / 8; ++j) {
         sums[m][j][2 * half] *= keep;
         sums[m][j][2 * half + 1] *= keep;
       }
-      UNROLL
-      for (int n = 0; n < kTokens / 8; ++n) UNROLL
-      for (int i = 0; i < 2; ++i) {
-        float& score = scores[n][2 * half + i];
-        score = fast_exp(score - base);
-        total[m][half] += score;
-      }
     }
   }
 
-  /// Fragments of the weights of 16 tokens.
-  DEVICE_MEMBER void round_weights(int k, const float (&weights)[kTokens / 8][4], uint32_t (&a)[4]) const {
-    const int t = lane() % 4;
+  /// Scores of tile m become weights, in fragments.
+  DEVICE_MEMBER void weigh(int m, int begin, bool whole, float (&scores)[kTokens / 8][4],
+                           uint32_t (&weights)[kTokens / 16][4]) {
+    finish_scores(m, begin, whole, scores);
+    raise(m, scores);
+    const float base[2] = {highest[m][0] == -kInfinity ? 0.0f : highest[m][0],
+                           highest[m][1] == -kInfinity ? 0.0f : highest[m][1]};
     UNROLL
-    for (int n = 0; n < 2; ++n) {
-      const float* w = weights[2 * k + n];
-      float first = 1, second = 1;
+    for (int n = 0; n < kTokens / 8; ++n) {
+      float w[4];
+      UNROLL
+      for (int i = 0; i < 4; ++i) {
+        w[i] = fast_exp2(scores[n][i] - base[i / 2]);
+        total[m][i / 2] += w[i];
+      }
       if constexpr (kScaled) {
-        first = scales(true)[16 * k + 8 * n + 2 * t];
-        second = scales(true)[16 * k + 8 * n + 2 * t + 1];
+        const Vec2 scale = load_as<Vec2>(Tiles::scales(true) + (8 * n + 2 * (lane() % 4)));
+        w[0] *= scale.x;
+        w[1] *= scale.y;
+        w[2] *= scale.x;
+        w[3] *= scale.y;
       }
-      a[2 * n] = Pairs::pack(w[0] * first, w[1] * second);
-      a[2 * n + 1] = Pairs::pack(w[2] * first, w[3] * second);
+      weights[n / 2][n % 2 * 2] = Pairs::pack(w[0], w[1]);
+      weights[n / 2][n % 2 * 2 + 1] = Pairs::pack(w[2], w[3]);
     }
   }
 
-  DEVICE_MEMBER void add_values(const float (&weights)[kTiles][kTokens / 8][4]) {
+  DEVICE_MEMBER void add_values(Shared<std::byte> values,
+                                const uint32_t (&weights)[kTiles][kTokens / 16][4]) {
     UNROLL
-    for (int k = 0; k < kTokens / 16; ++k) {
-      uint32_t a[kTiles][4];
+    for (int pair = 0; pair < kDim / 32; ++pair) UNROLL
+    for (int k = 0; k < kTokens / 16; ++k) UNROLL
+    for (int j = 2 * pair; j < 2 * pair + 2; ++j) {
+      uint32_t words[4];
+      load_matrices_transposed(words, values + matrix_row(16 * k, 16 * j, true));
+      const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
       UNROLL
-      for (int m = 0; m < kTiles; ++m) round_weights(k, weights[m], a[m]);
-      UNROLL
-      for (int j = 0; j < kDim / 16; ++j) {
-        uint32_t words[4];
-        load_matrices_transposed(words, matrix_row(true, 16 * k, 16 * j));
-        const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
-        UNROLL
-        for (int m = 0; m < kTiles; ++m) {
-          Pairs::multiply(sums[m][2 * j], a[m], left);
-          Pairs::multiply(sums[m][2 * j + 1], a[m], right);
-        }
+      for (int m = 0; m < kTiles; ++m) {
+        Pairs::multiply(sums[m][2 * j], weights[m][k], left);
+        Pairs::multiply(sums[m][2 * j + 1], weights[m][k], right);
       }
     }
   }
@@ -232,11 +215,11 @@ struct Prefill {
   }
 };
 
-/// Which sequence and which of its tiles is the block's; index -1: there are no more.
+/// Which sequence and which of its tiles is number `left`; index -1: there are no more.
 template <int kVectors>
-DEVICE Sequence find_tile(const AttentionPrefillArgs& args, Shared<int> place, int& tile) {
+DEVICE Sequence find_tile(const AttentionPrefillArgs& args, int left, Shared<int> place, int& tile) {
   if (thread() == 0) {
-    int left = block_x(), found = -1;
+    int found = -1;
     for (int s = 0; s < args.view.sequence_count; ++s) {
       const int rows = sequence_at(args.view, s).rows;
       const int tiles = rows < args.least_rows ? 0 : (rows * args.view.group + kVectors - 1) / kVectors;
@@ -261,10 +244,12 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
   using State = Prefill<T, kDim>;
   constexpr int kTokens = State::kTokens;
   const AttentionView& view = args.view;
+  const int kv_heads = view.heads / view.group;
   int tile;
-  const Sequence sequence = find_tile<State::kVectors>(args, shared_memory<int>(State::kPlace), tile);
+  const Sequence sequence =
+      find_tile<State::kVectors>(args, block_x() / kv_heads, shared_memory<int>(State::kPlace), tile);
   if (sequence.index < 0) return;
-  State state{view, sequence, block_y(), tile * State::kVectors};
+  State state{view, sequence, block_x() % kv_heads, tile * State::kVectors};
   // What the tile's rows see together, and what all of them see.
   const Seen low = seen_by(view, sequence, state.row_of(state.first_vector));
   const Seen high = seen_by(view, sequence, state.row_of(state.first_vector + State::kVectors - 1));
@@ -272,25 +257,27 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
   const int end = high.end < sequence.keys ? high.end : sequence.keys;
   const int common_begin = high.first, common_end = low.end;
 
-  if (begin < end) state.bring(false, begin, end);
+  typename State::Tiles tiles{view, sequence.index, state.kv_head, begin, end};
+  tiles.begin();
   state.load_queries();
   state.clear();
-  for (int at = begin; at < end; at += kTokens) {
-    state.arrived();  // the keys; and all have read the values before
-    state.bring(true, at, end);
+  for (int item = 0; tiles.position(item) < end; item += 2) {
+    const int at = tiles.position(item);
+    tiles.next(item);
     float scores[State::kTiles][kTokens / 8][4] = {};
-    state.score(scores);
+    state.score(tiles.tile(item), scores);
     const bool whole = at >= common_begin && at + kTokens <= common_end;
+    uint32_t weights[State::kTiles][kTokens / 16][4];
     UNROLL
-    for (int m = 0; m < State::kTiles; ++m) state.weigh(m, at, whole, scores[m]);
-    state.arrived();  // the values; and all have read the keys
-    if (at + kTokens < end) state.bring(false, at + kTokens, end);
-    state.add_values(scores);
+    for (int m = 0; m < State::kTiles; ++m) state.weigh(m, at, whole, scores[m], weights[m]);
+    tiles.next(item + 1);
+    state.add_values(tiles.tile(item + 1), weights);
   }
   state.write();
   wait_copies<0>();
 }
 
+// Two blocks of four warps an SM: 255 registers a thread.
 #define HALFTONE_PREFILL(type, element, dim, blocks)                                                       \
   DEVICE_KERNEL_BOUNDED(attention_prefill_##type##_##dim, AttentionPrefillArgs, kPrefillThreads, blocks) { \
     prefill<element, dim>(args);                                                                           \

@@ -4,17 +4,18 @@
 
 namespace halftone::cuda {
 
-/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block (tile, KV head):
-/// prefill_vectors() query vectors of one sequence and KV head, numbered row * group + head of the group, a
-/// quarter of them a warp; keys and values pass through shared memory, a tile at a time, each while the other
-/// is multiplied. Scores, weights' sums and results are f32; queries and weights are rounded to the cache's
-/// 16-bit type (f16 for int8).
+/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block: prefill_vectors() query
+/// vectors of one sequence and KV head, numbered row * group + head of the group, a quarter of them a warp.
+/// Keys and values pass through shared memory by turns, a tile at a time; each has two products' time to
+/// arrive. Scores, weights' sums and results are f32; queries and weights are rounded to the cache's 16-bit
+/// type (f16 for int8).
 ///
-/// Tiles are counted through the sequences in their order; a sequence's last one, which sees the most, comes
-/// first. Sequences of fewer than `least_rows` rows are left alone.
+/// Blocks are numbered tile * KV heads + KV head. Tiles are counted through the sequences in their order; a
+/// sequence's last one, which sees the most, comes first. Sequences of fewer than `least_rows` rows are left
+/// alone.
 ///
 /// Needs: dim and value_dim up to the kernel's; tokens that are 16-byte aligned and as long as a multiple of
-/// 16 bytes, zeros behind dim; block_tokens a power of two, or one block a sequence.
+/// 16 bytes, zeros behind dim; block_tokens a power of two from 16 on, or one block a sequence.
 struct AttentionPrefillArgs {
   AttentionView view;
   int least_rows;
@@ -22,21 +23,29 @@ struct AttentionPrefillArgs {
 constexpr int kPrefillThreads = 128;
 /// Two times 16 a warp halve what the warps read of keys and values in shared memory; with 256 elements the
 /// sums leave no registers for them.
-constexpr int prefill_vectors(int dim) {
+HOST_AND_DEVICE constexpr int prefill_vectors(int dim) {
   return dim <= 128 ? 128 : 64;
 }
-constexpr int prefill_tokens(int dim) {
-  return dim <= 64 ? 64 : 32;
+HOST_AND_DEVICE constexpr int prefill_tokens(int dim) {
+  return dim <= 128 ? 64 : 32;
 }
-/// Bytes from one token or vector to the next in shared memory: 16 more than its own, so that eight of them
-/// lie in different banks.
-constexpr int prefill_row_bytes(int dim) {
-  return 2 * dim + 16;
+/// Of keys or values in 16 bits.
+HOST_AND_DEVICE constexpr size_t prefill_tile_bytes(int dim) {
+  return static_cast<size_t>(prefill_tokens(dim) * 2 * dim);
 }
-/// Keys, values, queries, int8 scales of both, the tile's place.
-constexpr size_t prefill_shared(int dim) {
-  return static_cast<size_t>((2 * prefill_tokens(dim) + prefill_vectors(dim)) * prefill_row_bytes(dim) +
-                             2 * prefill_tokens(dim) * 4 + 16);
+/// Queries; three tiles, for int8 (`bytes` 1 each) two and two of codes on their way; int8 scales of keys
+/// and values; the block's place.
+HOST_AND_DEVICE constexpr size_t prefill_tiles_at(int dim) {
+  return static_cast<size_t>(prefill_vectors(dim) * 2 * dim);
+}
+HOST_AND_DEVICE constexpr size_t prefill_codes_at(int dim) {
+  return prefill_tiles_at(dim) + 2 * prefill_tile_bytes(dim);
+}
+HOST_AND_DEVICE constexpr size_t prefill_scales_at(int dim) {
+  return prefill_tiles_at(dim) + 3 * prefill_tile_bytes(dim);
+}
+HOST_AND_DEVICE constexpr size_t prefill_shared(int dim, int bytes) {
+  return prefill_scales_at(dim) + (bytes == 1 ? static_cast<size_t>(2 * prefill_tokens(dim)) * 4 : 0) + 16;
 }
 
 #define HALFTONE_PREFILL_KERNELS(_) \

@@ -99,6 +99,20 @@ DEVICE float capped(const AttentionView& view, float score) {
   return view.softcap * (1 - 2 / (1 + fast_exp(2 * score / view.softcap)));
 }
 
+// Tensor-Core kernels keep scores as exponents of two, which costs a product less for each weight.
+constexpr float kLog2E = 1.44269504f;
+/// What queries are multiplied by: a product with a key is then a score, an exponent where there is no cap.
+DEVICE float query_factor(const AttentionView& view) {
+  return view.softcap > 0 ? view.scale : view.scale * kLog2E;
+}
+/// An exponent, where there is a cap.
+DEVICE float capped_exponent(const AttentionView& view, float score) {
+  return capped(view, score) * kLog2E;
+}
+/// Scores may stand this much above the one that weights are taken from: weights are below 2^8 then, which
+/// f16 and sums hold as well, and what was summed before need not be scaled at every step.
+constexpr float kSlack = 8;
+
 DEVICE float kv_number(float value) {
   return value;
 }

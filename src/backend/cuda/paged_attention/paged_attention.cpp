@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <climits>
+#include <vector>
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/paged_attention/attention_kernels.h"
@@ -41,11 +42,13 @@ KvSide side_of(KvCache& cache, int layer, bool keys) {
   return side;
 }
 
+/// Blocks of the decoding kernel that an SM has at a time and that fill its bandwidth.
+constexpr int kBlocksPerMultiprocessor = 2;
+
 /// Which launches a run of these shapes makes, and how its rows are dealt out. Lengths of sequences are not
 /// known here: sequences of up to kFewRows rows are decoded, others prefilled, as the kernels find them.
 struct Launches {
   static constexpr int kFewRows = 4;
-  static constexpr int kBlocksPerMultiprocessor = 3;
   /// Of a cache's block, for the most parts that are worth while (the site does not know the cache).
   static constexpr int kBlockTokens = KvCache::Layout{}.block_tokens;
 
@@ -66,7 +69,12 @@ struct Launches {
     const int side_by_side = std::max(1, sequences * step * spec.kv_heads * head_groups);
     const int wanted = kBlocksPerMultiprocessor * chip.multiprocessors / side_by_side;  // one wave of blocks
     const int most = width * kBlockTokens / (kDecodeTile * kDecodeLeastTiles);
-    parts = std::clamp(wanted, 1, std::max(1, most));
+    parts = std::clamp(wanted, 1, std::clamp(most, 1, kDecodeMostParts));
+  }
+  /// Counters of ended parts that launches of several parts need at most: rows and groups of heads stand side
+  /// by side in one wave of blocks.
+  static size_t most_counters(const Chip& chip) {
+    return static_cast<size_t>(kBlocksPerMultiprocessor) * static_cast<size_t>(chip.multiprocessors);
   }
 
   int64_t partials(const PagedAttentionSpec& spec) const {
@@ -76,7 +84,10 @@ struct Launches {
 
 class PagedAttention : public CudaKernel {
  public:
-  explicit PagedAttention(const OpSite& site) : spec_(paged_attention_spec(site)) {}
+  explicit PagedAttention(const OpSite& site)
+      : spec_(paged_attention_spec(site)),
+        ended_(upload(std::vector<std::byte>(Launches::most_counters(device().chip()) * sizeof(int)),
+                      "counters of an attention")) {}
 
   size_t workspace_bytes(const OpSite& site) const override {
     const Launches launches(site, spec_, device().chip());
@@ -91,13 +102,17 @@ class PagedAttention : public CudaKernel {
     const KvCache::Layout& layout = cache.layout();
     const AttentionKernels kernels = attention_kernels(layout.format, spec_.head_dim);
     const AttentionView view = view_of(run, cache);
-    device().launch(
-        *kernels.store,
-        {{rows, ceil_div(2 * spec_.kv_heads, kKvStoreThreads / kWarp)}, kKvStoreThreads, kKvStoreShared},
-        {view, pointer<float>(run.inputs[kKey]), pointer<float>(run.inputs[kValue]), spec_.kv_heads});
-    const bool tiles = layout.block_tokens >= kDecodeTile && std::has_single_bit(unsigned_tokens(layout));
-    if (tiles && kernels.decode && kernels.prefill)
-      attend_in_tiles(run, kernels, view);
+    const Launches launches(run.site, spec_, device().chip());
+    const bool tiles = layout.block_tokens >= kDecodeTile && std::has_single_bit(unsigned_tokens(layout)) &&
+                       kernels.decode && kernels.prefill;
+    const bool decode_alone = tiles && !launches.prefill && launches.decode;
+    if (!decode_alone)
+      device().launch(
+          *kernels.store,
+          {{rows, ceil_div(2 * spec_.kv_heads, kKvStoreThreads / kWarp)}, kKvStoreThreads, kKvStoreShared},
+          {view, pointer<float>(run.inputs[kKey]), pointer<float>(run.inputs[kValue]), spec_.kv_heads});
+    if (tiles)
+      attend_in_tiles(run, launches, kernels, view);
     else
       device().launch(
           *kernels.plain,
@@ -110,36 +125,42 @@ class PagedAttention : public CudaKernel {
     return static_cast<unsigned>(layout.block_tokens);
   }
 
-  void attend_in_tiles(const KernelRun& run, const AttentionKernels& kernels,
+  void attend_in_tiles(const KernelRun& run, const Launches& launches, const AttentionKernels& kernels,
                        const AttentionView& view) const {
-    const Launches launches(run.site, spec_, device().chip());
-    if (launches.decode) {
-      const int64_t partials = launches.partials(spec_);
-      auto* totals = reinterpret_cast<Vec2*>(run.workspace.data());
-      const AttentionDecodeArgs args{view,
-                                     reinterpret_cast<float*>(totals + partials),
-                                     totals,
-                                     launches.parts,
-                                     launches.step,
-                                     launches.prefill ? Launches::kFewRows : INT_MAX,
-                                     launches.head_groups,
-                                     launches.prefill};
-      device().launch(
-          *kernels.decode,
-          {{launches.parts, spec_.kv_heads * launches.head_groups, view.sequence_count * launches.step},
-           kDecodeThreads,
-           decode_shared(kernels.padded_dim)},
-          args);
-      device().launch(attention_decode_join,
-                      {{launches.partial_rows, spec_.num_heads}, 128, kDecodeJoinShared}, args);
-    }
+    if (launches.decode) decode(run, launches, kernels, view);
     if (launches.prefill) {
       const int64_t vectors = int64_t{view.rows} * view.group;
       const int tiles = static_cast<int>(vectors / prefill_vectors(kernels.padded_dim)) + view.sequence_count;
       device().launch(*kernels.prefill,
-                      {{tiles, spec_.kv_heads}, kPrefillThreads, prefill_shared(kernels.padded_dim)},
+                      {{tiles * spec_.kv_heads},
+                       kPrefillThreads,
+                       prefill_shared(kernels.padded_dim, kernels.element_bytes)},
                       {view, launches.decode ? Launches::kFewRows + 1 : 1});
     }
+  }
+
+  void decode(const KernelRun& run, const Launches& launches, const AttentionKernels& kernels,
+              const AttentionView& view) const {
+    const int64_t partials = launches.partials(spec_);
+    auto* sums = reinterpret_cast<float*>(run.workspace.data());
+    const bool stores = !launches.prefill;
+    const AttentionDecodeArgs args{view,
+                                   stores ? pointer<float>(run.inputs[kKey]) : nullptr,
+                                   stores ? pointer<float>(run.inputs[kValue]) : nullptr,
+                                   sums,
+                                   reinterpret_cast<Vec2*>(sums + partials * spec_.head_dim),
+                                   reinterpret_cast<int*>(ended_.get()),
+                                   launches.parts,
+                                   launches.step,
+                                   launches.prefill ? Launches::kFewRows : INT_MAX,
+                                   launches.head_groups,
+                                   launches.prefill};
+    device().launch(
+        *kernels.decode,
+        {{launches.parts, spec_.kv_heads * launches.head_groups, view.sequence_count * launches.step},
+         kDecodeThreads,
+         decode_shared(kernels.padded_dim, kernels.element_bytes)},
+        args);
   }
 
   AttentionView view_of(const KernelRun& run, KvCache& cache) const {
@@ -168,6 +189,8 @@ class PagedAttention : public CudaKernel {
   }
 
   PagedAttentionSpec spec_;
+  /// Zeros between the launches of the device's one queue: each leaves them as it found them.
+  std::shared_ptr<std::byte> ended_;
 };
 
 Refusal supports(const OpSite& site) {
