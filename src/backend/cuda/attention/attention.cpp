@@ -63,7 +63,7 @@ class Attention : public CudaKernel {
       const int longest = static_cast<int>(std::max(e.q.dim, e.v.dim));
       const AttentionKernels kernels = attention_kernels(KvFormat::f16, static_cast<int>(padded(longest)));
       const int64_t vectors = e.q.length * e.q.heads / e.k.heads;
-      const int64_t tiles = e.q.batch * ceil_div(vectors, int64_t{prefill_vectors(kernels.padded_dim)});
+      const int64_t tiles = e.q.batch * ceil_div(vectors, int64_t{kPrefillVectors});
       device().launch(*kernels.prefill,
                       {{static_cast<int>(tiles * e.k.heads)},
                        kPrefillThreads,

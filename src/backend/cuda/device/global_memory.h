@@ -58,6 +58,13 @@ DEVICE int atomic_add(int* to, int value) {
 DEVICE float atomic_add(float* to, float value) {
   return atomicAdd(to, value);
 }
+/// Counts a block that has come so far: what its threads wrote before the barrier before this is seen, after
+/// the next barrier, by the block that the count says is the last.
+DEVICE int atomic_count(int* to) {
+  int before;
+  asm volatile("atom.add.acq_rel.gpu.global.s32 %0, [%1], 1;" : "=r"(before) : "l"(to) : "memory");
+  return before;
+}
 #else
 namespace host {
 template <class T>
@@ -91,6 +98,9 @@ inline int atomic_add(int* to, int value) {
   const int before = *to;
   *to += value;
   return before;
+}
+inline int atomic_count(int* to) {
+  return atomic_add(to, 1);
 }
 inline float atomic_add(float* to, float value) {
   const float before = *to;

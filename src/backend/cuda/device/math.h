@@ -31,6 +31,12 @@ DEVICE float fast_exp2(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+/// 1 / x to 1 ulp.
+DEVICE float fast_reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 DEVICE float fast_rsqrt(float x) {
   return rsqrtf(x);
 }
@@ -88,6 +94,9 @@ inline float fast_exp(float x) {
 }
 inline float fast_exp2(float x) {
   return std::exp2(x);
+}
+inline float fast_reciprocal(float x) {
+  return 1.0f / x;
 }
 inline float fast_rsqrt(float x) {
   return 1.0f / std::sqrt(x);

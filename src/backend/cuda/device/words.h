@@ -21,6 +21,12 @@ DEVICE uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
 DEVICE uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) {
   return __byte_perm(a, b, selector);
 }
+/// x; but what follows from it is worked out at this place, not ahead of a loop, where it would take
+/// registers.
+DEVICE int here(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
 /// c + the sum of the four products of signed bytes.
 DEVICE int dot4(uint32_t a, uint32_t b, int c) {
   return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
@@ -38,6 +44,9 @@ inline uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) {
   for (int i = 0; i < 4; ++i)
     result |= static_cast<uint32_t>((bytes >> (8 * ((selector >> (4 * i)) & 7))) & 0xff) << (8 * i);
   return result;
+}
+inline int here(int x) {
+  return x;
 }
 inline int dot4(uint32_t a, uint32_t b, int c) {
   for (int i = 0; i < 4; ++i) c += static_cast<int8_t>(a >> (8 * i)) * static_cast<int8_t>(b >> (8 * i));

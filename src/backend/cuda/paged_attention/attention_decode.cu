@@ -5,88 +5,70 @@
 
 namespace halftone::cuda {
 
-#ifndef DEVICE_KERNEL_AHEAD
-#define DEVICE_KERNEL_AHEAD DEVICE_KERNEL_BOUNDED
-DEVICE void wait_for_earlier_kernels() {}
-#endif
 
 /// A warp's tiles on their way: the i-th is `first + i * kDecodeWarps`, i below `count`.
 template <class T, int kDim>
 struct DecodeStream {
   using Products = DecodeProducts<T, kDim>;
-  static constexpr DecodePieces kPieces = Products::kPieces;
-  static constexpr int kAhead = kPieces.ahead;
-  static constexpr int kPer = Products::kPer;
+  static constexpr int kAhead = decode_ahead(kDim, sizeof(T));
+  static constexpr int kPieces = Products::kPieces;
+  static constexpr int kRows = kWarp / kPieces;        ///< tokens that the warp copies at once
+  static constexpr int kCopies = kDecodeTile / kRows;  ///< of a lane and tile
   static constexpr bool kScaled = Products::kScaled;
 
   const AttentionView& view;
   int sequence, kv_head;
   Seen seen;
   int first, count;
-  int ids = 0;    ///< lane l: block of tile i / 32 * 32 + l of the last i that was asked for
-  int block = 0;  ///< of that tile
+  int ids = 0;  ///< lane l: block of tile i / 32 * 32 + l of the last i that was asked for
 
   DEVICE_MEMBER int tile(int i) const { return first + i * kDecodeWarps; }
   DEVICE_MEMBER bool sees(int position) const { return position >= seen.first && position < seen.end; }
   DEVICE_MEMBER Shared<Words4> keys(int i) const {
     return shared_memory<Words4>(decode_tiles_at(kDim)) +
-           ((warp() * kAhead + i % kAhead) * (2 * kPieces.keys + 4 * kPieces.values) * kWarp + lane());
+           (warp() * kAhead + i % kAhead) * (2 * kDecodeTile * kPieces);
   }
-  DEVICE_MEMBER Shared<Words4> values(int i) const { return keys(i) + 2 * kPieces.keys * kWarp; }
+  DEVICE_MEMBER Shared<Words4> values(int i) const { return keys(i) + kDecodeTile * kPieces; }
   DEVICE_MEMBER Shared<float> scales(int i, bool of_values) const {
-    return shared_memory<float>(decode_scales_at(kDim, kPieces)) +
+    return shared_memory<float>(decode_scales_at(kDim, sizeof(T))) +
            ((warp() * kAhead + i % kAhead) * 2 + of_values) * kDecodeTile;
   }
 
-  /// Looks the block of tile i up, the next after the last one. All lanes of the warp.
-  DEVICE_MEMBER void find(int i) {
+  /// The block of tile i, the same or the next of the last one asked for. All lanes of the warp.
+  DEVICE_MEMBER int64_t find(int i) {
     if (i % kWarp == 0)
-      ids = i + lane() < count ? static_cast<int>(block_of(view, sequence, tile(i + lane()) >> shift())) : 0;
-    block = shuffle(ids, i % kWarp);
+      ids = i + lane() < count
+                ? static_cast<int>(block_of(view, sequence, tile(i + lane()) >> (view.block_shift - 4)))
+                : 0;
+    return shuffle(ids, i % kWarp);
   }
-  DEVICE_MEMBER int shift() const { return view.block_shift - 4; }  // of the tiles of a block
-  DEVICE_MEMBER int slot(int i) const { return tile(i) * kDecodeTile & (view.block_tokens - 1); }
 
-  /// Asks for the keys (the values) of tile i, found last; a group each, empty behind the last tile.
-  DEVICE_MEMBER void ask_keys(int i) const {
-    if (i < count) {
-      const int g = lane() / 4, t = lane() % 4, begin = tile(i) * kDecodeTile;
-      const std::byte* at = view.keys.at(block, kv_head, slot(i)) + g * view.keys.token_bytes + t * 16;
-      const Shared<Words4> to = keys(i);
-      UNROLL
-      for (int n = 0; n < 2; ++n) {
-        const bool seen_token = sees(begin + 8 * n + g);
-        UNROLL
-        for (int c = 0; c < kPieces.keys; ++c)
-          copy_async_16(to + (n * kPieces.keys + c) * kWarp, at + n * 8 * view.keys.token_bytes + c * 64,
-                        seen_token && (4 * c + t) * kPer < view.dim ? 16 : 0);
-      }
-      ask_scales(i, view.keys, false);
-    }
+  /// Asks for the keys (the values) of tile i; a group each, empty behind the last tile.
+  DEVICE_MEMBER void ask_keys(int i, int64_t block) const {
+    if (i < count) ask<false>(i, block, view.keys, keys(i));
     commit_copies();
   }
-  DEVICE_MEMBER void ask_values(int i) const {
-    if (i < count) {
-      const int g = lane() / 4, t = lane() % 4, begin = tile(i) * kDecodeTile;
-      const std::byte* at = view.values.at(block, kv_head, slot(i)) + g * 16;
-      const Shared<Words4> to = values(i);
-      UNROLL
-      for (int j = 0; j < 4; ++j) {
-        const int token = 2 * t + j % 2 + 8 * (j / 2);
-        const bool seen_token = sees(begin + token);
-        UNROLL
-        for (int h = 0; h < kPieces.values; ++h)
-          copy_async_16(to + (4 * h + j) * kWarp, at + token * view.values.token_bytes + h * 128,
-                        seen_token && (g + 8 * h) * kPer < view.dim ? 16 : 0);
-      }
-      ask_scales(i, view.values, true);
-    }
+  DEVICE_MEMBER void ask_values(int i, int64_t block) const {
+    if (i < count) ask<true>(i, block, view.values, values(i));
     commit_copies();
   }
-  DEVICE_MEMBER void ask_scales(int i, const KvSide& side, bool of_values) const {
+  template <bool kValues>
+  DEVICE_MEMBER void ask(int i, int64_t block, const KvSide& side, Shared<Words4> to) const {
+    const int own = here(lane()), token = own / kPieces, piece = own % kPieces;
+    const int begin = tile(i) * kDecodeTile, slot = begin & (view.block_tokens - 1);
+    const bool inside = piece * (16 / int{sizeof(T)}) < view.dim;
+    const std::byte* from = side.at(block, kv_head, slot + token) + piece * 16;
+    UNROLL
+    for (int j = 0; j < kCopies; ++j) {
+      const int row = token + j * kRows;
+      copy_async_16(
+          to + (kValues ? decode_value_piece<kPieces>(row, piece) : decode_key_piece<kPieces>(row, piece)),
+          from, inside && sees(begin + row) ? 16 : 0);
+      from += kRows * side.token_bytes;
+    }
     if constexpr (kScaled)
       if (lane() < kDecodeTile / 4)
-        copy_async_16(scales(i, of_values) + 4 * lane(), side.scale_at(block, kv_head, slot(i) + 4 * lane()));
+        copy_async_16(scales(i, kValues) + 4 * lane(), side.scale_at(block, kv_head, slot + 4 * lane()));
   }
   /// Scales of tokens 2t, 2t + 1, 2t + 8, 2t + 9.
   DEVICE_MEMBER void load_scales(int i, bool of_values, float (&scale)[2][2]) const {
@@ -101,30 +83,26 @@ struct DecodeStream {
   /// Tile i is multiplied, and the tile kAhead further asked for as its place gets free.
   DEVICE_MEMBER void attend(int i, Shared<Words4> fragments, Products& products) {
     constexpr int kPending = 2 * kAhead - 1;
-    const int begin = tile(i) * kDecodeTile + 2 * (lane() % 4);
+    const int begin = tile(i) * kDecodeTile + 2 * (here(lane()) % 4);
     float scores[2][2], scale[2][2];
+    const int64_t block = find(i + kAhead);
     wait_copies<kPending>();
-    if constexpr (kScaled) {
-      sync_warp();
-      load_scales(i, false, scale);
-    }
+    sync_warp();
+    if constexpr (kScaled) load_scales(i, false, scale);
     Products::score(fragments, keys(i), scores);
-    if constexpr (kScaled) sync_warp();
-    find(i + kAhead);
-    ask_keys(i + kAhead);
+    sync_warp();
+    ask_keys(i + kAhead, block);
     UNROLL
     for (int n = 0; n < 2; ++n) UNROLL
     for (int j = 0; j < 2; ++j) {
       if constexpr (kScaled) scores[n][j] *= scale[n][j];
-      if (view.softcap > 0) scores[n][j] = capped_exponent(view, scores[n][j]);
+      if (view.softcap > 0) scores[n][j] = capped_exponent(view.softcap, scores[n][j]);
       if (!sees(begin + 8 * n + j)) scores[n][j] = -kInfinity;
     }
     products.raise(scores);
     wait_copies<kPending>();
-    if constexpr (kScaled) {
-      sync_warp();
-      load_scales(i, true, scale);
-    }
+    sync_warp();
+    if constexpr (kScaled) load_scales(i, true, scale);
     uint32_t weights[4];
     UNROLL
     for (int n = 0; n < 2; ++n) {
@@ -138,8 +116,8 @@ struct DecodeStream {
       Products::split(w[0], w[1], weights[2 * n], weights[2 * n + 1]);
     }
     products.add_values(weights, values(i));
-    if constexpr (kScaled) sync_warp();
-    ask_values(i + kAhead);
+    sync_warp();
+    ask_values(i + kAhead, block);
   }
 };
 
@@ -159,7 +137,7 @@ DEVICE void lay_down(Products& products, int count, Shared<float> sums, Shared<f
   if (g >= count) return;
   const Shared<float> own = sums + (warp() * kDecodeHeads + g) * decode_sums_step(kDim);
   UNROLL
-  for (int h = 0; h < Products::kPieces.values; ++h) UNROLL
+  for (int h = 0; h < Products::kValuePieces; ++h) UNROLL
   for (int i = 0; i < 2; ++i) {
     const int d = kPer * (2 * t + i + 8 * h);
     if (d >= kDim) continue;
@@ -184,11 +162,11 @@ DEVICE void store_new(const AttentionDecodeArgs& args, const Sequence& sequence,
     const int position = begin + unit / 2;
     const int64_t row = sequence.first_row + position - sequence.past;
     const bool is_key = unit % 2 == 0;
-    store_token<T>(
-        (is_key ? args.key : args.value) + (row * (view.heads / view.group) + kv_head) * int64_t{view.dim},
-        view.dim, is_key ? view.keys : view.values,
-        block_of(view, sequence.index, position >> view.block_shift), kv_head,
-        position & (view.block_tokens - 1));
+    const float* from =
+        (is_key ? args.key : args.value) + (row * (view.heads / view.group) + kv_head) * int64_t{view.dim};
+    put_token<T>(hold_token(from, view.dim), view.dim, is_key ? view.keys : view.values,
+                 block_of(view, sequence.index, position >> view.block_shift), kv_head,
+                 position & (view.block_tokens - 1));
   }
 }
 
@@ -196,15 +174,8 @@ DEVICE void store_new(const AttentionDecodeArgs& args, const Sequence& sequence,
 DEVICE void clear_rows(const AttentionDecodeArgs& args, int head, int count, Shared<int> found) {
   const AttentionView& view = args.view;
   for (int row = block_z(); row < view.rows; row += view.sequence_count * args.step) {
-    bool free;
-    if (view.sequence_count == 1) {
-      const Sequence all = sequence_at(view, 0);
-      free = row < all.first_row || row >= all.first_row + all.rows;
-    } else {
-      sync_block();
-      free = sequence_of_row(view, row, found).index < 0;
-    }
-    if (!free) continue;
+    sync_block();
+    if (sequence_of_row(view, row, found).index >= 0) continue;
     for (int i = thread(); i < count * view.dim; i += kDecodeThreads)
       view.result[row * view.result_at.row + head * view.result_at.head + i] = 0;
   }
@@ -240,9 +211,9 @@ DEVICE void decode(const AttentionDecodeArgs& args) {
     const int old = sequence.past / kDecodeTile;  // tiles that no kernel of this run touches
     int asked = 0;
     for (; asked < kAhead && asked < stream.count && stream.tile(asked) < old; ++asked) {
-      stream.find(asked);
-      stream.ask_keys(asked);
-      stream.ask_values(asked);
+      const int64_t block = stream.find(asked);
+      stream.ask_keys(asked, block);
+      stream.ask_values(asked, block);
     }
     wait_for_earlier_kernels();
     if (args.key && end > old)
@@ -251,9 +222,9 @@ DEVICE void decode(const AttentionDecodeArgs& args) {
     Products::load_queries(view, sequence, row, head, count, fragments);
     sync_block();
     for (; asked < kAhead; ++asked) {
-      stream.find(asked);
-      stream.ask_keys(asked);
-      stream.ask_values(asked);
+      const int64_t block = stream.find(asked);
+      stream.ask_keys(asked, block);
+      stream.ask_values(asked, block);
     }
     Products products;
     for (int i = 0; i < stream.count; ++i) stream.attend(i, fragments, products);

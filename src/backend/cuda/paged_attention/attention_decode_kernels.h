@@ -10,9 +10,9 @@ namespace halftone::cuda {
 /// Block (part, group of at most 8 query heads of a KV head, sequence and every `step`-th of its rows). A
 /// part is an even share of the tiles of 16 tokens that the row sees; its four warps take them by turns. The
 /// heads are rows 0 to 7 of a 16-row product, and what rounding a query or a weight to 16 bits took away is
-/// rows 8 to 15: together they are near f32, at no cost. Keys and values come by asynchronous copies of 16
-/// bytes, several tiles ahead, to where the lane that multiplies them asked for them: no other lane reads
-/// them. Old tokens are asked for before earlier kernels have ended, which touch none of them.
+/// rows 8 to 15: together they are near f32, at no cost. Each warp's keys and values come by asynchronous
+/// copies, whole lines of memory at a time and several tiles ahead. Old tokens are asked for before earlier
+/// kernels have ended, which touch none of them.
 ///
 /// Where `key` and `value` are given, the parts that see new tokens first put them into the cache, and rows
 /// of no sequence get a result of zeros. The part that ends last joins all.
@@ -40,32 +40,39 @@ constexpr int kDecodeMostParts = 48;
 constexpr int kDecodeHeads = 8;
 constexpr int kDecodeWarps = kDecodeThreads / kWarp;
 
-/// How a tile's 16-byte pieces are dealt to lanes, `bytes` each number.
-struct DecodePieces {
-  int keys;    ///< of a lane and token
-  int values;  ///< likewise
-  int ahead;   ///< tiles that a warp has asked for: 16 KB
-};
-HOST_AND_DEVICE constexpr DecodePieces decode_pieces(int dim, int bytes) {
-  const int per = 16 / bytes, keys = dim / (4 * per), values = (dim + 8 * per - 1) / (8 * per);
-  const int ahead = 32 / (2 * keys + 4 * values);
-  return {keys, values, ahead > 4 ? 4 : ahead};
+/// Keys or values of a tile in shared memory: rows of tokens, their pieces of 16 bytes in an order in which
+/// the pieces that eight lanes read at a time lie in different banks.
+HOST_AND_DEVICE constexpr int decode_pieces(int dim, int bytes) {  // of a token
+  return dim * bytes / 16;
+}
+template <int kPieces>
+DEVICE int decode_key_piece(int token, int piece) {
+  return token * kPieces + (kPieces >= 8 ? piece ^ ((token & 1) << 2) : piece);
+}
+template <int kPieces>
+DEVICE int decode_value_piece(int token, int piece) {
+  return token * kPieces + (kPieces >= 8 ? piece ^ (token & 6) : piece ^ (token >> 1 & 3));
+}
+HOST_AND_DEVICE constexpr size_t decode_tile_bytes(int dim, int bytes) {  // of keys and values
+  return static_cast<size_t>(2 * kDecodeTile * dim * bytes);
+}
+/// Tiles that a warp has asked for: 16 KB.
+HOST_AND_DEVICE constexpr int decode_ahead(int dim, int bytes) {
+  const int fit = static_cast<int>(16 * 1024 / decode_tile_bytes(dim, bytes));
+  return fit > 4 ? 4 : fit;
 }
 /// First the query's fragments, then the tiles of each warp, then their scales. After the last tile: sums
 /// and totals of each warp, and at last each part's share.
 HOST_AND_DEVICE constexpr size_t decode_tiles_at(int dim) {
   return static_cast<size_t>(dim / 16 * kWarp) * sizeof(Words4);
 }
-HOST_AND_DEVICE constexpr size_t decode_tile_bytes(const DecodePieces& pieces) {
-  return static_cast<size_t>(2 * pieces.keys + 4 * pieces.values) * kWarp * sizeof(Words4);
-}
-HOST_AND_DEVICE constexpr size_t decode_scales_at(int dim, const DecodePieces& pieces) {
-  return decode_tiles_at(dim) + static_cast<size_t>(kDecodeWarps * pieces.ahead) * decode_tile_bytes(pieces);
+HOST_AND_DEVICE constexpr size_t decode_scales_at(int dim, int bytes) {
+  return decode_tiles_at(dim) +
+         static_cast<size_t>(kDecodeWarps * decode_ahead(dim, bytes)) * decode_tile_bytes(dim, bytes);
 }
 HOST_AND_DEVICE constexpr size_t decode_shared(int dim, int bytes) {
-  const DecodePieces pieces = decode_pieces(dim, bytes);
-  const int scales = bytes == 1 ? kDecodeWarps * pieces.ahead * 2 * kDecodeTile : 0;
-  return decode_scales_at(dim, pieces) + static_cast<size_t>(scales) * sizeof(float);
+  const int scales = bytes == 1 ? kDecodeWarps * decode_ahead(dim, bytes) * 2 * kDecodeTile : 0;
+  return decode_scales_at(dim, bytes) + static_cast<size_t>(scales) * sizeof(float);
 }
 /// Floats between the sums of two heads of a warp: four more than they have, for the banks' sake.
 HOST_AND_DEVICE constexpr int decode_sums_step(int dim) {

@@ -9,7 +9,7 @@ struct Prefill {
   using Tiles = PrefillTiles<T, kDim>;
   static constexpr int kTokens = Tiles::kTokens;
   static constexpr size_t kPlace = prefill_shared(kDim, sizeof(T)) - 16;  ///< of what find_tile() says
-  static constexpr int kVectors = prefill_vectors(kDim);
+  static constexpr int kVectors = kPrefillVectors;
   static constexpr int kTiles = kVectors / 64;  ///< of 16 vectors, of a warp
   static constexpr bool kScaled = sizeof(T) == 1;
 
@@ -38,7 +38,7 @@ struct Prefill {
 
   /// The warp's scaled queries, rounded, zeros behind dim: a pair a lane.
   DEVICE_MEMBER void load_queries() const {
-    constexpr int kRows = 16 * kTiles, kSteps = kDim / 64, kAtOnce = 8;
+    constexpr int kRows = 16 * kTiles, kSteps = kDim / 64, kAtOnce = 32;
     const Shared<std::byte> queries = shared_memory<std::byte>(0);
     const float factor = query_factor(view);
     const int vector = first_vector + warp() * kRows + lane() % kRows;
@@ -60,26 +60,27 @@ struct Prefill {
     }
   }
 
-  /// Offset of the row of 16 by 16 elements from (row, element) on that this lane points load_matrices() at:
+  /// Offset of the row of 16 by 16 elements from (row, element) on that lane `own` points load_matrices() at:
   /// the elements' halves side by side in one fragment, or (`rows_first`) the rows'.
-  DEVICE_MEMBER static int matrix_row(int row, int element, bool rows_first) {
-    const int matrix = lane() / 8, first = matrix % 2, second = matrix / 2;
-    return prefill_piece<kDim>(row + lane() % 8 + 8 * (rows_first ? first : second),
+  DEVICE_MEMBER static int matrix_row(int own, int row, int element, bool rows_first) {
+    const int matrix = own / 8, first = matrix % 2, second = matrix / 2;
+    return prefill_piece<kDim>(row + own % 8 + 8 * (rows_first ? first : second),
                                element / 8 + (rows_first ? second : first));
   }
 
   DEVICE_MEMBER void score(Shared<std::byte> keys, float (&scores)[kTiles][kTokens / 8][4]) const {
     const Shared<std::byte> queries = shared_memory<std::byte>(0);
+    const int own = here(lane());
     UNROLL
     for (int k = 0; k < kDim / 16; ++k) {
       uint32_t query[kTiles][4];
       UNROLL
       for (int m = 0; m < kTiles; ++m)
-        load_matrices(query[m], queries + matrix_row((warp() * kTiles + m) * 16, 16 * k, true));
+        load_matrices(query[m], queries + matrix_row(own, (warp() * kTiles + m) * 16, 16 * k, true));
       UNROLL
       for (int pair = 0; pair < kTokens / 16; ++pair) {
         uint32_t words[4];
-        load_matrices(words, keys + matrix_row(16 * pair, 16 * k, false));
+        load_matrices(words, keys + matrix_row(own, 16 * pair, 16 * k, false));
         const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
         UNROLL
         for (int m = 0; m < kTiles; ++m) {
@@ -103,7 +104,7 @@ struct Prefill {
     }
     if (view.softcap > 0) UNROLL
     for (int n = 0; n < kTokens / 8; ++n) UNROLL
-    for (int i = 0; i < 4; ++i) scores[n][i] = capped_exponent(view, scores[n][i]);
+    for (int i = 0; i < 4; ++i) scores[n][i] = capped_exponent(view.softcap, scores[n][i]);
     if (whole) return;
     UNROLL
     for (int half = 0; half < 2; ++half) {
@@ -178,12 +179,13 @@ struct Prefill {
 
   DEVICE_MEMBER void add_values(Shared<std::byte> values,
                                 const uint32_t (&weights)[kTiles][kTokens / 16][4]) {
+    const int own = here(lane());
     UNROLL
     for (int pair = 0; pair < kDim / 32; ++pair) UNROLL
     for (int k = 0; k < kTokens / 16; ++k) UNROLL
     for (int j = 2 * pair; j < 2 * pair + 2; ++j) {
       uint32_t words[4];
-      load_matrices_transposed(words, values + matrix_row(16 * k, 16 * j, true));
+      load_matrices_transposed(words, values + matrix_row(own, 16 * k, 16 * j, true));
       const uint32_t left[2] = {words[0], words[1]}, right[2] = {words[2], words[3]};
       UNROLL
       for (int m = 0; m < kTiles; ++m) {
@@ -277,19 +279,19 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
   wait_copies<0>();
 }
 
-// Two blocks of four warps an SM: 255 registers a thread.
+// Three blocks of four warps an SM up to 128 elements, of 168 registers a thread and 64 KB; two beyond.
 #define HALFTONE_PREFILL(type, element, dim, blocks)                                                       \
   DEVICE_KERNEL_BOUNDED(attention_prefill_##type##_##dim, AttentionPrefillArgs, kPrefillThreads, blocks) { \
     prefill<element, dim>(args);                                                                           \
   }
-HALFTONE_PREFILL(f16, f16, 64, 2)
-HALFTONE_PREFILL(f16, f16, 128, 2)
+HALFTONE_PREFILL(f16, f16, 64, 3)
+HALFTONE_PREFILL(f16, f16, 128, 3)
 HALFTONE_PREFILL(f16, f16, 256, 2)
-HALFTONE_PREFILL(bf16, bf16, 64, 2)
-HALFTONE_PREFILL(bf16, bf16, 128, 2)
+HALFTONE_PREFILL(bf16, bf16, 64, 3)
+HALFTONE_PREFILL(bf16, bf16, 128, 3)
 HALFTONE_PREFILL(bf16, bf16, 256, 2)
-HALFTONE_PREFILL(int8, int8_t, 64, 2)
-HALFTONE_PREFILL(int8, int8_t, 128, 2)
+HALFTONE_PREFILL(int8, int8_t, 64, 3)
+HALFTONE_PREFILL(int8, int8_t, 128, 3)
 HALFTONE_PREFILL(int8, int8_t, 256, 2)
 
 }  // namespace halftone::cuda

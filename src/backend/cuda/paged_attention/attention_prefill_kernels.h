@@ -4,7 +4,7 @@
 
 namespace halftone::cuda {
 
-/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block: prefill_vectors() query
+/// Attention of many rows on Tensor Cores: FlashAttention-2 (Dao, 2023). Block: kPrefillVectors query
 /// vectors of one sequence and KV head, numbered row * group + head of the group, a quarter of them a warp.
 /// Keys and values pass through shared memory by turns, a tile at a time; each has two products' time to
 /// arrive. Scores, weights' sums and results are f32; queries and weights are rounded to the cache's 16-bit
@@ -21,11 +21,9 @@ struct AttentionPrefillArgs {
   int least_rows;
 };
 constexpr int kPrefillThreads = 128;
-/// Two times 16 a warp halve what the warps read of keys and values in shared memory; with 256 elements the
-/// sums leave no registers for them.
-HOST_AND_DEVICE constexpr int prefill_vectors(int dim) {
-  return dim <= 128 ? 128 : 64;
-}
+/// 16 a warp: twice as many would halve what the warps read of keys and values in shared memory, but leave an
+/// SM eight warps, too few to hide what each waits for.
+constexpr int kPrefillVectors = 64;
 HOST_AND_DEVICE constexpr int prefill_tokens(int dim) {
   return dim <= 128 ? 64 : 32;
 }
@@ -36,7 +34,7 @@ HOST_AND_DEVICE constexpr size_t prefill_tile_bytes(int dim) {
 /// Queries; three tiles, for int8 (`bytes` 1 each) two and two of codes on their way; int8 scales of keys
 /// and values; the block's place.
 HOST_AND_DEVICE constexpr size_t prefill_tiles_at(int dim) {
-  return static_cast<size_t>(prefill_vectors(dim) * 2 * dim);
+  return static_cast<size_t>(kPrefillVectors * 2 * dim);
 }
 HOST_AND_DEVICE constexpr size_t prefill_codes_at(int dim) {
   return prefill_tiles_at(dim) + 2 * prefill_tile_bytes(dim);

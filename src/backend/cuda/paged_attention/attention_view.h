@@ -63,6 +63,10 @@ DEVICE Sequence sequence_at(const AttentionView& view, int s) {
 /// block; `found` is used until the next barrier.
 DEVICE Sequence sequence_of_row(const AttentionView& view, int row, Shared<int> found) {
   if (!view.sequences) return sequence_at(view, row / view.rows);
+  if (view.sequence_count == 1) {
+    const Sequence all = sequence_at(view, 0);
+    return row >= all.first_row && row < all.first_row + all.rows ? all : Sequence{-1, 0, 0, 0, 0};
+  }
   if (thread() == 0) found[0] = -1;
   sync_block();
   for (int s = thread(); s < view.sequence_count; s += block_threads()) {
@@ -105,9 +109,11 @@ constexpr float kLog2E = 1.44269504f;
 DEVICE float query_factor(const AttentionView& view) {
   return view.softcap > 0 ? view.scale : view.scale * kLog2E;
 }
-/// An exponent, where there is a cap.
-DEVICE float capped_exponent(const AttentionView& view, float score) {
-  return capped(view, score) * kLog2E;
+/// An exponent, where there is a cap: c tanh(x / c) as c - 2c / (1 + e^(2x / c)), which errs by about 2^-21
+/// of c.
+DEVICE float capped_exponent(float softcap, float score) {
+  const float e = fast_exp2(score * (2 * kLog2E) * fast_reciprocal(softcap));
+  return softcap * kLog2E * (1 - 2 * fast_reciprocal(1 + e));
 }
 /// Scores may stand this much above the one that weights are taken from: weights are below 2^8 then, which
 /// f16 and sums hold as well, and what was summed before need not be scaled at every step.

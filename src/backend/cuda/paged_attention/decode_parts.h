@@ -65,13 +65,9 @@ DEVICE void join_warps(const DecodePart& part, Shared<float> sums, Shared<float>
 DEVICE bool is_last_part(const DecodePart& part, Shared<int> last) {
   sync_block();
   if (thread() == 0) {
-    fence();
     int* ended = part.args.ended + partial_row(part.args, part.sequence, part.row) * grid_y() + block_y();
-    last[0] = atomic_add(ended, 1) + 1 == part.parts;
-    if (last[0]) {
-      *ended = 0;
-      fence();
-    }
+    last[0] = atomic_count(ended) + 1 == part.parts;
+    if (last[0]) *ended = 0;
   }
   sync_block();
   return last[0];
@@ -81,7 +77,7 @@ DEVICE bool is_last_part(const DecodePart& part, Shared<int> last) {
 /// memory.
 template <int kDim>
 DEVICE void join_parts(const DecodePart& part, Shared<float> shares) {
-  constexpr int kAtOnce = 16;
+  constexpr int kAtOnce = 8;
   const AttentionDecodeArgs& args = part.args;
   const int64_t first = first_partial(part);
   for (int h = warp(); h < part.count; h += kDecodeWarps) {

@@ -10,12 +10,14 @@ template <class T, int kDim>
 struct DecodeProducts {
   using Pairs = StoredPairs<T>;
   static constexpr int kPer = Pairs::kPerLoad;
-  static constexpr DecodePieces kPieces = decode_pieces(kDim, sizeof(T));
   static constexpr bool kScaled = sizeof(T) == 1;
+  static constexpr int kPieces = decode_pieces(kDim, sizeof(T));
+  static constexpr int kKeyPieces = kPieces / 4;          ///< of a lane and token
+  static constexpr int kValuePieces = (kPieces + 7) / 8;  ///< likewise
 
   float highest = -kInfinity, total = 0;  ///< of head g; the total of this lane's tokens alone
   /// [h * kPer + j][i], with rows 8 to 15 in i + 2: of element kPer * (2t + i + 8h) + j.
-  float sums[kPieces.values * kPer][4] = {};
+  float sums[kValuePieces * kPer][4] = {};
 
   DEVICE_MEMBER static void split(float low, float high, uint32_t& rounded, uint32_t& rest) {
     rounded = Pairs::pack(low, high);
@@ -42,13 +44,14 @@ struct DecodeProducts {
     }
   }
 
-  /// Scores of heads by the tile's tokens: [n][i] is of head g and token 8n + 2t + i. `keys`: this lane's
-  /// piece of each (n, c), kWarp apart.
+  /// Scores of heads by the tile's tokens: [n][i] is of head g and token 8n + 2t + i.
   DEVICE_MEMBER static void score(Shared<Words4> fragments, Shared<Words4> keys, float (&scores)[2][2]) {
+    const int own = here(lane()), g = own / 4, t = own % 4;
     float d[2][4] = {};
     UNROLL
-    for (int c = 0; c < kPieces.keys; ++c) {
-      const Words4 first = keys[c * kWarp], second = keys[(kPieces.keys + c) * kWarp];
+    for (int c = 0; c < kKeyPieces; ++c) {
+      const Words4 first = keys[decode_key_piece<kPieces>(g, 4 * c + t)];
+      const Words4 second = keys[decode_key_piece<kPieces>(g, 4 * c + t) + 8 * kPieces];
       const uint32_t words[2][4] = {{first.x, first.y, first.z, first.w},
                                     {second.x, second.y, second.z, second.w}};
       UNROLL
@@ -91,20 +94,22 @@ struct DecodeProducts {
     const float keep = fast_exp2(highest - top);
     total *= keep;
     UNROLL
-    for (int j = 0; j < kPieces.values * kPer; ++j) UNROLL
+    for (int j = 0; j < kValuePieces * kPer; ++j) UNROLL
     for (int i = 0; i < 4; ++i) sums[j][i] *= keep;
     highest = top;
   }
 
-  /// Adds the weighted values; `values`: this lane's pieces (h, i) of tokens 2t, 2t + 1, 2t + 8, 2t + 9,
-  /// kWarp apart.
+  /// Adds the weighted values of tokens 2t, 2t + 1, 2t + 8, 2t + 9. Where a token has fewer than eight pieces
+  /// lanes beyond them take others' again, for sums that nobody reads.
   DEVICE_MEMBER void add_values(const uint32_t (&weights)[4], Shared<Words4> values) {
+    const int own = here(lane()), g = own / 4 % kPieces, t = own % 4;
     UNROLL
-    for (int h = 0; h < kPieces.values; ++h) {
+    for (int h = 0; h < kValuePieces; ++h) {
       uint32_t words[4][4];
       UNROLL
       for (int i = 0; i < 4; ++i) {
-        const Words4 piece = values[(4 * h + i) * kWarp];
+        const Words4 piece =
+            values[decode_value_piece<kPieces>(2 * t, g) + (i % 2 + 8 * (i / 2)) * kPieces + 8 * h];
         words[i][0] = piece.x;
         words[i][1] = piece.y;
         words[i][2] = piece.z;

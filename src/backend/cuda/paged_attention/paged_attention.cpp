@@ -130,7 +130,7 @@ class PagedAttention : public CudaKernel {
     if (launches.decode) decode(run, launches, kernels, view);
     if (launches.prefill) {
       const int64_t vectors = int64_t{view.rows} * view.group;
-      const int tiles = static_cast<int>(vectors / prefill_vectors(kernels.padded_dim)) + view.sequence_count;
+      const int tiles = static_cast<int>(vectors / kPrefillVectors) + view.sequence_count;
       device().launch(*kernels.prefill,
                       {{tiles * spec_.kv_heads},
                        kPrefillThreads,

@@ -48,23 +48,27 @@ struct PrefillTiles {
 
   template <bool kValues>
   DEVICE_MEMBER void copy(int item) const {
+    constexpr int kOfGroup = kRows < 16 ? 16 / kRows : 1;  // copies of a thread
     const KvSide& side = kValues ? view.values : view.keys;
     const int token = thread() / kPieces, piece = thread() % kPieces;
     const bool inside = piece * (16 / int{sizeof(T)}) < (kValues ? view.value_dim : view.dim);
     const int begin = position(item);
-    const int slot = begin & (view.block_tokens - 1);
-    const std::byte* head = side.data + kv_head * side.head_bytes + piece * 16;
+    const std::byte* own = side.data + kv_head * side.head_bytes + token % 16 * side.token_bytes + piece * 16;
     UNROLL
-    for (int i = 0; i < kCopies; ++i) {
-      const int t = token + i * kRows;
-      const int64_t block = shuffle(ids, t / 16);
-      const std::byte* from =
-          head + block * side.block_bytes + ((slot + t) & (view.block_tokens - 1)) * side.token_bytes;
-      const int valid = inside && begin + t < end ? 16 : 0;
-      if constexpr (kScaled)
-        copy_async_16(code(item, i), from, valid);
-      else
-        copy_async_16(tile(item) + prefill_piece<kDim>(t, piece), from, valid);
+    for (int first_copy = 0; first_copy < kCopies; first_copy += kOfGroup) {
+      const int group = token / 16 + first_copy * kRows / 16;
+      const int slot = (begin + 16 * group) & (view.block_tokens - 1);
+      const std::byte* from = own + shuffle(ids, group) * side.block_bytes + slot * side.token_bytes;
+      UNROLL
+      for (int i = first_copy; i < first_copy + kOfGroup; ++i) {
+        const int t = token + i * kRows;
+        const int valid = inside && begin + t < end ? 16 : 0;
+        if constexpr (kScaled)
+          copy_async_16(code(item, i), from, valid);
+        else
+          copy_async_16(tile(item) + prefill_piece<kDim>(t, piece), from, valid);
+        from += kRows * side.token_bytes;
+      }
     }
   }
   /// Asks for an item; a group of copies, empty behind the last token.
