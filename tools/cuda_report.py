@@ -41,13 +41,17 @@ def some(units, tokens, tiles, stages):
     return 64 * tiles + 8 * stages * (tiles * (units * 512 + 32) + 128 * tokens)
 
 
-def prefill(dim):
-    vectors, tokens = (128 if dim <= 128 else 64), (64 if dim <= 64 else 32)
-    return (2 * tokens + vectors) * (2 * dim + 16) + 8 * tokens + 16
+def prefill(dim, number_bytes):
+    """paged_attention/attention_prefill_kernels.h"""
+    tokens = 64 if dim <= 128 else 32
+    return (64 + 3 * tokens) * 2 * dim + (8 * tokens if number_bytes == 1 else 0) + 16
 
 
-def decode(dim):
-    return 4 * 8 * dim * 4 + 2 * 4 * 8 * 4
+def decode(dim, number_bytes):
+    """paged_attention/attention_decode_kernels.h"""
+    tile = 2 * 16 * dim * number_bytes
+    ahead = min(4, 16 * KB // tile)
+    return 32 * dim + 4 * ahead * tile + (4 * ahead * 2 * 16 * 4 if number_bytes == 1 else 0)
 
 
 def hot_kernels():
@@ -82,10 +86,11 @@ def hot_kernels():
     hot['many_int_int2'] = (128, 48 * KB, 2, (2, 2, 2), tensor)
     for dim, blocks in ((64, 3), (128, 3), (256, 2)):
         for kind in ('f16', 'bf16', 'int8'):
-            hot[f'attention_decode_{kind}_{dim}'] = (128, decode(dim), blocks, 3 * (blocks,), ('HMMA', 'LDG.128'))
-            # An int8 token is brought by ordinary loads of codes, which become f16 on their way.
-            brought = ('HMMA',) if kind == 'int8' else ('HMMA', 'LDGSTS')
-            hot[f'attention_prefill_{kind}_{dim}'] = (128, prefill(dim), 2, (2, 2, 2), brought)
+            size = 1 if kind == 'int8' else 2
+            tensor = ('HMMA', 'LDGSTS', 'LDSM')
+            hot[f'attention_prefill_{kind}_{dim}'] = (128, prefill(dim, size), blocks, (min(blocks, 2 if dim > 64 else 3),) * 2 + (blocks,), tensor)
+            tensor = ('HMMA', 'LDGSTS', 'LDS.128')
+            hot[f'attention_decode_{kind}_{dim}'] = (128, decode(dim, size), blocks, (3 if (kind, dim) == ('int8', 64) else 2,) * 2 + (blocks,), tensor)
     for tile in (64, 32):
         for width in (4, 2, 1):
             hot[f'conv_f16_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))

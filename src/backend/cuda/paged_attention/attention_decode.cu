@@ -5,7 +5,6 @@
 
 namespace halftone::cuda {
 
-
 /// A warp's tiles on their way: the i-th is `first + i * kDecodeWarps`, i below `count`.
 template <class T, int kDim>
 struct DecodeStream {
@@ -35,7 +34,7 @@ struct DecodeStream {
   }
 
   /// The block of tile i, the same or the next of the last one asked for. All lanes of the warp.
-  DEVICE_MEMBER int64_t find(int i) {
+  DEVICE_MEMBER int find(int i) {
     if (i % kWarp == 0)
       ids = i + lane() < count
                 ? static_cast<int>(block_of(view, sequence, tile(i + lane()) >> (view.block_shift - 4)))
@@ -44,16 +43,16 @@ struct DecodeStream {
   }
 
   /// Asks for the keys (the values) of tile i; a group each, empty behind the last tile.
-  DEVICE_MEMBER void ask_keys(int i, int64_t block) const {
+  DEVICE_MEMBER void ask_keys(int i, int block) const {
     if (i < count) ask<false>(i, block, view.keys, keys(i));
     commit_copies();
   }
-  DEVICE_MEMBER void ask_values(int i, int64_t block) const {
+  DEVICE_MEMBER void ask_values(int i, int block) const {
     if (i < count) ask<true>(i, block, view.values, values(i));
     commit_copies();
   }
   template <bool kValues>
-  DEVICE_MEMBER void ask(int i, int64_t block, const KvSide& side, Shared<Words4> to) const {
+  DEVICE_MEMBER void ask(int i, int block, const KvSide& side, Shared<Words4> to) const {
     const int own = here(lane()), token = own / kPieces, piece = own % kPieces;
     const int begin = tile(i) * kDecodeTile, slot = begin & (view.block_tokens - 1);
     const bool inside = piece * (16 / int{sizeof(T)}) < view.dim;
@@ -85,7 +84,7 @@ struct DecodeStream {
     constexpr int kPending = 2 * kAhead - 1;
     const int begin = tile(i) * kDecodeTile + 2 * (here(lane()) % 4);
     float scores[2][2], scale[2][2];
-    const int64_t block = find(i + kAhead);
+    const int block = find(i + kAhead);
     wait_copies<kPending>();
     sync_warp();
     if constexpr (kScaled) load_scales(i, false, scale);
@@ -211,7 +210,7 @@ DEVICE void decode(const AttentionDecodeArgs& args) {
     const int old = sequence.past / kDecodeTile;  // tiles that no kernel of this run touches
     int asked = 0;
     for (; asked < kAhead && asked < stream.count && stream.tile(asked) < old; ++asked) {
-      const int64_t block = stream.find(asked);
+      const int block = stream.find(asked);
       stream.ask_keys(asked, block);
       stream.ask_values(asked, block);
     }
@@ -222,7 +221,7 @@ DEVICE void decode(const AttentionDecodeArgs& args) {
     Products::load_queries(view, sequence, row, head, count, fragments);
     sync_block();
     for (; asked < kAhead; ++asked) {
-      const int64_t block = stream.find(asked);
+      const int block = stream.find(asked);
       stream.ask_keys(asked, block);
       stream.ask_values(asked, block);
     }

@@ -38,12 +38,13 @@ struct Prefill {
 
   /// The warp's scaled queries, rounded, zeros behind dim: a pair a lane.
   DEVICE_MEMBER void load_queries() const {
-    constexpr int kRows = 16 * kTiles, kSteps = kDim / 64, kAtOnce = 32;
+    constexpr int kRows = 16 * kTiles, kSteps = kDim / 64, kLoads = kRows * kSteps,
+                  kAtOnce = kLoads < 32 ? kLoads : 32;
     const Shared<std::byte> queries = shared_memory<std::byte>(0);
     const float factor = query_factor(view);
     const int vector = first_vector + warp() * kRows + lane() % kRows;
     const int64_t own = vector_at(view.query_at, sequence, row_of(vector), head_of(vector));
-    for (int begin = 0; begin < kRows * kSteps; begin += kAtOnce) {
+    for (int begin = 0; begin < kLoads; begin += kAtOnce) {
       Vec2 q[kAtOnce];
       UNROLL
       for (int i = 0; i < kAtOnce; ++i) {
