@@ -129,6 +129,8 @@ DEVICE_KERNEL(number_check, NumberCheckArgs) {
       bits_of(product(x, z) + float_of(c)),
       bits_of(multiply_add(x, z, float_of(c))),
       load_once(reinterpret_cast<const Words4*>(args.a + i / 4 * 4)).w,
+      bits_of(fast_exp2(x)),
+      bits_of(fast_reciprocal(x)),
   };
   for (int k = 0; k < kNumberChecks; ++k) args.y[k * args.count + i] = made[k];
 }
@@ -138,7 +140,7 @@ DEVICE_KERNEL(order_check, OrderCheckArgs) {
   if (thread() == 0) {
     args.seen[block_x()] = atomic_add(args.sum, block_x() + 1);
     fence();
-    atomic_add(args.turns + block_x(), 1);
+    atomic_count(args.turns + block_x());
   }
 }
 

@@ -265,6 +265,10 @@ TEST(CudaDevice, ComputesNumbers) {
     EXPECT_EQ(found(11), std::bit_cast<uint32_t>(separate + w));
     EXPECT_EQ(found(12), std::bit_cast<uint32_t>(std::fma(x, z, w)));
     EXPECT_EQ(found(13), a[i / 4 * 4 + 3]);
+    const double magnitude = std::fabs(double{x});  // beyond these results may be denormal
+    if (magnitude < 126) EXPECT_NEAR(std::bit_cast<float>(found(14)) / std::exp2(double{x}), 1, 0x1p-21);
+    if (magnitude > 0x1p-120 && magnitude < 0x1p120)
+      EXPECT_NEAR(std::bit_cast<float>(found(15)) * double{x}, 1, 0x1p-22);
   }
 }
 

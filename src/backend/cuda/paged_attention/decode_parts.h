@@ -28,7 +28,7 @@ template <int kDim>
 DEVICE void join_warps(const DecodePart& part, Shared<float> sums, Shared<float> tops, Shared<float> totals) {
   const AttentionDecodeArgs& args = part.args;
   const int64_t partial = first_partial(part) + block_x();
-  for (int i = thread(); i < part.count * (kDim / 4); i += kDecodeThreads) {
+  for (int i = here(thread()); i < part.count * (kDim / 4); i += kDecodeThreads) {
     const int h = i / (kDim / 4), d = i % (kDim / 4) * 4;
     float top = tops[h];
     UNROLL
@@ -98,7 +98,7 @@ DEVICE void join_parts(const DecodePart& part, Shared<float> shares) {
       shares[h * kDecodeMostParts + p] = fast_exp2(load_wide<Vec2>(of_head + p).x - top) / total;
   }
   sync_block();
-  for (int i = thread(); i < part.count * (kDim / 4); i += kDecodeThreads) {
+  for (int i = here(thread()); i < part.count * (kDim / 4); i += kDecodeThreads) {
     const int h = i / (kDim / 4), d = i % (kDim / 4) * 4;
     if (d >= args.view.dim) continue;
     const float* from = args.sums + (first + int64_t{h} * args.parts) * args.view.dim + d;

@@ -31,7 +31,7 @@ struct DecodeProducts {
   DEVICE_MEMBER static void load_queries(const AttentionView& view, const Sequence& sequence, int row,
                                          int head, int count, Shared<Words4> fragments) {
     const float factor = query_factor(view);
-    for (int i = thread(); i < kDim / 16 * kWarp; i += kDecodeThreads) {
+    for (int i = here(thread()); i < kDim / 16 * kWarp; i += kDecodeThreads) {
       const int step = i / kWarp, g = i % kWarp / 4, t = i % 4;
       const int d = kPer * (4 * (step / (kPer / 4)) + t) + 4 * (step % (kPer / 4));
       uint32_t rounded[2] = {0, 0}, rest[2] = {0, 0};
