@@ -45,13 +45,6 @@ DEVICE T load_cached(const T* at) {
     return __ldg(at);
   }
 }
-/// Has the second-level cache fetch `bytes` bytes, a multiple of 16, from a 16-byte aligned address on; from
-/// compute capability 9.0 on, nothing before.
-DEVICE void fetch_to_cache(const std::byte* from, int bytes) {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes));
-#endif
-}
 DEVICE int atomic_add(int* to, int value) {
   return atomicAdd(to, value);
 }
@@ -90,9 +83,6 @@ void store_wide(T* at, V value) {
 template <class T>
 T load_cached(const T* at) {
   return host::load_aligned(at);
-}
-inline void fetch_to_cache(const std::byte* from, int bytes) {
-  if (reinterpret_cast<uintptr_t>(from) % 16 || bytes % 16) host::fault("a misaligned fetch to the cache");
 }
 inline int atomic_add(int* to, int value) {
   const int before = *to;

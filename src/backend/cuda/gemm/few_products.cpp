@@ -10,19 +10,17 @@
 namespace halftone::cuda {
 namespace {
 
-/// Blocks of few_tokens that an SM holds, and those of them that one launch is to take.
-constexpr int kBlocksHeld = 3, kBlocksAnSm = 2;
-/// Of weights that the second-level cache fetches before they are asked for.
-constexpr int64_t kFetchedBytes = 20 << 20;
+/// Blocks of few_tokens that an SM has at once.
+constexpr int kBlocksAnSm = 2;
 
-/// few_tokens for a kind of weights; columns and words of its pieces, and pieces that a warp has under way.
+/// few_tokens for a kind of weights; columns of its pieces, and pieces that a warp has under way.
 struct FewKernel {
   const DeviceKernel<FewTokensArgs>* kernel;
-  int columns, words, ahead;
+  int columns, ahead;
 };
 template <WeightKind kind>
 FewKernel of_kind(const DeviceKernel<FewTokensArgs>& kernel) {
-  return {&kernel, FewPiece<kind>::kColumns, FewPiece<kind>::kWords, FewPiece<kind>::kAhead};
+  return {&kernel, FewPiece<kind>::kColumns, FewPiece<kind>::kAhead};
 }
 FewKernel few_kernel(WeightKind kind) {
   switch (kind) {
@@ -115,13 +113,9 @@ class FewProducts : public WaitingLaunch {
       args.group_reciprocal = static_cast<uint32_t>(ceil_div(int64_t{1} << 32, int64_t{w.group}));
     args.wide = w.k % 4 == 0 && reinterpret_cast<uintptr_t>(args.a) % alignof(Vec4) == 0;
     args.round_columns = w.packed_k;
-    int64_t tiles = 0;
-    for (int i = 0; i < args.count; ++i) tiles += tiles_of(args.products[i].out.n);
-    const int64_t tile_bytes = int64_t{w.packed_k} / kernel.columns * (kernel.words * kUnitBytes);
-    args.fetched = static_cast<int>(std::min(tile_bytes, kFetchedBytes / tiles / kUnitBytes * kUnitBytes));
     const auto shared = [&] { return static_cast<size_t>(few_tokens_shared(args, rows).bytes); };
     const int multiple = kernel.columns * kernel.ahead << args.parts_shift;
-    while (shared() > device.chip().shared_bytes / kBlocksHeld && args.round_columns > multiple)
+    while (shared() > device.chip().shared_bytes / kBlocksAnSm && args.round_columns > multiple)
       args.round_columns = round_up(ceil_div(args.round_columns, 2), multiple);
     device.launch(*kernel.kernel, {{blocks, ceil_div(m, kFewRows)}, kFewWarps * kWarp, shared()}, args);
   }

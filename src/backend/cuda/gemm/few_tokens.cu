@@ -25,7 +25,6 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   const int g = lane() / 4, t = lane() % 4;
 
   Stream stream(args, product, tile, pieces);
-  if (part == 0 && lane() == 0) stream.fetch();
   UNROLL
   for (int i = 0; i < Stream::kAhead; ++i) stream.order(i, part + (i << args.parts_shift));
   wait_for_earlier_kernels();
@@ -35,20 +34,22 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   const int stride = few_tokens_stride(args.round_columns);
   const Shared<uint16_t> held =
       shared_memory<uint16_t>(static_cast<size_t>(at.held)) + ((g < rows ? g : rows - 1) * stride + 8 * t);
-  const Shared<float> notes =
-      shared_memory<float>(static_cast<size_t>(at.notes)) + 2 * (2 * t < rows ? 2 * t : few_even(rows) - 2);
+  const int even_rows = (rows + 1) / 2 * 2;
+  const Shared<float> held_sums =
+      shared_memory<float>(static_cast<size_t>(at.sums)) + (2 * t < rows ? 2 * t : even_rows - 2);
   uint32_t table[8] = {};
   if constexpr (kind == WeightKind::table4) {
     UNROLL
     for (int i = 0; i < 8; ++i) table[i] = w.table[i];
   }
 
-  float sums[4] = {};
+  float total[4] = {};
   for (int begin = 0; begin < w.packed_k; begin += args.round_columns) {
     const int end = begin + args.round_columns < w.packed_k ? begin + args.round_columns : w.packed_k;
     if (begin > 0) sync_block();
     hold_rows<split, Codes::kIntegers>(args, first_row, rows, begin, end, at);
 
+    float products[4] = {}, sums[4] = {};
     const int last = pieces < end / Piece::kColumns ? pieces : end / Piece::kColumns;
     UNROLL_ONE
     for (int piece = begin / Piece::kColumns + part; piece < last;
@@ -63,15 +64,10 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
         const int column = now * Piece::kColumns - begin;
         const int flush_blocks = whole ? Piece::kBlocks : 1 << args.flush_shift;
         typename Stream::Factors factors{};
-        Vec4 note{};
-        float products[2][4] = {};
         UNROLL
         for (int b = 0; b < Piece::kBlocks; ++b) {
-          if ((b & (flush_blocks - 1)) == 0) {  // blocks of the next scales begin
-            note = load_as<Vec4>(notes + 2 * few_even(rows) *
-                                             (whole ? column / Piece::kColumns
-                                                    : (column / kBlockColumns + b) >> args.flush_shift));
-            if constexpr (form != ScaleForm::none) {
+          if constexpr (form != ScaleForm::none) {
+            if ((b & (flush_blocks - 1)) == 0) {  // blocks of the next scales begin
               ScaleBits bits = scales;
               if constexpr (!whole) {
                 UNROLL
@@ -83,11 +79,18 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
                 }
               }
               factors = stream.factors(bits);
-            }
-            UNROLL
-            for (int j = 0; j < 4; ++j) {
-              products[0][j] = Codes::kIntegers ? factors.zero[j / 2] * (j % 2 ? note.z : note.x) : 0.0f;
-              products[1][j] = 0;
+              Vec2 ones{};
+              if constexpr (Codes::kIntegers)
+                ones = load_as<Vec2>(held_sums +
+                                     even_rows * (whole ? column / Piece::kColumns
+                                                        : (column / kBlockColumns + b) >> args.flush_shift));
+              UNROLL
+              for (int j = 0; j < 4; ++j) {
+                const float one = j % 2 ? ones.y : ones.x;
+                products[j] = factors.zero[j / 2] * one;
+                if constexpr (form == ScaleForm::any)
+                  sums[j] = multiply_add(factors.minimum[j / 2], one, sums[j]);
+              }
             }
           }
           const uint32_t* step = words + b / Piece::kStepBlocks * (4 * Piece::kStepWords);
@@ -100,32 +103,29 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
             const uint32_t x_of_s[2] = {s ? x.z : x.x, s ? x.w : x.y};
             uint32_t a[4];
             Codes::fragment(step, b % Piece::kStepBlocks, s, table, a);
-            mma_f16(products[s], a, x_of_s);
+            mma_f16(products, a, x_of_s);
             if constexpr (split) {
               const uint32_t rest_of_s[2] = {s ? rest.z : rest.x, s ? rest.w : rest.y};
-              mma_f16(products[s], a, rest_of_s);
+              mma_f16(products, a, rest_of_s);
               Codes::low_fragment(step, s, a);
-              mma_f16(products[s], a, x_of_s);
+              mma_f16(products, a, x_of_s);
             }
           }
-          if (((b + 1) & (flush_blocks - 1)) == 0) {
-            UNROLL
-            for (int j = 0; j < 4; ++j) {
-              const float one = j % 2 ? note.z : note.x, back = j % 2 ? note.w : note.y;
-              const float both = products[0][j] + products[1][j];
-              if constexpr (form == ScaleForm::none) {
-                sums[j] = multiply_add(back, both, sums[j]);
-              } else {
-                sums[j] = multiply_add(factors.scale[j / 2] * back, both, sums[j]);
-                if constexpr (form == ScaleForm::any)
-                  sums[j] = multiply_add(factors.minimum[j / 2] * back, one, sums[j]);
-              }
+          if constexpr (form != ScaleForm::none)
+            if (((b + 1) & (flush_blocks - 1)) == 0) {
+              UNROLL
+              for (int j = 0; j < 4; ++j) sums[j] = multiply_add(factors.scale[j / 2], products[j], sums[j]);
             }
-          }
         }
         stream.order(i, now + (Stream::kAhead << args.parts_shift));
       }
     }
+    const Shared<float> backs = shared_memory<float>(static_cast<size_t>(at.backs));
+    UNROLL
+    for (int j = 0; j < 4; ++j)
+      total[j] =
+          multiply_add(backs[2 * t + j % 2 < rows ? 2 * t + j % 2 : rows - 1] * Codes::raw_scale(j / 2),
+                       form == ScaleForm::none ? products[j] : sums[j], total[j]);
   }
 
   sync_block();
@@ -133,12 +133,10 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   UNROLL
   for (int j = 0; j < 4; ++j)
     if (2 * t + j % 2 < rows)
-      results[(warp() * rows + 2 * t + j % 2) * kTileRows + g + 8 * (j / 2)] =
-          sums[j] * Codes::raw_scale(j / 2);
+      results[(warp() * rows + 2 * t + j % 2) * kTileRows + g + 8 * (j / 2)] = total[j];
   sync_block();
   for (int i = thread(); i < tiles_here * rows * kTileRows; i += block_threads()) {
-    const int within = i % kTileRows, which = i / kTileRows & (tiles_here - 1);
-    const int row = i >> (7 - args.parts_shift);
+    const int within = i % kTileRows, which = i / kTileRows % tiles_here, row = i / kTileRows / tiles_here;
     const int column = (first_tile + which) * kTileRows + within;
     if (column >= product.out.n) continue;
     float sum = 0;
@@ -169,28 +167,28 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   }
 }
 
-DEVICE_KERNEL_AHEAD(few_tokens_split, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_split, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::split>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_f16, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_f16, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::half>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_int8, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_int8, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::int8>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_int4, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_int4, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::int4>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_int2, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_int2, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::int2>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_table4, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_table4, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::table4>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_e4m3, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_e4m3, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::e4m3>(args);
 }
-DEVICE_KERNEL_AHEAD(few_tokens_e5m2, FewTokensArgs, 256, 3) {
+DEVICE_KERNEL_AHEAD(few_tokens_e5m2, FewTokensArgs, 256, 2) {
   few_tokens<WeightKind::e5m2>(args);
 }
 

@@ -9,16 +9,15 @@ namespace halftone::cuda {
 /// rows the B operand, so one row costs what eight do, and that is little beside the reading.
 ///
 /// A block of 8 warps has some tiles of 16 outputs (block x) and 8 rows (block y). 1 << parts_shift warps
-/// share a tile and its pieces (64 or 128 columns), by turns. A warp has 64 bytes a lane of weights under
-/// way; three blocks, 24 warps, keep 48 KB under way in an SM. From compute capability 9.0 on a block starts
-/// before the kernel before this one has ended, and has the second-level cache fetch its weights meanwhile;
-/// launches leave a third of each SM to the blocks of the next kernel.
+/// share a tile and its pieces (64 or 128 columns), by turns. A warp has up to 128 bytes a lane of weights
+/// under way, the first of them before the kernel before this one has ended (from compute capability 9.0 on);
+/// two blocks an SM, 16 warps, keep 64 KB under way there.
 ///
-/// What shares a scale in a row of A (32 << flush_shift columns) is scaled by a power of two (the largest
-/// magnitude comes into [2^14, 2^15)) and rounded to f16 in shared memory; WeightKind::split keeps what was
-/// rounded off as a second f16. Code sums of a group are f32; its scale is applied to them there. So besides
-/// f32 sums there is one rounding, that of A: |error| <= 2^-11 sum |a b| (2^-21 for split), and 2^-25 of the
-/// largest magnitude near by for what is far below it.
+/// The block scales each row by a power of two (the largest magnitude comes into [2^14, 2^15)) and rounds it
+/// to f16 in shared memory; WeightKind::split keeps what was rounded off as a second f16. Code sums of a
+/// group are f32; its scale is applied to them there. So besides f32 sums there is one rounding, that of A:
+/// |error| <= 2^-11 sum |a b| (2^-21 for split), and 2^-25 of the row's largest magnitude for what is far
+/// below it.
 ///
 /// Up to kMostJoined products of the same A by weights that are alike but for their outputs share a launch.
 inline constexpr int kMostJoined = 3;
@@ -37,7 +36,6 @@ struct FewTokensArgs {
   int count;  ///< of products
   int parts_shift;
   int round_columns;  ///< of A that the block holds at a time: all, or a multiple of all warps' pieces
-  int fetched;        ///< bytes of each tile that the second-level cache is told of
   int flush_shift;    ///< 1 << flush_shift blocks of 32 columns of a piece surely share a scale
   uint32_t group_reciprocal;  ///< of the group, times 2^32, rounded up: a product's high word divides
   bool wide;                  ///< rows of A can be read 16 bytes at a time
@@ -57,7 +55,7 @@ struct FewPiece {
   static constexpr int kWords = kSteps * kStepWords;  ///< of 16 bytes, a lane
   static constexpr int kBlocks = kSteps * kStepBlocks;
   static constexpr int kColumns = kBlocks * kBlockColumns;
-  static constexpr int kAhead = kWords == 4 ? 1 : 4 / kWords;
+  static constexpr int kAhead = kWords == 4 ? 2 : kind == WeightKind::table4 ? 3 : 4;
 };
 
 /// Halves from one row of A to the next in shared memory: 64 bytes more than a multiple of 128, so that the
@@ -66,25 +64,21 @@ HOST_AND_DEVICE constexpr int few_tokens_stride(int round_columns) {
   return (round_columns + 63) / 64 * 64 + 32;
 }
 
-/// Rows, or one more if they are odd.
-HOST_AND_DEVICE constexpr int few_even(int rows) {
-  return (rows + 1) / 2 * 2;
-}
-
 /// Where things lie in a block's shared memory, in bytes.
 struct FewTokensShared {
+  int backs;  ///< [8] f32: what the sums of a row are to be multiplied by
+  int tops;   ///< [8][8] f32: the largest magnitude in a row's part of a warp
   int held;   ///< [rows][stride] f16, twice for split; then the sums of warps, [8][rows][16] f32
-  int notes;  ///< [flushes][few_even(rows)][2] f32: the sum of what one scale is for, and what undoes its
-              ///< scaling
+  int sums;   ///< [flushes][rows, or one more if they are odd] f32, of the held numbers that one scale is for
   int bytes;
 };
 HOST_AND_DEVICE constexpr FewTokensShared few_tokens_shared(const FewTokensArgs& args, int rows) {
-  FewTokensShared at{0, 0, 0};
+  FewTokensShared at{0, 32, 32 + 256, 0, 0};
   const int held =
       few_tokens_stride(args.round_columns) * rows * 2 * (args.weights.kind == WeightKind::split ? 2 : 1);
   const int results = kFewWarps * rows * kTileRows * 4;
-  at.notes = held > results ? held : results;
-  at.bytes = at.notes + (args.round_columns / kBlockColumns >> args.flush_shift) * few_even(rows) * 8;
+  at.sums = at.held + (held > results ? held : results);
+  at.bytes = at.sums + (args.round_columns / kBlockColumns >> args.flush_shift) * ((rows + 1) / 2 * 2) * 4;
   return at;
 }
 

@@ -19,8 +19,8 @@ class WeightStream {
  public:
   using Piece = FewPiece<kind>;
 
-  /// Scales of any form take more registers.
-  static constexpr int kAhead = form == ScaleForm::any ? 1 : Piece::kAhead;
+  /// An `any` scale takes more registers.
+  static constexpr int kAhead = form == ScaleForm::any && Piece::kAhead > 2 ? 2 : Piece::kAhead;
 
   /// `pieces`: where the tile ends.
   DEVICE_MEMBER WeightStream(const FewTokensArgs& args, const FewProduct& product, int tile, int pieces)
@@ -60,11 +60,6 @@ class WeightStream {
       if constexpr (form == ScaleForm::half_zeros)
         load_two(reinterpret_cast<const uint8_t*>(zeros_of_tile_ + group * kTileRows), scales_[i].offset);
     }
-  }
-
-  /// Has the second-level cache fetch the first bytes of the tile; for one lane to ask.
-  DEVICE_MEMBER void fetch() const {
-    if (pieces_ > 0 && args_.fetched > 0) fetch_to_cache(codes_, args_.fetched);
   }
 
   DEVICE_MEMBER void take(int i, uint32_t (&words)[4 * Piece::kWords], ScaleBits& scales) const {
@@ -121,8 +116,8 @@ class WeightStream {
   const std::byte* codes_;
   int64_t first_;                                     ///< the lane's scale in group 0
   const std::byte *scales_of_tile_, *zeros_of_tile_;  ///< where f16 scales and zeros are that far
-  Words4 words_[kAhead][Piece::kWords] = {};
-  ScaleBits scales_[kAhead] = {};
+  Words4 words_[kAhead][Piece::kWords];
+  ScaleBits scales_[kAhead];
 };
 
 }  // namespace halftone::cuda
