@@ -199,23 +199,37 @@ class LibraryFrom : public cuda::Device {
     device_.launch_any(kernel, launch, args, args_bytes);
   }
   bool multiplies(int m) override { return rows_ < 0 ? device_.multiplies(m) : has_library() && m >= rows_; }
-  void multiply(const cuda::HalfProduct& product) override { device_.multiply(product); }
+  void multiply(const cuda::HalfProduct& product) override {
+    launch_waiting();
+    device_.multiply(product);
+  }
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
     return device_.allocate(bytes, what);
   }
   void upload(std::byte* to, const std::byte* from, size_t bytes) override {
+    launch_waiting();
     device_.upload(to, from, bytes);
   }
   void download(std::byte* to, const std::byte* from, size_t bytes) override {
+    launch_waiting();
     device_.download(to, from, bytes);
   }
-  void wait() override { device_.wait(); }
+  void wait() override {
+    launch_waiting();
+    device_.wait();
+  }
   std::optional<size_t> free_bytes() override { return device_.free_bytes(); }
   std::string description() const override { return device_.description(); }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
-    return device_.record(work);
+    launch_waiting();
+    return device_.record([&] {
+      work();
+      launch_waiting();
+    });
   }
 
+  /// The last product of a recording that the device behind this one makes.
+  void finish() { launch_waiting(); }
   bool has_library() const { return device_.multiplies(std::numeric_limits<int>::max()); }
 
  private:
@@ -374,7 +388,7 @@ Options parse(int argc, char** argv) {
 }
 
 /// False when a product is wrong.
-bool time_layer(const cuda::BenchDevice& gpu, cuda::Device& device, const Roofs& roofs, const Scheme& scheme,
+bool time_layer(const cuda::BenchDevice& gpu, LibraryFrom& device, const Roofs& roofs, const Scheme& scheme,
                 const Layer& layer, std::span<const int64_t> row_counts, std::span<const double> library,
                 ThreadPool& threads) {
   Product product;
@@ -400,6 +414,7 @@ bool time_layer(const cuda::BenchDevice& gpu, cuda::Device& device, const Roofs&
     }
     const double seconds = gpu.median_seconds(sets.size(), [&] {
       for (const auto& set : sets) run(*set);
+      device.finish();
     });
     const double moved = static_cast<double>(bytes) + 4.0 * static_cast<double>(m * (layer.k + layer.n));
     const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n * layer.k);

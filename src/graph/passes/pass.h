@@ -30,8 +30,8 @@ std::span<const Pass> standard_passes();
 /// MatMul's [in, out] would run along its outputs.
 int linear_to_gemm(Graph& graph);
 
-/// Runs the passes once each in order and verifies the graph where they changed something: at the end, or with
-/// asserts after each (verifying costs as much as all passes together).
+/// Runs the passes once each in order and verifies the graph where they changed something: at the end, or
+/// with asserts after each (verifying costs as much as all passes together).
 std::vector<PassReport> run_passes(Graph& graph, std::span<const Pass> passes);
 
 }  // namespace halftone

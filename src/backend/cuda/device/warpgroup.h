@@ -1,12 +1,12 @@
 #pragma once
 
-// Tensor Cores of compute capability 9.0 (wgmma, sm_90a alone): four warps, the first of them of a number that
-// four divides, multiply together and go on while the product is made. Warp w of the four has rows 16w to
-// 16w + 15 of A and D as it has them of m16n8k16 (matrix.h): d[4j] to d[4j + 3] are its sums of columns 8j to
-// 8j + 7.
+// Tensor Cores of compute capability 9.0 (wgmma, sm_90a alone): four warps, the first of them of a number
+// that four divides, multiply together and go on while the product is made. Warp w of the four has rows 16w
+// to 16w + 15 of A and D as it has them of m16n8k16 (matrix.h): d[4j] to d[4j + 3] are its sums of columns 8j
+// to 8j + 7.
 //
-// B [columns, 64] in f16 lies in shared memory from a multiple of 1024 bytes on, 128 bytes a row, chunk c of 16
-// bytes of row r in the place of chunk c ^ (r % 8) (PTX manual, "128-Byte swizzling").
+// B [columns, 64] in f16 lies in shared memory from a multiple of 1024 bytes on, 128 bytes a row, chunk c of
+// 16 bytes of row r in the place of chunk c ^ (r % 8) (PTX manual, "128-Byte swizzling").
 
 #include "backend/cuda/device/matrix.h"
 
@@ -18,8 +18,8 @@ HOST_AND_DEVICE constexpr int warpgroup_place(int row, int chunk) {
 }
 
 #ifdef __CUDACC__
-/// What computes a fragment comes before this and not, by the compiler's choice, among products that are on their
-/// way: those it would make wait for each other.
+/// What computes a fragment comes before this and not, by the compiler's choice, among products that are on
+/// their way: those it would make wait for each other.
 DEVICE void settle(uint32_t (&a)[4]) {
   asm volatile("" : "+r"(a[0]), "+r"(a[1]), "+r"(a[2]), "+r"(a[3])::"memory");
 }
@@ -30,8 +30,8 @@ DEVICE void begin_warpgroup() {
 DEVICE void commit_warpgroup() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }
-/// Waits for all committed products but those of the newest `Pending` groups. Their registers may not be touched
-/// before.
+/// Waits for all committed products but those of the newest `Pending` groups. Their registers may not be
+/// touched before.
 template <int Pending>
 DEVICE void wait_warpgroup() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
@@ -87,7 +87,8 @@ template <int kColumns, class T>
 void mma_warpgroup(float (&d)[kColumns / 2], const uint32_t (&a)[4], Shared<T> rows, int step,
                    const Where& where = Where::current()) {
   const Shared<std::byte> b(rows.offset());
-  if (rows.offset() % 1024) host::fault("a factor of a warpgroup's product that begins at no multiple of 1024");
+  if (rows.offset() % 1024)
+    host::fault("a factor of a warpgroup's product that begins at no multiple of 1024");
   for (int j = 0; j < kColumns / 8; ++j) {
     uint32_t pair[2];
     for (int i = 0; i < 2; ++i)
