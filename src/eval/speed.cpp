@@ -19,8 +19,7 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-}  // namespace
-
+/// Pseudo-random ids, the same each time.
 std::vector<TokenId> test_tokens(int count, int64_t vocab) {
   std::vector<TokenId> tokens;
   uint64_t state = 1;
@@ -30,6 +29,8 @@ std::vector<TokenId> test_tokens(int count, int64_t vocab) {
   }
   return tokens;
 }
+
+}  // namespace
 
 std::string SpeedTest::name() const {
   std::string text = fmt::format("{}{}", phase == Phase::prefill ? "pp" : "tg", tokens);
@@ -45,19 +46,24 @@ double SpeedSamples::spread() const {
   return (quantile(tokens_per_s, 0.75) - quantile(tokens_per_s, 0.25)) / 2 / median();
 }
 
-SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
-                           const std::function<void(int, int)>& progress) {
+SpeedTexts begin_test(Engine& engine, const SpeedTest& test) {
   if (test.depth + test.tokens > engine.context())
     throw InputError("{}: {} tokens exceed the context of {}; give a larger -c", test.name(),
                      test.depth + test.tokens, engine.context());
-  const std::vector<TokenId> tokens = test_tokens(test.depth + test.tokens, engine.info().vocab);
-  const std::span<const TokenId> timed = std::span(tokens).subspan(static_cast<size_t>(test.depth));
-  std::vector<Sequence> sequences;
+  SpeedTexts texts{test_tokens(test.depth + test.tokens, engine.info().vocab), {}};
   for (int i = 0; i < test.texts; ++i) {
-    sequences.push_back(engine.new_sequence());
+    texts.sequences.push_back(engine.new_sequence());
     if (test.depth > 0)
-      engine.extend(sequences.back(), std::span(tokens).first(static_cast<size_t>(test.depth)));
+      engine.extend(texts.sequences.back(), std::span(texts.tokens).first(static_cast<size_t>(test.depth)));
   }
+  return texts;
+}
+
+SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
+                           const std::function<void(int, int)>& progress) {
+  SpeedTexts texts = begin_test(engine, test);
+  std::vector<Sequence>& sequences = texts.sequences;
+  const std::span<const TokenId> timed = texts.timed(test);
 
   SpeedSamples samples;
   for (int repetition = 0; repetition <= repetitions; ++repetition) {

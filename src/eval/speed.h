@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,18 @@ struct SpeedTest {
   std::string name() const;  ///< "pp512", "tg128 @ d1024", "tg128 x8"
 };
 
-/// Pseudo-random ids, the same each time.
-std::vector<TokenId> test_tokens(int count, int64_t vocab);
+/// The texts of a test, `depth` tokens of each in the cache, and the tokens that are timed.
+struct SpeedTexts {
+  std::vector<TokenId> tokens;  ///< depth + tokens, pseudo-random, the same each time
+  std::vector<Sequence> sequences;
+
+  std::span<const TokenId> timed(const SpeedTest& test) const {
+    return std::span(tokens).subspan(static_cast<size_t>(test.depth));
+  }
+};
+/// Throws InputError when depth and tokens exceed the engine's context. The engine must hold as many
+/// sequences as there are texts.
+SpeedTexts begin_test(Engine& engine, const SpeedTest& test);
 
 /// Tokens per second of each repetition, all texts together, sorted.
 struct SpeedSamples {
@@ -31,9 +42,7 @@ struct SpeedSamples {
   double spread() const;
 };
 
-/// Runs the test `repetitions` times after one that is not counted. Token ids are pseudo-random (the same
-/// each time). Throws InputError when depth and tokens exceed the engine's context. The engine must hold as
-/// many sequences as there are texts.
+/// Runs the test `repetitions` times after one that is not counted; begins it with begin_test().
 SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetitions,
                            const std::function<void(int done, int total)>& progress = {});
 

@@ -20,14 +20,9 @@ double since(Clock::time_point start) {
 
 std::vector<StepPart> measure_step_parts(Engine& engine, const SpeedTest& test) {
   const bool prefill = test.phase == SpeedTest::Phase::prefill;
-  const std::vector<TokenId> tokens = test_tokens(test.depth + test.tokens, engine.info().vocab);
-  const std::span<const TokenId> timed = std::span(tokens).subspan(static_cast<size_t>(test.depth));
-  std::vector<Sequence> sequences;
-  for (int i = 0; i < test.texts; ++i) {
-    sequences.push_back(engine.new_sequence());
-    if (test.depth > 0)
-      engine.extend(sequences.back(), std::span(tokens).first(static_cast<size_t>(test.depth)));
-  }
+  SpeedTexts texts = begin_test(engine, test);
+  std::vector<Sequence>& sequences = texts.sequences;
+  const std::span<const TokenId> timed = texts.timed(test);
 
   const Plan& plan = engine.plan();
   std::vector<std::vector<double>> times(plan.steps().size());
