@@ -39,6 +39,14 @@ class BenchDevice {
     return stand_in_;
   }
 
+  /// Rows from which the vendor's library multiplies, where there is one.
+  void library_from(int rows) {
+    host_.multiply_from(rows);
+#ifdef HALFTONE_CUDA
+    if (!stand_in_) gpu_library_from(*device_, rows);
+#endif
+  }
+
   /// Measured now, and said.
   Roofs roofs() const {
     const Roofs roofs = device_->measure_roofs();

@@ -188,55 +188,6 @@ Expected reference(const Product& product, const Tensor& a, int64_t first, int64
   return expected;
 }
 
-/// A device whose library multiplies from `rows` rows on, if it has one.
-class LibraryFrom : public cuda::Device {
- public:
-  LibraryFrom(cuda::Device& device, int rows) : device_(device), rows_(rows) {}
-
-  const cuda::Chip& chip() const override { return device_.chip(); }
-  void launch_any(const cuda::AnyDeviceKernel& kernel, const cuda::Launch& launch, const void* args,
-                  size_t args_bytes) override {
-    device_.launch_any(kernel, launch, args, args_bytes);
-  }
-  bool multiplies(int m) override { return rows_ < 0 ? device_.multiplies(m) : has_library() && m >= rows_; }
-  void multiply(const cuda::HalfProduct& product) override {
-    launch_waiting();
-    device_.multiply(product);
-  }
-  std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
-    return device_.allocate(bytes, what);
-  }
-  void upload(std::byte* to, const std::byte* from, size_t bytes) override {
-    launch_waiting();
-    device_.upload(to, from, bytes);
-  }
-  void download(std::byte* to, const std::byte* from, size_t bytes) override {
-    launch_waiting();
-    device_.download(to, from, bytes);
-  }
-  void wait() override {
-    launch_waiting();
-    device_.wait();
-  }
-  std::optional<size_t> free_bytes() override { return device_.free_bytes(); }
-  std::string description() const override { return device_.description(); }
-  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
-    launch_waiting();
-    return device_.record([&] {
-      work();
-      launch_waiting();
-    });
-  }
-
-  /// The last product of a recording that the device behind this one makes.
-  void finish() { launch_waiting(); }
-  bool has_library() const { return device_.multiplies(std::numeric_limits<int>::max()); }
-
- private:
-  cuda::Device& device_;
-  int rows_;
-};
-
 std::unique_ptr<PreparedKernel> prepare(cuda::Device& device, const Product& product, ThreadPool& threads) {
   const cuda::CudaBackend backend(device);
   const OpSite site = product.site(1);
@@ -315,7 +266,7 @@ void check(const Product& product, const PreparedKernel& prepared, const Run& ru
 /// Seconds that the vendor's library takes for f16 matrices of each number of rows; none where there is none.
 std::vector<double> library_seconds(const cuda::BenchDevice& gpu, const Layer& layer,
                                     std::span<const int64_t> row_counts) {
-  if (gpu.stand_in() || !LibraryFrom(*gpu, -1).has_library()) return {};
+  if (gpu.stand_in() || !gpu->multiplies(std::numeric_limits<int>::max())) return {};
   const auto place = [&](int64_t elements, unsigned seed) {
     std::mt19937 random(seed);
     std::vector<uint16_t> halves(static_cast<size_t>(elements)), some(65521);
@@ -388,23 +339,22 @@ Options parse(int argc, char** argv) {
 }
 
 /// False when a product is wrong.
-bool time_layer(const cuda::BenchDevice& gpu, LibraryFrom& device, const Roofs& roofs, const Scheme& scheme,
-                const Layer& layer, std::span<const int64_t> row_counts, std::span<const double> library,
-                ThreadPool& threads) {
+bool time_layer(const cuda::BenchDevice& gpu, const Roofs& roofs, const Scheme& scheme, const Layer& layer,
+                std::span<const int64_t> row_counts, std::span<const double> library, ThreadPool& threads) {
   Product product;
   product.b = random_weights(scheme, layer.n, layer.k, 1);
   product.integer_activations = scheme.integer_activations;
   std::vector<std::unique_ptr<PreparedKernel>> sets;
-  sets.push_back(prepare(device, product, threads));
+  sets.push_back(prepare(*gpu, product, threads));
   const size_t bytes = sets[0]->packed_bytes(), most = gpu.stand_in() ? 2 : kMostSets;
   while (sets.size() < most && sets.size() * bytes < kBeyondCaches)
-    sets.push_back(prepare(device, product, threads));
+    sets.push_back(prepare(*gpu, product, threads));
   bool right = true;
   for (size_t i = 0; i < row_counts.size(); ++i) {
     const int64_t m = row_counts[i];
     const auto row = fmt::format("| {} | {} | {}x{} | {} |", scheme.name, layer.model, layer.n, layer.k, m);
     const Tensor a = random_floats({m, layer.k}, 2);
-    const Run run(device, product, *sets[0], a, threads);
+    const Run run(*gpu, product, *sets[0], a, threads);
     try {
       check(product, *sets[0], run, a);
     } catch (const std::runtime_error& error) {
@@ -414,7 +364,6 @@ bool time_layer(const cuda::BenchDevice& gpu, LibraryFrom& device, const Roofs& 
     }
     const double seconds = gpu.median_seconds(sets.size(), [&] {
       for (const auto& set : sets) run(*set);
-      device.finish();
     });
     const double moved = static_cast<double>(bytes) + 4.0 * static_cast<double>(m * (layer.k + layer.n));
     const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n * layer.k);
@@ -439,9 +388,9 @@ std::vector<Scheme> schemes_of(const Layer& layer) {
 
 /// False when a product is wrong.
 bool run(const Options& options) {
-  const cuda::BenchDevice gpu(options.stand_in);
+  cuda::BenchDevice gpu(options.stand_in);
   const Roofs roofs = gpu.roofs();
-  LibraryFrom device(*gpu, options.library_from);
+  if (options.library_from >= 0) gpu.library_from(options.library_from);
   fmt::print(
       "| weights | layer | shape | rows | us | GB/s | of reading | TFLOPS | of mma.sync | times f16 by the "
       "library |\n");
@@ -450,8 +399,7 @@ bool run(const Options& options) {
   bool right = true;
   if (options.stand_in) {
     for (const Scheme& scheme : schemes())
-      right &=
-          time_layer(gpu, device, roofs, scheme, {"tiny", 40, 256}, std::vector<int64_t>{1, 9}, {}, threads);
+      right &= time_layer(gpu, roofs, scheme, {"tiny", 40, 256}, std::vector<int64_t>{1, 9}, {}, threads);
     return right;
   }
   const auto start = std::chrono::steady_clock::now();
@@ -468,7 +416,7 @@ bool run(const Options& options) {
         return right;
       }
       if (!library) library = rows.empty() ? std::vector<double>{} : library_seconds(gpu, layer, rows);
-      right &= time_layer(gpu, device, roofs, scheme, layer, rows, *library, threads);
+      right &= time_layer(gpu, roofs, scheme, layer, rows, *library, threads);
     }
   }
   return right;

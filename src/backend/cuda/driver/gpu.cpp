@@ -128,11 +128,12 @@ class Gpu : public Device {
 
   const Chip& chip() const override { return chip_; }
 
-  bool multiplies(int m) override { return m >= kLibraryRows && library(); }
+  bool multiplies(int m) override { return m >= library_rows_ && library(); }
   void multiply(const HalfProduct& product) override {
     launch_waiting();
     library()->multiply(product, stream_, library_memory_.get());
   }
+  void library_from(int rows) { library_rows_ = rows; }
   /// Empty when there is a library.
   const std::string& library_trouble() {
     library();
@@ -292,6 +293,7 @@ class Gpu : public Device {
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<CublasLt> library_;
   std::string library_trouble_;
+  int library_rows_ = kLibraryRows;
   std::shared_ptr<std::byte> library_memory_;
   std::map<std::string_view, CUmodule> modules_;
   std::unordered_map<const char*, Function> functions_;
@@ -341,6 +343,10 @@ const CudaBackend& gpu_backend(int number) {
 
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work) {
   return static_cast<Gpu&>(gpu).milliseconds(work);
+}
+
+void gpu_library_from(Device& gpu, int rows) {
+  static_cast<Gpu&>(gpu).library_from(rows);
 }
 
 std::string gpu_library_trouble(Device& gpu) {

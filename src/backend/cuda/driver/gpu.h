@@ -30,6 +30,9 @@ const CudaBackend& gpu_backend(int number);
 /// Why products of many rows are not made by cuBLASLt; empty when they are.
 std::string gpu_library_trouble(Device& gpu);
 
+/// Has cuBLASLt, where it is there, multiply from `rows` rows on: to compare it with Halftone's own kernels.
+void gpu_library_from(Device& gpu, int rows);
+
 /// Milliseconds that `work` takes on the GPU, by events around it.
 float gpu_milliseconds(Device& gpu, const std::function<void()>& work);
 
