@@ -302,6 +302,10 @@ std::string packing_refusal(const Constant& weights, bool transposed) {
   if (encoding.granularity.kind == Granularity::Kind::per_axis && encoding.granularity.axis != 0)
     return "B's scales belong to its columns";
   if (encoding.format->bits() > 8) return "B has codes of more than 8 bits";
+  // few_tokens finds a column's group by a product with 2^32 / group, which is exact below this.
+  if (const ScaleGrid grid = scale_grid(encoding.granularity, weights.shape());
+      grid.groups > 1 && grid.group * weights.shape()[1] >= int64_t{1} << 31)
+    return fmt::format("B has groups of {} of {} columns", grid.group, weights.shape()[1]);
   if (kind_of(encoding) == WeightKind::table4 && encoding.format->bits() > 4)
     return "B's code book has more than 16 numbers";
   return {};
