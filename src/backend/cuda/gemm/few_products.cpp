@@ -1,7 +1,6 @@
 #include "backend/cuda/gemm/few_products.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include "backend/cuda/gemm/few_tokens_kernels.h"

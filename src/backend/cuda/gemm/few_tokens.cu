@@ -34,7 +34,7 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
   const int stride = few_tokens_stride(args.round_columns);
   const Shared<uint16_t> held =
       shared_memory<uint16_t>(static_cast<size_t>(at.held)) + ((g < rows ? g : rows - 1) * stride + 8 * t);
-  const int even_rows = (rows + 1) / 2 * 2;
+  const int even_rows = few_even(rows);
   const Shared<float> held_sums =
       shared_memory<float>(static_cast<size_t>(at.sums)) + (2 * t < rows ? 2 * t : even_rows - 2);
   uint32_t table[8] = {};

@@ -64,12 +64,17 @@ HOST_AND_DEVICE constexpr int few_tokens_stride(int round_columns) {
   return (round_columns + 63) / 64 * 64 + 32;
 }
 
+/// `rows`, or one more if they are odd: sums lie in pairs of rows.
+HOST_AND_DEVICE constexpr int few_even(int rows) {
+  return (rows + 1) / 2 * 2;
+}
+
 /// Where things lie in a block's shared memory, in bytes.
 struct FewTokensShared {
   int backs;  ///< [8] f32: what the sums of a row are to be multiplied by
   int tops;   ///< [8][8] f32: the largest magnitude in a row's part of a warp
   int held;   ///< [rows][stride] f16, twice for split; then the sums of warps, [8][rows][16] f32
-  int sums;   ///< [flushes][rows, or one more if they are odd] f32, of the held numbers that one scale is for
+  int sums;   ///< [flushes][few_even(rows)] f32, of the held numbers that one scale is for
   int bytes;
 };
 HOST_AND_DEVICE constexpr FewTokensShared few_tokens_shared(const FewTokensArgs& args, int rows) {
@@ -78,7 +83,7 @@ HOST_AND_DEVICE constexpr FewTokensShared few_tokens_shared(const FewTokensArgs&
       few_tokens_stride(args.round_columns) * rows * 2 * (args.weights.kind == WeightKind::split ? 2 : 1);
   const int results = kFewWarps * rows * kTileRows * 4;
   at.sums = at.held + (held > results ? held : results);
-  at.bytes = at.sums + (args.round_columns / kBlockColumns >> args.flush_shift) * ((rows + 1) / 2 * 2) * 4;
+  at.bytes = at.sums + (args.round_columns / kBlockColumns >> args.flush_shift) * few_even(rows) * 4;
   return at;
 }
 

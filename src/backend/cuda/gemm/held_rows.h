@@ -157,7 +157,7 @@ class RowHolder {
       const int eights = 4 << args_.flush_shift;  // neighbours that hold what one scale is for
       for (int mask = 1; mask < eights; mask *= 2) sum += shuffle_xor(sum, mask);
       if (i < count_ && (i & (eights - 1)) == 0) {
-        const Shared<float> to = sums_ + ((i >> (2 + args_.flush_shift)) * ((rows_ + 1) / 2 * 2) + r);
+        const Shared<float> to = sums_ + ((i >> (2 + args_.flush_shift)) * few_even(rows_) + r);
         to[0] = sum;
         if (r % 2 == 0 && r == rows_ - 1) to[1] = 0;
       }
