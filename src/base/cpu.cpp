@@ -5,7 +5,11 @@
 #include <fstream>
 #include <utility>
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -13,15 +17,28 @@
 namespace halftone {
 namespace {
 
-constexpr std::array<std::pair<Isa, std::string_view>, 7> kNames{{{Isa::scalar, "scalar"},
+constexpr std::array<std::pair<Isa, std::string_view>, 8> kNames{{{Isa::scalar, "scalar"},
                                                                   {Isa::avx2, "avx2"},
                                                                   {Isa::avx512vnni, "avx512vnni"},
                                                                   {Isa::avx512bf16, "avx512bf16"},
+                                                                  {Isa::amx, "amx"},
                                                                   {Isa::neon, "neon"},
                                                                   {Isa::neondot, "neondot"},
                                                                   {Isa::neoni8mm, "neoni8mm"}}};
 
 std::atomic<int> strongest_allowed{static_cast<int>(Isa::neoni8mm)};
+
+#if defined(__x86_64__)
+/// Linux hands out the registers of tiles to processes that ask (arch_prctl(2)); threads that start later
+/// have them too.
+bool has_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25, kAll = kBf16 | kTiles | kInt8;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kAll) != kAll) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 bool hardware_has(Isa isa) {
   if (isa == Isa::scalar) return true;
@@ -32,7 +49,12 @@ bool hardware_has(Isa isa) {
                     __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
   if (isa == Isa::avx2) return avx2;
   if (isa == Isa::avx512vnni) return vnni;
-  if (isa == Isa::avx512bf16) return vnni && __builtin_cpu_supports("avx512bf16");
+  const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+  if (isa == Isa::avx512bf16) return bf16;
+  if (isa == Isa::amx) {
+    static const bool amx = has_amx();
+    return bf16 && amx;
+  }
 #elif defined(__aarch64__)
   if (isa == Isa::neon) return true;
   if (isa == Isa::neondot) return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;

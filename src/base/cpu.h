@@ -8,12 +8,13 @@
 namespace halftone {
 
 /// Instruction sets that kernels are written for, weakest first within a family.
-enum class Isa { scalar, avx2, avx512vnni, avx512bf16, neon, neondot, neoni8mm };
+enum class Isa { scalar, avx2, avx512vnni, avx512bf16, amx, neon, neondot, neoni8mm };
 
 std::string_view isa_name(Isa isa);
 std::optional<Isa> isa_from_name(std::string_view name);
 
-/// Whether this processor runs code compiled for `isa`, and the limit set by limit_isa() allows it.
+/// Whether this processor runs code compiled for `isa`, the system lets this process use it, and the limit
+/// set by limit_isa() allows it. `amx`: tiles of int8 and of bf16, beside avx512bf16.
 bool cpu_has(Isa isa);
 
 /// The sets this processor has, weakest first.

@@ -19,6 +19,7 @@ extern const ProbeLoops probe_scalar;
 extern const ProbeLoops probe_avx2;
 extern const ProbeLoops probe_avx512vnni;
 extern const ProbeLoops probe_avx512bf16;
+extern const ProbeLoops probe_amx;
 extern const ProbeLoops probe_neon;
 extern const ProbeLoops probe_neondot;
 
