@@ -41,6 +41,10 @@ class KvCache : public State {
     /// read f16.
     int residual_tokens = 128;
 
+    /// Of K or V of one token and head; not of codes_by_block() formats.
+    int64_t row_bytes() const {
+      return head_dim * (format == KvFormat::f32 ? 4 : format == KvFormat::int8 ? 1 : 2);
+    }
     /// Of codes_by_block() formats.
     KvCodes codes() const { return {format == KvFormat::int4 ? 4 : 8, block_tokens, head_dim}; }
   };

@@ -34,8 +34,8 @@ struct QueryTile {
   int64_t count, padded_dim;
   const float* queries;  ///< already times the scale
   float softcap;         ///< 0: none
-  const int32_t* first;  ///< positions that each query sees: [first, last]
-  const int32_t* last;
+  int32_t* first;        ///< positions that each query sees: [first, last]
+  int32_t* last;
   float* highest;  ///< of the scores; -infinity before any
   float* total;    ///< of e^(score - highest)
   float* sum;      ///< of e^(score - highest) * value
@@ -45,14 +45,18 @@ struct QueryTile {
   NextRows next = {};
 };
 
+struct AttentionTiles;
+
 /// The loops for one instruction set: the positions [position, position + tokens), which are the rows of a
 /// block from `slot` on, for each query that sees them. First its scores with the keys, then its sum with the
 /// values: in two calls, so that a cache need hold only one of them.
 struct AttentionLoops {
   void (*score)(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens);
   void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
+  const AttentionTiles* tiles = nullptr;  ///< for many queries; null: none
 };
 
+extern const AttentionLoops attention_amx;
 extern const AttentionLoops attention_avx512vnni;
 extern const AttentionLoops attention_avx2;
 extern const AttentionLoops attention_neon;

@@ -187,7 +187,7 @@ void add(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t posi
   });
 }
 
-constexpr AttentionLoops kAttentionLoops{score, add};
+constexpr AttentionLoops kAttentionLoops{score, add, nullptr};
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/paged_attention/attention_loops.h"
+#include "backend/cpu/paged_attention/attention_tiles.h"
 #include "backend/cpu/paged_attention/pieces.h"
 #include "base/checked.h"
 
@@ -18,6 +19,8 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
 
 /// Tokens whose keys and values are turned into floats at a time.
 constexpr int64_t kTileTokens = 64;
+/// Query vectors in one piece of work, unless one row has more.
+constexpr int64_t kPieceQueries = 64;
 
 /// Hands out consecutive arrays of floats, each a multiple of 64 bytes; with a null base it only counts.
 class FloatArena {
@@ -39,8 +42,9 @@ class FloatArena {
 struct Scratch {
   float *queries, *sum, *tile, *highest, *total, *scores, *shrink;
   int32_t *first, *last;
+  std::byte* operands;  ///< of AttentionTiles
 
-  Scratch(FloatArena& arena, int64_t count, int64_t padded)
+  Scratch(FloatArena& arena, int64_t count, int64_t padded, size_t operand_bytes)
       : queries(arena.take(count * padded)),
         sum(arena.take(count * padded)),
         tile(arena.take(kTileTokens * padded)),
@@ -49,7 +53,9 @@ struct Scratch {
         scores(arena.take(count * kTileTokens)),
         shrink(arena.take(count)),
         first(reinterpret_cast<int32_t*>(arena.take(count))),
-        last(reinterpret_cast<int32_t*>(arena.take(count))) {}
+        last(reinterpret_cast<int32_t*>(arena.take(count))),
+        operands(reinterpret_cast<std::byte*>(
+            arena.take(static_cast<int64_t>(ceil_div(operand_bytes, sizeof(float)))))) {}
 };
 
 class PagedAttention : public PreparedKernel {
@@ -58,7 +64,9 @@ class PagedAttention : public PreparedKernel {
       : loops_(loops),
         spec_(paged_attention_spec(site)),
         group_(spec_.num_heads / spec_.kv_heads),
-        padded_(round_up<int64_t>(spec_.head_dim, kAttentionPadding)),
+        piece_rows_(
+            std::max<int64_t>(1, (loops.tiles ? loops.tiles->piece_queries : kPieceQueries) / group_)),
+        padded_(round_up<int64_t>(spec_.head_dim, loops.tiles ? AttentionTiles::kDim : kAttentionPadding)),
         workers_(threads.size()) {}
 
   size_t workspace_bytes(const OpSite& site) const override {
@@ -71,7 +79,7 @@ class PagedAttention : public PreparedKernel {
   void run(const KernelRun& run) const override {
     auto& cache = static_cast<KvCache&>(*run.inputs[kCache].state);
     assert(cache.layout().kv_heads == spec_.kv_heads && cache.layout().head_dim == spec_.head_dim);
-    const AttentionPieces pieces(run, spec_, cache.layout().block_tokens);
+    const AttentionPieces pieces(run, spec_, piece_rows_, cache.layout().block_tokens);
     zero_rows_of_no_sequence(run, pieces);
     store_new_tokens(run, pieces, cache);
 
@@ -84,7 +92,7 @@ class PagedAttention : public PreparedKernel {
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker) {
         FloatArena own(scratch + worker * scratch_floats());
-        const Scratch memory(own, piece_queries(), padded_);
+        const Scratch memory = scratch_in(own);
         for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
           attend(run, pieces.at(i), cache, memory, partials);
       }
@@ -105,10 +113,15 @@ class PagedAttention : public PreparedKernel {
     const int64_t vector = row * spec_.num_heads + head;
     return partials + (vector * AttentionPieces::most_parts(site) + part) * partial_floats();
   }
-  int64_t piece_queries() const { return AttentionPieces::piece_rows(spec_) * group_; }
+  Scratch scratch_in(FloatArena& arena) const {
+    int64_t queries = piece_rows_ * group_;
+    if (!loops_.tiles) return {arena, queries, padded_, 0};
+    queries = round_up(queries, AttentionTiles::kQueries);
+    return {arena, queries, padded_, loops_.tiles->scratch_bytes(queries, padded_)};
+  }
   int64_t scratch_floats() const {
     FloatArena arena(nullptr);
-    Scratch(arena, piece_queries(), padded_);
+    scratch_in(arena);
     return arena.used();
   }
   int64_t offset(int64_t row, int64_t head) const { return (row * spec_.num_heads + head) * spec_.head_dim; }
@@ -240,9 +253,7 @@ class PagedAttention : public PreparedKernel {
     if (position >= end || codes_by_block(layout.format)) return {};
     const int block = piece.blocks[position / layout.block_tokens];
     const auto head = static_cast<int>(piece.kv_head);
-    const int64_t row_bytes = layout.head_dim * (layout.format == KvFormat::f32    ? 4
-                                                 : layout.format == KvFormat::int8 ? 1
-                                                                                   : 2);
+    const int64_t row_bytes = layout.row_bytes();
     const std::byte* stored =
         keys ? cache.keys(spec_.layer, block, head) : cache.values(spec_.layer, block, head);
     return {stored + position % layout.block_tokens * row_bytes,
@@ -261,6 +272,53 @@ class PagedAttention : public PreparedKernel {
       position = std::max(position, piece.part * part_tokens);
       end = std::min(end, (piece.part + 1) * part_tokens);
     }
+    if (has_tiles_for(tile, cache.layout().format))
+      attend_by_tiles(tile, piece, cache, position, end, scratch.operands);
+    else
+      attend_by_blocks(tile, piece, cache, position, end, scratch);
+    if (piece.parts > 1)
+      keep_partials(run.site, piece, tile, partials);
+    else
+      write_results(run, piece, tile);
+  }
+
+  bool has_tiles_for(const QueryTile& tile, KvFormat format) const {
+    return loops_.tiles && tile.count >= loops_.tiles->least_queries &&
+           (format == KvFormat::f16 || format == KvFormat::bf16 || format == KvFormat::int8);
+  }
+
+  void attend_by_tiles(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
+                       int64_t end, std::byte* scratch) const {
+    const KvCache::Layout& layout = cache.layout();
+    const auto head = static_cast<int>(piece.kv_head);
+    const int64_t row_bytes = layout.row_bytes();
+    StoredRows rows;
+    rows.format = layout.format;
+    rows.dim = spec_.head_dim;
+    loops_.tiles->begin(tile, scratch);
+    for (; position < end; position += rows.count) {
+      // Up to the same positions wherever the first was, so that tiles do not depend on the other rows.
+      rows.count = std::min(StoredRows::kMost - position % StoredRows::kMost, end - position);
+      for (int64_t i = 0; i < rows.count;) {
+        const int block = piece.blocks[(position + i) / layout.block_tokens];
+        int64_t slot = (position + i) % layout.block_tokens;
+        const std::byte* keys = cache.keys(spec_.layer, block, head);
+        const std::byte* values = cache.values(spec_.layer, block, head);
+        for (; slot < layout.block_tokens && i < rows.count; ++slot, ++i) {
+          rows.keys[i] = keys + slot * row_bytes;
+          rows.values[i] = values + slot * row_bytes;
+          if (layout.format != KvFormat::int8) continue;
+          rows.key_scales[i] = cache.key_scales(spec_.layer, block, head)[slot];
+          rows.value_scales[i] = cache.value_scales(spec_.layer, block, head)[slot];
+        }
+      }
+      loops_.tiles->attend(tile, rows, position, scratch);
+    }
+  }
+
+  void attend_by_blocks(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
+                        int64_t end, const Scratch& scratch) const {
+    const int64_t block_tokens = cache.layout().block_tokens;
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
@@ -284,10 +342,6 @@ class PagedAttention : public PreparedKernel {
       }
       position += tokens;
     }
-    if (piece.parts > 1)
-      keep_partials(run.site, piece, tile, partials);
-    else
-      write_results(run, piece, tile);
   }
 
   void write_results(const KernelRun& run, const AttentionPiece& piece, const QueryTile& tile) const {
@@ -341,7 +395,8 @@ class PagedAttention : public PreparedKernel {
 
   const AttentionLoops& loops_;
   PagedAttentionSpec spec_;
-  int64_t group_;   ///< query heads that share one KV head
+  int64_t group_;  ///< query heads that share one KV head
+  int64_t piece_rows_;
   int64_t padded_;  ///< head_dim, padded
   int64_t workers_;
 };
@@ -358,6 +413,8 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 }  // namespace
 
 #if defined(__x86_64__)
+extern const Kernel paged_attention_amx{"paged_attention_amx", "PagedAttention", Isa::amx, supports,
+                                        prepare<attention_amx>};
 extern const Kernel paged_attention_avx512vnni{"paged_attention_avx512vnni", "PagedAttention",
                                                Isa::avx512vnni, supports, prepare<attention_avx512vnni>};
 extern const Kernel paged_attention_avx2{"paged_attention_avx2", "PagedAttention", Isa::avx2, supports,

@@ -54,7 +54,11 @@ void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
 
   // A score of normal vectors is a sum of dim products, scaled: its error is about sqrt(dim) roundings of its
   // size, below 8, and enters the weights as it is. The weighted mean of values (below 5) adds its own.
-  const float bound = (8 * std::sqrt(static_cast<float>(c.dim)) + 32) * 0x1p-24f * 5;
+  const float root = std::sqrt(static_cast<float>(c.dim));
+  float bound = (8 * root + 32) * 0x1p-24f * 5;
+  // Where matrix tiles multiply pairs of bf16 numbers, each product is off by 2^-16, and those of a score are
+  // 0.64 root in all; so is each weight.
+  if (kernel.isa == Isa::amx) bound += (root + 1) * 0x1p-16f * 5;
   for (size_t i = 0; i < expected.span<float>().size(); ++i)
     ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], bound) << kernel.name << ", element " << i;
 
@@ -110,6 +114,17 @@ TEST(CpuPagedAttention, ReadsEveryCacheFormat) {
   for (KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::bf16, KvFormat::int8})
     for (int dim : {8, 20, 128})
       compare_all({.dim = dim, .format = format, .spans = {{0, 9, 3}, {9, 1, 20}}});
+}
+
+TEST(CpuPagedAttention, TakesManyQueriesTogether) {
+  for (KvFormat format : {KvFormat::f16, KvFormat::bf16, KvFormat::int8}) {
+    for (int block : {3, 32, 100})
+      compare_all({.dim = 40, .block = block, .format = format, .spans = {{0, 150, 45}, {150, 9, 200}}});
+    compare_all({.dim = 128, .block = 32, .format = format, .window = 50, .spans = {{0, 90, 70}}});
+    compare_all(
+        {.heads = 8, .kv_heads = 8, .dim = 72, .format = format, .softcap = 3, .spans = {{0, 70, 0}}});
+    compare_all({.heads = 80, .kv_heads = 1, .dim = 24, .format = format, .spans = {{0, 2, 300}}});
+  }
 }
 
 TEST(CpuPagedAttention, ReadsFarBlocksAsCodesAndNearOnesAsTheyWere) {

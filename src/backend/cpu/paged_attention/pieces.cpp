@@ -11,18 +11,15 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks };
 
 }  // namespace
 
-AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t block_tokens)
+AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows,
+                                 int64_t block_tokens)
     : sequences_(run.inputs[kSequences].span<int32_t>()),
       blocks_(run.inputs[kBlocks].span<int32_t>()),
       width_(run.inputs[kBlocks].tensor.shape[1]),
       kv_heads_(spec.kv_heads),
-      piece_rows_(piece_rows(spec)),
+      piece_rows_(piece_rows),
       part_tokens_(kPartBlocks * block_tokens),
       cut_(most_parts(run.site) > 1) {}
-
-int64_t AttentionPieces::piece_rows(const PagedAttentionSpec& spec) {
-  return std::max<int64_t>(1, kQueries / (spec.num_heads / spec.kv_heads));
-}
 
 int64_t AttentionPieces::most_parts(const OpSite& site) {
   return site.input_shape(kQuery)[0] > kFewRows ? 1 : ceil_div(site.input_shape(kBlocks)[1], kPartBlocks);

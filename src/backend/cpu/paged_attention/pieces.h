@@ -19,13 +19,12 @@ struct AttentionPiece {
 /// blocks each, which do not depend on the number of threads: so neither do the results.
 class AttentionPieces {
  public:
-  static constexpr int64_t kQueries = 64;  ///< vectors in one piece, unless one row has more
-  static constexpr int64_t kFewRows = 8;   ///< rows in a run up to which histories are cut
+  static constexpr int64_t kFewRows = 8;  ///< rows in a run up to which histories are cut
   static constexpr int64_t kPartBlocks = 16;
 
-  AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t block_tokens);
+  AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows,
+                  int64_t block_tokens);
 
-  static int64_t piece_rows(const PagedAttentionSpec& spec);
   /// Parts that a history can have, by the shapes alone.
   static int64_t most_parts(const OpSite& site);
 
