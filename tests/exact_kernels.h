@@ -28,11 +28,16 @@ inline size_t expect_exact(OpRun& run, std::string_view prefix, const std::strin
   return count;
 }
 
-/// Instruction sets of this processor that integer kernels are written for.
+/// Instruction sets of this processor that integer kernels are written for;
 inline size_t int8_isas() {
   size_t count = 0;
   for (Isa isa : {Isa::avx2, Isa::avx512vnni, Isa::neondot}) count += cpu_has(isa);
   return count;
+}
+
+/// and those that multiply codes by packed weights.
+inline size_t code_tile_isas() {
+  return int8_isas() + (cpu_has(Isa::amx) ? 1 : 0);
 }
 
 }  // namespace halftone::cpu

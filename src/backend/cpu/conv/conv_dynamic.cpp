@@ -55,7 +55,7 @@ class DynamicConv final : public PreparedKernel {
     for (int64_t n = 0; n < pictures; ++n) {
       const float scale =
           encode(run.threads, run.inputs[0].span<float>().data() + n * elements, elements, codes);
-      CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = gather.places(), .gather = {}};
+      CodeMultiply multiply{.weights = weights_, .rows = gather.places(), .gather = {}};
       multiply.gather = [&](int64_t group, int64_t first, int64_t count, const uint8_t** rows) {
         gather.rows(codes, padding_.data(), group * channels, first, count, rows);
       };
@@ -71,8 +71,7 @@ class DynamicConv final : public PreparedKernel {
 
  private:
   DynamicConv(const OpSite& site, const IntegerWeights& weights, const CodeLoops& loops, int threads)
-      : loops_(loops),
-        weights_(weights, requantizer(site, weights), CodeScale{1, 128},
+      : weights_(weights, requantizer(site, weights), CodeScale{1, 128},
                  {conv_extent(site).groups, conv_extent(site).group_outputs, conv_extent(site).group_inputs,
                   conv_extent(site).window.taps()},
                  loops),
@@ -118,7 +117,6 @@ class DynamicConv final : public PreparedKernel {
     return absmax / 127;
   }
 
-  const CodeLoops& loops_;
   CodeWeights weights_;
   std::vector<float> bias_;
   std::vector<uint8_t> padding_;
@@ -137,6 +135,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
   extern const Kernel conv_int8_dynamic_##isa{"conv_int8_dynamic_" #isa, "Conv", Isa::isa, supports, \
                                               prepare<code_loops_##isa>, true};
 #if defined(__x86_64__)
+HALFTONE_CONV_DYNAMIC(amx)
 HALFTONE_CONV_DYNAMIC(avx512vnni)
 HALFTONE_CONV_DYNAMIC(avx2)
 #elif defined(__aarch64__)

@@ -19,8 +19,7 @@ using Layer = Int8ConvLayer;
 class Int8Conv final : public PreparedKernel {
  public:
   Int8Conv(const Layer& layer, const CodeLoops& loops, int threads)
-      : loops_(loops),
-        joined_(joins_taps(layer)),
+      : joined_(joins_taps(layer)),
         weights_(joined_ ? joined_weights(layer) : layer.weights, layer.requantizer, layer.input,
                  joined_ ? joined_extent(layer.extent)
                          : CodeWeights::Extent{layer.extent.groups, layer.extent.group_outputs,
@@ -84,7 +83,7 @@ class Int8Conv final : public PreparedKernel {
   size_t own_offset() const { return CodeMultiply::workspace_bytes(weights_, threads_); }
 
   CodeMultiply product(const KernelRun& run, int64_t rows) const {
-    CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = rows, .gather = {}};
+    CodeMultiply multiply{.weights = weights_, .rows = rows, .gather = {}};
     if (run.outputs[0].dtype == DType::u8)
       multiply.codes = run.outputs[0].span<uint8_t>().data();
     else
@@ -135,13 +134,13 @@ class Int8Conv final : public PreparedKernel {
       std::memcpy(y + static_cast<size_t>(places[i]) * bytes, first, bytes);
   }
 
-  // Few channels under a window of several columns: in a picture copied with its padding, the columns of a
-  // row of the window lie one behind the other, and are one tap.
+  // A window of several columns: in a picture copied with its padding, the columns of a row of the window lie
+  // one behind the other, and are one tap.
 
   static bool joins_taps(const Layer& layer) {
     const Window& window = layer.extent.window;
-    return layer.extent.groups == 1 && layer.extent.group_inputs < kFewChannels &&
-           window[window.rank - 1].kernel > 1 && window[window.rank - 1].dilation == 1;
+    return layer.extent.groups == 1 && window[window.rank - 1].kernel > 1 &&
+           window[window.rank - 1].dilation == 1;
   }
   static CodeWeights::Extent joined_extent(const ConvExtent& extent) {
     const int64_t columns = extent.window[extent.window.rank - 1].kernel;
@@ -220,10 +219,8 @@ class Int8Conv final : public PreparedKernel {
     multiply.run(run.threads, run.workspace);
   }
 
-  static constexpr int64_t kFewChannels = 8;
   static constexpr int64_t kLineGrain = 32;  ///< lines copied by a thread at a time
 
-  const CodeLoops& loops_;
   bool joined_;
   CodeWeights weights_;
   std::vector<uint8_t> padding_;
@@ -300,21 +297,26 @@ std::unique_ptr<PreparedKernel> prepare_depthwise(const OpSite& site, ThreadPool
 
 }  // namespace
 
-#define HALFTONE_CONV_INT8_KERNELS(isa)                                                               \
-  extern const Kernel conv_int8_depthwise_##isa{"conv_int8_depthwise_" #isa,                          \
-                                                "Conv",                                               \
-                                                Isa::isa,                                             \
-                                                supports_depthwise,                                   \
-                                                prepare_depthwise<code_depthwise_##isa>,              \
-                                                true};                                                \
+#define HALFTONE_CONV_INT8(isa)                                                                       \
   extern const Kernel conv_int8_##isa{"conv_int8_" #isa,         "Conv", Isa::isa, int8_conv_refusal, \
                                       prepare<code_loops_##isa>, true};
+#define HALFTONE_CONV_INT8_DEPTHWISE(isa)                                                \
+  extern const Kernel conv_int8_depthwise_##isa{"conv_int8_depthwise_" #isa,             \
+                                                "Conv",                                  \
+                                                Isa::isa,                                \
+                                                supports_depthwise,                      \
+                                                prepare_depthwise<code_depthwise_##isa>, \
+                                                true};
 
 #if defined(__x86_64__)
-HALFTONE_CONV_INT8_KERNELS(avx512vnni)
-HALFTONE_CONV_INT8_KERNELS(avx2)
+HALFTONE_CONV_INT8(amx)
+HALFTONE_CONV_INT8(avx512vnni)
+HALFTONE_CONV_INT8(avx2)
+HALFTONE_CONV_INT8_DEPTHWISE(avx512vnni)
+HALFTONE_CONV_INT8_DEPTHWISE(avx2)
 #elif defined(__aarch64__)
-HALFTONE_CONV_INT8_KERNELS(neondot)
+HALFTONE_CONV_INT8(neondot)
+HALFTONE_CONV_INT8_DEPTHWISE(neondot)
 #endif
 
 }  // namespace halftone::cpu

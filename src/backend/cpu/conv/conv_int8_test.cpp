@@ -65,7 +65,7 @@ TEST(ConvInt8, EqualsTheReference) {
   };
   for (const ConvCase& c : cases)
     for (const char* how : {"floating", "fixed"})
-      EXPECT_EQ(check(c, how, "conv_int8_"), int8_isas()) << c.str();
+      EXPECT_EQ(check(c, how, "conv_int8_"), code_tile_isas()) << c.str();
 }
 
 #if defined(__x86_64__)
@@ -151,7 +151,7 @@ TEST(ConvInt8, ActivationsInTheEpilogue) {
   for (const FusedActivation& activation : activations)
     for (const char* how : {"floating", "fixed"}) {
       EXPECT_EQ(check({.x = {1, 9, 7, 7}, .w = {70, 9, 1, 1}, .activation = activation}, how, "conv_int8_"),
-                int8_isas());
+                code_tile_isas());
       EXPECT_EQ(check({.x = {1, 70, 7, 7}, .w = {70, 1, 3, 3}, .group = 70, .activation = activation}, how,
                       "conv_int8_depthwise"),
                 int8_isas());
@@ -170,14 +170,14 @@ TEST(ConvInt8, AResidualJoinsTheSum) {
                          .floats = to_floats,
                          .residual = true},
                         how, "conv_int8_"),
-                  int8_isas());
+                  code_tile_isas());
 }
 
 TEST(ConvInt8, FloatsComeOutUnrounded) {
   for (const FusedActivation& activation : {FusedActivation{}, FusedActivation{FusedActivation::Kind::relu}})
     EXPECT_EQ(check({.x = {1, 30, 5, 6}, .w = {85, 30, 3, 3}, .activation = activation, .floats = true},
                     "floating", "conv_int8_"),
-              int8_isas());
+              code_tile_isas());
 }
 
 TEST(ConvInt8, StaysCloseToTheFloatingConvolution) {

@@ -35,7 +35,7 @@ class CodeGemm final : public PreparedKernel {
         reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
     std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
 
-    CodeMultiply multiply{.loops = loops_, .weights = weights_, .rows = rows, .gather = {}};
+    CodeMultiply multiply{.weights = weights_, .rows = rows, .gather = {}};
     multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
       for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
       if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
@@ -55,12 +55,10 @@ class CodeGemm final : public PreparedKernel {
                  threads) {}
   CodeGemm(const CodeProduct& product, const IntegerWeights& weights, const Requantizer& requantizer,
            const CodeScale& input, const CodeLoops& loops, int threads)
-      : loops_(loops),
-        weights_(weights, requantizer, input, {1, product.outputs, product.columns, 1}, loops),
+      : weights_(weights, requantizer, input, {1, product.outputs, product.columns, 1}, loops),
         activation_(requantizer.to_codes() ? FusedActivation{} : requantizer.float_activation()),
         threads_(threads) {}
 
-  const CodeLoops& loops_;
   CodeWeights weights_;
   FusedActivation activation_;
   int threads_;
@@ -80,6 +78,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
       "mat_mul_codes_" #isa, "MatMul", Isa::isa, integer_rows_refusal, prepare<code_loops_##isa>, true};
 
 #if defined(__x86_64__)
+HALFTONE_GEMM_CODES_KERNELS(amx)
 HALFTONE_GEMM_CODES_KERNELS(avx512vnni)
 HALFTONE_GEMM_CODES_KERNELS(avx2)
 #elif defined(__aarch64__)

@@ -22,7 +22,7 @@ TEST(GemmCodes, EqualsTheReference) {
           run.constant(Constant(random_tensor({s.n}, 3)));
           if (to_codes) run.store_outputs({{Storage::Order::planar, fit_codes(-3, 4)}});
           EXPECT_EQ(expect_exact(run, "gemm_codes", fmt::format("{} {} {} {}", s.m, s.k, s.n, how)),
-                    int8_isas());
+                    code_tile_isas());
         }
 }
 
@@ -31,7 +31,7 @@ TEST(GemmCodes, MatMulOfManyDimensions) {
   run.stored(random_tensor({2, 3, 11, 20}, 1), {Storage::Order::planar, CodeScale{0.03f, 0}});
   run.constant(int8_weights({20, 37}, 2, 1));
   run.store_outputs({{Storage::Order::planar, fit_codes(-3, 3)}});
-  EXPECT_EQ(expect_exact(run, "mat_mul_codes", "MatMul"), int8_isas());
+  EXPECT_EQ(expect_exact(run, "mat_mul_codes", "MatMul"), code_tile_isas());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
 
-// For *_avx512vnni.cpp sources only (see code_tile_loops.h).
+// For *_avx512vnni.cpp and *_amx.cpp sources only (see code_tile_loops.h).
 
 #include <immintrin.h>
 
@@ -94,11 +94,59 @@ struct CodeFinishAvx512 {
       _mm512_mask_storeu_epi8(to, (uint64_t{1} << count) - 1, codes);
   }
 
+  /// Whether PlainFinish does what `f` asks for: a float multiplier an output, and no residual.
+  static bool is_plain(const CodeFinish& f) {
+    return !f.mantissas && !f.below && !f.large && !f.residual_factors;
+  }
+
+  /// Codes of kPanels panels (1 or 2) as the first of a vector.
   template <int kPanels>
-  struct Finish {
+  static __m512i lane(const uint8_t* from) {
+    return kPanels == 1 ? _mm512_castsi128_si512(_mm_load_si128(reinterpret_cast<const __m128i*>(from)))
+                        : _mm512_castsi256_si512(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+
+  /// Packs the sums of several rows at once where they have few panels.
+  template <int kPanels>
+  struct PlainFinish {
+    static constexpr int kTogether = kPanels == 1 ? 4 : kPanels == 2 ? 2 : 1;
+    CodeFinish finish;
+    __m512 multipliers[kPanels];
+    PlainFinish(const CodeFinish& f, int64_t output) : finish(f) {
+      for (int p = 0; p < kPanels; ++p)
+        multipliers[p] = _mm512_loadu_ps(f.multipliers + output + p * kCodePanel);
+    }
+    /// to(r): where row r lies; `adjacent`: right behind row r - 1.
+    template <int kRows, class To>
+    void store_rows(const __m512i (&sums)[kRows][kPanels], To to, int64_t count, bool adjacent) const {
+      constexpr int kWhole = kRows / kTogether * kTogether;
+      for (int r = 0; r < kWhole; r += kTogether) store_some<kTogether>(sums + r, r, to, count, adjacent);
+      if constexpr (kWhole < kRows) store_some<kRows - kWhole>(sums + kWhole, kWhole, to, count, false);
+    }
+
+   private:
+    template <int kRows, class To>
+    void store_some(const __m512i (*sums)[kPanels], int first, To to, int64_t count, bool adjacent) const {
+      __m512i x[kRows * kPanels];
+      for (int r = 0; r < kRows; ++r)
+        for (int p = 0; p < kPanels; ++p)
+          x[r * kPanels + p] =
+              _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][p]), multipliers[p]));
+      const __m512i codes = codes_of(x, finish);
+      if constexpr (kRows == 1) return store_codes(to(first), codes, count);
+      if (adjacent && kRows * kPanels == 4) return _mm512_storeu_si512(to(first), codes);
+      alignas(64) uint8_t row[64];
+      _mm512_store_si512(row, codes);
+      for (int r = 0; r < kRows; ++r)
+        store_codes(to(first + r), lane<kPanels>(row + r * kPanels * kCodePanel), count);
+    }
+  };
+
+  template <int kPanels>
+  struct AnyFinish {
     CodeFinish finish;
     int64_t first;
-    Finish(const CodeFinish& f, int64_t output) : finish(f), first(output) {}
+    AnyFinish(const CodeFinish& f, int64_t output) : finish(f), first(output) {}
     void store(const __m512i (&sums)[kPanels], const uint8_t* residual, uint8_t* to, int64_t count) const {
       __m512i x[kPanels];
       for (int p = 0; p < kPanels; ++p) {

@@ -9,7 +9,8 @@
 namespace halftone::cpu {
 
 size_t CodeMultiply::worker_bytes(const CodeWeights& weights) {
-  return weights.scratch_bytes() + static_cast<size_t>(weights.extent().taps * kChunk) * sizeof(void*);
+  return weights.scratch_bytes() +
+         static_cast<size_t>(weights.extent().taps * weights.loops().chunk) * sizeof(void*);
 }
 
 size_t CodeMultiply::workspace_bytes(const CodeWeights& weights, int threads) {
@@ -19,7 +20,7 @@ size_t CodeMultiply::workspace_bytes(const CodeWeights& weights, int threads) {
 void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t panels,
                             std::byte* memory) const {
   auto* pointers = reinterpret_cast<const uint8_t**>(memory + weights.scratch_bytes());
-  const int64_t count = std::min(kChunk, rows - first);
+  const int64_t count = std::min(weights.loops().chunk, rows - first);
   gather(group, first, count, pointers);
   CodeTile tile = weights.tile(group, panel, panels);
   tile.rows = pointers;
@@ -32,8 +33,8 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t
   const int64_t out =
       (places ? 0 : first * tile.out_step) + group * weights.extent().outputs + panel * kCodePanel;
   tile.residual = residual ? residual + out : nullptr;
-  if (codes) return loops.to_codes(tile, finish, codes + out);
-  loops.to_floats(tile, finish, floats + out);
+  if (codes) return weights.loops().to_codes(tile, finish, codes + out);
+  weights.loops().to_floats(tile, finish, floats + out);
   finish_floats(group, panel, first, count, tile.outputs);
 }
 
@@ -54,14 +55,15 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
       for (int64_t i = 0; i < outputs; ++i) y[i] += added[i];
     if (float_residual)
       for (int64_t i = 0; i < outputs; ++i) y[i] += float_residual[at + i];
-    epilogue.apply(*loops.activations, y, outputs);
+    epilogue.apply(*weights.loops().activations, y, outputs);
     for (int64_t i = 0; i < outputs; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
   }
 }
 
 void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {
   const int64_t groups = weights.extent().groups;
-  const int64_t chunks = ceil_div(rows, kChunk);
+  const int64_t chunk_rows = weights.loops().chunk;
+  const int64_t chunks = ceil_div(rows, chunk_rows);
   const int64_t blocks = ceil_div(weights.panels(), kCodeBlock);
   // Few rows: the panels are shared out too.
   const int64_t parts =
@@ -79,7 +81,7 @@ void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) cons
         const int64_t part = item % parts, chunk = item / parts % chunks, group = item / parts / chunks;
         const int64_t panel = blocks * part / parts * kCodeBlock;
         const int64_t last = std::min(blocks * (part + 1) / parts * kCodeBlock, weights.panels());
-        run_item(group, chunk * kChunk, panel, last - panel, memory);
+        run_item(group, chunk * chunk_rows, panel, last - panel, memory);
       }
     }
   });

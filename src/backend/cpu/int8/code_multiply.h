@@ -10,11 +10,6 @@ namespace halftone::cpu {
 
 /// Rows of codes times packed weights, shared out over threads.
 struct CodeMultiply {
-  /// Rows that are gathered at a time: their pointers and outputs stay in the nearest cache. A multiple of
-  /// every tile's rows.
-  static constexpr int64_t kChunk = 48;
-
-  const CodeLoops& loops;
   const CodeWeights& weights;
   int64_t rows;
   /// Writes where rows [first, first + count) of a group read under each tap: [taps, count] pointers, each

@@ -55,8 +55,13 @@ struct CodeLoops {
   void (*to_codes)(const CodeTile& tile, const CodeFinish& finish, uint8_t* out);
   void (*to_floats)(const CodeTile& tile, const CodeFinish& finish, float* out);
   const ActivationLoops* activations;  ///< of the same instruction set, for floats
+  /// Rows that are gathered at a time at most: their pointers and outputs stay in the nearest cache. A
+  /// multiple of the tile's rows.
+  int64_t chunk = 48;
+  size_t beyond = 0;  ///< bytes that are read beyond the last panel, whatever they are
 };
 
+extern const CodeLoops code_loops_amx;
 extern const CodeLoops code_loops_avx512vnni;
 extern const CodeLoops code_loops_avx2;
 extern const CodeLoops code_loops_neondot;

@@ -1,33 +1,17 @@
-#include <immintrin.h>
-
-#include "backend/cpu/activation/activation_loops.h"
-#include "backend/cpu/int8/code_finish_avx512.h"
-#include "backend/cpu/int8/code_tile_loops.h"
+#include "backend/cpu/int8/code_tile_avx512.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct Avx512Vnni : CodeFinishAvx512 {
-  using Sum = __m512i;
-  using Weights = __m512i;
-  using Codes = __m512i;
-  static constexpr int32_t kCodeBias = 0;
-  static constexpr const ActivationLoops* kActivations = &activation_avx512vnni;
-  static constexpr int kBlock = 4;
-  static constexpr int kRows[] = {12, 8, 8, 6};
-
-  static Sum sum_from(const int32_t* bias) { return _mm512_loadu_si512(bias); }
-  static Weights weights(const int8_t* from) { return _mm512_loadu_si512(from); }
-  static Codes codes(const uint8_t* from) {
-    int32_t quad;
-    __builtin_memcpy(&quad, from, sizeof(quad));
-    return _mm512_set1_epi32(quad);
-  }
-  static Sum dot(Sum sum, Weights weights, Codes codes) { return _mm512_dpbusd_epi32(sum, codes, weights); }
-};
+void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
+  CodeFinishAvx512::is_plain(finish) ? tile_to_codes<Avx512Vnni<true>>(tile, finish, out)
+                                     : tile_to_codes<Avx512Vnni<false>>(tile, finish, out);
+}
 
 }  // namespace
 
-const CodeLoops code_loops_avx512vnni = kCodeLoops<Avx512Vnni>;
+const CodeLoops code_loops_avx512vnni = {
+    Avx512Vnni<false>::kCodeBias,   kCodeQuad, no_scratch, to_codes, tile_to_floats<Avx512Vnni<false>>,
+    Avx512Vnni<false>::kActivations};
 
 }  // namespace halftone::cpu

@@ -45,7 +45,7 @@ template <class V, int kPanels, int kRows, class Store>
 void run_rows(const CodeTile& tile, int64_t row, int64_t panel, Store store) {
   CodeSums<V, kRows, kPanels> sums;
   multiply_tile<V, kRows, kPanels>(tile, row, panel, sums);
-  for (int r = 0; r < kRows; ++r) store(row + r, sums.sum[r]);
+  store(row, sums.sum);
 }
 
 /// `count` rows (kRows at most) from `row`.
@@ -57,60 +57,85 @@ void run_part(const CodeTile& tile, int64_t row, int64_t count, int64_t panel, S
     run_part<V, kPanels, kRows - 1>(tile, row, count, panel, store);
 }
 
-/// All rows of kPanels panels, in even shares of at most V::kRows[kPanels - 1].
+/// `count` rows from `first` of kPanels panels, in even shares of at most V::kRows[kPanels - 1].
 template <class V, int kPanels, class Store>
-void run_block(const CodeTile& tile, int64_t panel, Store store) {
+void run_block(const CodeTile& tile, int64_t first, int64_t count, int64_t panel, Store store) {
   constexpr int kRows = V::kRows[kPanels - 1];
-  const int64_t parts = (tile.count + kRows - 1) / kRows;
+  const int64_t parts = (count + kRows - 1) / kRows;
   for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = tile.count * part / parts;
-    run_part<V, kPanels, kRows>(tile, begin, tile.count * (part + 1) / parts - begin, panel, store);
+    const int64_t begin = count * part / parts;
+    run_part<V, kPanels, kRows>(tile, first + begin, count * (part + 1) / parts - begin, panel, store);
   }
 }
 
 template <class V, int kPanels, class Make>
-void run_panels(const CodeTile& tile, int64_t panel, int64_t panels, Make make) {
+void run_panels(const CodeTile& tile, int64_t first, int64_t count, int64_t panel, int64_t panels,
+                Make make) {
   if (panels == kPanels)
-    run_block<V, kPanels>(tile, panel, make.template operator()<kPanels>(panel));
+    run_block<V, kPanels>(tile, first, count, panel, make.template operator()<kPanels>(panel));
   else if constexpr (kPanels > 1)
-    run_panels<V, kPanels - 1>(tile, panel, panels, make);
+    run_panels<V, kPanels - 1>(tile, first, count, panel, panels, make);
 }
 
+/// `count` rows from `first`, all panels. `make`: codes_store() or floats_store().
 template <class V, class Make>
-void run_tile(const CodeTile& tile, Make make) {
+void run_tile(const CodeTile& tile, int64_t first, int64_t count, Make make) {
   const int64_t panels = (tile.outputs + kCodePanel - 1) / kCodePanel;
   for (int64_t panel = 0; panel < panels; panel += V::kBlock)
-    run_panels<V, V::kBlock>(tile, panel, panels - panel < V::kBlock ? panels - panel : V::kBlock, make);
+    run_panels<V, V::kBlock>(tile, first, count, panel,
+                             panels - panel < V::kBlock ? panels - panel : V::kBlock, make);
 }
 
+/// Makes, of a panel, what stores the sums of some rows of kPanels panels from it: as codes,
 template <class V>
-void tile_to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
-  run_tile<V>(tile, [&]<int kPanels>(int64_t panel) {
+auto codes_store(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
+  return [&, out]<int kPanels>(int64_t panel) {
     const int64_t first = panel * kCodePanel;
     const typename V::template Finish<kPanels> last(finish, first);
     const int64_t left = tile.outputs - first;
     const int64_t count = left < kPanels * kCodePanel ? left : kPanels * kCodePanel;
-    return [=, &tile](int64_t row, const typename V::Sum(&sums)[kPanels]) {
-      const int64_t at = (tile.places ? tile.places[row] : row) * tile.out_step + first;
-      last.store(sums, tile.residual ? tile.residual + at : nullptr, out + at, count);
+    return [=, &tile]<int kRows>(int64_t row, const typename V::Sum(&sums)[kRows][kPanels]) {
+      const auto place = [&](int r) {
+        return (tile.places ? tile.places[row + r] : row + r) * tile.out_step + first;
+      };
+      if constexpr (requires { last.kTogether; }) {
+        const bool adjacent = !tile.places && count == kPanels * kCodePanel && tile.out_step == count;
+        last.store_rows(
+            sums, [&](int r) { return out + place(r); }, count, adjacent);
+      } else {
+        for (int r = 0; r < kRows; ++r)
+          last.store(sums[r], tile.residual ? tile.residual + place(r) : nullptr, out + place(r), count);
+      }
     };
-  });
+  };
+}
+
+/// as floats.
+template <class V>
+auto floats_store(const CodeTile& tile, const CodeFinish& finish, float* out) {
+  return [&, out]<int kPanels>(int64_t panel) {
+    const int64_t first = panel * kCodePanel;
+    return [=, &tile, &finish]<int kRows>(int64_t row, const typename V::Sum(&sums)[kRows][kPanels]) {
+      for (int r = 0; r < kRows; ++r)
+        for (int p = 0; p < kPanels; ++p) {
+          const int64_t output = first + p * kCodePanel;
+          const int64_t left = tile.outputs - output;
+          const int64_t at = (tile.places ? tile.places[row + r] : row + r) * tile.out_step + output;
+          V::store_floats(sums[r][p], finish, output, tile.residual ? tile.residual + at : nullptr, out + at,
+                          left < kCodePanel ? left : kCodePanel);
+        }
+    };
+  };
+}
+
+template <class V>
+void tile_to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
+  run_tile<V>(tile, 0, tile.count, codes_store<V>(tile, finish, out));
 }
 
 template <class V>
 void tile_to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
-  run_tile<V>(tile, [&]<int kPanels>(int64_t panel) {
-    const int64_t first = panel * kCodePanel;
-    return [=, &tile, &finish](int64_t row, const typename V::Sum(&sums)[kPanels]) {
-      for (int p = 0; p < kPanels; ++p) {
-        const int64_t output = first + p * kCodePanel;
-        const int64_t left = tile.outputs - output;
-        const int64_t at = (tile.places ? tile.places[row] : row) * tile.out_step + output;
-        V::store_floats(sums[p], finish, output, tile.residual ? tile.residual + at : nullptr, out + at,
-                        left < kCodePanel ? left : kCodePanel);
-      }
-    };
-  });
+  run_tile<V>(tile, 0, tile.count, floats_store<V>(tile, finish, out));
 }
 
 inline size_t no_scratch(int64_t, int64_t) {

@@ -38,6 +38,7 @@ class CodeWeights {
               const Extent& extent, const CodeLoops& loops, const IntegerResidual& residual = {});
 
   const Extent& extent() const { return extent_; }
+  const CodeLoops& loops() const { return loops_; }
   int64_t quads() const { return quads_; }
   int64_t panels() const { return panels_; }               ///< of a group
   size_t scratch_bytes() const { return scratch_bytes_; }  ///< of a tile
@@ -50,6 +51,7 @@ class CodeWeights {
 
  private:
   Extent extent_;
+  const CodeLoops& loops_;
   int64_t quads_, panels_, padded_panels_, panel_bytes_;
   size_t scratch_bytes_;
   PackedMemory codes_;

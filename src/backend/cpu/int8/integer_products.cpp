@@ -84,7 +84,7 @@ class IntegerProduct : public PreparedKernel {
  public:
   IntegerProduct(const OpSite& site, bool turned, const CodeWeights::Extent& extent, const CodeLoops& loops,
                  int threads)
-      : loops_(loops), threads_(threads) {
+      : threads_(threads) {
     const IntegerWeights weights = weights_of(site, turned);
     weights_.emplace(weights, Requantizer(site, weights.units), CodeScale{1, 0}, extent, loops);
     sums_ = weights.sums;
@@ -100,7 +100,6 @@ class IntegerProduct : public PreparedKernel {
     return static_cast<int32_t>(product) - zero * sums_[output];
   }
 
-  const CodeLoops& loops_;
   const int threads_;
   std::optional<CodeWeights> weights_;
   std::vector<int32_t> sums_;
@@ -125,7 +124,7 @@ class MatMulInteger final : public IntegerProduct {
     auto* last_row =
         reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(*weights_, threads_);
     std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
-    CodeMultiply multiply{.loops = loops_, .weights = *weights_, .rows = rows, .gather = {}};
+    CodeMultiply multiply{.weights = *weights_, .rows = rows, .gather = {}};
     multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
       for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
       if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
@@ -169,7 +168,7 @@ class ConvInteger final : public IntegerProduct {
 
     const CodeGather gather(conv_extent(run.site, x, run.site.input_shape(kWeights)).window, x, y);
     const int64_t channels = weights_->extent().channels;
-    CodeMultiply multiply{.loops = loops_, .weights = *weights_, .rows = gather.places(), .gather = {}};
+    CodeMultiply multiply{.weights = *weights_, .rows = gather.places(), .gather = {}};
     multiply.gather = [&](int64_t group, int64_t first, int64_t count, const uint8_t** to) {
       gather.rows(pictures, padding, group * channels, first, count, to);
     };
@@ -233,6 +232,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
                                          prepare<ConvInteger, code_loops_##isa>};
 
 #if defined(__x86_64__)
+HALFTONE_INTEGER_PRODUCTS(amx)
 HALFTONE_INTEGER_PRODUCTS(avx512vnni)
 HALFTONE_INTEGER_PRODUCTS(avx2)
 #elif defined(__aarch64__)

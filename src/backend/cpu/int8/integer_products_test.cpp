@@ -22,7 +22,7 @@ TEST(IntegerProducts, MatMulIntegerIsExact) {
     run.input(random_codes<uint8_t>({2, rows, columns}, 1));
     run.constant(Constant(random_codes<int8_t>({columns, outputs}, 2)));
     run.input(Tensor::from<uint8_t>({}, {113}));
-    EXPECT_EQ(expect_exact(run, "mat_mul_integer", "MatMulInteger"), int8_isas()) << rows;
+    EXPECT_EQ(expect_exact(run, "mat_mul_integer", "MatMulInteger"), code_tile_isas()) << rows;
   }
 }
 
@@ -41,7 +41,7 @@ TEST(IntegerProducts, ConvIntegerIsExact) {
     run.input(random_codes<uint8_t>(c.x, 3));
     run.constant(Constant(random_codes<int8_t>(c.w, 4)));
     run.input(Tensor::from<uint8_t>({}, {200}));
-    EXPECT_EQ(expect_exact(run, "conv_integer", "ConvInteger"), int8_isas()) << c.x.str();
+    EXPECT_EQ(expect_exact(run, "conv_integer", "ConvInteger"), code_tile_isas()) << c.x.str();
   }
 }
 
