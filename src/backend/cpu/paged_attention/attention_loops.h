@@ -22,10 +22,10 @@ struct KvTile {
   bool per_channel = false;  ///< keys
 };
 
-/// Stored keys or values that are read after those being worked on, and are fetched from memory meanwhile.
+/// Stored keys or values that are read after those being worked on, and are fetched from memory meanwhile, as
+/// many lines at a time as are read: a processor that waits for memory computes nothing.
 struct NextRows {
   const std::byte* stored = nullptr;  ///< null: none
-  int64_t bytes = 0;
 };
 
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)

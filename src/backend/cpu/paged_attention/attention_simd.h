@@ -24,21 +24,31 @@ void store_sums(const Float (&sums)[kQueries][kKeys], float* scores, int64_t str
     for (int t = 0; t < kKeys; ++t) scores[q * stride + t] = Simd::sum(sums[q][t]);
 }
 
-/// Part `part` of `parts` of what is read next.
-inline void fetch(const NextRows& next, int64_t part, int64_t parts) {
-  if (!next.stored) return;
-  const int64_t lines = (next.bytes + 63) / 64;
-  for (int64_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line)
-    __builtin_prefetch(next.stored + line * 64);
-}
+/// Fetches what is read next, as much of it at a time as is read.
+struct Ahead {
+  const std::byte* at;
+  int64_t moves;  ///< 0 where nothing is read next
+
+  Ahead(const NextRows& next, const void* nothing)
+      : at(next.stored ? next.stored : static_cast<const std::byte*>(nothing)), moves(next.stored ? 1 : 0) {}
+  /// `vectors` of Rows.
+  template <class Rows>
+  void fetch(int64_t vectors) {
+    const int64_t bytes = vectors * Simd::kWidth * Rows::kBytes;
+    for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + line);
+    at += bytes * moves;
+  }
+};
 
 /// scores[q, t] = queries[q] . keys[first + t] for kQueries rows and kKeys rows.
 template <int kQueries, int kKeys, class Rows>
-void dot(const float* queries, const Rows& keys, int64_t first, int64_t dim, float* scores, int64_t stride) {
+void dot(const float* queries, const Rows& keys, int64_t first, int64_t dim, float* scores, int64_t stride,
+         Ahead& ahead) {
   Float sums[kQueries][kKeys];
   for (auto& row : sums)
     for (Float& sum : row) sum = Simd::zero();
   for (int64_t i = 0; i < dim; i += Simd::kWidth) {
+    ahead.fetch<Rows>(kKeys);
     Float key[kKeys];
     for (int t = 0; t < kKeys; ++t) key[t] = keys.load(first + t, i);
     for (int q = 0; q < kQueries; ++q) {
@@ -54,12 +64,13 @@ void dot(const float* queries, const Rows& keys, int64_t first, int64_t dim, flo
 /// kVectors vectors).
 template <int kQueries, int kVectors, class Rows>
 void add_values(float* sum, const float* shrink, const float* weights, int64_t stride, const Rows& values,
-                int64_t first, int64_t tokens, int64_t dim, int64_t i) {
+                int64_t first, int64_t tokens, int64_t dim, int64_t i, Ahead& ahead) {
   Float sums[kQueries][kVectors];
   for (int q = 0; q < kQueries; ++q)
     for (int v = 0; v < kVectors; ++v)
       sums[q][v] = Simd::mul(Simd::load(sum + q * dim + i + v * Simd::kWidth), Simd::broadcast(shrink[q]));
   for (int64_t t = 0; t < tokens; ++t) {
+    ahead.fetch<Rows>(kVectors);
     Float value[kVectors];
     for (int v = 0; v < kVectors; ++v) value[v] = values.load(first + t, i + v * Simd::kWidth);
     for (int q = 0; q < kQueries; ++q) {
@@ -96,15 +107,19 @@ float weigh(const QueryTile& tile, int64_t query, float* scores, int64_t begin, 
   const Float shift = Simd::broadcast(highest);
   Float total = Simd::zero();
   for (int64_t t = 0; t < padded; t += Simd::kWidth) {
-    const Float weight = exp(Simd::sub(Simd::load(scores + t), shift));
+    const Float weight = exp_negative(Simd::sub(Simd::load(scores + t), shift));
     Simd::store(scores + t, weight);
     total = Simd::add(total, weight);
   }
-  float before[kAttentionPadding] = {};
-  Simd::store(before, exp(Simd::broadcast(tile.highest[query] - highest)));
-  tile.total[query] = tile.total[query] * before[0] + Simd::sum(total);
-  tile.highest[query] = highest;
-  return before[0];
+  float shrink = 1;
+  if (highest != tile.highest[query]) {  // rare but for the first tiles
+    float before[kAttentionPadding] = {};
+    Simd::store(before, exp_negative(Simd::broadcast(tile.highest[query] - highest)));
+    shrink = before[0];
+    tile.highest[query] = highest;
+  }
+  tile.total[query] = tile.total[query] * shrink + Simd::sum(total);
+  return shrink;
 }
 
 /// What each query of a group sees of a tile, and what all of them together do.
@@ -132,19 +147,19 @@ inline int64_t padded_tokens(int64_t tokens) {
 
 template <int kQueries, class Rows>
 void score_queries(const QueryTile& tile, int64_t query, const Rows& keys, int64_t position, int64_t tokens) {
-  constexpr int kKeys = Simd::kManyRegisters ? 4 : 2;
+  // Two rows of f16 give memory the time to bring what is read next (measured).
+  constexpr int kKeys = Simd::kManyRegisters && Rows::kBytes != 2 ? 4 : 2;
   const int64_t dim = tile.padded_dim, padded = padded_tokens(tokens);
   const Seen<kQueries> seen(tile, query, position, tokens);
   if (seen.begin >= seen.end) return;
 
   const float* from = tile.queries + query * dim;
   float* scores = tile.scores + query * padded;
+  Ahead ahead(query == 0 ? tile.next : NextRows{}, from);
   int64_t t = seen.begin;
-  for (; t + kKeys <= seen.end; t += kKeys) {
-    if (query == 0) fetch(tile.next, t / kKeys, tokens / kKeys);
-    dot<kQueries, kKeys>(from, keys, t, dim, scores + t, padded);
-  }
-  for (; t < seen.end; ++t) dot<kQueries, 1>(from, keys, t, dim, scores + t, padded);
+  for (; t + kKeys <= seen.end; t += kKeys)
+    dot<kQueries, kKeys>(from, keys, t, dim, scores + t, padded, ahead);
+  for (; t < seen.end; ++t) dot<kQueries, 1>(from, keys, t, dim, scores + t, padded, ahead);
   for (int q = 0; q < kQueries; ++q)
     tile.shrink[query + q] =
         weigh(tile, query + q, scores + q * padded, seen.begins[q], seen.ends[q], padded);
@@ -162,13 +177,12 @@ void add_queries(const QueryTile& tile, int64_t query, const Rows& values, int64
   const float* shrink = tile.shrink + query;
   const float* weights = tile.scores + query * padded + seen.begin;
   const int64_t count = seen.end - seen.begin;
+  Ahead ahead(query == 0 ? tile.next : NextRows{}, sum);
   int64_t i = 0;
-  for (; i + kColumns <= dim; i += kColumns) {
-    if (query == 0) fetch(tile.next, i / kColumns, dim / kColumns);
-    add_values<kQueries, kVectors>(sum, shrink, weights, padded, values, seen.begin, count, dim, i);
-  }
+  for (; i + kColumns <= dim; i += kColumns)
+    add_values<kQueries, kVectors>(sum, shrink, weights, padded, values, seen.begin, count, dim, i, ahead);
   for (; i < dim; i += Simd::kWidth)
-    add_values<kQueries, 1>(sum, shrink, weights, padded, values, seen.begin, count, dim, i);
+    add_values<kQueries, 1>(sum, shrink, weights, padded, values, seen.begin, count, dim, i, ahead);
 }
 
 void score(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens) {

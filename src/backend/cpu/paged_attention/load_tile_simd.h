@@ -67,21 +67,25 @@ void load_codes(const KvTile& tile, int64_t begin, int64_t end) {
 // Rows of keys or values where vectors of floats come from. All give the same numbers.
 
 struct FloatRows {
+  static constexpr int64_t kBytes = 4;
   const float* at;
   int64_t dim;
   Float load(int64_t row, int64_t i) const { return Simd::load(at + row * dim + i); }
 };
 struct HalfRows {
+  static constexpr int64_t kBytes = 2;
   const std::byte* at;
   int64_t dim;
   Float load(int64_t row, int64_t i) const { return Simd::load_half(at + (row * dim + i) * 2); }
 };
 struct BfloatRows {
+  static constexpr int64_t kBytes = 2;
   const std::byte* at;
   int64_t dim;
   Float load(int64_t row, int64_t i) const { return Simd::load_bfloat(at + (row * dim + i) * 2); }
 };
 struct Int8Rows {
+  static constexpr int64_t kBytes = 1;
   const std::byte* at;
   const float* scales;
   int64_t dim;

@@ -21,6 +21,8 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
 constexpr int64_t kTileTokens = 64;
 /// Query vectors in one piece of work, unless one row has more.
 constexpr int64_t kPieceQueries = 64;
+/// KV heads that go together where rows are few.
+constexpr int64_t kPieceHeads = 8;
 
 /// Hands out consecutive arrays of floats, each a multiple of 64 bytes; with a null base it only counts.
 class FloatArena {
@@ -72,14 +74,15 @@ class PagedAttention : public PreparedKernel {
   size_t workspace_bytes(const OpSite& site) const override {
     FloatArena arena(nullptr);
     take_partials(arena, site);
-    arena.take(workers_ * scratch_floats());
+    arena.take(workers_ * scratch_floats(site));
     return static_cast<size_t>(arena.used()) * sizeof(float);
   }
 
   void run(const KernelRun& run) const override {
     auto& cache = static_cast<KvCache&>(*run.inputs[kCache].state);
     assert(cache.layout().kv_heads == spec_.kv_heads && cache.layout().head_dim == spec_.head_dim);
-    const AttentionPieces pieces(run, spec_, piece_rows_, cache.layout().block_tokens);
+    const AttentionPieces pieces(run, spec_, piece_rows_, heads_together(run.site),
+                                 cache.layout().block_tokens);
     zero_rows_of_no_sequence(run, pieces);
     store_new_tokens(run, pieces, cache);
 
@@ -87,12 +90,13 @@ class PagedAttention : public PreparedKernel {
     float* partials = take_partials(arena, run.site);
     const int64_t count = pieces.count();
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), count});
-    float* scratch = arena.take(workers_ * scratch_floats());
+    const int64_t scratch_size = scratch_floats(run.site);
+    float* scratch = arena.take(workers_ * scratch_size);
     std::atomic<int64_t> next{0};
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker) {
-        FloatArena own(scratch + worker * scratch_floats());
-        const Scratch memory = scratch_in(own);
+        FloatArena own(scratch + worker * scratch_size);
+        const Scratch memory = scratch_in(own, run.site);
         for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
           attend(run, pieces.at(i), cache, memory, partials);
       }
@@ -113,15 +117,21 @@ class PagedAttention : public PreparedKernel {
     const int64_t vector = row * spec_.num_heads + head;
     return partials + (vector * AttentionPieces::most_parts(site) + part) * partial_floats();
   }
-  Scratch scratch_in(FloatArena& arena) const {
-    int64_t queries = piece_rows_ * group_;
+  int64_t heads_together(const OpSite& site) const {
+    const int64_t rows = site.input_shape(kQuery)[0];
+    const bool by_tiles = loops_.tiles && rows * group_ >= loops_.tiles->least_queries;
+    return rows > AttentionPieces::kFewRows || by_tiles ? 1 : std::min<int64_t>(kPieceHeads, spec_.kv_heads);
+  }
+  Scratch scratch_in(FloatArena& arena, const OpSite& site) const {
+    const int64_t rows = std::min(piece_rows_, site.input_shape(kQuery)[0]);
+    int64_t queries = rows * group_ * heads_together(site);
     if (!loops_.tiles) return {arena, queries, padded_, 0};
     queries = round_up(queries, AttentionTiles::kQueries);
     return {arena, queries, padded_, loops_.tiles->scratch_bytes(queries, padded_)};
   }
-  int64_t scratch_floats() const {
+  int64_t scratch_floats(const OpSite& site) const {
     FloatArena arena(nullptr);
-    scratch_in(arena);
+    scratch_in(arena, site);
     return arena.used();
   }
   int64_t offset(int64_t row, int64_t head) const { return (row * spec_.num_heads + head) * spec_.head_dim; }
@@ -173,13 +183,25 @@ class PagedAttention : public PreparedKernel {
     }
   }
 
+  /// Query vectors of one head of a piece.
+  int64_t head_queries(const AttentionPiece& piece) const { return piece.rows * group_; }
+  /// Where query vector `i` of a piece, and its result, stand: heads one behind the other, rows in each.
+  struct Place {
+    int64_t row, head;
+  };
+  Place place(const AttentionPiece& piece, int64_t i) const {
+    const int64_t within = i % head_queries(piece);
+    return {piece.row + within / group_,
+            (piece.kv_head + i / head_queries(piece)) * group_ + within % group_};
+  }
+
   /// Copies the piece's queries, scaled and padded, and clears what is known of them.
   QueryTile gather_queries(const KernelRun& run, const AttentionPiece& piece, const Scratch& scratch) const {
     const float* from = run.inputs[kQuery].span<float>().data();
-    const int64_t count = piece.rows * group_;
+    const int64_t count = head_queries(piece) * piece.kv_heads;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t row = piece.row + i / group_;
-      const float* query = from + offset(piece.sequence.first_row + row, piece.kv_head * group_ + i % group_);
+      const auto [row, head] = place(piece, i);
+      const float* query = from + offset(piece.sequence.first_row + row, head);
       float* to = scratch.queries + i * padded_;
       for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = query[d] * spec_.scale;
       std::fill(to + spec_.head_dim, to + padded_, 0.0f);
@@ -246,18 +268,16 @@ class PagedAttention : public PreparedKernel {
     const int64_t block_tokens = cache.layout().block_tokens;
     return std::min({kTileTokens, block_tokens - position % block_tokens, end - position});
   }
-  /// What tiles() of these positions will be read from, but for codes_by_block().
-  NextRows stored_rows(KvCache& cache, const AttentionPiece& piece, bool keys, int64_t position,
+  /// What tiles() of that position will be read from, but for codes_by_block().
+  NextRows stored_rows(KvCache& cache, const AttentionPiece& piece, bool keys, int64_t position, int64_t head,
                        int64_t end) const {
     const KvCache::Layout& layout = cache.layout();
     if (position >= end || codes_by_block(layout.format)) return {};
     const int block = piece.blocks[position / layout.block_tokens];
-    const auto head = static_cast<int>(piece.kv_head);
-    const int64_t row_bytes = layout.row_bytes();
+    const auto kv_head = static_cast<int>(piece.kv_head + head);
     const std::byte* stored =
-        keys ? cache.keys(spec_.layer, block, head) : cache.values(spec_.layer, block, head);
-    return {stored + position % layout.block_tokens * row_bytes,
-            tile_tokens(cache, position, end) * row_bytes};
+        keys ? cache.keys(spec_.layer, block, kv_head) : cache.values(spec_.layer, block, kv_head);
+    return {stored + position % layout.block_tokens * layout.row_bytes()};
   }
 
   void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
@@ -272,7 +292,7 @@ class PagedAttention : public PreparedKernel {
       position = std::max(position, piece.part * part_tokens);
       end = std::min(end, (piece.part + 1) * part_tokens);
     }
-    if (has_tiles_for(tile, cache.layout().format))
+    if (piece.kv_heads == 1 && has_tiles_for(tile, cache.layout().format))
       attend_by_tiles(tile, piece, cache, position, end, scratch.operands);
     else
       attend_by_blocks(tile, piece, cache, position, end, scratch);
@@ -323,22 +343,27 @@ class PagedAttention : public PreparedKernel {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
       const int64_t tokens = tile_tokens(cache, position, end);
-      const int64_t near = queries_near(cache, tile, position / block_tokens);
       const bool open = codes_by_block(cache.layout().format) && cache.is_open(spec_.layer, block);
-      auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
-        if (from >= to) return;
-        const auto [keys, values] = tiles(cache, block, static_cast<int>(piece.kv_head), codes, scratch);
-        QueryTile part = rows(tile, from, to);
-        part.next = stored_rows(cache, piece, false, position, end);
-        loops_.score(part, keys, slot, position, tokens);
-        part.next = stored_rows(cache, piece, true, position + tokens, end);
-        loops_.add(part, values, slot, position, tokens);
-      };
-      if (open) {
-        attend_stored(false, 0, near);
-        attend_stored(true, near, tile.count);
-      } else {
-        attend_stored(true, 0, tile.count);
+      for (int64_t head = 0; head < piece.kv_heads; ++head) {
+        const QueryTile own = rows(tile, head * head_queries(piece), (head + 1) * head_queries(piece));
+        const int64_t near = queries_near(cache, own, position / block_tokens);
+        auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
+          if (from >= to) return;
+          const auto [keys, values] =
+              tiles(cache, block, static_cast<int>(piece.kv_head + head), codes, scratch);
+          QueryTile part = rows(own, from, to);
+          part.next = stored_rows(cache, piece, false, position, head, end);
+          loops_.score(part, keys, slot, position, tokens);
+          part.next = head + 1 < piece.kv_heads ? stored_rows(cache, piece, true, position, head + 1, end)
+                                                : stored_rows(cache, piece, true, position + tokens, 0, end);
+          loops_.add(part, values, slot, position, tokens);
+        };
+        if (open) {
+          attend_stored(false, 0, near);
+          attend_stored(true, near, own.count);
+        } else {
+          attend_stored(true, 0, own.count);
+        }
       }
       position += tokens;
     }
@@ -347,8 +372,8 @@ class PagedAttention : public PreparedKernel {
   void write_results(const KernelRun& run, const AttentionPiece& piece, const QueryTile& tile) const {
     float* out = run.outputs[0].span<float>().data();
     for (int64_t i = 0; i < tile.count; ++i) {
-      float* to = out + offset(piece.sequence.first_row + piece.row + i / group_,
-                               piece.kv_head * group_ + i % group_);
+      const auto [row, head] = place(piece, i);
+      float* to = out + offset(piece.sequence.first_row + row, head);
       const float inverse = 1.0f / tile.total[i];
       for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = tile.sum[i * padded_ + d] * inverse;
     }
@@ -357,8 +382,8 @@ class PagedAttention : public PreparedKernel {
   void keep_partials(const OpSite& site, const AttentionPiece& piece, const QueryTile& tile,
                      float* partials) const {
     for (int64_t i = 0; i < tile.count; ++i) {
-      float* to = partial(partials, site, piece.sequence.first_row + piece.row + i / group_,
-                          piece.kv_head * group_ + i % group_, piece.part);
+      const auto [row, head] = place(piece, i);
+      float* to = partial(partials, site, piece.sequence.first_row + row, head, piece.part);
       std::copy_n(tile.sum + i * padded_, padded_, to);
       to[padded_] = tile.highest[i];
       to[padded_ + 1] = tile.total[i];

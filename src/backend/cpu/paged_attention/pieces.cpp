@@ -12,11 +12,12 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks };
 }  // namespace
 
 AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows,
-                                 int64_t block_tokens)
+                                 int64_t heads, int64_t block_tokens)
     : sequences_(run.inputs[kSequences].span<int32_t>()),
       blocks_(run.inputs[kBlocks].span<int32_t>()),
       width_(run.inputs[kBlocks].tensor.shape[1]),
       kv_heads_(spec.kv_heads),
+      heads_(heads),
       piece_rows_(piece_rows),
       part_tokens_(kPartBlocks * block_tokens),
       cut_(most_parts(run.site) > 1) {}
@@ -36,7 +37,7 @@ int64_t AttentionPieces::parts(int64_t s) const {
 }
 
 int64_t AttentionPieces::count(int64_t s) const {
-  return ceil_div<int64_t>(sequence(s).rows, piece_rows_) * kv_heads_ * parts(s);
+  return ceil_div<int64_t>(sequence(s).rows, piece_rows_) * ceil_div(kv_heads_, heads_) * parts(s);
 }
 
 int64_t AttentionPieces::count() const {
@@ -48,10 +49,12 @@ int64_t AttentionPieces::count() const {
 AttentionPiece AttentionPieces::at(int64_t index) const {
   int64_t s = 0;
   for (; index >= count(s); ++s) index -= count(s);
-  AttentionPiece piece{sequence(s), blocks(s), 0, 0, 0, 0, parts(s)};
+  const int64_t head_groups = ceil_div(kv_heads_, heads_);
+  AttentionPiece piece{sequence(s), blocks(s), 0, 0, 0, 0, 0, parts(s)};
   piece.part = index % piece.parts;
-  piece.kv_head = index / piece.parts % kv_heads_;
-  piece.row = index / piece.parts / kv_heads_ * piece_rows_;
+  piece.kv_head = index / piece.parts % head_groups * heads_;
+  piece.kv_heads = std::min(heads_, kv_heads_ - piece.kv_head);
+  piece.row = index / piece.parts / head_groups * piece_rows_;
   piece.rows = std::min<int64_t>(piece_rows_, piece.sequence.rows - piece.row);
   return piece;
 }

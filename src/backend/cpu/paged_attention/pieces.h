@@ -5,24 +5,27 @@
 
 namespace halftone::cpu {
 
-/// Some rows of one sequence, for one KV head, over one part of the history: a thread's unit of work.
+/// Some rows of one sequence, for some KV heads, over one part of the history: a thread's unit of work.
 struct AttentionPiece {
   SequenceSpan sequence;
   const int32_t* blocks;
   int64_t row, rows;  ///< of the sequence's own
-  int64_t kv_head;
+  int64_t kv_head, kv_heads;
   int64_t part, parts;
 };
 
 /// The pieces of one run, by number. Query vectors that share a KV head go over the cache together, so that
 /// reading it is cheap beside the products. Where there are few rows, the history is cut into parts of some
-/// blocks each, which do not depend on the number of threads: so neither do the results.
+/// blocks each, which do not depend on the number of threads: so neither do the results. A block has the keys
+/// (or values) of its heads one behind the other, and memory is fastest in long pieces: where rows are few,
+/// heads go together.
 class AttentionPieces {
  public:
   static constexpr int64_t kFewRows = 8;  ///< rows in a run up to which histories are cut
   static constexpr int64_t kPartBlocks = 16;
 
-  AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows,
+  /// Pieces of up to `piece_rows` rows and `heads` KV heads.
+  AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows, int64_t heads,
                   int64_t block_tokens);
 
   /// Parts that a history can have, by the shapes alone.
@@ -41,7 +44,7 @@ class AttentionPieces {
   std::span<const int32_t> sequences_;
   std::span<const int32_t> blocks_;
   int64_t width_;
-  int64_t kv_heads_;
+  int64_t kv_heads_, heads_;
   int64_t piece_rows_;
   int64_t part_tokens_;
   bool cut_;

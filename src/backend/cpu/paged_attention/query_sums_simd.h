@@ -29,6 +29,31 @@ inline void store_sums(const Float (&sums)[4][2], float* scores, int64_t stride)
   _mm_storel_pi(reinterpret_cast<__m64*>(scores + 2 * stride), second);
   _mm_storeh_pi(reinterpret_cast<__m64*>(scores + 3 * stride), second);
 }
+#elif defined(__AVX512F__)
+/// Simd::sum() of each, bit for bit, in 45 instructions and not 128: scores of four queries and four keys.
+inline void store_sums(const Float (&sums)[4][4], float* scores, int64_t stride) {
+  Float fours[4];  // of key t: four lanes each of queries 0 to 3
+  for (int t = 0; t < 4; ++t) {
+    const auto eights = [&](int q) {
+      return Simd::add(_mm512_shuffle_f32x4(sums[q][t], sums[q + 1][t], 0x44),
+                       _mm512_shuffle_f32x4(sums[q][t], sums[q + 1][t], 0xee));
+    };
+    const Float first = eights(0), second = eights(2);
+    fours[t] =
+        Simd::add(_mm512_shuffle_f32x4(first, second, 0x88), _mm512_shuffle_f32x4(first, second, 0xdd));
+  }
+  const auto twos = [&](int t) {
+    return Simd::add(_mm512_shuffle_ps(fours[t], fours[t + 1], _MM_SHUFFLE(1, 0, 1, 0)),
+                     _mm512_shuffle_ps(fours[t], fours[t + 1], _MM_SHUFFLE(3, 2, 3, 2)));
+  };
+  const Float first = twos(0), second = twos(2);
+  const Float all = Simd::add(_mm512_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                              _mm512_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+  _mm_storeu_ps(scores, _mm512_castps512_ps128(all));
+  _mm_storeu_ps(scores + stride, _mm512_extractf32x4_ps(all, 1));
+  _mm_storeu_ps(scores + 2 * stride, _mm512_extractf32x4_ps(all, 2));
+  _mm_storeu_ps(scores + 3 * stride, _mm512_extractf32x4_ps(all, 3));
+}
 #endif
 
 }  // namespace
