@@ -1,7 +1,8 @@
 // Times the Gemm kernels on linear layers of real models and prints the share of what the machine can do.
 //
 //   gemm_bench [--threads N] [--rows M[,M...]] [--kernel PREFIX] [--scheme NAME] [--shape NxK] [--quick]
-//              [--cpu-time]
+//              [--isa NAME] [--cpu-time]
+// --isa forbids stronger instruction sets than this one.
 // --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
 // it; meant for --threads 1).
 #include <algorithm>
@@ -86,6 +87,11 @@ Options parse(int argc, char** argv) {
       if (x == std::string::npos) throw UsageError("--shape: expected NxK, found \"{}\"", shape);
       options.shapes = {
           {std::max(1, std::atoi(shape.c_str())), std::max(1, std::atoi(shape.c_str() + x + 1))}};
+    } else if (flag == "--isa") {
+      const std::string name = value();
+      const std::optional<Isa> isa = isa_from_name(name);
+      if (!isa) throw UsageError("--isa: unknown instruction set \"{}\"", name);
+      limit_isa(*isa);
     } else if (flag == "--cpu-time") {
       options.cpu_time = true;
     } else if (flag == "--quick") {

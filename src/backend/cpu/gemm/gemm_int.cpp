@@ -15,6 +15,8 @@ namespace {
 
 /// Bytes of quantized activations multiplied at a time: they are read once for every tile of panels.
 constexpr int64_t kChunkBytes = int64_t{2} << 20;
+/// Rows of IntRows::other that lie together.
+constexpr int64_t kRowsTogether = 16;
 /// Pieces of work are multiples of what few_rows() reads side by side.
 constexpr int64_t kStreams = 4;
 /// Bytes of weights that make a piece of work for one thread.
@@ -33,6 +35,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
       : loops_(loops),
         group_(dynamic_group(*site.inputs[0].encoding, gemm_extent(site).k)),
         panels_(*site.inputs[1].constant, std::string(site.name), group_, threads),
+        other_bytes_(loops.other_bytes(panels_.view(), stride())),
         addend_(site),
         threshold_(outlier_threshold(site)),
         workers_(threads.size()) {}
@@ -66,7 +69,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
     const auto* gemm = dynamic_cast<const IntGemm*>(&other);
     return gemm && &gemm->loops_ == &loops_ && gemm->group_ == group_ && gemm->threshold_ == 0 &&
            threshold_ == 0 && quantizes_alike(gemm->panels_.view(), panels_.view()) &&
-           gemm->is_wide() == is_wide();
+           gemm->other_bytes_ == other_bytes_;
   }
   void run_on_form(const KernelRun& run) const override {
     multiply(run, gemm_extent(run.site).m, output(run));
@@ -74,7 +77,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
 
  private:
   struct Layout {
-    int64_t wide, sums, scales, bytes;
+    int64_t other, sums, scales, bytes;
   };
 
   IntOutput output(const KernelRun& run) const {
@@ -89,18 +92,16 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
   /// An odd number of cache lines, so that the rows of a tile do not fall into the same cache sets.
   int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}) | 64; }
-  int64_t scratch_bytes() const { return loops_.tile_panels * kPanelRows * panels_.view().packed_k; }
-
-  bool is_wide() const { return panels_.view().code_bits >= loops_.wide_bits; }
+  int64_t scratch_bytes() const { return round_up(loops_.scratch_bytes(panels_.view()), kUnitBytes); }
 
   int64_t chunk_rows() const {
-    const int64_t row = stride() * (is_wide() ? int64_t{sizeof(int16_t)} : 1);
-    return std::max<int64_t>(96, kChunkBytes / std::max<int64_t>(1, row));
+    const int64_t row = std::max<int64_t>({1, stride(), other_bytes_});
+    return round_up(std::max<int64_t>(96, kChunkBytes / row), kRowsTogether);
   }
   Layout layout(int64_t rows) const {
     Layout parts{};
-    parts.wide = rows * stride();
-    parts.sums = parts.wide + (is_wide() ? rows * stride() * int64_t{sizeof(int16_t)} : 0);
+    parts.other = rows * stride();
+    parts.sums = parts.other + round_up(round_up(rows, kRowsTogether) * other_bytes_, int64_t{64});
     parts.scales =
         parts.sums + round_up(rows * panels_.view().segment_count * int64_t{sizeof(int32_t)}, int64_t{64});
     parts.bytes = parts.scales + round_up(rows * a_groups() * int64_t{sizeof(float)}, int64_t{64});
@@ -114,7 +115,8 @@ class IntGemm : public PreparedKernel, public SharedOperand {
     return {m,
             reinterpret_cast<int8_t*>(memory),
             stride(),
-            is_wide() ? reinterpret_cast<int16_t*>(memory + parts.wide) : nullptr,
+            other_bytes_ != 0 ? memory + parts.other : nullptr,
+            other_bytes_,
             reinterpret_cast<int32_t*>(memory + parts.sums),
             m,
             reinterpret_cast<float*>(memory + parts.scales),
@@ -125,7 +127,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
     IntRows part = all;
     part.rows = count;
     part.codes += first * all.stride;
-    if (part.wide) part.wide += first * all.stride;
+    if (part.other) part.other += first * all.other_bytes;
     part.sums += first;
     part.scales += first * all.groups;
     return part;
@@ -177,6 +179,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   const IntGemmLoops& loops_;
   int64_t group_;
   IntPanels panels_;
+  int64_t other_bytes_;  ///< IntRows::other_bytes
   Addend addend_;
   float threshold_;  ///< of outliers; 0: none
   int64_t workers_;
@@ -190,6 +193,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 }  // namespace
 
 #if defined(__x86_64__)
+extern const Kernel gemm_int_amx{"gemm_int_amx", "Gemm", Isa::amx, supports, prepare<int_gemm_amx>};
 extern const Kernel gemm_int_avx512vnni{"gemm_int_avx512vnni", "Gemm", Isa::avx512vnni, supports,
                                         prepare<int_gemm_avx512vnni>};
 extern const Kernel gemm_int_avx2{"gemm_int_avx2", "Gemm", Isa::avx2, supports, prepare<int_gemm_avx2>};

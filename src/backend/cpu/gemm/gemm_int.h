@@ -7,9 +7,10 @@ namespace halftone::cpu {
 /// Quantized rows of A in the padded order of IntSegment, plain data for code of any instruction set.
 struct IntRows {
   int64_t rows;
-  int8_t* codes;   ///< [rows, stride]
-  int64_t stride;  ///< codes from one row to the next, a multiple of 64
-  int16_t* wide;   ///< null, or the same codes in 16 bits, those of a quad in the order 0, 2, 1, 3
+  int8_t* codes;        ///< [rows, stride]
+  int64_t stride;       ///< codes from one row to the next, a multiple of 64
+  std::byte* other;     ///< the same codes in a form of the loops' own, or null
+  int64_t other_bytes;  ///< of a row; 16 rows lie together
   /// [segments, sums_step]: the sum of the codes, under ZeroKind::shared times what it adds to their
   /// products.
   int32_t* sums;
@@ -31,19 +32,22 @@ struct IntOutput {
 struct IntGemmLoops {
   int64_t tile_panels;    ///< panels that many_rows() takes at a time
   int64_t few_rows_most;  ///< rows up to which few_rows() is the faster
-  int64_t wide_bits;      ///< bits of a weight's code from which IntRows::wide is wanted
+  /// IntRows::other_bytes of rows of `stride` codes; 0: no other form is wanted.
+  int64_t (*other_bytes)(const IntPanelsView& weights, int64_t stride);
   /// Quantizes rows [begin, end) of `a` [rows, k] into `to`.
   void (*quantize)(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end);
   /// All rows (few) times panels [begin, end), reading the weights once.
   void (*few_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                    int64_t end);
-  /// All rows times panels [begin, end), tile_panels at most, by way of `scratch`: tile_panels * 16 *
-  /// packed_k bytes, 64-byte aligned.
+  int64_t (*scratch_bytes)(const IntPanelsView& weights);
+  /// All rows times panels [begin, end), tile_panels at most, by way of `scratch`: scratch_bytes(), 64-byte
+  /// aligned.
   void (*many_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                     int64_t end, std::byte* scratch);
 };
 
+extern const IntGemmLoops int_gemm_amx;
 extern const IntGemmLoops int_gemm_avx512vnni;
 extern const IntGemmLoops int_gemm_avx2;
 extern const IntGemmLoops int_gemm_neondot;

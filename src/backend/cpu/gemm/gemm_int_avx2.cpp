@@ -74,7 +74,7 @@ void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOu
 template <Mode kMode>
 void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
-  if (rows.wide) return few_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, begin, end);
+  if (rows.other) return few_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, begin, end);
   if (weights.bits == 2) return few_rows_of<Way<kMode, Products::eight, 2>>(weights, rows, out, begin, end);
   if (weights.bits == 4) return few_rows_of<Way<kMode, Products::eight, 4>>(weights, rows, out, begin, end);
   return few_rows_of<Way<kMode, Products::one, 8>>(weights, rows, out, begin, end);
@@ -103,7 +103,7 @@ void unpack_panel(const IntPanelsView& weights, int64_t panel, std::byte* to) {
 template <Mode kMode>
 void many_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t panel,
                   std::byte* scratch) {
-  if (rows.wide) return many_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, panel, nullptr);
+  if (rows.other) return many_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, panel, nullptr);
   if (weights.bits == 8)
     return many_rows_of<Way<kMode, Products::one, 8>>(weights, rows, out, panel, nullptr);
   if (weights.bits == 4)
@@ -127,8 +127,24 @@ void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutpu
   }
 }
 
+int64_t wide_bytes(const IntPanelsView& weights, int64_t stride) {
+  return weights.code_bits == 8 ? stride * int64_t{sizeof(int16_t)} : 0;
+}
+
+void store_wide(const IntPanelsView& weights, const IntRows& rows, int64_t m) {
+  const int8_t* codes = rows.codes + m * rows.stride;
+  int16_t* wide = wide_codes(rows) + m * rows.stride;
+  for (int64_t k = 0; k < weights.packed_k; k += kQuad) {
+    wide[k] = codes[k];
+    wide[k + 1] = codes[k + 2];
+    wide[k + 2] = codes[k + 1];
+    wide[k + 3] = codes[k + 3];
+  }
+}
+
 }  // namespace
 
-const IntGemmLoops int_gemm_avx2 = {1, 8, 8, quantize_rows<Avx2>, few_rows, many_rows};
+const IntGemmLoops int_gemm_avx2 = {
+    1, 8, wide_bytes, quantize_rows<Avx2, store_wide>, few_rows, unpacked_bytes<1>, many_rows};
 
 }  // namespace halftone::cpu

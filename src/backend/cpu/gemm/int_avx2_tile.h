@@ -16,6 +16,11 @@ namespace {
 
 enum class Products { eight, one, wide };
 
+/// IntRows::other here: the codes in 16 bits, those of a quad in the order 0, 2, 1, 3.
+inline int16_t* wide_codes(const IntRows& rows) {
+  return reinterpret_cast<int16_t*>(rows.other);
+}
+
 /// Which weights a tile reads: kHalves halves of panels, their codes in units of kUnitBytes.
 template <int kHalves>
 struct HalfPanels {
@@ -110,7 +115,7 @@ struct SegmentSums {
   void add(int64_t units, const std::byte* (&codes)[kHalves], const IntRows& rows, int64_t m, int64_t k,
            int64_t ahead) {
     if constexpr (kProducts == Products::wide) {
-      const int16_t* a = rows.wide + m * rows.stride + k;
+      const int16_t* a = wide_codes(rows) + m * rows.stride + k;
       for (; units > 0; --units, a += kQuad) add_wide(codes, rows, a, ahead);
     } else {
       const int8_t* a = rows.codes + m * rows.stride + k;

@@ -10,19 +10,17 @@ namespace {
 
 constexpr float kTiny = 0x1p-120f;  // kSmallestAbsmax of scheme/dynamic.h
 
-/// `count` codes, a multiple of kQuad, as IntRows::wide has them.
-void widen(const int8_t* codes, int64_t count, int16_t* wide) {
-  for (int64_t i = 0; i < count; i += kQuad) {
-    wide[i] = codes[i];
-    wide[i + 1] = codes[i + 2];
-    wide[i + 2] = codes[i + 1];
-    wide[i + 3] = codes[i + 3];
-  }
+/// IntRows::other of loops that want none.
+inline int64_t no_other_bytes(const IntPanelsView&, int64_t) {
+  return 0;
 }
+
+/// Writes row m of IntRows::other.
+using StoreOther = void (*)(const IntPanelsView& weights, const IntRows& rows, int64_t m);
 
 /// scheme/dynamic.h's quantize_token, written into the segments of its columns; plain loops that compilers
 /// vectorise.
-template <class V>
+template <class V, StoreOther kStoreOther = nullptr>
 void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end) {
   const int32_t start = weights.zero_kind == ZeroKind::shared ? V::code_bias(weights.bits) - weights.zero : 1;
@@ -65,7 +63,8 @@ void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& 
       for (int64_t i = count; i < padded; ++i) into[i] = 0;
       to.sums[s * to.sums_step + m] = sum * start;
     }
-    if (to.wide) widen(codes, weights.packed_k, to.wide + m * to.stride);
+    if constexpr (kStoreOther != nullptr)
+      if (to.other) kStoreOther(weights, to, m);
   }
 }
 

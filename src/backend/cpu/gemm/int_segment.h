@@ -29,6 +29,12 @@ bool has_group_scales(const IntRows& rows) {
   return kMode == Mode::any && rows.groups != 1;
 }
 
+/// Bytes of kPanels panels in 8-bit codes.
+template <int64_t kPanels>
+int64_t unpacked_bytes(const IntPanelsView& weights) {
+  return kPanels * kPanelRows * weights.packed_k;
+}
+
 /// Y for up to `step` outputs of each of a few rows; `products` are `step` apart.
 [[gnu::noinline]] void finish(const float* products, int64_t step, const IntRows& rows, const IntOutput& out,
                               int64_t m0, int64_t row_count, int64_t n0, int64_t n) {

@@ -1,0 +1,64 @@
+#include "backend/cpu/gemm/gemm_int_loops.h"
+#include "backend/cpu/gemm/int_amx_blocks.h"
+
+namespace halftone::cpu {
+namespace {
+
+int64_t other_bytes(const IntPanelsView& weights, int64_t) {
+  return TileForm(weights).panel_bytes() / kPanelRows;
+}
+
+int64_t scratch_bytes(const IntPanelsView& weights) {
+  const TileForm form(weights);
+  return form.in_place ? 0 : 2 * form.panel_bytes();
+}
+
+template <Words kWords, Mode kMode>
+void blocks(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
+            int64_t begin, int64_t end, std::byte* scratch) {
+  const std::byte* tiles[2];
+  for (int64_t i = 0; i < 2; ++i)
+    tiles[i] = begin + i < end
+                   ? tiles_of_panel<kWords>(weights, form, begin + i, scratch + i * form.panel_bytes())
+                   : tiles[0];
+  // g++ takes tile loads for instructions that read no memory.
+  asm volatile("" ::: "memory");
+  Blocks<kWords, kMode>(weights, form, rows, out, begin, end - begin, tiles).run();
+}
+
+template <Words kWords>
+void blocks_of(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
+               int64_t begin, int64_t end, std::byte* scratch) {
+  auto* run = blocks<kWords, Mode::shared>;
+  if (rows.groups != 1)
+    run = blocks<kWords, Mode::any>;
+  else if (weights.zero_kind == ZeroKind::minimum)
+    run = blocks<kWords, Mode::minimum>;
+  else if (kWords == Words::raw && weights.zero_kind == ZeroKind::per_group)
+    run = blocks<kWords, Mode::zeros>;
+  run(weights, form, rows, out, begin, end, scratch);
+}
+
+void many_rows_by_tiles(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out,
+                        int64_t begin, int64_t end, std::byte* scratch) {
+  if (weights.segment_count == 0) return few_rows<Avx512Vnni>(weights, rows, out, begin, end);
+  const TileForm form(weights);
+  if (form.words == Words::bfloats)
+    blocks_of<Words::bfloats>(weights, form, rows, out, begin, end, scratch);
+  else if (form.words == Words::raw)
+    blocks_of<Words::raw>(weights, form, rows, out, begin, end, scratch);
+  else
+    blocks_of<Words::codes>(weights, form, rows, out, begin, end, scratch);
+}
+
+}  // namespace
+
+const IntGemmLoops int_gemm_amx = {2,
+                                   16,
+                                   other_bytes,
+                                   quantize_rows<Avx512Vnni, store_row_in_tiles>,
+                                   few_rows<Avx512Vnni>,
+                                   scratch_bytes,
+                                   many_rows_by_tiles};
+
+}  // namespace halftone::cpu
