@@ -18,6 +18,7 @@
 #include "backend/cpu/cpu.h"
 #include "cost/probe.h"
 #include "ops/gemm/gemm.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 using namespace halftone;
 
@@ -30,6 +31,7 @@ struct Scheme {
   std::optional<Encoding> weights;
   DType dtype = DType::f32;
   bool integer_activations = false;
+  bool bf16_activations = false;
 };
 
 std::vector<Scheme> schemes() {
@@ -49,6 +51,8 @@ std::vector<Scheme> schemes() {
           {"w8-exact", w8, DType::f32, false},
           {"nf4", nf4, DType::f32, false},
           {"bf16", {}, DType::bf16, false},
+          {"bf16a16", {}, DType::bf16, false, true},
+          {"w4g32a16", w4g32, DType::f32, false, true},
           {"f16", {}, DType::f16, false},
           {"f32", {}, DType::f32, false}};
 }
@@ -114,16 +118,13 @@ Tensor random_tensor(const Shape& shape, unsigned seed) {
 /// One kernel prepared on one weight.
 struct Bench {
   Attributes attributes = {{"transB", int64_t{1}}};
-  Encoding dynamic{.format = find_number_format("int8"),
-                   .granularity = Granularity::per_token(),
-                   .timing = Timing::dynamic};
+  std::optional<Encoding> activations;  ///< dynamic
   Constant weights;
-  bool integer_activations = false;
 
   OpSite site(int64_t m) const {
     OpSite made{&gemm_schema(), &attributes, "bench", {}, {}};
     made.inputs.push_back(
-        {true, {DType::f32, {m, weights.shape()[1]}}, nullptr, integer_activations ? &dynamic : nullptr});
+        {true, {DType::f32, {m, weights.shape()[1]}}, nullptr, activations ? &*activations : nullptr});
     made.inputs.push_back({true,
                            {weights.dtype(), weights.shape()},
                            &weights,
@@ -191,8 +192,9 @@ void run(const Options& options) {
   ThreadPool threads(options.threads);
   const double bandwidth = read_bandwidth(threads);
   const double int8 = peak_int8_ops(threads), f32 = peak_f32_flops(threads);
-  fmt::print("{}, {} threads: reads {:.1f} GB/s, int8 {:.0f} GOPS, f32 {:.0f} GFLOPS\n", cpu_model_name(),
-             threads.size(), bandwidth / 1e9, int8 / 1e9, f32 / 1e9);
+  const double bf16 = peak_bf16_flops(threads);
+  fmt::print("{}, {} threads: reads {:.1f} GB/s, int8 {:.0f} GOPS, f32 {:.0f} GFLOPS, bf16 {:.0f} GFLOPS\n",
+             cpu_model_name(), threads.size(), bandwidth / 1e9, int8 / 1e9, f32 / 1e9, bf16 / 1e9);
   fmt::print("{:<16} {:>12} {:>5}  {:<22} {:>10} {:>8} {:>6} {:>9} {:>6}  {:>9} {}\n", "scheme", "N x K", "M",
              "kernel", "us", "GB/s", "roof", "GOPS", "roof", "best us", "error");
 
@@ -200,7 +202,11 @@ void run(const Options& options) {
     if (!options.scheme.empty() && scheme.name != options.scheme) continue;
     for (const auto& [n, k] : options.shapes) {
       Bench bench;
-      bench.integer_activations = scheme.integer_activations;
+      if (scheme.bf16_activations) bench.activations = bf16_activations();
+      if (scheme.integer_activations)
+        bench.activations = Encoding{.format = find_number_format("int8"),
+                                     .granularity = Granularity::per_token(),
+                                     .timing = Timing::dynamic};
       const Tensor random = random_tensor({n, k}, 1);
       Tensor stored = random;
       if (scheme.dtype != DType::f32) {
@@ -245,7 +251,7 @@ void run(const Options& options) {
           const Cost cost = gemm_schema().cost(site);
           const double bytes = std::max(cost.weight_bytes, static_cast<double>(prepared->packed_bytes())) +
                                cost.activation_bytes;
-          const double roof = scheme.integer_activations ? int8 : f32;
+          const double roof = scheme.integer_activations ? int8 : scheme.bf16_activations ? bf16 : f32;
           fmt::print(
               "{:<16} {:>12} {:>5}  {:<22} {:>10.1f} {:>8.2f} {:>5.0f}% {:>9.1f} {:>5.0f}%  {:>9.1f} "
               "{:.1g}\n",

@@ -78,7 +78,7 @@ Graph make_graph(const Options& options, OpenedModel& opened, int context) {
 bool computes_in_int8(const Plan& plan) {
   for (const Node& node : plan.graph().nodes())
     for (const auto& encoding : node.use_encodings)
-      if (encoding && encoding->timing == Timing::dynamic) return true;
+      if (encoding && encoding->timing == Timing::dynamic && encoding->format->is_integer()) return true;
   return false;
 }
 

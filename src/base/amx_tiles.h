@@ -5,7 +5,8 @@
 namespace halftone {
 
 /// What _tile_loadconfig() reads (Intel's manual, "LDTILECFG"): the rows of each tile register, and how many
-/// bytes of each row are used. Tiles of 16 rows of 64 bytes are full.
+/// bytes of each row are used. Tiles of 16 rows of 64 bytes are full. Keep it in static memory: g++ 12
+/// believes that the instruction reads 8 bytes, and leaves the rest of a variable on the stack unwritten.
 struct alignas(64) AmxTiles {
   uint8_t palette = 1;
   uint8_t start_row = 0;

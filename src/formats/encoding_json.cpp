@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "scheme/bf16/rounded_bf16.h"
 #include "scheme/number_format.h"
 
 namespace halftone {
@@ -67,6 +68,8 @@ Encoding encoding_from_json(const Json& json, const std::string& where) {
   if (timing != "fixed" && timing != "dynamic")
     throw InputError("{}: key \"timing\": expected fixed or dynamic, found \"{}\"", where, timing);
   encoding.timing = timing == "fixed" ? Timing::fixed : Timing::dynamic;
+  if (is_rounded_bf16(encoding) && encoding.timing == Timing::fixed)
+    throw InputError("{}: key \"timing\": bf16 is an encoding of activations, dynamic", where);
   const auto scale_dtype = json_get<std::string>(json, "scale_dtype", where);
   const auto dtype = dtype_from_name(scale_dtype);
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16)

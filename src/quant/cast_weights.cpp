@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "graph/passes/pass.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone {
 namespace {
@@ -22,6 +23,14 @@ std::vector<bool> read_otherwise(const Graph& graph) {
         otherwise[static_cast<size_t>(node.inputs[i])] = true;
   for (ValueId output : graph.outputs()) otherwise[static_cast<size_t>(output)] = true;
   return otherwise;
+}
+
+/// Whether the layer's input is rounded too.
+bool rounds_input(const Graph& graph, const Node& node, DType dtype) {
+  if (dtype != DType::bf16 || graph.value(node.inputs[0]).constant) return false;
+  constexpr int64_t kFewChannels = 4;
+  const Shape& w = graph.value(node.inputs[1]).type.shape;
+  return node.schema->name == "Gemm" || (w[1] > kFewChannels && node.attributes.get_int("group", 1) == 1);
 }
 
 Tensor rounded(const Constant& constant, DType dtype) {
@@ -48,7 +57,7 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
   report.bytes_before = bytes_of();
   std::map<ValueId, bool> seen;
   const std::vector<bool> otherwise = read_otherwise(graph);
-  for (const Node& node : graph.nodes()) {
+  for (Node& node : graph.nodes()) {
     if (!takes_other_types(node)) continue;
     Value& weight = graph.value(node.inputs[1]);
     if (!weight.constant || !is_float(weight.type.dtype) || otherwise[static_cast<size_t>(node.inputs[1])])
@@ -63,12 +72,17 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
     if (!seen[node.inputs[1]]) {
       seen[node.inputs[1]] = true;
       layer.bytes_before = weight.constant->stored_bytes();
-      weight.constant = Constant(rounded(*weight.constant, dtype));
+      if (weight.type.dtype != dtype) weight.constant = Constant(rounded(*weight.constant, dtype));
       weight.type.dtype = dtype;
       layer.bytes_after = weight.constant->stored_bytes();
       report.quantized_elements += static_cast<double>(weight.type.shape.elements());
     }
     layer.encoding = dtype_name(dtype);
+    if (rounds_input(graph, node, dtype)) {
+      node.use_encodings.resize(1);
+      node.use_encodings[0] = bf16_activations();
+      layer.activations = node.use_encodings[0]->str();
+    }
     report.layers.push_back(std::move(layer));
   }
   if (report.layers.empty())
@@ -76,8 +90,11 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
                      recipe.name, graph.name);
   report.notes.push_back(
       {graph.name, recipe.name,
-       "weights are converted to f32 as they are packed or read, on any processor: half the file; "
-       "faster only where weights come from memory",
+       dtype == DType::bf16
+           ? "inputs of layers are rounded to bf16 too, sums are f32: half the file, and faster where the "
+             "processor multiplies bf16 (avx512bf16, amx); --exact keeps inputs as they are"
+           : "weights are converted to f32 as they are packed or read, on any processor: half the file; "
+             "faster only where weights come from memory",
        false});
   report.bytes_after = bytes_of();
   report.bits_per_weight = 8 * static_cast<double>(dtype_bytes(dtype));

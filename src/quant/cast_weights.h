@@ -5,9 +5,11 @@
 namespace halftone {
 
 /// A recipe of another floating type (Recipe::floating): the weights of every Conv and Gemm are stored in it,
-/// rounded to nearest even; activations, biases and norms stay f32. Kernels of ours convert such weights as
-/// they pack them or read their rows: no processor is asked for arithmetic of that type, so it saves memory
-/// and disk, and time only where weights come from memory. The report says so.
+/// rounded to nearest even; biases and norms stay f32. Under bf16 the inputs of these layers are rounded to
+/// it too, on the use (scheme/bf16/rounded_bf16.h), for processors that multiply bf16; --exact takes that
+/// away. Convolutions of few input channels keep their input, so do those of many groups: they are not
+/// products of matrices. Kernels of ours convert f16 weights to f32 as they pack or read them. The report
+/// says all this.
 QuantReport cast_weights(Graph& graph, const Recipe& recipe);
 
 }  // namespace halftone

@@ -13,6 +13,7 @@ std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& optio
     remove_dynamic_activations(graph);
   else if (!options.as_written)
     add_dynamic_activations(graph);
+  if (options.backend && options.backend->memory()) remove_rounded_activations(graph);
   if (options.run_passes && options.backend)
     for (PassReport& report : run_passes(graph, backend_passes(options.backend->wants_channels_last())))
       reports.push_back(std::move(report));

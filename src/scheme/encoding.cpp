@@ -5,12 +5,14 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "scheme/bf16/rounded_bf16.h"
 #include "scheme/number_format.h"
 
 namespace halftone {
 
 std::string Encoding::str() const {
   std::string text(format ? format->name() : "none");
+  if (is_rounded_bf16(*this)) return text;
   switch (granularity.kind) {
     case Granularity::Kind::per_tensor:
       text += " per-tensor";

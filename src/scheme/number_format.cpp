@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "scheme/bf16/rounded_bf16.h"
 #include "scheme/codebook/codebook.h"
 #include "scheme/fp8/fp8.h"
 #include "scheme/int_affine/int_affine.h"
@@ -73,7 +74,7 @@ std::span<const NumberFormat* const> number_formats() {
 const NumberFormat* find_number_format(std::string_view name) {
   for (const NumberFormat* format : number_formats())
     if (format->name() == name) return format;
-  return nullptr;
+  return name == rounded_bf16()->name() ? rounded_bf16() : nullptr;
 }
 
 }  // namespace halftone

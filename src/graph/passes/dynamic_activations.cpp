@@ -1,8 +1,24 @@
 #include "graph/passes/dynamic_activations.h"
 
 #include "graph/static_codes.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone {
+namespace {
+
+template <class Unwanted>
+int remove_if(Graph& graph, Unwanted unwanted) {
+  int changes = 0;
+  for (Node& node : graph.nodes())
+    for (std::optional<Encoding>& encoding : node.use_encodings) {
+      if (!encoding || !unwanted(*encoding)) continue;
+      encoding.reset();
+      ++changes;
+    }
+  return changes;
+}
+
+}  // namespace
 
 int add_dynamic_activations(Graph& graph) {
   Encoding per_token;
@@ -26,14 +42,11 @@ int add_dynamic_activations(Graph& graph) {
 }
 
 int remove_dynamic_activations(Graph& graph) {
-  int changes = 0;
-  for (Node& node : graph.nodes())
-    for (std::optional<Encoding>& encoding : node.use_encodings) {
-      if (!encoding || encoding->timing != Timing::dynamic) continue;
-      encoding.reset();
-      ++changes;
-    }
-  return changes;
+  return remove_if(graph, [](const Encoding& encoding) { return encoding.timing == Timing::dynamic; });
+}
+
+int remove_rounded_activations(Graph& graph) {
+  return remove_if(graph, is_rounded_bf16);
 }
 
 }  // namespace halftone

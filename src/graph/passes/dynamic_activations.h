@@ -12,4 +12,7 @@ int add_dynamic_activations(Graph& graph);
 /// Takes every dynamic activation encoding away (--exact).
 int remove_dynamic_activations(Graph& graph);
 
+/// Takes only those away that round to bf16: for devices, whose products of bf16 weights are their own.
+int remove_rounded_activations(Graph& graph);
+
 }  // namespace halftone

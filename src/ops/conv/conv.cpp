@@ -4,6 +4,7 @@
 #include "ops/conv/convolve.h"
 #include "ops/elementwise.h"
 #include "ops/fused_activation.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone {
 namespace {
@@ -35,9 +36,16 @@ Cost cost(const OpSite& site) {
 
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
-  if (site.inputs[0].encoding) return dynamic_conv_reference(site, inputs, outputs);
+  const bool rounds = site.inputs[0].encoding && is_rounded_bf16(*site.inputs[0].encoding);
+  if (site.inputs[0].encoding && !rounds) return dynamic_conv_reference(site, inputs, outputs);
   auto f32 = [&](size_t i) { return site.has_input(i) ? to_f32(plain(inputs[i])) : Tensor(); };
-  const Tensor xs = f32(0), ws = f32(1), bs = f32(2), rs = f32(3);
+  Tensor xs = f32(0);
+  if (rounds) {
+    Tensor rounded = Tensor::allocate(DType::f32, xs.shape());
+    round_to_bf16(xs.span<float>(), rounded.mutable_view().span<float>().data());
+    xs = rounded;
+  }
+  const Tensor ws = f32(1), bs = f32(2), rs = f32(3);
   const FusedActivation activation = fused_activation(site);
   convolve<double, float>(conv_extent(site), xs.span<float>(), xs.shape(), ws.span<float>(), outputs[0].shape,
                           [&](int64_t at, int64_t channel, double sum) {

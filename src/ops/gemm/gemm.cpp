@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "ops/fused_activation.h"
+#include "scheme/bf16/rounded_bf16.h"
 #include "scheme/dynamic.h"
 
 namespace halftone {
@@ -19,10 +20,12 @@ void check_activation_encoding(const OpSite& site) {
   const SiteInput& a = site.inputs[0];
   if (a.constant || !a.encoding) return;
   const Encoding& encoding = *a.encoding;
+  if (is_rounded_bf16(encoding)) return;
   if (encoding.timing != Timing::dynamic || encoding.format->name() != "int8" || !encoding.symmetric ||
       encoding.granularity.kind == Granularity::Kind::per_axis)
     throw UnsupportedError(
-        "{} (Gemm): activations as {}; Gemm takes dynamic symmetric int8 per token, per group or per tensor",
+        "{} (Gemm): activations as {}; Gemm takes bf16 or dynamic symmetric int8 per token, per group or per "
+        "tensor",
         site.name, encoding.str());
 }
 
@@ -225,6 +228,10 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
   const GemmExtent extent = gemm_extent(site);
   std::vector<float> a = load_rows(inputs[0], extent.m, extent.k, is_transposed(site, "transA"));
   const Encoding* dynamic = site.inputs[0].constant ? nullptr : site.inputs[0].encoding;
+  if (dynamic && is_rounded_bf16(*dynamic)) {
+    round_to_bf16(a, a.data());
+    dynamic = nullptr;
+  }
   const Outliers outliers = take_outliers(a, extent, dynamic ? outlier_threshold(site) : 0);
 
   std::vector<float> product;
@@ -301,6 +308,7 @@ std::string integer_gemm_refusal(const OpSite& site) {
   const SiteInput& a = site.inputs[0];
   const SiteInput& b = site.inputs[1];
   if (a.constant || !a.encoding) return "A has no dynamic encoding";
+  if (is_rounded_bf16(*a.encoding)) return "A is bf16, not integers";
   if (!b.constant || !b.constant->encoding()) return "B has no encoding";
   const Encoding& encoding = *b.constant->encoding();
   if (!encoding.format->is_integer()) return "B is " + encoding.str() + ", not integers";

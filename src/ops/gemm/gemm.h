@@ -26,6 +26,9 @@ namespace halftone {
 /// columns are quantized as if these were 0); sum *= alpha unless it is 1; sum += beta * C. So kernels give
 /// the same bits, whatever the processor, the number of rows and the number of threads.
 ///
+/// The encoding bf16 on the use of A rounds its numbers (scheme/bf16/rounded_bf16.h), whatever B is; the
+/// product is floating then.
+///
 /// Ours: A of more than two dimensions, whose last is k and whose others are the rows, one by one (transA is
 /// 0; Y has them too; C is one row then); `activation` with its parameters (ops/fused_activation.h), applied
 /// last in f32.

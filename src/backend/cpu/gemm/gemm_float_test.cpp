@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/cpu/gemm/gemm_testing.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone::cpu {
 namespace {
@@ -119,6 +120,33 @@ TEST(GemmDecode, EveryScaleType) {
                     .granularity = Granularity::per_group(64),
                     .double_quant_block = 256});
     expect_close({.b = b}, "gemm_decode_", kRowCounts, b.encoding()->str());
+  }
+}
+
+// Activations rounded to bf16: by instructions that multiply such numbers, and in f32 by all others.
+TEST(GemmRounded, EveryTypeAndSize) {
+  const Encoding rounded = bf16_activations();
+  for (const char* prefix : {"gemm_bf16_", "gemm_rounded_"}) {
+    if (kernels_named(prefix).empty()) continue;
+    unsigned seed = 200;
+    for (DType dtype : {DType::f32, DType::f16, DType::bf16})
+      for (const Shape& shape : {Shape{1, 1}, Shape{17, 172}, Shape{100, 64}, Shape{33, 1500}}) {
+        GemmCase test{.b = Constant(as_dtype(random_tensor(shape, ++seed), dtype)), .dynamic = &rounded};
+        expect_close(test, prefix, kRowCounts, std::string(dtype_name(dtype)) + shape.str());
+      }
+    GemmCase test{.b = Constant(as_dtype(random_tensor({300, 600}, 3), DType::bf16)),
+                  .has_c = true,
+                  .dynamic = &rounded};
+    test.c = Constant(random_tensor({300}, 2));
+    test.attributes.set("activation", std::string("relu"));
+    const int64_t many[] = {2, 64, 300};
+    expect_close(test, prefix, many, "bias and activation");
+    Constant codes(random_tensor({40, 96}, 5));
+    for (const Granularity& granularity : {Granularity::per_axis(0), Granularity::per_group(32)}) {
+      codes.set_encoding(
+          {.format = find_number_format("int4"), .granularity = granularity, .symmetric = false});
+      expect_close({.b = codes, .dynamic = &rounded}, prefix, kRowCounts, codes.encoding()->str());
+    }
   }
 }
 

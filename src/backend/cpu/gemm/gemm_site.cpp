@@ -1,9 +1,28 @@
 #include "backend/cpu/gemm/gemm_site.h"
 
-namespace halftone::cpu {
+#include "scheme/bf16/rounded_bf16.h"
 
-Refusal plain_gemm_refusal(const OpSite& site) {
-  if (site.attributes->has("activation")) return "it has an activation";
+namespace halftone::cpu {
+namespace {
+
+/// What a constant B must be to be read as f32, row by row.
+Refusal decode_refusal(const Constant& b) {
+  if (b.encoding()->format->bits() > 8) return "B has codes of more than 8 bits";
+  if (b.encoding()->granularity.kind == Granularity::Kind::per_axis && b.encoding()->granularity.axis != 0)
+    return "B's scales belong to its columns";
+  return {};
+}
+
+Refusal exact_refusal(const OpSite& site) {
+  if (Refusal refusal = plain_gemm_refusal(site); !refusal.empty()) return refusal;
+  if (!site.inputs[0].constant && site.inputs[0].encoding) return "A has a dynamic encoding";
+  return {};
+}
+
+}  // namespace
+
+Refusal plain_gemm_refusal(const OpSite& site, bool takes_activation) {
+  if (!takes_activation && site.attributes->has("activation")) return "it has an activation";
   if (site.attributes->get_int("transA", 0) != 0) return "transA is 1";
   if (site.attributes->get_int("transB", 0) == 0) return "transB is 0";
   if (site.inputs[0].type.dtype != DType::f32)
@@ -13,6 +32,30 @@ Refusal plain_gemm_refusal(const OpSite& site) {
   if (site.has_input(2) && !site.inputs[2].constant && site.inputs[2].type.dtype != DType::f32)
     return fmt::format("C is {}, not f32", dtype_name(site.inputs[2].type.dtype));
   return {};
+}
+
+Refusal supports_float_gemm(const OpSite& site) {
+  if (Refusal refusal = exact_refusal(site); !refusal.empty()) return refusal;
+  const Constant& b = *site.inputs[1].constant;
+  if (b.encoding()) return "B is " + b.encoding()->str() + ", not floating";
+  if (b.dtype() == DType::f64) return "B is f64";
+  return {};
+}
+
+Refusal supports_decoded_gemm(const OpSite& site) {
+  if (Refusal refusal = exact_refusal(site); !refusal.empty()) return refusal;
+  const Constant& b = *site.inputs[1].constant;
+  if (!b.encoding()) return "B has no encoding";
+  return decode_refusal(b);
+}
+
+Refusal supports_bf16_gemm(const OpSite& site) {
+  const SiteInput& a = site.inputs[0];
+  if (a.constant || !a.encoding || !is_rounded_bf16(*a.encoding)) return "A is not rounded to bf16";
+  if (Refusal refusal = plain_gemm_refusal(site, true); !refusal.empty()) return refusal;
+  const Constant& b = *site.inputs[1].constant;
+  if (b.encoding()) return decode_refusal(b);
+  return b.dtype() == DType::f64 ? "B is f64" : "";
 }
 
 Addend::Addend(const OpSite& site)

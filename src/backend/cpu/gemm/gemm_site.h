@@ -7,7 +7,14 @@ namespace halftone::cpu {
 
 /// Why a site is not Y = alpha * A B^T + beta * C with f32 activations and a constant B, which is what all
 /// kernels here take; empty when it is.
-Refusal plain_gemm_refusal(const OpSite& site);
+Refusal plain_gemm_refusal(const OpSite& site, bool takes_activation = false);
+
+/// What products of floating activations as they come take: B floating, or any encoding of at most 8 bits.
+Refusal supports_float_gemm(const OpSite& site);
+Refusal supports_decoded_gemm(const OpSite& site);
+
+/// What products of activations rounded to bf16 take: the encoding says so, B may be either.
+Refusal supports_bf16_gemm(const OpSite& site);
 
 /// The beta * C of a Gemm, C held as f32 when it is a constant.
 class Addend {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cpu/activation/activation_loops.h"
+#include "base/thread_pool.h"
 #include "ops/fused_activation.h"
 
 namespace halftone::cpu {
@@ -19,5 +20,11 @@ struct Epilogue {
 };
 
 Epilogue make_epilogue(const FusedActivation& activation);
+
+/// The whole of it, bounds too, over stored floats.
+void apply_all(const Epilogue& epilogue, const ActivationLoops& loops, float* y, int64_t count);
+/// The same over `rows` rows of `width` on all threads.
+void finish_rows(ThreadPool& threads, const Epilogue& epilogue, const ActivationLoops& loops, float* y,
+                 int64_t rows, int64_t width);
 
 }  // namespace halftone::cpu

@@ -1,0 +1,95 @@
+#pragma once
+
+// The vector type of decode_loops.h and gemm_float_loops.h on AVX-512, for the per-ISA sources only
+// (gemm_float_loops.h says why all of it is in an unnamed namespace).
+
+#include <cstddef>
+#include <cstdint>
+#include <immintrin.h>
+
+#include "backend/cpu/gemm/gemm_float.h"
+
+namespace halftone::cpu {
+namespace {
+
+struct Avx512 {
+  using Float = __m512;
+  using Codes = __m512i;
+  static constexpr int kTileRows = 12, kTilePanels = 2;
+
+  static Float broadcast(float x) { return _mm512_set1_ps(x); }
+  static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float to_float(Codes x) { return _mm512_cvtepi32_ps(x); }
+  static float sum(Float x) { return _mm512_reduce_add_ps(x); }
+  static void store(float* to, Float x) { _mm512_storeu_ps(to, x); }
+
+  static Float load(const std::byte* from) { return _mm512_loadu_ps(from); }
+  static Float load_f16(const std::byte* from) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  static Float load_bf16(const std::byte* from) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  }
+  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
+
+  /// 16 codes: eight from the low bits of each word.
+  struct Unpacker {
+    __m128i starts, mask;
+    explicit Unpacker(int bits)
+        : starts(_mm_set1_epi64x(static_cast<int64_t>(0x0706050403020100u * static_cast<uint64_t>(bits)))),
+          mask(_mm_set1_epi8(static_cast<char>((1 << bits) - 1))) {}
+    Codes operator()(uint64_t first, uint64_t second) const {
+      const __m128i words = _mm_set_epi64x(static_cast<int64_t>(second), static_cast<int64_t>(first));
+      return _mm512_cvtepu8_epi32(_mm_and_si128(_mm_multishift_epi64_epi8(starts, words), mask));
+    }
+  };
+  struct Table {
+    const float* values;
+    bool is_small;
+    __m512 small;
+    explicit Table(const WeightRows& w)
+        : values(w.table), is_small(w.table && w.bits <= 4), small(_mm512_setzero_ps()) {
+      if (is_small) small = _mm512_loadu_ps(values);
+    }
+    Float operator()(Codes codes) const {
+      return is_small ? _mm512_permutexvar_ps(codes, small) : _mm512_i32gather_ps(codes, values, 4);
+    }
+  };
+
+  /// 16 rows `step` apart -> 16 columns.
+  static void transpose(const float* from, int64_t step, float* to) {
+    __m512 x[16], y[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r) x[r] = _mm512_loadu_ps(from + r * step);
+#pragma GCC unroll 8
+    for (int r = 0; r < 16; r += 2) {
+      y[r] = _mm512_unpacklo_ps(x[r], x[r + 1]);
+      y[r + 1] = _mm512_unpackhi_ps(x[r], x[r + 1]);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 16; r += 4)  // x[r + c]: column c of each quarter, rows r .. r + 3
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; ++h) {
+        const __m512d low = _mm512_castps_pd(y[r + h]), high = _mm512_castps_pd(y[r + 2 + h]);
+        x[r + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+        x[r + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+      }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      const __m512 low0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0x88),
+                   high0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0xdd);
+      const __m512 low1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0x88),
+                   high1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0xdd);
+      _mm512_store_ps(to + 16 * c, _mm512_shuffle_f32x4(low0, low1, 0x88));
+      _mm512_store_ps(to + 16 * (4 + c), _mm512_shuffle_f32x4(high0, high1, 0x88));
+      _mm512_store_ps(to + 16 * (8 + c), _mm512_shuffle_f32x4(low0, low1, 0xdd));
+      _mm512_store_ps(to + 16 * (12 + c), _mm512_shuffle_f32x4(high0, high1, 0xdd));
+    }
+  }
+};
+
+}  // namespace
+}  // namespace halftone::cpu
