@@ -21,6 +21,7 @@
 #include "llm/generate.h"
 #include "models/synthetic.h"
 #include "quant/quantize_graph.h"
+#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone::cli {
 namespace {
@@ -75,11 +76,17 @@ Graph make_graph(const Options& options, OpenedModel& opened, int context) {
   return build_synthetic_llm(options.synthetic, build);
 }
 
-bool computes_in_int8(const Plan& plan) {
+/// Whether any activation has such an encoding.
+template <class Kind>
+bool computes_in(const Plan& plan, Kind kind) {
   for (const Node& node : plan.graph().nodes())
     for (const auto& encoding : node.use_encodings)
-      if (encoding && encoding->timing == Timing::dynamic && encoding->format->is_integer()) return true;
+      if (encoding && kind(*encoding)) return true;
   return false;
+}
+
+bool is_dynamic_integer(const Encoding& encoding) {
+  return encoding.timing == Timing::dynamic && encoding.format->is_integer();
 }
 
 OrderedJson report_json(const Options& options, const std::vector<Row>& rows, int threads, double bandwidth,
@@ -183,13 +190,15 @@ void bench(const Options& options) {
   }
   const double peak_memory =
       std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
-  const bool int8 = computes_in_int8(engine.plan());
+  const bool int8 = computes_in(engine.plan(), is_dynamic_integer);
+  const bool bf16 = !int8 && !gpu && computes_in(engine.plan(), is_rounded_bf16);
   const Device machine = probe ? probe->device() : Device{};
   const Roofs roofs = gpu ? gpu->measure_roofs()
-                          : Roofs{achievable_bandwidth(machine), machine.peak("f32").value_or(0),
+                          : Roofs{achievable_bandwidth(machine),
+                                  (bf16 ? machine.peak("bf16_acc32") : machine.peak("f32")).value_or(0),
                                   machine.peak("int8_acc32").value_or(0)};
   const double bandwidth = roofs.read_bandwidth, peak = int8 ? roofs.int8_ops : roofs.f16_flops;
-  const char* const peak_name = int8 ? "int8 peak" : gpu ? "f16 peak" : "f32 peak";
+  const char* const peak_name = int8 ? "int8 peak" : gpu ? "f16 peak" : bf16 ? "bf16 peak" : "f32 peak";
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool decode = tests[i].phase == SpeedTest::Phase::decode;
     const double used =

@@ -46,6 +46,16 @@ struct Avx512 {
       return _mm512_cvtepu8_epi32(_mm_and_si128(_mm_multishift_epi64_epi8(starts, words), mask));
     }
   };
+  /// 16 codes of 4 or 8 bits that begin with a byte.
+  template <int kBits>
+  static Codes whole_codes(const std::byte* from) {
+    if constexpr (kBits == 8)
+      return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    const __m128i pairs = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    const __m128i mask = _mm_set1_epi8(15), low = _mm_and_si128(pairs, mask);
+    const __m128i high = _mm_and_si128(_mm_srli_epi16(pairs, 4), mask);
+    return _mm512_cvtepu8_epi32(_mm_unpacklo_epi8(low, high));
+  }
   struct Table {
     const float* values;
     bool is_small;
@@ -55,8 +65,10 @@ struct Avx512 {
       if (is_small) small = _mm512_loadu_ps(values);
     }
     Float operator()(Codes codes) const {
-      return is_small ? _mm512_permutexvar_ps(codes, small) : _mm512_i32gather_ps(codes, values, 4);
+      return is_small ? of_sixteen(codes) : _mm512_i32gather_ps(codes, values, 4);
     }
+    /// Where no code has more than 4 bits.
+    Float of_sixteen(Codes codes) const { return _mm512_permutexvar_ps(codes, small); }
   };
 
   /// 16 rows `step` apart -> 16 columns.
