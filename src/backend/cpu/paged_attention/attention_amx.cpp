@@ -353,9 +353,9 @@ void attend_rows(const QueryTile& tile, const StoredRows& rows, int64_t position
 }
 
 void attend(const QueryTile& tile, const StoredRows& rows, int64_t position, std::byte* scratch) {
-  static constexpr AmxTiles kTiles = AmxTiles::all_full();
+  static constexpr AmxTiles kShapes = AmxTiles::all_full();
   const Operands operands(scratch, tile.count, tile.padded_dim);
-  _tile_loadconfig(&kTiles);
+  _tile_loadconfig(&kShapes);
   if (rows.format == KvFormat::f16)
     attend_rows<KvFormat::f16>(tile, rows, position, operands);
   else if (rows.format == KvFormat::bf16)
