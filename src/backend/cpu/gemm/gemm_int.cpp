@@ -86,15 +86,18 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   }
 
   int64_t integer_bytes(int64_t m) const {
-    return layout(m).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes() : 0);
+    return layout(m).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes(m) : 0);
   }
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
   /// An odd number of cache lines, so that the rows of a tile do not fall into the same cache sets.
   int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}) | 64; }
-  int64_t scratch_bytes() const { return round_up(loops_.scratch_bytes(panels_.view()), kUnitBytes); }
+  int64_t scratch_bytes(int64_t m) const {
+    return round_up(loops_.scratch_bytes(panels_.view(), std::min(m, chunk_rows())), kUnitBytes);
+  }
 
   int64_t chunk_rows() const {
+    if (loops_.chunk_rows != 0) return loops_.chunk_rows;
     const int64_t row = std::max<int64_t>({1, stride(), other_bytes_});
     return round_up(std::max<int64_t>(96, kChunkBytes / row), kRowsTogether);
   }
@@ -149,12 +152,13 @@ class IntGemm : public PreparedKernel, public SharedOperand {
       IntOutput part = out;
       part.y += first * panels_.view().n;
       if (part.c) part.c += first * part.c_row_step;
-      multiply_chunk(run.threads, part_of(rows, first, std::min(chunk, m - first)), part, scratch);
+      multiply_chunk(run.threads, part_of(rows, first, std::min(chunk, m - first)), part, scratch,
+                     scratch_bytes(m));
     }
   }
 
-  void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out,
-                      std::byte* scratch) const {
+  void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out, std::byte* scratch,
+                      int64_t scratch_of_worker) const {
     const IntPanelsView& weights = panels_.view();
     if (rows.rows <= loops_.few_rows_most) {
       const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
@@ -163,16 +167,19 @@ class IntGemm : public PreparedKernel, public SharedOperand {
       });
       return;
     }
-    // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves.
-    const int64_t tiles = ceil_div(weights.panels, loops_.tile_panels);
+    // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves,
+    // several each.
+    const int64_t share = ceil_div(weights.panels, 4 * workers_);
+    const int64_t tile_panels = std::clamp<int64_t>(round_up(share, int64_t{2}), 1, loops_.tile_panels);
+    const int64_t tiles = ceil_div(weights.panels, tile_panels);
     const int64_t workers = std::min<int64_t>({workers_, threads.size(), tiles});
     std::atomic<int64_t> next{0};
     threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker)
         for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
-          loops_.many_rows(weights, rows, out, tile * loops_.tile_panels,
-                           std::min((tile + 1) * loops_.tile_panels, weights.panels),
-                           scratch + worker * scratch_bytes());
+          loops_.many_rows(weights, rows, out, tile * tile_panels,
+                           std::min((tile + 1) * tile_panels, weights.panels),
+                           scratch + worker * scratch_of_worker);
     });
   }
 

@@ -31,6 +31,7 @@ struct IntOutput {
 /// The loops for one instruction set. Bit for bit the same results from each (ops/gemm/gemm.h).
 struct IntGemmLoops {
   int64_t tile_panels;    ///< panels that many_rows() takes at a time
+  int64_t chunk_rows;     ///< rows that it takes at a time; 0: as many as lie in the cache
   int64_t few_rows_most;  ///< rows up to which few_rows() is the faster
   /// IntRows::other_bytes of rows of `stride` codes; 0: no other form is wanted.
   int64_t (*other_bytes)(const IntPanelsView& weights, int64_t stride);
@@ -40,7 +41,7 @@ struct IntGemmLoops {
   /// All rows (few) times panels [begin, end), reading the weights once.
   void (*few_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                    int64_t end);
-  int64_t (*scratch_bytes)(const IntPanelsView& weights);
+  int64_t (*scratch_bytes)(const IntPanelsView& weights, int64_t rows);  ///< of many_rows()
   /// All rows times panels [begin, end), tile_panels at most, by way of `scratch`: scratch_bytes(), 64-byte
   /// aligned.
   void (*many_rows)(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,

@@ -8,22 +8,14 @@ int64_t other_bytes(const IntPanelsView& weights, int64_t) {
   return TileForm(weights).panel_bytes() / kPanelRows;
 }
 
-int64_t scratch_bytes(const IntPanelsView& weights) {
-  const TileForm form(weights);
-  return form.in_place ? 0 : 2 * form.panel_bytes();
+int64_t scratch_bytes(const IntPanelsView& weights, int64_t rows) {
+  return BlockSizes(TileForm(weights), rows).scratch_bytes();
 }
 
 template <Words kWords, Mode kMode>
 void blocks(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
             int64_t begin, int64_t end, std::byte* scratch) {
-  const std::byte* tiles[2];
-  for (int64_t i = 0; i < 2; ++i)
-    tiles[i] = begin + i < end
-                   ? tiles_of_panel<kWords>(weights, form, begin + i, scratch + i * form.panel_bytes())
-                   : tiles[0];
-  // g++ takes tile loads for instructions that read no memory.
-  asm volatile("" ::: "memory");
-  Blocks<kWords, kMode>(weights, form, rows, out, begin, end - begin, tiles).run();
+  Blocks<kWords, kMode>(weights, form, rows, out, begin, end - begin, scratch).run();
 }
 
 template <Words kWords>
@@ -53,7 +45,8 @@ void many_rows_by_tiles(const IntPanelsView& weights, const IntRows& rows, const
 
 }  // namespace
 
-const IntGemmLoops int_gemm_amx = {2,
+const IntGemmLoops int_gemm_amx = {BlockSizes::kPanels,
+                                   BlockSizes::kRows,
                                    16,
                                    other_bytes,
                                    quantize_rows<Avx512Vnni, store_row_in_tiles>,

@@ -145,6 +145,6 @@ void store_wide(const IntPanelsView& weights, const IntRows& rows, int64_t m) {
 }  // namespace
 
 const IntGemmLoops int_gemm_avx2 = {
-    1, 8, wide_bytes, quantize_rows<Avx2, store_wide>, few_rows, unpacked_bytes<1>, many_rows};
+    1, 0, 8, wide_bytes, quantize_rows<Avx2, store_wide>, few_rows, unpacked_bytes<1>, many_rows};
 
 }  // namespace halftone::cpu

@@ -183,7 +183,7 @@ TEST(GemmInt, ManyRows) {
   const Encoding per_token = dynamic_int8(Granularity::per_token());
   for (const char* format : {"int4", "int8"}) {
     const Encoding encoding{.format = find_number_format(format), .granularity = Granularity::per_group(128)};
-    const int64_t rows[] = {64, 129, 200};
+    const int64_t rows[] = {64, 129, 200, 530};
     expect_equal({.b = encoded({72, 300}, encoding, 3), .dynamic = &per_token}, rows, encoding.str());
   }
 }

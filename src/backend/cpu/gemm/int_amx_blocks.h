@@ -25,81 +25,138 @@ struct IntSums : Avx512Vnni {
   static Int load(const std::byte* from) { return _mm512_load_si512(from); }
 };
 
-#define HALFTONE_UPPER_SUMS(dot) \
-  dot(0, 4, 6);                  \
-  dot(1, 4, 7);
-#define HALFTONE_LOWER_SUMS(dot) \
-  dot(2, 5, 6);                  \
-  dot(3, 5, 7);
+/// The tile registers: four of sums, two of activations, two of weights. Their numbers are part of the
+/// instructions.
+template <int kTile>
+void zero_tile() {
+  if constexpr (kTile == 0) _tile_zero(0);
+  if constexpr (kTile == 1) _tile_zero(1);
+  if constexpr (kTile == 2) _tile_zero(2);
+  if constexpr (kTile == 3) _tile_zero(3);
+}
+template <int kTile>
+void load_sums(const std::byte* from) {
+  if constexpr (kTile == 0) _tile_loadd(0, from, kUnitBytes);
+  if constexpr (kTile == 1) _tile_loadd(1, from, kUnitBytes);
+  if constexpr (kTile == 2) _tile_loadd(2, from, kUnitBytes);
+  if constexpr (kTile == 3) _tile_loadd(3, from, kUnitBytes);
+}
+template <int kTile>
+void store_sums(std::byte* to) {
+  if constexpr (kTile == 0) _tile_stored(0, to, kUnitBytes);
+  if constexpr (kTile == 1) _tile_stored(1, to, kUnitBytes);
+  if constexpr (kTile == 2) _tile_stored(2, to, kUnitBytes);
+  if constexpr (kTile == 3) _tile_stored(3, to, kUnitBytes);
+}
+#define HALFTONE_ADD_PRODUCTS(dot)        \
+  if constexpr (kTile == 0) dot(0, 4, 6); \
+  if constexpr (kTile == 1) dot(1, 4, 7); \
+  if constexpr (kTile == 2) dot(2, 5, 6); \
+  if constexpr (kTile == 3) dot(3, 5, 7);
+template <Words kWords, int kTile>
+void add_products() {
+  if constexpr (kWords == Words::codes) {
+    HALFTONE_ADD_PRODUCTS(_tile_dpbssd)
+  } else if constexpr (kWords == Words::raw) {
+    HALFTONE_ADD_PRODUCTS(_tile_dpbsud)
+  } else {
+    HALFTONE_ADD_PRODUCTS(_tile_dpbf16ps)
+  }
+}
+#undef HALFTONE_ADD_PRODUCTS
 
-template <Words kWords>
-void add_upper_products() {
-  if constexpr (kWords == Words::codes) {
-    HALFTONE_UPPER_SUMS(_tile_dpbssd)
-  } else if constexpr (kWords == Words::raw) {
-    HALFTONE_UPPER_SUMS(_tile_dpbsud)
-  } else {
-    HALFTONE_UPPER_SUMS(_tile_dpbf16ps)
+/// What many_rows() multiplies in one call, and how it cuts that up for the caches. A part of the columns
+/// goes by all panels and all rows before the next: its activations stay in the second-level cache, its tiles
+/// of two panels in the first.
+struct BlockSizes {
+  static constexpr int64_t kPanels = 8, kRows = 512;
+  static constexpr int64_t kPartTiles = 16;
+  static constexpr int64_t kTileBytes = 1024, kTileRows = 16, kBlockRows = 2 * kTileRows;
+  static constexpr int kTiles = 4;  ///< of sums: two panels of the upper rows, two of the lower
+
+  int64_t part_bytes;  ///< of one panel's tiles
+  int64_t sums_bytes;  ///< of the sums of all blocks
+
+  BlockSizes(const TileForm& form, int64_t row_count) {
+    const int64_t most = form.tiles < kPartTiles ? form.tiles : kPartTiles;
+    part_bytes = form.in_place ? 0 : most * form.tile_bytes();
+    const int64_t blocks = (row_count + kBlockRows - 1) / kBlockRows * (kPanels / 2);
+    sums_bytes = blocks * kTiles * kTileBytes;
   }
-}
-template <Words kWords>
-void add_lower_products() {
-  if constexpr (kWords == Words::codes) {
-    HALFTONE_LOWER_SUMS(_tile_dpbssd)
-  } else if constexpr (kWords == Words::raw) {
-    HALFTONE_LOWER_SUMS(_tile_dpbsud)
-  } else {
-    HALFTONE_LOWER_SUMS(_tile_dpbf16ps)
-  }
-}
-#undef HALFTONE_UPPER_SUMS
-#undef HALFTONE_LOWER_SUMS
+  int64_t scratch_bytes() const { return kPanels * part_bytes + 2 * sums_bytes; }
+};
 
 template <Words kWords, Mode kMode>
-class Blocks {
+class Blocks : BlockSizes {
  public:
+  /// `scratch`: BlockSizes::scratch_bytes().
   Blocks(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
-         int64_t first_panel, int64_t panel_count, const std::byte* const (&tiles)[2])
-      : weights_(weights),
+         int64_t first_panel, int64_t panel_count, std::byte* scratch)
+      : BlockSizes(form, rows.rows),
+        weights_(weights),
         form_(form),
         rows_(rows),
         out_(out),
         first_panel_(first_panel),
         panel_count_(panel_count),
-        tiles_{tiles[0], tiles[1]} {}
+        sums_(scratch),
+        pieces_(scratch + sums_bytes),
+        part_tiles_(scratch + 2 * sums_bytes) {}
 
   void run() {
     // The products of a turn are finished during the next.
     Turn before{};
-    for (int64_t m = 0; m < rows_.rows; m += kBlockRows) {
-      configure(rows_.rows - m);
-      at_ = 0;
-      for (int64_t s = 0; s < weights_.segment_count; s += kTurn) {
-        const int64_t left = weights_.segment_count - s;
-        const Turn turn{m, s, left < kTurn ? left : kTurn, !before.odd};
-        if (rows_.rows - m > kTileRows)
-          multiply<true>(turn, before);
-        else
-          multiply<false>(turn, before);
-        before = turn;
+    Part part{0, 0, 0, 0, 0, true};
+    for (int64_t tiles = form_.tiles; tiles > 0; tiles -= part.tiles) {
+      part = part_after(weights_, form_, part, kPartTiles);
+      const std::byte* tiles_at[kPanels];
+      for (int64_t i = 0; i < panel_count_; ++i)
+        tiles_at[i] =
+            tiles_of_part<kWords>(weights_, form_, part, packed_panel(i), part_tiles_ + i * part_bytes);
+      asm volatile("" ::: "memory");  // g++ takes tile loads for instructions that read no memory
+      for (int64_t panel = 0; panel < panel_count_; panel += 2) {
+        tiles_[0] = tiles_at[panel];
+        tiles_[1] = tiles_at[panel + 1 < panel_count_ ? panel + 1 : panel];
+        segments_ = segments_ == tables_[0] ? tables_[1] : tables_[0];
+        look_up(part, panel);
+        for (int64_t m = 0; m < rows_.rows; m += kBlockRows) before = run_block(part, panel, m, before);
       }
     }
+    store_pending();
     for (int tile = 0; tile < kTiles; ++tile) finish_tile(before, tile);
     _tile_release();
   }
 
  private:
   using V = std::conditional_t<kWords == Words::bfloats, FloatSums, IntSums>;
-  static constexpr int64_t kTileRows = 16, kBlockRows = 2 * kTileRows, kTileBytes = 1024;
-  static constexpr int kTiles = 4;     ///< of sums: two panels of the upper rows, two of the lower
   static constexpr int64_t kTurn = 4;  ///< segments
   static_assert(kTurn == kTiles);      // stored() exchanges them
 
+  struct Segment;
   struct Turn {
-    int64_t m;             ///< first row
-    int64_t first, count;  ///< segments; 0: none
+    int64_t m, panel;      ///< the first of each
+    int64_t first, count;  ///< segments; 0: nothing to finish
     bool odd;
+    std::byte* sums;  ///< of the segments before
+    const Segment* segments;
   };
+  /// A segment of a part, for two panels.
+  struct Segment {
+    int64_t tiles;
+    const int32_t* row_sums;
+    int64_t a_group;
+    Start<IntSums, kMode> start[2];
+    Finish<V, kMode> add[2];
+  };
+
+  const std::byte* packed_panel(int64_t i) const {
+    return weights_.data + (first_panel_ + i) * weights_.panel_bytes;
+  }
+  /// Where a block has its tiles among the sums of all.
+  int64_t block_at(int64_t m, int64_t panel) const {
+    const int64_t blocks = (rows_.rows + kBlockRows - 1) / kBlockRows;
+    return (panel / 2 * blocks + m / kBlockRows) * kTiles * kTileBytes;
+  }
 
   /// Where the sums of a segment of a turn are stored. Every other turn exchanges tiles and segments, so that
   /// the places of a segment are those of the tile that was finished last.
@@ -112,6 +169,7 @@ class Blocks {
     const int64_t rest = row_count - upper;
     const auto lower = static_cast<uint8_t>(rest < kTileRows ? rest : kTileRows);
     if (upper == upper_ && lower == lower_) return;
+    store_pending();
     upper_ = upper;
     lower_ = lower;
     AmxTiles tiles;
@@ -131,81 +189,173 @@ class Blocks {
     _tile_loadconfig(&tiles);
   }
 
-  /// The products of a turn, and the end of the one before.
-  template <bool kLower>
-  void multiply(const Turn& turn, const Turn& before) {
-    const int64_t width = form_.row_bytes(), step = form_.tile_bytes();
-    const std::byte* upper = rows_.other + turn.m * rows_.other_bytes;
-    const std::byte* lower = upper + kTileRows * rows_.other_bytes;
-    int64_t steps = 0, done = 0;
-    for (int64_t i = 0; i < turn.count; ++i)
-      steps += form_.tiles_of(weights_, weights_.segments[turn.first + i]);
-    int finished = 0;
-    for (int64_t i = 0; i < turn.count; ++i) {
-      const IntSegment& segment = weights_.segments[turn.first + i];
-      _tile_zero(0);
-      _tile_zero(1);
-      if constexpr (kLower) {
-        _tile_zero(2);
-        _tile_zero(3);
-      }
-      for (int64_t tiles = form_.tiles_of(weights_, segment); tiles > 0; --tiles) {
-        _tile_loadd(4, upper + at_, width);
-        _tile_loadd(6, tiles_[0] + at_, kUnitBytes);
-        _tile_loadd(7, tiles_[1] + at_, kUnitBytes);
-        add_upper_products<kWords>();
-        if constexpr (kLower) {
-          _tile_loadd(5, lower + at_, width);
-          add_lower_products<kWords>();
-        }
-        at_ += step;
-        if (++done * kTiles >= (finished + 1) * steps) finish_tile(before, finished++);
-      }
-      for (; finished <= i; ++finished) finish_tile(before, finished);
-      _tile_stored(0, stored(turn, 0, i), kUnitBytes);
-      _tile_stored(1, stored(turn, 1, i), kUnitBytes);
-      if constexpr (kLower) {
-        _tile_stored(2, stored(turn, 2, i), kUnitBytes);
-        _tile_stored(3, stored(turn, 3, i), kUnitBytes);
-      }
+  /// A part of the columns of one block; returns the turn that is left to finish.
+  Turn run_block(const Part& part, int64_t panel, int64_t m, Turn before) {
+    configure(rows_.rows - m);
+    upper_at_ = rows_.other + m * rows_.other_bytes + part.tile * form_.tile_bytes();
+    lower_at_ = upper_at_ + kTileRows * rows_.other_bytes;
+    at_ = 0;
+    for (int64_t i = 0; i < part.count; i += kTurn) {
+      const int64_t left = part.count - i;
+      const Turn turn{m,
+                      panel,
+                      part.first + i,
+                      left < kTurn ? left : kTurn,
+                      !before.odd,
+                      sums_ + block_at(m, panel),
+                      segments_ + i};
+      if (rows_.rows - m > kTileRows)
+        multiply<true>(part, turn, before);
+      else
+        multiply<false>(part, turn, before);
+      before = turn;
     }
-    for (; finished < kTiles; ++finished) finish_tile(before, finished);
+    if (!part.ends_segment) before.count = 0;
+    return before;
   }
 
-  /// Adds the stored sums of a turn to those before, and writes Y after the last.
-  [[gnu::noinline]] void finish_tile(const Turn& turn, int tile) {
-    const int64_t m = turn.m + tile / 2 * kTileRows, left = rows_.rows - m;
-    if (turn.count == 0 || left <= 0 || tile % 2 >= panel_count_) return;
-    const int64_t last = left < kTileRows ? left - 1 : kTileRows - 1;
-    const int64_t index = first_panel_ + tile % 2;
-    const std::byte* panel = weights_.data + index * weights_.panel_bytes;
+  /// The tiles of sums that wait to be stored, and where: a tile is stored when its register is wanted, for
+  /// until then its last products take their time.
+  struct Pending {
+    std::byte* to = nullptr;
+    int64_t step = 0;  ///< from tile to tile
+    bool lower = false;
+  };
+  void store_pending() {
+    if (!pending_.to) return;
+    store_sums<0>(pending_.to);
+    store_sums<1>(pending_.to + pending_.step);
+    if (pending_.lower) {
+      store_sums<2>(pending_.to + 2 * pending_.step);
+      store_sums<3>(pending_.to + 3 * pending_.step);
+    }
+    pending_.to = nullptr;
+  }
+  /// Stores a tile of the segment before, and begins with `sums` or 0.
+  template <int kTile>
+  void begin_tile(const std::byte* sums) {
+    if (pending_.to) store_sums<kTile>(pending_.to + kTile * pending_.step);
+    sums ? load_sums<kTile>(sums + kTile * kTileBytes) : zero_tile<kTile>();
+  }
 
-    float(*sums)[kPanelRows] = sums_[tile];
+  /// Four products of tiles. `between` runs amidst them.
+  template <bool kLower, bool kFirst, class Between>
+  void step(int64_t at, const std::byte* sums, Between between) {
+    const int64_t width = form_.row_bytes();
+    // The activations pass through the first-level cache, the weights stay there.
+    _tile_stream_loadd(4, upper_at_ + at, width);
+    _tile_loadd(6, tiles_[0] + at, kUnitBytes);
+    if constexpr (kFirst) begin_tile<0>(sums);
+    add_products<kWords, 0>();
+    _tile_loadd(7, tiles_[1] + at, kUnitBytes);
+    if constexpr (kFirst) begin_tile<1>(sums);
+    add_products<kWords, 1>();
+    between();
+    if constexpr (kLower) {
+      _tile_stream_loadd(5, lower_at_ + at, width);
+      if constexpr (kFirst) begin_tile<2>(sums);
+      add_products<kWords, 2>();
+      if constexpr (kFirst) begin_tile<3>(sums);
+      add_products<kWords, 3>();
+    }
+  }
+
+  void look_up(const Part& part, int64_t first_panel) {
+    for (int64_t i = 0; i < part.count; ++i) {
+      const int64_t s = part.first + i;
+      const int64_t left = form_.tiles_of(weights_, weights_.segments[s]) - part.inside;
+      Segment& segment = segments_[i];
+      segment.tiles = left < part.tiles ? left : part.tiles;
+      segment.row_sums = rows_.sums + s * rows_.sums_step;
+      segment.a_group = weights_.segments[s].a_group;
+      for (int64_t p = 0; p < 2; ++p) {
+        const std::byte* panel = packed_panel(first_panel + p < panel_count_ ? first_panel + p : first_panel);
+        if constexpr (kWords == Words::raw)
+          segment.start[p] = Start<IntSums, kMode>(weights_, panel, weights_.segments[s]);
+        segment.add[p] = Finish<V, kMode>(weights_, panel, weights_.segments[s]);
+      }
+    }
+  }
+
+  /// The products of a turn, and the end of the one before.
+  template <bool kLower>
+  void multiply(const Part& part, const Turn& turn, const Turn& before) {
+    std::byte* piece = pieces_ + block_at(turn.m, turn.panel);
+    const int64_t next = form_.tile_bytes();
+    int64_t steps = 0, at = at_;
+    for (int64_t i = 0; i < turn.count; ++i) steps += turn.segments[i].tiles;
+    // Processors look only so far ahead: what is to be finished is spread evenly among products.
+    int finished = 0;
+    int64_t due = 0;
+    const auto finish_next = [&] {
+      due += kTiles;
+      if (due < steps || finished == kTiles) return;
+      due -= steps;
+      finish_tile(before, finished++);
+    };
+    for (int64_t i = 0; i < turn.count; ++i) {
+      step<kLower, true>(at, part.inside > 0 ? piece : nullptr, finish_next);
+      at += next;
+      for (int64_t t = 1; t < turn.segments[i].tiles; ++t, at += next)
+        step<kLower, false>(at, nullptr, finish_next);
+      for (; finished <= i; ++finished) finish_tile(before, finished);
+      if (part.ends_segment)
+        pending_ = {stored(turn, 0, i), stored(turn, 1, i) - stored(turn, 0, i), kLower};
+      else
+        pending_ = {piece, kTileBytes, kLower};
+    }
+    for (; finished < kTiles; ++finished) finish_tile(before, finished);
+    at_ = at;
+  }
+
+  /// Adds the stored sums of one tile of a turn to those before, and writes Y after the last.
+  [[gnu::noinline]] void finish_tile(const Turn& turn, int tile) {
+    const int64_t m = turn.m + (tile / 2) * kTileRows, left = rows_.rows - m;
+    const int64_t index = turn.panel + tile % 2;
+    if (turn.count == 0 || left <= 0 || index >= panel_count_) return;
+    const int64_t count = left < kTileRows ? left : kTileRows;
+
+    auto* sums = reinterpret_cast<float(*)[kPanelRows]>(turn.sums + tile * kTileBytes);
     __m512 sum[kTileRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kTileRows; ++r)
       sum[r] = turn.first == 0 ? _mm512_setzero_ps() : _mm512_load_ps(sums[r]);
-    for (int64_t i = 0; i < turn.count; ++i) {
-      const IntSegment& segment = weights_.segments[turn.first + i];
-      const int32_t* row_sums = rows_.sums + (turn.first + i) * rows_.sums_step + m;
+    const std::byte* from = stored(turn, tile, 0);
+    const int64_t next = stored(turn, tile, 1) - from;
+    for (int64_t i = 0; i < turn.count; ++i, from += next) {
+      const Segment& segment = turn.segments[i];
+      const Start<IntSums, kMode> start = segment.start[tile % 2];
+      const Finish<V, kMode> add = segment.add[tile % 2];
+      const int32_t* row_sums = segment.row_sums + m;
       const float* row_scales =
           has_group_scales<kMode>(rows_) ? rows_.scales + m * rows_.groups + segment.a_group : nullptr;
-      const Finish<V, kMode> add(weights_, panel, segment);
-      const std::byte* from = stored(turn, tile, i);
 #pragma GCC unroll 16
       for (int64_t r = 0; r < kTileRows; ++r) {
-        const int64_t row = r < last ? r : last;
+        const int64_t row = r < count ? r : count - 1;
         typename V::Int products = V::load(from + r * kUnitBytes);
-        if constexpr (kWords == Words::raw)
-          products = V::add(products, Start<V, kMode>(weights_, panel, segment)(row_sums[row]));
+        if constexpr (kWords == Words::raw) products = V::add(products, start(row_sums[row]));
         sum[r] = add(sum[r], products, row_scales ? row_scales + row * rows_.groups : nullptr,
                      kMode == Mode::minimum || kMode == Mode::any ? row_sums[row] : 0);
       }
     }
-    const bool ends = turn.first + turn.count == weights_.segment_count;
+    if (turn.first + turn.count < weights_.segment_count) {
 #pragma GCC unroll 16
-    for (int r = 0; r < kTileRows; ++r) _mm512_store_ps(sums[r], sum[r]);
-    if (ends) finish(sums[0], kPanelRows, rows_, out_, m, last + 1, index * kPanelRows, weights_.n);
+      for (int r = 0; r < kTileRows; ++r) _mm512_store_ps(sums[r], sum[r]);
+      return;
+    }
+    const int64_t n = (first_panel_ + index) * kPanelRows;
+    if (count == kTileRows && n + kPanelRows <= weights_.n && !out_.c && out_.alpha == 1) {
+      float* y = out_.y + m * weights_.n + n;
+#pragma GCC unroll 16
+      for (int r = 0; r < kTileRows; ++r)
+        _mm512_storeu_ps(y + r * weights_.n,
+                         rows_.groups == 1 ? V::multiply(sum[r], V::broadcast(rows_.scales[m + r])) : sum[r]);
+      return;
+    }
+    alignas(64) float products[kTileRows][kPanelRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) _mm512_store_ps(products[r], sum[r]);
+    finish(products[0], kPanelRows, rows_, out_, m, count, n, weights_.n);
   }
 
   const IntPanelsView& weights_;
@@ -213,11 +363,18 @@ class Blocks {
   const IntRows& rows_;
   const IntOutput& out_;
   int64_t first_panel_, panel_count_;
-  const std::byte* tiles_[2];
+  std::byte* sums_;    ///< f32, of the segments that are finished
+  std::byte* pieces_;  ///< those of a segment that is not
+  std::byte* part_tiles_;
+  const std::byte* tiles_[2];  ///< of the panels of a block
+  const std::byte* upper_at_;  ///< tiles of activations
+  const std::byte* lower_at_;
   int64_t at_ = 0;                 ///< bytes of tiles that were multiplied
   uint8_t upper_ = 0, lower_ = 0;  ///< rows of the tiles as configured
+  Pending pending_;
+  Segment tables_[2][kPartTiles];
+  Segment* segments_ = tables_[0];
   alignas(64) std::byte stored_[kTiles * kTurn * kTileBytes];
-  alignas(64) float sums_[kTiles][kTileRows][kPanelRows];
 };
 
 }  // namespace

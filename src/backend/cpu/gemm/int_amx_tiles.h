@@ -102,15 +102,48 @@ std::byte* store_quads(std::byte* to, __m512i codes, __m512i zeros) {
   return to + kUnitBytes;
 }
 
-/// One packed panel -> its tiles.
+/// Columns that are multiplied in one go: whole segments, or a piece of one.
+struct Part {
+  int64_t first, count;  ///< segments
+  int64_t tile, tiles;   ///< of those of all columns
+  int64_t inside;        ///< tiles of its segment before it
+  bool ends_segment;
+};
+
+/// The part that follows one, of `most` tiles if a segment is longer than that or else no more. The first:
+/// follows one of no segments.
+inline Part part_after(const IntPanelsView& weights, const TileForm& form, const Part& before, int64_t most) {
+  Part part{before.first + before.count, 0, before.tile + before.tiles, 0, 0, true};
+  if (!before.ends_segment) {
+    part.first = before.first;
+    part.inside = before.inside + before.tiles;
+  }
+  for (int64_t s = part.first; s < weights.segment_count; ++s) {
+    const int64_t left = form.tiles_of(weights, weights.segments[s]) - part.inside;
+    if (part.count > 0 && part.tiles + left > most) break;
+    part.ends_segment = left <= most;
+    part.tiles += left < most ? left : most;
+    ++part.count;
+    if (part.inside > 0 || !part.ends_segment) break;
+  }
+  return part;
+}
+
+/// The tiles of a part of a packed panel.
 template <Words kWords, int kBits>
-void make_tiles(const IntPanelsView& weights, const TileForm& form, const std::byte* panel, std::byte* to) {
-  const std::byte* codes = panel + weights.codes_offset;
-  for (int64_t s = 0; s < weights.segment_count; ++s) {
+void make_tiles(const IntPanelsView& weights, const TileForm& form, const Part& part, const std::byte* panel,
+                std::byte* to) {
+  constexpr int64_t kUnitColumns = kQuad * 8 / kBits;
+  std::byte* const part_end = to + part.tiles * form.tile_bytes();
+  for (int64_t s = part.first; s < part.first + part.count; ++s) {
     const IntSegment& segment = weights.segments[s];
     const __m512i zeros = zeros_of(weights, panel, segment);
-    std::byte* const end = to + form.tiles_of(weights, segment) * form.tile_bytes();
-    for (int64_t u = 0; u < segment.units; ++u, codes += kUnitBytes) {
+    int64_t unit = part.inside * form.columns / kUnitColumns;
+    const std::byte* codes =
+        panel + weights.codes_offset + (segment.packed / kUnitColumns + unit) * kUnitBytes;
+    std::byte* end = to + (form.tiles_of(weights, segment) - part.inside) * form.tile_bytes();
+    end = end < part_end ? end : part_end;
+    for (; unit < segment.units && to < end; ++unit, codes += kUnitBytes) {
       __m512i quads[8 / kBits];
       Avx512Vnni::unpack<kBits>(codes, quads);
       for (__m512i quad : quads) to = store_quads<kWords, kBits>(to, quad, zeros);
@@ -119,17 +152,16 @@ void make_tiles(const IntPanelsView& weights, const TileForm& form, const std::b
   }
 }
 
-/// The tiles of a panel, in `scratch` unless they are in place.
+/// The tiles of a part of a panel, in `scratch` unless they are in place.
 template <Words kWords>
-const std::byte* tiles_of_panel(const IntPanelsView& weights, const TileForm& form, int64_t index,
-                                std::byte* scratch) {
-  const std::byte* panel = weights.data + index * weights.panel_bytes;
-  if (form.in_place) return panel + weights.codes_offset;
+const std::byte* tiles_of_part(const IntPanelsView& weights, const TileForm& form, const Part& part,
+                               const std::byte* panel, std::byte* scratch) {
+  if (form.in_place) return panel + weights.codes_offset + part.tile * form.tile_bytes();
   if (weights.bits == 8)
-    make_tiles<kWords, 8>(weights, form, panel, scratch);
+    make_tiles<kWords, 8>(weights, form, part, panel, scratch);
   else if constexpr (kWords != Words::raw)
-    weights.bits == 2 ? make_tiles<kWords, 2>(weights, form, panel, scratch)
-                      : make_tiles<kWords, 4>(weights, form, panel, scratch);
+    weights.bits == 2 ? make_tiles<kWords, 2>(weights, form, part, panel, scratch)
+                      : make_tiles<kWords, 4>(weights, form, part, panel, scratch);
   return scratch;
 }
 

@@ -31,7 +31,7 @@ bool has_group_scales(const IntRows& rows) {
 
 /// Bytes of kPanels panels in 8-bit codes.
 template <int64_t kPanels>
-int64_t unpacked_bytes(const IntPanelsView& weights) {
+int64_t unpacked_bytes(const IntPanelsView& weights, int64_t) {
   return kPanels * kPanelRows * weights.packed_k;
 }
 
@@ -58,6 +58,7 @@ struct Start {
   ZeroKind kind;
   typename V::Int factor{};  // of the sum of the row's codes
 
+  Start() = default;
   /// `lane`: the panel's first that V holds.
   Start(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment, int64_t lane = 0)
       : kind(zero_kind<kMode>(weights)) {
@@ -78,6 +79,7 @@ struct Finish {
   bool has_minimum;
   typename V::Float scale, minimum;
 
+  Finish() = default;
   Finish(const IntPanelsView& weights, const std::byte* panel, const IntSegment& segment, int64_t lane = 0)
       : has_minimum(zero_kind<kMode>(weights) == ZeroKind::minimum) {
     const int64_t index = segment.b_group * kPanelRows + lane;
@@ -91,6 +93,7 @@ struct Finish {
       return row_scale ? V::multiply(V::broadcast(*row_scale), x) : x;
     };
     sum = V::fma(V::to_float(products), scaled(scale), sum);
+    if constexpr (kMode == Mode::shared || kMode == Mode::zeros) return sum;
     if (has_minimum) sum = V::fma(V::broadcast(static_cast<float>(row_sum)), scaled(minimum), sum);
     return sum;
   }
