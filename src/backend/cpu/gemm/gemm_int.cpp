@@ -13,8 +13,9 @@
 namespace halftone::cpu {
 namespace {
 
-/// Bytes of quantized activations multiplied at a time: they are read once for every tile of panels.
-constexpr int64_t kChunkBytes = int64_t{2} << 20;
+/// Bytes of quantized activations multiplied at a time: they are read once for every tile of panels, from the
+/// second cache.
+constexpr int64_t kChunkBytes = int64_t{1} << 20;
 /// Rows of IntRows::other that lie together.
 constexpr int64_t kRowsTogether = 16;
 /// Pieces of work are multiples of what few_rows() reads side by side.
