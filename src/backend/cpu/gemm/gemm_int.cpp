@@ -169,8 +169,8 @@ class IntGemm : public PreparedKernel, public SharedOperand {
       return;
     }
     // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves,
-    // several each.
-    const int64_t share = ceil_div(weights.panels, 4 * workers_);
+    // at least two each.
+    const int64_t share = weights.panels / (2 * workers_);
     const int64_t tile_panels = std::clamp<int64_t>(round_up(share, int64_t{2}), 1, loops_.tile_panels);
     const int64_t tiles = ceil_div(weights.panels, tile_panels);
     const int64_t workers = std::min<int64_t>({workers_, threads.size(), tiles});

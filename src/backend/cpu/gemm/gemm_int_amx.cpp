@@ -49,7 +49,7 @@ const IntGemmLoops int_gemm_amx = {BlockSizes::kPanels,
                                    BlockSizes::kRows,
                                    16,
                                    other_bytes,
-                                   quantize_rows<Avx512Vnni, store_row_in_tiles>,
+                                   quantize_rows<Avx512Vnni, TokenTiles>,
                                    few_rows<Avx512Vnni>,
                                    scratch_bytes,
                                    many_rows_by_tiles};

@@ -131,20 +131,26 @@ int64_t wide_bytes(const IntPanelsView& weights, int64_t stride) {
   return weights.code_bits == 8 ? stride * int64_t{sizeof(int16_t)} : 0;
 }
 
-void store_wide(const IntPanelsView& weights, const IntRows& rows, int64_t m) {
-  const int8_t* codes = rows.codes + m * rows.stride;
-  int16_t* wide = wide_codes(rows) + m * rows.stride;
-  for (int64_t k = 0; k < weights.packed_k; k += kQuad) {
-    wide[k] = codes[k];
-    wide[k + 1] = codes[k + 2];
-    wide[k + 2] = codes[k + 1];
-    wide[k + 3] = codes[k + 3];
+struct WideCodes {
+  const IntPanelsView& weights;
+  const IntRows& rows;
+
+  void store(int64_t m) const {
+    if (!rows.other) return;
+    const int8_t* codes = rows.codes + m * rows.stride;
+    int16_t* wide = wide_codes(rows) + m * rows.stride;
+    for (int64_t k = 0; k < weights.packed_k; k += kQuad) {
+      wide[k] = codes[k];
+      wide[k + 1] = codes[k + 2];
+      wide[k + 2] = codes[k + 1];
+      wide[k + 3] = codes[k + 3];
+    }
   }
-}
+};
 
 }  // namespace
 
 const IntGemmLoops int_gemm_avx2 = {
-    1, 0, 8, wide_bytes, quantize_rows<Avx2, store_wide>, few_rows, unpacked_bytes<1>, many_rows};
+    1, 0, 8, wide_bytes, quantize_rows<Avx2, WideCodes>, few_rows, unpacked_bytes<1>, many_rows};
 
 }  // namespace halftone::cpu

@@ -69,21 +69,23 @@ void add_products() {
 /// goes by all panels and all rows before the next: its activations stay in the second-level cache, its tiles
 /// of two panels in the first.
 struct BlockSizes {
-  static constexpr int64_t kPanels = 8, kRows = 512;
-  static constexpr int64_t kPartTiles = 16;
+  static constexpr int64_t kPanels = 16, kRows = 512;
+  static constexpr int64_t kPartTiles = 16, kShortPartTiles = 8;
   static constexpr int64_t kTileBytes = 1024, kTileRows = 16, kBlockRows = 2 * kTileRows;
   static constexpr int kTiles = 4;  ///< of sums: two panels of the upper rows, two of the lower
 
+  int64_t part_tiles;  ///< of a part, at most: less where many sums are stored
   int64_t part_bytes;  ///< of one panel's tiles
   int64_t sums_bytes;  ///< of the sums of all blocks
 
   BlockSizes(const TileForm& form, int64_t row_count) {
-    const int64_t most = form.tiles < kPartTiles ? form.tiles : kPartTiles;
-    part_bytes = form.in_place ? 0 : most * form.tile_bytes();
+    const int64_t most = form.longest_tiles < kPartTiles ? kShortPartTiles : kPartTiles;
+    part_tiles = form.tiles < most ? form.tiles : most;
+    part_bytes = form.in_place ? 0 : part_tiles * form.tile_bytes();
     const int64_t blocks = (row_count + kBlockRows - 1) / kBlockRows * (kPanels / 2);
     sums_bytes = blocks * kTiles * kTileBytes;
   }
-  int64_t scratch_bytes() const { return kPanels * part_bytes + 2 * sums_bytes; }
+  int64_t scratch_bytes() const { return 2 * part_bytes + 2 * sums_bytes; }
 };
 
 template <Words kWords, Mode kMode>
@@ -101,24 +103,24 @@ class Blocks : BlockSizes {
         panel_count_(panel_count),
         sums_(scratch),
         pieces_(scratch + sums_bytes),
-        part_tiles_(scratch + 2 * sums_bytes) {}
+        part_tiles_(scratch + 2 * sums_bytes),
+        streams_(rows.rows * weights.n >= kStreamedOutputs && weights.n % kPanelRows == 0 &&
+                 reinterpret_cast<uintptr_t>(out.y) % kUnitBytes == 0) {}
 
   void run() {
     // The products of a turn are finished during the next.
     Turn before{};
     Part part{0, 0, 0, 0, 0, true};
     for (int64_t tiles = form_.tiles; tiles > 0; tiles -= part.tiles) {
-      part = part_after(weights_, form_, part, kPartTiles);
-      const std::byte* tiles_at[kPanels];
-      for (int64_t i = 0; i < panel_count_; ++i)
-        tiles_at[i] =
-            tiles_of_part<kWords>(weights_, form_, part, packed_panel(i), part_tiles_ + i * part_bytes);
-      asm volatile("" ::: "memory");  // g++ takes tile loads for instructions that read no memory
+      part = part_after(weights_, form_, part, part_tiles);
       for (int64_t panel = 0; panel < panel_count_; panel += 2) {
-        tiles_[0] = tiles_at[panel];
-        tiles_[1] = tiles_at[panel + 1 < panel_count_ ? panel + 1 : panel];
+        for (int64_t i = 0; i < 2; ++i)
+          tiles_[i] = tiles_of_part<kWords>(weights_, form_, part, packed_panel(panel + i),
+                                            part_tiles_ + i * part_bytes);
+        asm volatile("" ::: "memory");  // g++ takes tile loads for instructions that read no memory
         segments_ = segments_ == tables_[0] ? tables_[1] : tables_[0];
         look_up(part, panel);
+        fetch_from(part, panel + 2);
         for (int64_t m = 0; m < rows_.rows; m += kBlockRows) before = run_block(part, panel, m, before);
       }
     }
@@ -130,7 +132,9 @@ class Blocks : BlockSizes {
  private:
   using V = std::conditional_t<kWords == Words::bfloats, FloatSums, IntSums>;
   static constexpr int64_t kTurn = 4;  ///< segments
-  static_assert(kTurn == kTiles);      // stored() exchanges them
+  /// From so many outputs on the caches would not hold them anyway; fetching them only to write is in vain.
+  static constexpr int64_t kStreamedOutputs = int64_t{1} << 18;
+  static_assert(kTurn == kTiles);  // stored() exchanges them
 
   struct Segment;
   struct Turn {
@@ -149,8 +153,9 @@ class Blocks : BlockSizes {
     Finish<V, kMode> add[2];
   };
 
+  /// The last stands in for one behind it.
   const std::byte* packed_panel(int64_t i) const {
-    return weights_.data + (first_panel_ + i) * weights_.panel_bytes;
+    return weights_.data + (first_panel_ + (i < panel_count_ ? i : panel_count_ - 1)) * weights_.panel_bytes;
   }
   /// Where a block has its tiles among the sums of all.
   int64_t block_at(int64_t m, int64_t panel) const {
@@ -189,9 +194,32 @@ class Blocks : BlockSizes {
     _tile_loadconfig(&tiles);
   }
 
+  /// Which codes are fetched into the second-level cache while the blocks of two panels are multiplied: those
+  /// of the next two, or of the first two in the next part.
+  void fetch_from(const Part& part, int64_t panel) {
+    const bool wraps = panel >= panel_count_;
+    const Part next = wraps ? part_after(weights_, form_, part, part_tiles) : part;
+    fetch_lines_ = 0;
+    if (next.count == 0) return;
+    for (int64_t i = 0; i < 2; ++i) {
+      const PackedPart codes(weights_, form_, next, packed_panel((wraps ? 0 : panel) + i));
+      fetch_[i] = codes.begin;
+      const int64_t blocks = (rows_.rows + kBlockRows - 1) / kBlockRows;
+      fetch_lines_ = (codes.bytes / kUnitBytes + blocks - 1) / blocks;
+    }
+  }
+  void fetch_some() {
+    for (int64_t i = 0; i < fetch_lines_; ++i)
+      for (const std::byte*& at : fetch_) {
+        __builtin_prefetch(at, 0, 2);
+        at += kUnitBytes;
+      }
+  }
+
   /// A part of the columns of one block; returns the turn that is left to finish.
   Turn run_block(const Part& part, int64_t panel, int64_t m, Turn before) {
     configure(rows_.rows - m);
+    fetch_some();
     upper_at_ = rows_.other + m * rows_.other_bytes + part.tile * form_.tile_bytes();
     lower_at_ = upper_at_ + kTileRows * rows_.other_bytes;
     at_ = 0;
@@ -269,7 +297,7 @@ class Blocks : BlockSizes {
       segment.row_sums = rows_.sums + s * rows_.sums_step;
       segment.a_group = weights_.segments[s].a_group;
       for (int64_t p = 0; p < 2; ++p) {
-        const std::byte* panel = packed_panel(first_panel + p < panel_count_ ? first_panel + p : first_panel);
+        const std::byte* panel = packed_panel(first_panel + p);
         if constexpr (kWords == Words::raw)
           segment.start[p] = Start<IntSums, kMode>(weights_, panel, weights_.segments[s]);
         segment.add[p] = Finish<V, kMode>(weights_, panel, weights_.segments[s]);
@@ -286,9 +314,9 @@ class Blocks : BlockSizes {
     for (int64_t i = 0; i < turn.count; ++i) steps += turn.segments[i].tiles;
     // Processors look only so far ahead: what is to be finished is spread evenly among products.
     int finished = 0;
-    int64_t due = 0;
+    int64_t due = kTiles / 2;
     const auto finish_next = [&] {
-      due += kTiles;
+      due += kTiles / 2;
       if (due < steps || finished == kTiles) return;
       due -= steps;
       finish_tile(before, finished++);
@@ -348,8 +376,11 @@ class Blocks : BlockSizes {
       float* y = out_.y + m * weights_.n + n;
 #pragma GCC unroll 16
       for (int r = 0; r < kTileRows; ++r)
-        _mm512_storeu_ps(y + r * weights_.n,
-                         rows_.groups == 1 ? V::multiply(sum[r], V::broadcast(rows_.scales[m + r])) : sum[r]);
+        if (rows_.groups == 1) sum[r] = V::multiply(sum[r], V::broadcast(rows_.scales[m + r]));
+#pragma GCC unroll 16
+      for (int r = 0; r < kTileRows; ++r)
+        streams_ ? _mm512_stream_ps(y + r * weights_.n, sum[r])
+                 : _mm512_storeu_ps(y + r * weights_.n, sum[r]);
       return;
     }
     alignas(64) float products[kTileRows][kPanelRows];
@@ -366,9 +397,12 @@ class Blocks : BlockSizes {
   std::byte* sums_;    ///< f32, of the segments that are finished
   std::byte* pieces_;  ///< those of a segment that is not
   std::byte* part_tiles_;
+  bool streams_;               ///< Y goes past the caches
   const std::byte* tiles_[2];  ///< of the panels of a block
   const std::byte* upper_at_;  ///< tiles of activations
   const std::byte* lower_at_;
+  const std::byte* fetch_[2];
+  int64_t fetch_lines_ = 0;        ///< a block, of each of the two
   int64_t at_ = 0;                 ///< bytes of tiles that were multiplied
   uint8_t upper_ = 0, lower_ = 0;  ///< rows of the tiles as configured
   Pending pending_;

@@ -31,7 +31,8 @@ struct TileForm {
   int64_t columns;   ///< of A, under one tile
   int64_t rows = 0;  ///< of a tile of weights, words in a row of activations
   int64_t tiles = 0;
-  bool in_place;  ///< the packed codes are such tiles
+  int64_t longest_tiles = 0;  ///< of a segment
+  bool in_place;              ///< the packed codes are such tiles
 
   explicit TileForm(const IntPanelsView& weights) {
     int64_t longest = kQuad;
@@ -47,6 +48,7 @@ struct TileForm {
     columns = longest < kCodes ? longest : kCodes;
     rows = columns / (words == Words::bfloats ? 2 : kQuad);
     in_place = words == Words::raw && whole;
+    longest_tiles = (longest + columns - 1) / columns;
     for (int64_t s = 0; s < weights.segment_count; ++s) tiles += tiles_of(weights, weights.segments[s]);
   }
 
@@ -129,6 +131,22 @@ inline Part part_after(const IntPanelsView& weights, const TileForm& form, const
   return part;
 }
 
+/// The packed codes of a part of a panel.
+struct PackedPart {
+  const std::byte* begin;
+  int64_t bytes;
+
+  PackedPart(const IntPanelsView& weights, const TileForm& form, const Part& part, const std::byte* panel) {
+    const int64_t unit_columns = kQuad * 8 / weights.bits;
+    const IntSegment& last = weights.segments[part.first + part.count - 1];
+    const int64_t from = weights.segments[part.first].packed + part.inside * form.columns;
+    const int64_t end = last.packed + columns_of(weights, last);
+    const int64_t to = part.ends_segment ? end : from + part.tiles * form.columns;
+    begin = panel + weights.codes_offset + from / unit_columns * kUnitBytes;
+    bytes = (to - from) / unit_columns * kUnitBytes;
+  }
+};
+
 /// The tiles of a part of a packed panel.
 template <Words kWords, int kBits>
 void make_tiles(const IntPanelsView& weights, const TileForm& form, const Part& part, const std::byte* panel,
@@ -165,30 +183,46 @@ const std::byte* tiles_of_part(const IntPanelsView& weights, const TileForm& for
   return scratch;
 }
 
-/// IntRows::other: the tiles of 16 tokens after those of the 16 before.
-void store_row_in_tiles(const IntPanelsView& weights, const IntRows& rows, int64_t m) {
-  const TileForm form(weights);
-  const int64_t width = form.row_bytes();
-  const int8_t* codes = rows.codes + m * rows.stride;
-  std::byte* to = rows.other + m / 16 * form.panel_bytes() + m % 16 * width;
-  const auto first = [](int64_t count) { return ~uint64_t{0} >> (64 - count); };
-  for (int64_t s = 0; s < weights.segment_count; ++s) {
-    const IntSegment& segment = weights.segments[s];
-    const int8_t* from = codes + segment.packed;
-    for (int64_t left = columns_of(weights, segment); left > 0; left -= form.columns, from += form.columns) {
-      const int64_t count = left < form.columns ? left : form.columns;
-      __m512i tile = _mm512_maskz_loadu_epi8(first(count), from);
-      if (form.words == Words::bfloats) {
-        const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
-        const __m256i quads =
-            _mm256_shuffle_epi8(_mm512_castsi512_si256(tile), _mm256_set_m128i(order, order));
-        tile = to_bfloats<false>(_mm512_cvtepi8_epi16(quads));
+/// Writes IntRows::other: the tiles of 16 tokens after those of the 16 before.
+class TokenTiles {
+ public:
+  TokenTiles(const IntPanelsView& weights, const IntRows& rows)
+      : weights_(weights), form_(weights), rows_(rows) {}
+
+  void store(int64_t m) const { form_.words == Words::bfloats ? store_row<true>(m) : store_row<false>(m); }
+
+ private:
+  template <bool kFloats>
+  void store_row(int64_t m) const {
+    const int8_t* codes = rows_.codes + m * rows_.stride;
+    std::byte* to = rows_.other + m / 16 * form_.panel_bytes() + m % 16 * form_.row_bytes();
+    const int64_t next = form_.tile_bytes();
+    const __mmask64 width = first(form_.row_bytes());
+    for (int64_t s = 0; s < weights_.segment_count; ++s) {
+      const IntSegment& segment = weights_.segments[s];
+      const int8_t* from = codes + segment.packed;
+      int64_t left = columns_of(weights_, segment);
+      for (; left > 0; left -= form_.columns, from += form_.columns, to += next) {
+        const __m512i tile =
+            _mm512_maskz_loadu_epi8(first(left < form_.columns ? left : form_.columns), from);
+        _mm512_mask_storeu_epi8(to, width, kFloats ? pairs(_mm512_castsi512_si256(tile)) : tile);
       }
-      _mm512_mask_storeu_epi8(to, first(width), tile);
-      to += form.tile_bytes();
     }
   }
-}
+
+  static __mmask64 first(int64_t bytes) { return ~uint64_t{0} >> (64 - bytes); }
+
+  /// Codes as bf16, those of a quad in the order 0, 2, 1, 3, as store_quads() has those of weights.
+  static __m512i pairs(__m256i codes) {
+    const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    const __m256i ordered = _mm256_shuffle_epi8(codes, _mm256_set_m128i(order, order));
+    return to_bfloats<false>(_mm512_cvtepi8_epi16(ordered));
+  }
+
+  const IntPanelsView& weights_;
+  const TileForm form_;
+  const IntRows& rows_;
+};
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -15,14 +15,18 @@ inline int64_t no_other_bytes(const IntPanelsView&, int64_t) {
   return 0;
 }
 
-/// Writes row m of IntRows::other.
-using StoreOther = void (*)(const IntPanelsView& weights, const IntRows& rows, int64_t m);
+/// Writes rows of IntRows::other.
+struct NoOther {
+  NoOther(const IntPanelsView&, const IntRows&) {}
+  void store(int64_t) const {}
+};
 
 /// scheme/dynamic.h's quantize_token, written into the segments of its columns; plain loops that compilers
 /// vectorise.
-template <class V, StoreOther kStoreOther = nullptr>
+template <class V, class Other = NoOther>
 void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end) {
+  const Other other(weights, to);
   const int32_t start = weights.zero_kind == ZeroKind::shared ? V::code_bias(weights.bits) - weights.zero : 1;
   for (int64_t m = begin; m < end; ++m) {
     const float* row = a + m * weights.k;
@@ -63,8 +67,7 @@ void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& 
       for (int64_t i = count; i < padded; ++i) into[i] = 0;
       to.sums[s * to.sums_step + m] = sum * start;
     }
-    if constexpr (kStoreOther != nullptr)
-      if (to.other) kStoreOther(weights, to, m);
+    other.store(m);
   }
 }
 
