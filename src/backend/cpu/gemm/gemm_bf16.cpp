@@ -5,19 +5,17 @@
 #include <algorithm>
 #include <atomic>
 
+#include "backend/cpu/gemm/few_rows.h"
 #include "backend/cpu/gemm/gemm_site.h"
 #include "backend/cpu/gemm/stored_rows.h"
 #include "backend/cpu/tile/epilogue.h"
 #include "backend/shared_operand.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
-#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone::cpu {
 namespace {
 
-/// Bytes of weights that make a piece of work for one thread.
-constexpr int64_t kPieceBytes = int64_t{128} << 10;
 /// Rows multiplied at a time: each weight is decoded once for them.
 constexpr int64_t kChunkRows = 512;
 /// Columns multiplied at a time: two tiles of outputs' weights stay in the first cache, the rows in the
@@ -73,14 +71,13 @@ class StoredParts {
 /// Floating products in bf16 parts: three of each activation, which loses nothing, or one, which rounds it.
 class Bf16Gemm : public PreparedKernel, public SharedOperand {
  public:
-  Bf16Gemm(const OpSite& site, const Bf16GemmLoops& loops, const FloatGemmLoops& few, int row_parts,
-           ThreadPool& threads)
+  Bf16Gemm(const OpSite& site, const Bf16GemmLoops& loops, int row_parts, ThreadPool& threads)
       : loops_(loops),
-        few_(few),
         epilogue_(make_epilogue(fused_activation(site))),
         weights_(site),
         addend_(site),
         row_parts_(row_parts),
+        few_(weights_.rows(), float_gemm_avx512vnni, &nibble_rows_avx512vnni, row_parts == 1),
         workers_(threads.size()) {}
 
   bool keeps(size_t i) const override { return i == 1 || (i == 2 && addend_.is_constant()); }
@@ -88,7 +85,7 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
 
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    if (m <= kFewFloatRows) return row_parts_ == 1 ? static_cast<size_t>(m * k()) * sizeof(float) : 0;
+    if (m <= kFewFloatRows) return few_.workspace_bytes(m);
     return static_cast<size_t>(places(chunk_rows(m)).end);
   }
 
@@ -122,7 +119,8 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
     Places at{};
     at.odd = tiles.row_tiles * ceil_div(k(), kBf16Depth) * row_parts_ * kBf16TileBytes;
     at.scratch = at.odd + round_up(rows, int64_t{64});
-    at.end = at.scratch + workers_ * scratch_bytes(tiles);
+    at.end =
+        at.scratch + std::max(workers_ * scratch_bytes(tiles), static_cast<int64_t>(few_.workspace_bytes(1)));
     return at;
   }
   int64_t scratch_bytes(const Bf16Rows& tiles) const {
@@ -143,12 +141,7 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
     if (m <= kFewFloatRows) {
-      if (row_parts_ == 1) {
-        auto* rounded = reinterpret_cast<float*>(run.workspace.data());
-        round_to_bf16(std::span(a, static_cast<size_t>(m * k())), rounded);
-        a = rounded;
-      }
-      multiply_few(run.threads, a, m, output(run, 0));
+      few_.run(run.threads, a, m, output(run, 0), run.workspace.data());
     } else {
       multiply_many(run, a, m, has_form);
     }
@@ -168,7 +161,7 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
           loops_.pack(rows, from + begin * kBf16Side * k(), k(), begin, end);
         });
       multiply_chunk(run.threads, rows, output(run, first), run.workspace.data() + at.scratch);
-      multiply_odd(run, rows, from, first);
+      multiply_odd(run, rows, from, first, run.workspace.data() + at.scratch);
     }
   }
 
@@ -190,32 +183,25 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
   }
 
   /// Rows whose numbers have no parts, in f32.
-  void multiply_odd(const KernelRun& run, const Bf16Rows& rows, const float* a, int64_t first) const {
+  void multiply_odd(const KernelRun& run, const Bf16Rows& rows, const float* a, int64_t first,
+                    std::byte* scratch) const {
     if (row_parts_ == 1) return;
     for (int64_t row = 0; row < rows.rows; ++row)
-      if (rows.odd[row]) multiply_few(run.threads, a + row * k(), 1, output(run, first + row));
-  }
-
-  void multiply_few(ThreadPool& threads, const float* a, int64_t m, const FloatOutput& out) const {
-    const WeightRows& weights = weights_.rows();
-    const int64_t grain =
-        round_up(std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, weights.row_bytes)), int64_t{4});
-    threads.parallel_for(weights.n, grain,
-                         [&](int64_t begin, int64_t end) { few_.few_rows(weights, a, m, out, begin, end); });
+      if (rows.odd[row]) few_.run(run.threads, a + row * k(), 1, output(run, first + row), scratch);
   }
 
   const Bf16GemmLoops& loops_;
-  const FloatGemmLoops& few_;
   Epilogue epilogue_;
   StoredParts weights_;
   Addend addend_;
   int row_parts_;
+  FewRows few_;
   int64_t workers_;
 };
 
 template <const Bf16GemmLoops& kLoops, int kRowParts>
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
-  return std::make_unique<Bf16Gemm>(site, kLoops, float_gemm_avx512vnni, kRowParts, threads);
+  return std::make_unique<Bf16Gemm>(site, kLoops, kRowParts, threads);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "backend/cpu/gemm/few_rows.h"
 #include "backend/cpu/gemm/gemm_site.h"
 #include "backend/cpu/gemm/stored_rows.h"
 #include "backend/cpu/tile/epilogue.h"
@@ -13,29 +14,28 @@
 namespace halftone::cpu {
 namespace {
 
-/// Bytes of weights that make a piece of work for one thread.
-constexpr int64_t kPieceBytes = int64_t{128} << 10;
 /// Rows of A worked on at a time: they are copied, and each weight is decoded once for them.
 constexpr int64_t kChunkRows = 256;
 
 /// Products in f32 of activations as they come, or rounded to bf16.
 class FloatGemm : public PreparedKernel {
  public:
-  FloatGemm(const OpSite& site, const FloatGemmLoops& loops, const ActivationLoops& activations,
-            ThreadPool& threads)
+  FloatGemm(const OpSite& site, const FloatGemmLoops& loops, const NibbleLoops* nibbles,
+            const ActivationLoops& activations, ThreadPool& threads)
       : loops_(loops),
         activations_(activations),
         epilogue_(make_epilogue(fused_activation(site))),
         rows_(site),
         addend_(site),
         rounds_(site.inputs[0].encoding && is_rounded_bf16(*site.inputs[0].encoding)),
+        few_(rows_.view(), loops, nibbles, rounds_),
         workers_(threads.size()) {}
 
   bool keeps(size_t i) const override { return i == 1 || (i == 2 && addend_.is_constant()); }
   size_t packed_bytes() const override { return rows_.bytes() + addend_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    if (m <= kFewFloatRows) return rounds_ ? static_cast<size_t>(m * rows_.view().k) * sizeof(float) : 0;
+    if (m <= kFewFloatRows) return few_.workspace_bytes(m);
     return static_cast<size_t>(workers_ * loops_.scratch_bytes +
                                std::min(m, kChunkRows) * row_step() * int64_t{sizeof(float)});
   }
@@ -50,17 +50,7 @@ class FloatGemm : public PreparedKernel {
         run_chunk(run, a + first * weights.k, y + first * weights.n, first, std::min(kChunkRows, m - first));
       return finish_rows(run.threads, epilogue_, activations_, y, m, weights.n);
     }
-    if (rounds_) {
-      auto* rounded = reinterpret_cast<float*>(run.workspace.data());
-      copy_rows(a, m * weights.k, rounded);
-      a = rounded;
-    }
-    const FloatOutput out = output(run, y, 0);
-    const int64_t grain =
-        round_up(std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, weights.row_bytes)), int64_t{4});
-    run.threads.parallel_for(weights.n, grain, [&](int64_t begin, int64_t end) {
-      loops_.few_rows(weights, a, m, out, begin, end);
-    });
+    few_.run(run.threads, a, m, output(run, y, 0), run.workspace.data());
     finish_rows(run.threads, epilogue_, activations_, y, m, weights.n);
   }
 
@@ -108,29 +98,30 @@ class FloatGemm : public PreparedKernel {
   StoredRows rows_;
   Addend addend_;
   bool rounds_;
+  FewRows few_;
   int64_t workers_;
 };
 
-template <const FloatGemmLoops& kLoops, const ActivationLoops& kActivations>
+template <const FloatGemmLoops& kLoops, const NibbleLoops* kNibbles, const ActivationLoops& kActivations>
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
-  return std::make_unique<FloatGemm>(site, kLoops, kActivations, threads);
+  return std::make_unique<FloatGemm>(site, kLoops, kNibbles, kActivations, threads);
 }
 
 }  // namespace
 
-#define HALFTONE_GEMM_FLOAT(isa)                                                                      \
+#define HALFTONE_GEMM_FLOAT(isa, nibbles)                                                             \
   extern const Kernel gemm_float_##isa{"gemm_float_" #isa, "Gemm", Isa::isa, supports_float_gemm,     \
-                                       prepare<float_gemm_##isa, activation_##isa>};                  \
+                                       prepare<float_gemm_##isa, nibbles, activation_##isa>};         \
   extern const Kernel gemm_decode_##isa{"gemm_decode_" #isa, "Gemm", Isa::isa, supports_decoded_gemm, \
-                                        prepare<float_gemm_##isa, activation_##isa>};                 \
+                                        prepare<float_gemm_##isa, nibbles, activation_##isa>};        \
   extern const Kernel gemm_rounded_##isa{"gemm_rounded_" #isa, "Gemm", Isa::isa, supports_bf16_gemm,  \
-                                         prepare<float_gemm_##isa, activation_##isa>};
+                                         prepare<float_gemm_##isa, nibbles, activation_##isa>};
 
 #if defined(__x86_64__)
-HALFTONE_GEMM_FLOAT(avx512vnni)
-HALFTONE_GEMM_FLOAT(avx2)
+HALFTONE_GEMM_FLOAT(avx512vnni, &nibble_rows_avx512vnni)
+HALFTONE_GEMM_FLOAT(avx2, nullptr)
 #elif defined(__aarch64__)
-HALFTONE_GEMM_FLOAT(neon)
+HALFTONE_GEMM_FLOAT(neon, nullptr)
 #endif
 
 }  // namespace halftone::cpu

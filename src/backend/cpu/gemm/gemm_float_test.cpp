@@ -96,7 +96,7 @@ TEST(GemmDecode, EveryFormat) {
       for (bool symmetric : {true, false}) {
         if (!symmetric && !format->is_integer()) continue;
         Encoding encoding{.format = format, .granularity = granularity, .symmetric = symmetric};
-        for (const Shape& shape : {Shape{17, 172}, Shape{3, 1100}, Shape{40, 64}}) {
+        for (const Shape& shape : {Shape{17, 172}, Shape{3, 1100}, Shape{40, 64}, Shape{9, 384}}) {
           Constant b(random_tensor(shape, ++seed));
           b.set_encoding(encoding);
           expect_close({.b = b}, "gemm_decode_", std::span(kRowCounts).subspan(seed % 5, 3),

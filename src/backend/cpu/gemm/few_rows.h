@@ -1,0 +1,30 @@
+#pragma once
+
+#include "backend/cpu/gemm/nibble_rows.h"
+#include "base/thread_pool.h"
+
+namespace halftone::cpu {
+
+/// Products of so few rows that the weights are read once for all of them, as they are stored.
+class FewRows {
+ public:
+  /// `nibbles`: null where there are no such loops. `rounds`: activations are rounded to bf16 first.
+  FewRows(const WeightRows& weights, const FloatGemmLoops& loops, const NibbleLoops* nibbles, bool rounds)
+      : weights_(weights),
+        loops_(loops),
+        nibbles_(nibbles && has_nibbles(weights) ? nibbles : nullptr),
+        rounds_(rounds) {}
+
+  size_t workspace_bytes(int64_t m) const;
+  /// `m` rows, at most kFewFloatRows, in the order in which they lie.
+  void run(ThreadPool& threads, const float* a, int64_t m, const FloatOutput& out,
+           std::byte* workspace) const;
+
+ private:
+  const WeightRows& weights_;
+  const FloatGemmLoops& loops_;
+  const NibbleLoops* nibbles_;
+  bool rounds_;
+};
+
+}  // namespace halftone::cpu
