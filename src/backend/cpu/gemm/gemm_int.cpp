@@ -37,6 +37,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
         group_(dynamic_group(*site.inputs[0].encoding, gemm_extent(site).k)),
         panels_(*site.inputs[1].constant, std::string(site.name), group_, threads),
         other_bytes_(loops.other_bytes(panels_.view(), stride())),
+        few_rows_most_(loops.few_rows_most(panels_.view())),
         addend_(site),
         threshold_(outlier_threshold(site)),
         workers_(threads.size()) {}
@@ -87,7 +88,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   }
 
   int64_t integer_bytes(int64_t m) const {
-    return layout(m).bytes + (m > loops_.few_rows_most ? workers_ * scratch_bytes(m) : 0);
+    return layout(m).bytes + (m > few_rows_most_ ? workers_ * scratch_bytes(m) : 0);
   }
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
@@ -161,7 +162,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out, std::byte* scratch,
                       int64_t scratch_of_worker) const {
     const IntPanelsView& weights = panels_.view();
-    if (rows.rows <= loops_.few_rows_most) {
+    if (rows.rows <= few_rows_most_) {
       const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
       threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);
@@ -188,6 +189,7 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   int64_t group_;
   IntPanels panels_;
   int64_t other_bytes_;  ///< IntRows::other_bytes
+  int64_t few_rows_most_;
   Addend addend_;
   float threshold_;  ///< of outliers; 0: none
   int64_t workers_;

@@ -30,9 +30,9 @@ struct IntOutput {
 
 /// The loops for one instruction set. Bit for bit the same results from each (ops/gemm/gemm.h).
 struct IntGemmLoops {
-  int64_t tile_panels;    ///< panels that many_rows() takes at a time
-  int64_t chunk_rows;     ///< rows that it takes at a time; 0: as many as lie in the cache
-  int64_t few_rows_most;  ///< rows up to which few_rows() is the faster
+  int64_t tile_panels;  ///< panels that many_rows() takes at a time
+  int64_t chunk_rows;   ///< rows that it takes at a time; 0: as many as lie in the cache
+  int64_t (*few_rows_most)(const IntPanelsView& weights);  ///< rows up to which few_rows() is the faster
   /// IntRows::other_bytes of rows of `stride` codes; 0: no other form is wanted.
   int64_t (*other_bytes)(const IntPanelsView& weights, int64_t stride);
   /// Quantizes rows [begin, end) of `a` [rows, k] into `to`.

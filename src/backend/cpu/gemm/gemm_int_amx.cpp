@@ -8,6 +8,11 @@ int64_t other_bytes(const IntPanelsView& weights, int64_t) {
   return TileForm(weights).panel_bytes() / kPanelRows;
 }
 
+/// Making tiles pays from 12 rows on; in bf16 there are twice as many.
+int64_t few_rows_most(const IntPanelsView& weights) {
+  return TileForm(weights).words == Words::bfloats ? 16 : 11;
+}
+
 int64_t scratch_bytes(const IntPanelsView& weights, int64_t rows) {
   return BlockSizes(TileForm(weights), rows).scratch_bytes();
 }
@@ -47,7 +52,7 @@ void many_rows_by_tiles(const IntPanelsView& weights, const IntRows& rows, const
 
 const IntGemmLoops int_gemm_amx = {BlockSizes::kPanels,
                                    BlockSizes::kRows,
-                                   16,
+                                   few_rows_most,
                                    other_bytes,
                                    quantize_rows<Avx512Vnni, TokenTiles>,
                                    few_rows<Avx512Vnni>,

@@ -151,6 +151,6 @@ struct WideCodes {
 }  // namespace
 
 const IntGemmLoops int_gemm_avx2 = {
-    1, 0, 8, wide_bytes, quantize_rows<Avx2, WideCodes>, few_rows, unpacked_bytes<1>, many_rows};
+    1, 0, up_to<8>, wide_bytes, quantize_rows<Avx2, WideCodes>, few_rows, unpacked_bytes<1>, many_rows};
 
 }  // namespace halftone::cpu

@@ -12,14 +12,9 @@ namespace halftone::cpu {
 namespace {
 
 template <class V>
-constexpr IntGemmLoops kIntGemmLoops = {V::kTilePanels,
-                                        0,
-                                        2 * V::kMostRows,
-                                        no_other_bytes,
-                                        quantize_rows<V>,
-                                        few_rows<V>,
-                                        unpacked_bytes<V::kTilePanels>,
-                                        many_rows<V>};
+constexpr IntGemmLoops kIntGemmLoops = {
+    V::kTilePanels,   0,           up_to<2 * V::kMostRows>,        no_other_bytes,
+    quantize_rows<V>, few_rows<V>, unpacked_bytes<V::kTilePanels>, many_rows<V>};
 
 }  // namespace
 }  // namespace halftone::cpu

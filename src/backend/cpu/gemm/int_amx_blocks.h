@@ -104,10 +104,12 @@ class Blocks : BlockSizes {
         sums_(scratch),
         pieces_(scratch + sums_bytes),
         part_tiles_(scratch + 2 * sums_bytes),
-        streams_(rows.rows * weights.n >= kStreamedOutputs && weights.n % kPanelRows == 0 &&
+        streams_(rows.rows * weights.n * 4 >= kStreamedBytes && weights.n % kPanelRows == 0 &&
                  reinterpret_cast<uintptr_t>(out.y) % kUnitBytes == 0) {}
 
   void run() {
+    // Whole tiles are finished, their rows without a token too: those must not be slow numbers.
+    if (rows_.rows % kTileRows != 0) __builtin_memset(stored_, 0, sizeof(stored_));
     // The products of a turn are finished during the next.
     Turn before{};
     Part part{0, 0, 0, 0, 0, true};
@@ -127,14 +129,13 @@ class Blocks : BlockSizes {
     store_pending();
     for (int tile = 0; tile < kTiles; ++tile) finish_tile(before, tile);
     _tile_release();
+    if (streams_) _mm_sfence();
   }
 
  private:
   using V = std::conditional_t<kWords == Words::bfloats, FloatSums, IntSums>;
   static constexpr int64_t kTurn = 4;  ///< segments
-  /// From so many outputs on the caches would not hold them anyway; fetching them only to write is in vain.
-  static constexpr int64_t kStreamedOutputs = int64_t{1} << 18;
-  static_assert(kTurn == kTiles);  // stored() exchanges them
+  static_assert(kTurn == kTiles);      // stored() exchanges them
 
   struct Segment;
   struct Turn {

@@ -12,6 +12,10 @@
 namespace halftone::cpu {
 namespace {
 
+/// What is written from so many bytes on goes past the caches: they would not hold it until it is read, and
+/// would fetch it only to overwrite it.
+constexpr int64_t kStreamedBytes = int64_t{1} << 20;
+
 /// What the words of a tile hold.
 enum class Words {
   codes,   ///< s8: codes less their zero point
@@ -187,7 +191,10 @@ const std::byte* tiles_of_part(const IntPanelsView& weights, const TileForm& for
 class TokenTiles {
  public:
   TokenTiles(const IntPanelsView& weights, const IntRows& rows)
-      : weights_(weights), form_(weights), rows_(rows) {}
+      : weights_(weights),
+        form_(weights),
+        rows_(rows),
+        streams_(form_.row_bytes() == kUnitBytes && rows.rows * rows.other_bytes >= kStreamedBytes) {}
 
   void store(int64_t m) const { form_.words == Words::bfloats ? store_row<true>(m) : store_row<false>(m); }
 
@@ -205,7 +212,9 @@ class TokenTiles {
       for (; left > 0; left -= form_.columns, from += form_.columns, to += next) {
         const __m512i tile =
             _mm512_maskz_loadu_epi8(first(left < form_.columns ? left : form_.columns), from);
-        _mm512_mask_storeu_epi8(to, width, kFloats ? pairs(_mm512_castsi512_si256(tile)) : tile);
+        const __m512i words = kFloats ? pairs(_mm512_castsi512_si256(tile)) : tile;
+        streams_ ? _mm512_stream_si512(reinterpret_cast<__m512i*>(to), words)
+                 : _mm512_mask_storeu_epi8(to, width, words);
       }
     }
   }
@@ -222,6 +231,7 @@ class TokenTiles {
   const IntPanelsView& weights_;
   const TileForm form_;
   const IntRows& rows_;
+  bool streams_;  ///< past the caches, which would not hold so much
 };
 
 }  // namespace

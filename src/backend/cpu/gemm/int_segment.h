@@ -29,6 +29,12 @@ bool has_group_scales(const IntRows& rows) {
   return kMode == Mode::any && rows.groups != 1;
 }
 
+/// IntGemmLoops::few_rows_most that is the same for all weights.
+template <int64_t kRows>
+int64_t up_to(const IntPanelsView&) {
+  return kRows;
+}
+
 /// Bytes of kPanels panels in 8-bit codes.
 template <int64_t kPanels>
 int64_t unpacked_bytes(const IntPanelsView& weights, int64_t) {
