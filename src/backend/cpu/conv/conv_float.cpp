@@ -159,8 +159,11 @@ class FloatConv : public PreparedKernel {
     float* y = run.outputs[0].span<float>().data();
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     std::array<int64_t, kLargestBlock> places;
-    std::array<Corner, kLargestBlock> corners;
-    const std::span<const Corner> all = fill_places(planes, region, first, count, places, corners);
+    std::array<Stretch, kLargestBlock> stretches;
+    const auto all =
+        std::span<const Stretch>(stretches).first(cut_block(planes, region, first, count, stretches));
+    for (const Stretch& stretch : all)
+      std::iota(places.begin() + stretch.begin, places.begin() + stretch.end, stretch.place);
     const bool pointwise = is_pointwise(planes);
     const int64_t taps = region.joined ? planes.y.kernel : planes.taps();
     const int64_t depth = group_inputs_ * planes.taps() / taps;
@@ -176,7 +179,8 @@ class FloatConv : public PreparedKernel {
                      out);
         continue;
       }
-      point_at_taps(planes, group, inputs, all, region.joined, pointers.data());
+      for (const Stretch& stretch : all)
+        point_at_taps(planes, group, inputs, stretch, count, region.joined, pointers.data());
       loops_.indirect(pointers.data(), taps, count, depth, panels.panels(), group_outputs_, out);
     }
     if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs);
@@ -192,48 +196,59 @@ class FloatConv : public PreparedKernel {
     }
   }
 
-  /// Where the window of a place begins: its image and the place under its first tap, which may lie outside.
-  struct Corner {
-    int64_t image, y, x;
+  /// Rows [begin, end) of a block: outputs side by side on one line, from `place` on. y and x: where the
+  /// first window begins, which may be outside the image.
+  struct Stretch {
+    int64_t begin, end, place, image, y, x;
   };
 
-  /// The region's places [first, first + count), one after the other.
-  std::span<const Corner> fill_places(const Planes& p, const Region& region, int64_t first, int64_t count,
-                                      std::span<int64_t> places, std::span<Corner> corners) const {
-    int64_t column = first % region.width, row = first / region.width % region.height,
-            image = first / region.width / region.height;
-    for (size_t r = 0; r < static_cast<size_t>(count); ++r) {
-      const int64_t out_row = row + region.top;
-      const int64_t out_column = column < region.left ? column : column - region.left + region.skip_to;
-      places[r] = (image * p.out_rows + out_row) * p.out_columns + out_column;
-      corners[r] = {image, out_row * p.y.stride - p.y.pad_begin, out_column * p.x.stride - p.x.pad_begin};
-      if (++column < region.width) continue;
-      column = 0;
-      if (++row < region.height) continue;
-      row = 0;
-      ++image;
+  /// The region's places [first, first + count), one after the other; how many stretches they are.
+  static size_t cut_block(const Planes& p, const Region& region, int64_t first, int64_t count,
+                          std::span<Stretch> stretches) {
+    size_t made = 0;
+    for (int64_t done = 0; done < count;) {
+      const int64_t column = (first + done) % region.width, line = (first + done) / region.width;
+      const int64_t image = line / region.height, out_row = line % region.height + region.top;
+      const bool left = column < region.left;
+      const int64_t out_column = left ? column : column - region.left + region.skip_to;
+      const int64_t length = std::min(count - done, (left ? region.left : region.width) - column);
+      stretches[made++] = {done,
+                           done + length,
+                           (image * p.out_rows + out_row) * p.out_columns + out_column,
+                           image,
+                           out_row * p.y.stride - p.y.pad_begin,
+                           out_column * p.x.stride - p.x.pad_begin};
+      done += length;
     }
-    return corners.first(static_cast<size_t>(count));
+    return made;
   }
 
-  /// pointers[t * count + r]: the channels under tap t of place r, or zeros. Joined, t counts rows of the
+  /// pointers[t * count + r]: the channels under tap t of row r, or zeros. Joined, t counts rows of the
   /// window.
-  void point_at_taps(const Planes& p, const float* x, int64_t channels, std::span<const Corner> corners,
+  void point_at_taps(const Planes& p, const float* x, int64_t channels, const Stretch& stretch, int64_t count,
                      bool joined, const float** pointers) const {
-    const int64_t count = static_cast<int64_t>(corners.size()), across = joined ? 1 : p.x.kernel;
-    const int64_t right = p.x.dilation * channels, down = p.y.dilation * p.columns * channels;
-    for (int64_t r = 0; r < count; ++r) {
-      const Corner& corner = corners[static_cast<size_t>(r)];
-      const float* at = x + ((corner.image * p.rows + corner.y) * p.columns + corner.x) * channels;
-      const float** to = pointers + r;
-      const bool columns_inside = joined || (corner.x >= 0 && corner.x + p.x.span() <= p.columns);
-      for (int64_t ky = 0; ky < p.y.kernel; ++ky, at += down) {
-        const int64_t iy = corner.y + ky * p.y.dilation;
-        const bool inside = iy >= 0 && iy < p.rows;
-        for (int64_t kx = 0; kx < across; ++kx, to += count) {
-          const int64_t ix = corner.x + kx * p.x.dilation;
-          *to = inside && (columns_inside || (ix >= 0 && ix < p.columns)) ? at + kx * right : zeros_.data();
+    const int64_t length = stretch.end - stretch.begin, step = p.x.stride * channels;
+    const float** to = pointers + stretch.begin;
+    for (int64_t ky = 0; ky < p.y.kernel; ++ky) {
+      const int64_t iy = stretch.y + ky * p.y.dilation;
+      const bool inside = iy >= 0 && iy < p.rows;
+      const float* line = x + (stretch.image * p.rows + iy) * p.columns * channels;
+      for (int64_t kx = 0; kx < (joined ? 1 : p.x.kernel); ++kx, to += count) {
+        const int64_t ix = stretch.x + kx * p.x.dilation;
+        if (length == 1) {  // as at the edges
+          *to = inside && ix >= 0 && ix < p.columns ? line + ix * channels : zeros_.data();
+          continue;
         }
+        // Rows [low, high) read inside.
+        int64_t low = 0, high = inside ? length : 0;
+        if (!joined && inside) {
+          low = ix < 0 ? std::min(ceil_div(-ix, p.x.stride), length) : 0;
+          high = std::clamp(ix < p.columns ? ceil_div(p.columns - ix, p.x.stride) : 0, low, length);
+        }
+        std::fill(to, to + low, zeros_.data());
+        const float* at = line + ix * channels;
+        for (int64_t r = low; r < high; ++r) to[r] = at + r * step;
+        std::fill(to + high, to + length, zeros_.data());
       }
     }
   }

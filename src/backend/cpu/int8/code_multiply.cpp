@@ -46,18 +46,24 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
   const int64_t step = weights.extent().groups * weights.extent().outputs;
   const float* added = bias ? bias + group * weights.extent().outputs + panel * kCodePanel : nullptr;
   const int64_t first_output = group * weights.extent().outputs + panel * kCodePanel;
-  for (int64_t row = first; row < first + count; ++row) {
+  const auto end = [&](float* y, int64_t many) {
+    if (epilogue.has_map) return epilogue.apply(*weights.loops().activations, y, many);
+    for (int64_t i = 0; i < many; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
+  };
+  // Rows one behind the other are finished as one.
+  const bool adjacent = !places && outputs == step;
+  for (int64_t row = first; moved && row < first + count; ++row) {
     const int64_t at = row_of_output(row) * step + first_output;
     float* y = floats + at;
-    if (moved)
-      for (int64_t i = 0; i < outputs; ++i) y[i] *= rescale;
+    for (int64_t i = 0; i < outputs; ++i) y[i] *= rescale;
     if (added)
       for (int64_t i = 0; i < outputs; ++i) y[i] += added[i];
     if (float_residual)
       for (int64_t i = 0; i < outputs; ++i) y[i] += float_residual[at + i];
-    epilogue.apply(*weights.loops().activations, y, outputs);
-    for (int64_t i = 0; i < outputs; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
   }
+  if (adjacent) return end(floats + first * step, count * step);
+  for (int64_t row = first; row < first + count; ++row)
+    end(floats + row_of_output(row) * step + first_output, outputs);
 }
 
 void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {

@@ -16,8 +16,8 @@ constexpr int64_t kRegisterQuads = kRegisterBytes / kCodeQuad;
 constexpr int64_t kStripes = 2;  ///< stripes of 16 rows that are multiplied at a time
 constexpr int64_t kChunk = 3 * kStripes * kRegisterRows;
 constexpr int64_t kSumStep = kCodeBlock * kCodePanel;
-/// So few quads of a row, or rows, that the tile of vectors is faster.
-constexpr int64_t kFewQuads = 12, kFewRows = 2;
+/// So few rows, or quads of all panels for a row that is copied, that the tile of vectors is faster.
+constexpr int64_t kFewRows = 2, kFewQuads = 40;
 
 /// 16 rows of codes under one tap (or of all taps, copied): row r reads from at + r * step.
 struct Run {
@@ -157,15 +157,16 @@ void run_block_amx(const CodeTile& tile, const Cut& cut, const Run* runs, int64_
 
 template <class V, class Make>
 void run(const CodeTile& tile, Make make) {
+  const Cut cut(tile.taps, tile.quads);
+  const int64_t panels = (tile.outputs + kCodePanel - 1) / kCodePanel;
+  const bool narrow = !cut.by_taps && tile.taps * tile.quads * panels < kFewQuads;
   const int64_t rest = tile.count % kRegisterRows;
-  const int64_t few = tile.taps * tile.quads < kFewQuads ? tile.count : rest <= kFewRows ? rest : 0;
+  const int64_t few = narrow ? tile.count : rest <= kFewRows ? rest : 0;
   const int64_t many = tile.count - few;
   if (few > 0) run_tile<V>(tile, many, few, make);
   if (many == 0) return;
-  const Cut cut(tile.taps, tile.quads);
   auto* runs = reinterpret_cast<Run*>(tile.scratch);
   auto* copies = reinterpret_cast<uint8_t*>(tile.scratch + runs_bytes(cut));
-  const int64_t panels = (tile.outputs + kCodePanel - 1) / kCodePanel;
   static constexpr AmxTiles kTiles = AmxTiles::all_full();
   _tile_loadconfig(&kTiles);
   constexpr int64_t kRows = kStripes * kRegisterRows;

@@ -13,7 +13,7 @@ constexpr int kTileRows = Simd::kManyRegisters ? (Simd::kWidth == 16 ? 12 : 8) :
 constexpr int kTileVectors = 2;
 /// Rows of a tile of one vector: as many as hide the latency, and no more addresses than there are registers
 /// for.
-constexpr int kNarrowRows = 8;
+constexpr int kNarrowRows = kTileRows < 8 ? 8 : kTileRows;
 constexpr int kMostRows = kTileRows < kNarrowRows ? kNarrowRows : kTileRows;
 
 /// The three ways to find row r of A. `step` prepares the columns from k = tap * depth on.
