@@ -89,10 +89,13 @@ class FloatConv : public PreparedKernel {
     int64_t places(const Planes& planes) const { return planes.batch * height * width; }
   };
 
-  /// Places of a block: whole tiles, as many as are worth it that still give each thread some.
+  /// Places of a block: whole tiles, as many as are worth it, of which each thread gets as many as any other.
   int64_t block_places(int64_t places, int threads) const {
-    const int64_t tiles = ceil_div(ceil_div(places, loops_.rows), int64_t{2} * threads);
-    return std::clamp(tiles, std::min(kBlockTiles, most_tiles_), most_tiles_) * loops_.rows;
+    const int64_t tiles = ceil_div(places, loops_.rows);
+    const int64_t blocks = ceil_div(tiles, most_tiles_ * threads) * threads;
+    return std::clamp(ceil_div(tiles, std::max<int64_t>(blocks, 1)), std::min(kBlockTiles, most_tiles_),
+                      most_tiles_) *
+           loops_.rows;
   }
 
   /// Outputs [begin, end) whose windows lie inside.

@@ -2,14 +2,26 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 
 #include "backend/cpu/tile/epilogue.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
 
+namespace {
+
+/// Items [next, end): those of one worker, which helps the others afterwards. Product after product it has
+/// the same part of the rows, and finds in its core's cache what it wrote there.
+struct alignas(64) Share {
+  std::atomic<int64_t> next;
+  int64_t end;
+};
+
+}  // namespace
+
 size_t CodeMultiply::worker_bytes(const CodeWeights& weights) {
-  return weights.scratch_bytes() +
+  return sizeof(Share) + weights.scratch_bytes() +
          static_cast<size_t>(weights.extent().taps * weights.loops().chunk) * sizeof(void*);
 }
 
@@ -17,10 +29,9 @@ size_t CodeMultiply::workspace_bytes(const CodeWeights& weights, int threads) {
   return static_cast<size_t>(threads) * worker_bytes(weights);
 }
 
-void CodeMultiply::run_item(int64_t group, int64_t first, int64_t panel, int64_t panels,
+void CodeMultiply::run_item(int64_t group, int64_t first, int64_t count, int64_t panel, int64_t panels,
                             std::byte* memory) const {
   auto* pointers = reinterpret_cast<const uint8_t**>(memory + weights.scratch_bytes());
-  const int64_t count = std::min(weights.loops().chunk, rows - first);
   gather(group, first, count, pointers);
   CodeTile tile = weights.tile(group, panel, panels);
   tile.rows = pointers;
@@ -66,10 +77,18 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
     end(floats + row_of_output(row) * step + first_output, outputs);
 }
 
+/// As many as the loops take, of which each thread gets as many as any other.
+int64_t CodeMultiply::chunk_rows(int threads) const {
+  constexpr int64_t kStep = 16;
+  const int64_t most = weights.loops().chunk, shares = ceil_div(rows, most * threads) * threads;
+  if (threads == 1) return most;
+  return std::clamp((ceil_div(rows, shares) + kStep / 2) / kStep * kStep, kStep, most);
+}
+
 void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {
+  if (rows == 0) return;
   const int64_t groups = weights.extent().groups;
-  const int64_t chunk_rows = weights.loops().chunk;
-  const int64_t chunks = ceil_div(rows, chunk_rows);
+  const int64_t chunk = chunk_rows(threads.size()), chunks = ceil_div(rows, chunk);
   const int64_t blocks = ceil_div(weights.panels(), kCodeBlock);
   // Few rows: the panels are shared out too.
   const int64_t parts =
@@ -78,18 +97,24 @@ void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) cons
           : std::clamp<int64_t>(ceil_div(int64_t{2} * threads.size(), groups * chunks), 1, blocks);
   const int64_t items = groups * chunks * parts;
   const int64_t workers = std::min<int64_t>(threads.size(), items);
-  std::atomic<int64_t> next{0};
-  // One piece a worker, so that each has memory of its own; they share out the items among themselves.
+  const auto memory_of = [&](int64_t worker) {
+    return workspace.data() + static_cast<size_t>(worker) * worker_bytes(weights);
+  };
+  for (int64_t i = 0; i < workers; ++i)
+    new (memory_of(i)) Share{items * i / workers, items * (i + 1) / workers};
+  // One piece a worker, so that each has memory of its own.
   threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t worker = begin; worker < end; ++worker) {
-      std::byte* memory = workspace.data() + static_cast<size_t>(worker) * worker_bytes(weights);
-      for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) {
-        const int64_t part = item % parts, chunk = item / parts % chunks, group = item / parts / chunks;
-        const int64_t panel = blocks * part / parts * kCodeBlock;
-        const int64_t last = std::min(blocks * (part + 1) / parts * kCodeBlock, weights.panels());
-        run_item(group, chunk * chunk_rows, panel, last - panel, memory);
+    for (int64_t worker = begin; worker < end; ++worker)
+      for (int64_t i = 0; i < workers; ++i) {
+        Share& share = *std::launder(reinterpret_cast<Share*>(memory_of((worker + i) % workers)));
+        for (int64_t item; (item = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+          const int64_t part = item % parts, first = item / parts % chunks * chunk;
+          const int64_t panel = blocks * part / parts * kCodeBlock;
+          const int64_t last = std::min(blocks * (part + 1) / parts * kCodeBlock, weights.panels());
+          run_item(item / parts / chunks, first, std::min(chunk, rows - first), panel, last - panel,
+                   memory_of(worker) + sizeof(Share));
+        }
       }
-    }
   });
 }
 

@@ -34,7 +34,9 @@ struct CodeMultiply {
   int64_t row_of_output(int64_t row) const { return places ? places[row] : row; }
   /// Rows [first, first + count).
   void finish_floats(int64_t group, int64_t panel, int64_t first, int64_t count, int64_t outputs) const;
-  void run_item(int64_t group, int64_t first, int64_t panel, int64_t panels, std::byte* memory) const;
+  int64_t chunk_rows(int threads) const;
+  void run_item(int64_t group, int64_t first, int64_t count, int64_t panel, int64_t panels,
+                std::byte* memory) const;
 };
 
 }  // namespace halftone::cpu

@@ -134,21 +134,57 @@ void slide_3x3(const WindowRow& row, const DepthwiseOp<kWhole>& op, int64_t c, i
   }
 }
 
-template <bool kWhole>
-void depthwise_channels(const WindowRow& row, const DepthwiseTaps& taps, int64_t c) {
-  const DepthwiseOp<kWhole> op{row, taps, c};
-  int64_t begin = 0, end = 0;  // the columns inside
-  const bool rows_inside = row.top >= 0 && row.top + 2 * row.dilation_y < row.rows;
-  if (row.kernel_y == 3 && row.kernel_x == 3 && rows_inside) {
+/// The columns whose windows of kKernel x kKernel lie inside; none where the window is another.
+template <int kKernel>
+struct InnerColumns {
+  int64_t begin = 0, end = 0;
+  explicit InnerColumns(const WindowRow& row) {
+    constexpr int64_t kSteps = kKernel - 1;
+    if (row.kernel_y != kKernel || row.kernel_x != kKernel || row.top < 0 ||
+        row.top + kSteps * row.dilation_y >= row.rows)
+      return;
     begin = (row.pad_left + row.stride_x - 1) / row.stride_x;
-    const int64_t last = row.columns - 1 - 2 * row.dilation_x + row.pad_left;
+    const int64_t last = row.columns - 1 - kSteps * row.dilation_x + row.pad_left;
     end = last < 0 ? 0 : last / row.stride_x + 1;
     if (end > row.out_columns) end = row.out_columns;
     if (end < begin) begin = end = 0;
   }
-  slide<kWhole>(row, op, c, 0, begin);
-  if (begin < end) slide_3x3<kWhole>(row, op, c, begin, end);
-  slide<kWhole>(row, op, c, end, row.out_columns);
+};
+
+template <bool kWhole>
+void depthwise_channels(const WindowRow& row, const DepthwiseTaps& taps, int64_t c) {
+  const DepthwiseOp<kWhole> op{row, taps, c};
+  const InnerColumns<3> inner(row);
+  slide<kWhole>(row, op, c, 0, inner.begin);
+  if (inner.begin < inner.end) slide_3x3<kWhole>(row, op, c, inner.begin, inner.end);
+  slide<kWhole>(row, op, c, inner.end, row.out_columns);
+}
+
+template <bool kWhole, int kKernel>
+void max_inside(const WindowRow& row, int64_t c, int64_t begin, int64_t end) {
+  const int64_t count = row.channels - c;
+  const int64_t down = row.dilation_y * row.columns * row.channels, right = row.dilation_x * row.channels;
+  const float* x = row.x + (row.top * row.columns + begin * row.stride_x - row.pad_left) * row.channels + c;
+  for (int64_t column = begin; column < end; ++column, x += row.stride_x * row.channels) {
+    Float largest = MaxOp().start();
+#pragma GCC unroll 3
+    for (int ky = 0; ky < kKernel; ++ky)
+#pragma GCC unroll 3
+      for (int kx = 0; kx < kKernel; ++kx)
+        largest = Simd::max(largest, load_channels<kWhole>(x + ky * down + kx * right, count));
+    store_channels<kWhole>(row.y + column * row.channels + c, largest, count);
+  }
+}
+
+template <bool kWhole>
+void max_channels(const WindowRow& row, int64_t c) {
+  const InnerColumns<2> two(row);
+  const InnerColumns<3> three(row);
+  const int64_t begin = two.begin + three.begin, end = two.end + three.end;  // one of them has none
+  slide<kWhole>(row, MaxOp{}, c, 0, begin);
+  max_inside<kWhole, 2>(row, c, two.begin, two.end);
+  max_inside<kWhole, 3>(row, c, three.begin, three.end);
+  slide<kWhole>(row, MaxOp{}, c, end, row.out_columns);
 }
 
 void depthwise(const WindowRow& row, const DepthwiseTaps& taps) {
@@ -158,7 +194,9 @@ void depthwise(const WindowRow& row, const DepthwiseTaps& taps) {
 }
 
 void max(const WindowRow& row) {
-  slide_all(row, [](int64_t) { return MaxOp{}; });
+  int64_t c = 0;
+  for (; c + Simd::kWidth <= row.channels; c += Simd::kWidth) max_channels<true>(row, c);
+  if (c < row.channels) max_channels<false>(row, c);
 }
 
 void average(const WindowRow& row, float row_divisor, const float* column_divisors) {
