@@ -32,7 +32,7 @@ class AxisPieces : public PreparedKernel {
     const AxisView view = axis_view(stored_shape(whole, storage), stored, element);
     const size_t row = static_cast<size_t>(view.size) * view.inner;
     run.threads.parallel_for(view.outer, bytes_grain(row), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) {
+      for (int64_t o = end; o-- > begin;) {  // what was written last is still in a near cache
         size_t at = static_cast<size_t>(o) * row;
         for (size_t part = 0; part < parts; ++part) {
           const size_t piece = static_cast<size_t>(part_shapes(part)[axis]) * view.inner;

@@ -54,7 +54,7 @@ class MaxPoolKernel : public PreparedKernel {
     threads.parallel_for(planes.batch * planes.out_rows,
                          work_grain(planes.out_columns * channels * planes.taps() * 4),
                          [&](int64_t begin, int64_t end) {
-                           for (int64_t row = begin; row < end; ++row)
+                           for (int64_t row = end; row-- > begin;)  // what was written last is still near
                              loops_.max(window_row(planes, from, to, channels, row));
                          });
   }
