@@ -20,6 +20,7 @@ constexpr int64_t kPointers = 4096;
 constexpr int64_t kBlockTiles = 4, kLargeBlockTiles = 16;
 constexpr size_t kNearBytes = size_t{1} << 17;
 constexpr int64_t kLargestBlock = 192;
+constexpr int64_t kCopyGrain = 1 << 13;  ///< floats copied by a thread at a time
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = float_conv_refusal(site, Storage::Order::channels_last); !refusal.empty())
@@ -60,8 +61,18 @@ class FloatConv : public PreparedKernel {
     return bytes;
   }
 
+  size_t workspace_bytes(const OpSite& site) const override {
+    const Shape &x = site.input_shape(0), &y = site.outputs[0].shape;
+    const Planes planes = make_planes(window_, x, y);
+    return widens(planes)
+               ? static_cast<size_t>(planes.batch * planes.rows) * wide_line(planes) * sizeof(float)
+               : 0;
+  }
+
   void run(const KernelRun& run) const override {
-    const Planes planes = make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape);
+    Planes planes = make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape);
+    const float* x = run.inputs[0].span<float>().data();
+    if (widens(planes)) x = widen(run, planes);
     const int64_t work = groups_ * group_outputs_ * group_inputs_ * planes.taps();
     const std::array<Region, 2> regions = cut(planes, run.site.has_input(3));
     const int64_t block = block_places(regions[0].places(planes), run.threads.size());
@@ -71,7 +82,7 @@ class FloatConv : public PreparedKernel {
       for (int64_t i = begin; i < end; ++i) {
         const Region& region = regions[i < inner_blocks ? 0 : 1];
         const int64_t first = (i < inner_blocks ? i : i - inner_blocks) * block;
-        run_block(run, planes, region, first, std::min(block, region.places(planes) - first));
+        run_block(run, x, planes, region, first, std::min(block, region.places(planes) - first));
       }
     });
     if (regions[0].height < planes.out_rows || regions[0].width + regions[1].width < planes.out_columns)
@@ -88,6 +99,36 @@ class FloatConv : public PreparedKernel {
 
     int64_t places(const Planes& planes) const { return planes.batch * height * width; }
   };
+
+  /// Whether the picture is copied with zeros beside its lines, so that the taps of all columns are joined:
+  /// where the copy costs less than the columns at the edges do by themselves.
+  bool widens(const Planes& p) const {
+    return groups_ == 1 && p.x.dilation == 1 && p.x.kernel > 1 && p.x.pad_begin + p.x.pad_end > 0 &&
+           p.columns <= 2 * group_outputs_;
+  }
+  int64_t wide_line(const Planes& p) const {
+    return (p.columns + p.x.pad_begin + p.x.pad_end) * group_inputs_;
+  }
+
+  /// The copy, of which `planes` then speaks.
+  const float* widen(const KernelRun& run, Planes& planes) const {
+    auto* wide = reinterpret_cast<float*>(run.workspace.data());
+    const float* x = run.inputs[0].span<float>().data();
+    const int64_t line = planes.columns * group_inputs_, step = wide_line(planes);
+    const int64_t left = planes.x.pad_begin * group_inputs_;
+    run.threads.parallel_for(planes.batch * planes.rows, ceil_div(kCopyGrain, line),
+                             [&](int64_t begin, int64_t end) {
+                               for (int64_t row = begin; row < end; ++row) {
+                                 float* to = wide + row * step;
+                                 std::fill(to, to + left, 0.0f);
+                                 std::copy_n(x + row * line, line, to + left);
+                                 std::fill(to + left + line, to + step, 0.0f);
+                               }
+                             });
+    planes.columns += planes.x.pad_begin + planes.x.pad_end;
+    planes.x.pad_begin = planes.x.pad_end = 0;
+    return wide;
+  }
 
   /// Places of a block: whole tiles, as many as are worth it, of which each thread gets as many as any other.
   int64_t block_places(int64_t places, int threads) const {
@@ -155,10 +196,9 @@ class FloatConv : public PreparedKernel {
   }
 
   /// The region's places [first, first + count), all images in a row.
-  void run_block(const KernelRun& run, const Planes& planes, const Region& region, int64_t first,
-                 int64_t count) const {
+  void run_block(const KernelRun& run, const float* x, const Planes& planes, const Region& region,
+                 int64_t first, int64_t count) const {
     const int64_t inputs = groups_ * group_inputs_, outputs = groups_ * group_outputs_;
-    const float* x = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     std::array<int64_t, kLargestBlock> places;

@@ -79,10 +79,12 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
 
 /// As many as the loops take, of which each thread gets as many as any other.
 int64_t CodeMultiply::chunk_rows(int threads) const {
-  constexpr int64_t kStep = 16;
-  const int64_t most = weights.loops().chunk, shares = ceil_div(rows, most * threads) * threads;
-  if (threads == 1) return most;
-  return std::clamp((ceil_div(rows, shares) + kStep / 2) / kStep * kStep, kStep, most);
+  constexpr int64_t kFewProducts = 100'000;  // of vectors: sooner done than shared
+  const int64_t most = weights.loops().chunk, step = rows > 4 * most ? 32 : 16;
+  const int64_t products = rows * weights.extent().taps * weights.quads() * weights.panels();
+  if (threads == 1 || (rows <= most && products < kFewProducts)) return most;
+  const int64_t shares = ceil_div(rows, most * threads) * threads;
+  return std::clamp((ceil_div(rows, shares) + step / 2) / step * step, step, most);
 }
 
 void CodeMultiply::run(ThreadPool& threads, std::span<std::byte> workspace) const {
