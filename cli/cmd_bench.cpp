@@ -18,6 +18,7 @@
 #include "eval/speed.h"
 #include "eval/step_times.h"
 #include "formats/open_graph.h"
+#include "graph/passes/dynamic_activations.h"
 #include "llm/generate.h"
 #include "models/synthetic.h"
 #include "quant/quantize_graph.h"
@@ -155,6 +156,7 @@ void bench(const Options& options) {
 
   Graph graph = make_graph(options, opened, context);
   if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
+  if (options.model.bf16) round_activations(graph);
   EngineOptions settings = engine_options(options.model);
   settings.context = context;
   settings.sequences = *std::max_element(options.batches.begin(), options.batches.end());

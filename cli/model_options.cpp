@@ -83,6 +83,9 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
                                    "Model: a Hugging Face or Halftone folder, or a .gguf file");
   model->required(model_required)->type_name("PATH");
   add_runtime_options(command, options);
+  command.add_flag(
+      "--bf16", options.bf16,
+      "Round the inputs of layers whose weights are bf16 to bf16 (faster on AVX512-BF16 and AMX)");
   command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own, at most 8192)")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();

@@ -19,7 +19,8 @@ struct ModelOptions {
   int threads = 0;                   ///< 0: one for each core this process may use
   const Backend* backend = nullptr;  ///< set when the options are parsed
   bool exact = false;
-  int context = 0;  ///< tokens; 0: the model's own, at most kDefaultContext
+  bool bf16 = false;  ///< inputs of layers of bf16 weights are rounded to bf16
+  int context = 0;    ///< tokens; 0: the model's own, at most kDefaultContext
   KvFormat kv = KvFormat::f16;
   int kv_residual = KvCache::Layout().residual_tokens;
   bool json = false;
@@ -29,7 +30,8 @@ struct ModelOptions {
   bool force = false;  ///< load though the plan says that memory will not do
 };
 
-/// Adds -m/--model, -t/--threads, --device, --exact, --isa, -c/--context, --kv, --kv-residual, --json,
+/// Adds -m/--model, -t/--threads, --device, --exact, --bf16, --isa, -c/--context, --kv, --kv-residual,
+/// --json,
 /// --explain and --force. `model_required` is false where something else may name the model (--synthetic).
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 

@@ -2,6 +2,7 @@
 
 #include "cli/memory_check.h"
 #include "cli/progress.h"
+#include "graph/passes/dynamic_activations.h"
 #include "runtime/plan_cache.h"
 
 namespace halftone::cli {
@@ -28,6 +29,7 @@ TextModel open_text_model(const ModelOptions& options) {
 }
 
 TextModel compile_text_model(LlmModel model, const ModelOptions& options) {
+  if (options.bf16) round_activations(model.graph);
   EngineOptions settings = engine_options(options);
   const double planned = check_memory(model.graph, settings, options);
   TextModel text{std::move(model), std::make_unique<ThreadPool>(options.threads), nullptr, planned};

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "graph/passes/dynamic_activations.h"
 #include "graph/passes/pass.h"
-#include "scheme/bf16/rounded_bf16.h"
 
 namespace halftone {
 namespace {
@@ -23,14 +23,6 @@ std::vector<bool> read_otherwise(const Graph& graph) {
         otherwise[static_cast<size_t>(node.inputs[i])] = true;
   for (ValueId output : graph.outputs()) otherwise[static_cast<size_t>(output)] = true;
   return otherwise;
-}
-
-/// Whether the layer's input is rounded too.
-bool rounds_input(const Graph& graph, const Node& node, DType dtype) {
-  if (dtype != DType::bf16 || graph.value(node.inputs[0]).constant) return false;
-  constexpr int64_t kFewChannels = 4;
-  const Shape& w = graph.value(node.inputs[1]).type.shape;
-  return node.schema->name == "Gemm" || (w[1] > kFewChannels && node.attributes.get_int("group", 1) == 1);
 }
 
 Tensor rounded(const Constant& constant, DType dtype) {
@@ -57,7 +49,8 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
   report.bytes_before = bytes_of();
   std::map<ValueId, bool> seen;
   const std::vector<bool> otherwise = read_otherwise(graph);
-  for (Node& node : graph.nodes()) {
+  std::vector<const Node*> nodes;  // of the layers
+  for (const Node& node : graph.nodes()) {
     if (!takes_other_types(node)) continue;
     Value& weight = graph.value(node.inputs[1]);
     if (!weight.constant || !is_float(weight.type.dtype) || otherwise[static_cast<size_t>(node.inputs[1])])
@@ -78,16 +71,16 @@ QuantReport cast_weights(Graph& graph, const Recipe& recipe) {
       report.quantized_elements += static_cast<double>(weight.type.shape.elements());
     }
     layer.encoding = dtype_name(dtype);
-    if (rounds_input(graph, node, dtype)) {
-      node.use_encodings.resize(1);
-      node.use_encodings[0] = bf16_activations();
-      layer.activations = node.use_encodings[0]->str();
-    }
     report.layers.push_back(std::move(layer));
+    nodes.push_back(&node);
   }
   if (report.layers.empty())
     throw UsageError("recipe {} finds nothing in {}: it has no Conv or Gemm with constant weights",
                      recipe.name, graph.name);
+  if (dtype == DType::bf16) round_activations(graph);
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (!nodes[i]->use_encodings.empty() && nodes[i]->use_encodings[0])
+      report.layers[i].activations = nodes[i]->use_encodings[0]->str();
   report.notes.push_back(
       {graph.name, recipe.name,
        dtype == DType::bf16

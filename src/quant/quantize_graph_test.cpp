@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "graph/passes/dynamic_activations.h"
 #include "quant/algorithm.h"
 #include "quant/targets.h"
 
@@ -166,6 +167,17 @@ rules:
   EXPECT_EQ(layer(report, "head").kept, "the recipe keeps it");
   EXPECT_EQ(layer(report, "gate").kept, "no rule matches");
   EXPECT_EQ(report.unmatched, std::vector<std::string>{"mpl.*"});
+}
+
+TEST(QuantizeGraph, Bf16RoundsInputsToo) {
+  WordModel model(false);
+  const QuantReport report = quantize_graph(model.graph, find_recipe("bf16"));
+  EXPECT_EQ(layer(report, "mlp.down").encoding, "bf16");
+  EXPECT_EQ(layer(report, "mlp.down").activations, "bf16");
+  const int rounded = remove_rounded_activations(model.graph);
+  EXPECT_EQ(rounded, static_cast<int>(report.layers.size()));
+  EXPECT_EQ(round_activations(model.graph), rounded);
+  EXPECT_EQ(round_activations(model.graph), 0);
 }
 
 TEST(QuantizeGraph, CodesAreThoseOfQuantize) {

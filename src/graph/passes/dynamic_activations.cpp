@@ -45,6 +45,23 @@ int remove_dynamic_activations(Graph& graph) {
   return remove_if(graph, [](const Encoding& encoding) { return encoding.timing == Timing::dynamic; });
 }
 
+int round_activations(Graph& graph) {
+  constexpr int64_t kFewChannels = 4;
+  int changes = 0;
+  for (Node& node : graph.nodes()) {
+    const bool conv = node.schema->name == "Conv";
+    if ((!conv && node.schema->name != "Gemm") || has_static_codes(node)) continue;
+    const OpSite site = graph.site(node);
+    const SiteInput &x = site.inputs[0], &w = site.inputs[1];
+    if (!w.constant || w.encoding || w.type.dtype != DType::bf16 || x.constant || x.encoding) continue;
+    if (conv && (w.type.shape[1] <= kFewChannels || node.attributes.get_int("group", 1) != 1)) continue;
+    node.use_encodings.resize(1);
+    node.use_encodings[0] = bf16_activations();
+    ++changes;
+  }
+  return changes;
+}
+
 int remove_rounded_activations(Graph& graph) {
   return remove_if(graph, is_rounded_bf16);
 }

@@ -12,6 +12,11 @@ int add_dynamic_activations(Graph& graph);
 /// Takes every dynamic activation encoding away (--exact).
 int remove_dynamic_activations(Graph& graph);
 
+/// Puts the encoding bf16 on the inputs of every Gemm and Conv whose weights are stored in bf16 and whose
+/// input has no encoding. Convolutions of few input channels or of groups are left out: they are no products
+/// of matrices. Returns how many it set.
+int round_activations(Graph& graph);
+
 /// Takes only those away that round to bf16: for devices, whose products of bf16 weights are their own.
 int remove_rounded_activations(Graph& graph);
 
