@@ -88,12 +88,13 @@ def check_dynamic_and_bf16(folder):
         assert report["evaluation"]["top1_agreement"] >= least, report["evaluation"]
         found = [kernel for operator, kernel in kernels(folder / recipe) if operator == "Conv"]
         assert all(kernel.startswith("conv_") for kernel in found), found
+        exact = [kernel for operator, kernel in kernels(folder / recipe, "--exact") if operator == "Conv"]
+        assert all(kernel.startswith(("conv_float", "conv_planar")) for kernel in exact), exact
         if recipe == "int8-dynamic":
             assert all("conv_int8_dynamic" in kernel for kernel in found), found
-            exact = [kernel for operator, kernel in kernels(folder / recipe, "--exact") if operator == "Conv"]
-            assert all(kernel.startswith(("conv_float", "conv_planar")) for kernel in exact), exact
         else:
-            assert any("converted to f32" in note["text"] for note in report["notes"]), report["notes"]
+            assert any(kernel.startswith(("conv_bf16", "conv_rounded")) for kernel in found), found
+            assert any("rounded to bf16" in note["text"] for note in report["notes"]), report["notes"]
             assert report["bytes_after"] < 0.6 * report["bytes_before"], report
 
 
