@@ -1,5 +1,6 @@
 #include "backend/cpu/gemm/gemm_int_loops.h"
 #include "backend/cpu/gemm/int_amx_blocks.h"
+#include "backend/cpu/gemm/int_amx_tokens.h"
 
 namespace halftone::cpu {
 namespace {
