@@ -208,6 +208,8 @@ extern const Kernel gemm_int_avx512vnni{"gemm_int_avx512vnni", "Gemm", Isa::avx5
                                         prepare<int_gemm_avx512vnni>};
 extern const Kernel gemm_int_avx2{"gemm_int_avx2", "Gemm", Isa::avx2, supports, prepare<int_gemm_avx2>};
 #elif defined(__aarch64__)
+extern const Kernel gemm_int_neoni8mm{"gemm_int_neoni8mm", "Gemm", Isa::neoni8mm, supports,
+                                      prepare<int_gemm_neoni8mm>};
 extern const Kernel gemm_int_neondot{"gemm_int_neondot", "Gemm", Isa::neondot, supports,
                                      prepare<int_gemm_neondot>};
 #endif
