@@ -15,8 +15,10 @@ class FewRows {
         nibbles_(nibbles && has_nibbles(weights) ? nibbles : nullptr),
         rounds_(rounds) {}
 
+  /// So many rows are few. Looked-up codes cost less than decoded ones, and pay for longer.
+  int64_t most() const { return nibbles_ ? 2 * kFewFloatRows : kFewFloatRows; }
   size_t workspace_bytes(int64_t m) const;
-  /// `m` rows, at most kFewFloatRows, in the order in which they lie.
+  /// `m` rows, in the order in which they lie.
   void run(ThreadPool& threads, const float* a, int64_t m, const FloatOutput& out,
            std::byte* workspace) const;
 

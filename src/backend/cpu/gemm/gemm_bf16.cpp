@@ -85,7 +85,7 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
 
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    if (m <= kFewFloatRows) return few_.workspace_bytes(m);
+    if (m <= few_.most()) return few_.workspace_bytes(m);
     return static_cast<size_t>(places(chunk_rows(m)).end);
   }
 
@@ -140,7 +140,7 @@ class Bf16Gemm : public PreparedKernel, public SharedOperand {
   void multiply(const KernelRun& run, bool has_form) const {
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
-    if (m <= kFewFloatRows) {
+    if (m <= few_.most()) {
       few_.run(run.threads, a, m, output(run, 0), run.workspace.data());
     } else {
       multiply_many(run, a, m, has_form);

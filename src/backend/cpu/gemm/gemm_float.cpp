@@ -35,7 +35,7 @@ class FloatGemm : public PreparedKernel {
   size_t packed_bytes() const override { return rows_.bytes() + addend_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
     const int64_t m = gemm_extent(site).m;
-    if (m <= kFewFloatRows) return few_.workspace_bytes(m);
+    if (m <= few_.most()) return few_.workspace_bytes(m);
     return static_cast<size_t>(workers_ * loops_.scratch_bytes +
                                std::min(m, kChunkRows) * row_step() * int64_t{sizeof(float)});
   }
@@ -45,7 +45,7 @@ class FloatGemm : public PreparedKernel {
     const int64_t m = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
-    if (m > kFewFloatRows) {
+    if (m > few_.most()) {
       for (int64_t first = 0; first < m; first += kChunkRows)
         run_chunk(run, a + first * weights.k, y + first * weights.n, first, std::min(kChunkRows, m - first));
       return finish_rows(run.threads, epilogue_, activations_, y, m, weights.n);
