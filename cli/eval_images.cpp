@@ -3,6 +3,7 @@
 #include <chrono>
 #include <fmt/format.h>
 
+#include "cli/broken_pictures.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/vision_options.h"
@@ -51,6 +52,7 @@ void eval_top1(const Options& o) {
   OpenVisionModel model = open_vision_model(o.vision);
   const auto start = std::chrono::steady_clock::now();
   Progress progress("top-1", o.vision.model.json);
+  const BrokenPictures broken(*model.runner, images.size());
   const TopAccuracy result = measure_top_accuracy(
       *model.runner, images, [&](int64_t done, int64_t total) { progress.update(done, total); });
   progress.finish();
@@ -59,12 +61,15 @@ void eval_top1(const Options& o) {
     report["top1"] = result.top1 * 100;
     report["top5"] = result.top5 * 100;
     report["images"] = result.images;
+    broken.add_to(report);
     report["preprocess"] = model.preprocess_source;
     report["seconds"] = seconds_since(start);
-    return print_json(report);
+    print_json(report);
+    return broken.finish();
   }
   print_text(fmt::format("Top-1   {:.2f} %\nTop-5   {:.2f} %\n", result.top1 * 100, result.top5 * 100));
-  print_text(throughput_text(*model.runner, images.size(), seconds_since(start)));
+  print_text(throughput_text(*model.runner, static_cast<size_t>(result.images), seconds_since(start)));
+  broken.finish();
 }
 
 void eval_map(const Options& o) {
@@ -76,6 +81,7 @@ void eval_map(const Options& o) {
                                     o.iou < 0 ? detector.head().eval_iou : o.iou, kMostBoxes};
   const auto start = std::chrono::steady_clock::now();
   Progress progress("average precision", o.vision.model.json);
+  const BrokenPictures broken(*model.runner, annotations.pictures.size());
   const AveragePrecision result =
       measure_average_precision(*model.runner, detector, settings, annotations, images,
                                 [&](int64_t done, int64_t total) { progress.update(done, total); });
@@ -92,12 +98,14 @@ void eval_map(const Options& o) {
     OrderedJson report;
     for (const auto& [key, value] : rows) report[key] = percent(value);
     report["images"] = annotations.pictures.size();
+    broken.add_to(report);
     report["head"] = detector.head().name;
     report["preprocess"] = model.preprocess_source;
     report["min_score"] = settings.min_score;
     report["iou"] = settings.iou;
     report["seconds"] = seconds_since(start);
-    return print_json(report);
+    print_json(report);
+    return broken.finish();
   }
   for (const auto& [key, value] : rows)
     print_text(value < 0 ? fmt::format("{:<10}none of that size\n", key)
@@ -107,6 +115,7 @@ void eval_map(const Options& o) {
       "by more than {} suppressed, {} best a picture\n",
       detector.head().name, settings.min_score, settings.iou, kMostBoxes));
   print_text(throughput_text(*model.runner, annotations.pictures.size(), seconds_since(start)));
+  broken.finish();
 }
 
 void add_common(CLI::App& command, Options& options) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "cli/broken_pictures.h"
 #include "cli/command.h"
 #include "cli/memory_check.h"
 #include "cli/progress.h"
@@ -25,6 +26,7 @@ void show_pictures(const std::string& label, OpenVisionModel& model, const std::
   const auto start = std::chrono::steady_clock::now();
   Progress progress(label, json);
   size_t done = 0;
+  BrokenPictures broken(*model.runner, paths.size());
   model.runner->run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
     PictureAnswer given = answer(image, outputs);
     if (json) {
@@ -38,13 +40,16 @@ void show_pictures(const std::string& label, OpenVisionModel& model, const std::
   progress.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!json) {
-    print_text(throughput_text(*model.runner, paths.size(), seconds));
-    return print_text(memory_text(model.planned_bytes) + "\n");
+    print_text(throughput_text(*model.runner, done, seconds));
+    print_text(memory_text(model.planned_bytes) + "\n");
+    return broken.finish();
   }
+  broken.add_to(report);
   report["seconds"] = seconds;
   report["planned_memory_bytes"] = model.planned_bytes;
   report["peak_memory_bytes"] = peak_memory_bytes();
   print_json(report);
+  broken.finish();
 }
 
 }  // namespace halftone::cli

@@ -19,9 +19,9 @@ struct PictureAnswer {
 using AnswerPicture =
     std::function<PictureAnswer(const PreparedImage& image, std::span<const TensorView> outputs)>;
 
-/// Runs the model over pictures with a progress bar labelled `label`. Prints each answer as it comes, then
-/// throughput and memory; or, under `json`, `report` with "preprocess", "images", "seconds",
-/// "planned_memory_bytes" and "peak_memory_bytes" behind what it holds.
+/// Runs the model over pictures (past broken ones: BrokenPictures) with a progress bar labelled `label`.
+/// Prints each answer as it comes, then throughput and memory; or, under `json`, `report` with "preprocess",
+/// "images", "seconds", "planned_memory_bytes" and "peak_memory_bytes" behind what it holds.
 void show_pictures(const std::string& label, OpenVisionModel& model, const std::vector<std::string>& paths,
                    OrderedJson report, bool json, const AnswerPicture& answer);
 

@@ -38,9 +38,11 @@ TopAccuracy measure_top_accuracy(ImageRunner& runner, std::span<const LabelledIm
   for (const LabelledImage& image : images) paths.push_back(image.path);
   TopAccuracy accuracy;
   int64_t first = 0, among_five = 0;
+  auto at = images.begin();
   runner.run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
     const auto scores = class_scores(outputs);
-    const int label = images[static_cast<size_t>(accuracy.images)].label;
+    while (at->path != image.path) ++at;  // past those that were passed over
+    const int label = at++->label;
     if (static_cast<size_t>(label) >= scores.size())
       throw InputError("{}: class {}, where the model has {}", image.path, label, scores.size());
     const auto best = likeliest_classes(scores, 5);
@@ -62,18 +64,20 @@ AveragePrecision measure_average_precision(ImageRunner& runner, const Detector& 
   std::vector<std::string> paths;
   for (const auto& picture : annotations.pictures) paths.push_back((images / picture.file).string());
   std::vector<FoundBox> found;
-  size_t done = 0;
+  size_t at = 0, done = 0;
   runner.run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
+    while (paths[at] != image.path) ++at;  // past those that were passed over
     for (const Detection& detection : detector.detect(image, outputs, settings)) {
       if (static_cast<size_t>(detection.label) >= categories)
         throw InputError("{}: class {} was found, where the annotations have {} categories", image.path,
                          detection.label, categories);
       const Box& box = detection.box;
-      found.push_back({annotations.pictures[done].id,
+      found.push_back({annotations.pictures[at].id,
                        annotations.categories[static_cast<size_t>(detection.label)],
                        {box.x0, box.y0, box.width(), box.height()},
                        detection.score});
     }
+    ++at;
     ++done;
     if (progress) progress(static_cast<int64_t>(done), static_cast<int64_t>(paths.size()));
   });

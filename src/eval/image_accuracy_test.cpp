@@ -58,6 +58,20 @@ TEST_F(ColourModel, TopOneCountsTheLikeliest) {
   EXPECT_DOUBLE_EQ(accuracy.top5, 1);
 }
 
+TEST_F(ColourModel, BrokenPicturesArePassedOver) {
+  labels("r.png 0\nbroken.png 0\nb.png 2\n");
+  std::ofstream(folder_ / "broken.png") << "no picture";
+  EXPECT_THROW(measure(), InputError);
+  ThreadPool threads(2);
+  ImageRunner runner(compile(graph_, {}, threads), Preprocess{}, threads);
+  std::string why;
+  runner.pass_over_broken([&](const std::string& reason) { why = reason; });
+  const TopAccuracy accuracy = measure_top_accuracy(runner, read_labelled_images(folder_));
+  EXPECT_EQ(accuracy.images, 2);
+  EXPECT_DOUBLE_EQ(accuracy.top1, 1);
+  EXPECT_NE(why.find("broken.png"), std::string::npos);
+}
+
 TEST_F(ColourModel, ComparedWithItselfAgrees) {
   labels("r.png 0\ng.png 1\nb.png 0\n");
   ThreadPool threads(2);

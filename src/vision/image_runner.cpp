@@ -55,7 +55,7 @@ ImageRunner::ImageRunner(std::shared_ptr<const Plan> plan, const Preprocess& pre
 
 std::vector<PreparedImage> ImageRunner::prepare(std::span<const std::string> paths) {
   std::vector<PreparedImage> images(paths.size());
-  if (paths.size() == 1) {
+  if (paths.size() == 1 && !broken_) {
     images[0] = prepare_image(paths[0], preprocess_, threads_, keep_originals_);
     return images;
   }
@@ -70,9 +70,17 @@ std::vector<PreparedImage> ImageRunner::prepare(std::span<const std::string> pat
       }
     }
   });
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
-  return images;
+  std::vector<PreparedImage> whole;
+  for (size_t i = 0; i < images.size(); ++i) {
+    try {
+      if (errors[i]) std::rethrow_exception(errors[i]);
+      whole.push_back(std::move(images[i]));
+    } catch (const Error& error) {
+      if (!broken_) throw;
+      broken_(error.what());
+    }
+  }
+  return whole;
 }
 
 void ImageRunner::run_one(const PreparedImage& image, const Seen& seen) {

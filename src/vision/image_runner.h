@@ -34,6 +34,10 @@ class ImageRunner {
   /// Keep the pixels of originals (to draw on them).
   void keep_originals() { keep_originals_ = true; }
 
+  /// A picture that cannot be read or prepared is passed over, and `broken` told why; else run() throws it.
+  using Broken = std::function<void(const std::string& why)>;
+  void pass_over_broken(Broken broken) { broken_ = std::move(broken); }
+
   /// `seen` is called for each picture in order; the outputs, in the graph's order, are of this picture alone
   /// (the first dimension is 1) and live during the call. Throws what preparing throws.
   using Seen = std::function<void(const PreparedImage& image, std::span<const TensorView> outputs)>;
@@ -45,6 +49,7 @@ class ImageRunner {
   double running_seconds() const { return running_seconds_; }
 
  private:
+  /// Without those that are passed over.
   std::vector<PreparedImage> prepare(std::span<const std::string> paths);
   void run_one(const PreparedImage& image, const Seen& seen);
 
@@ -55,6 +60,7 @@ class ImageRunner {
   ImageInput input_;
   Tensor batch_;  ///< where the model's batch is fixed at more than 1
   bool keep_originals_ = false;
+  Broken broken_;
   double preparing_seconds_ = 0;
   double running_seconds_ = 0;
 };

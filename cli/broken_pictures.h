@@ -1,0 +1,22 @@
+#pragma once
+
+#include "base/json.h"
+#include "vision/image_runner.h"
+
+namespace halftone::cli {
+
+/// One broken picture does not end a run over many: each is named on stderr as it comes, and the command
+/// fails at its end. A picture alone fails at once.
+class BrokenPictures {
+ public:
+  BrokenPictures(ImageRunner& runner, size_t pictures);
+  /// "unreadable": how many, where any were. Throws InputError when no other is left.
+  void add_to(OrderedJson& report) const;
+  /// Throws InputError when any were.
+  void finish() const;
+
+ private:
+  size_t pictures_, broken_ = 0;
+};
+
+}  // namespace halftone::cli
