@@ -9,31 +9,31 @@ int64_t other_bytes(const IntPanelsView& weights, int64_t) {
   return TileForm(weights).panel_bytes() / kPanelRows;
 }
 
-/// Making tiles pays from 12 rows on; in bf16 there are twice as many.
+/// Making tiles pays from 12 rows on; short segments make many of them.
 int64_t few_rows_most(const IntPanelsView& weights) {
-  return TileForm(weights).words == Words::bfloats ? 16 : 11;
+  return TileForm(weights).columns < TileForm::kColumns ? 16 : 11;
 }
 
 int64_t scratch_bytes(const IntPanelsView& weights, int64_t rows) {
   return BlockSizes(TileForm(weights), rows).scratch_bytes();
 }
 
-template <Words kWords, Mode kMode>
+template <Codes kCodes, Mode kMode>
 void blocks(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
             int64_t begin, int64_t end, std::byte* scratch) {
-  Blocks<kWords, kMode>(weights, form, rows, out, begin, end - begin, scratch).run();
+  Blocks<kCodes, kMode>(weights, form, rows, out, begin, end - begin, scratch).run();
 }
 
-template <Words kWords>
+template <Codes kCodes>
 void blocks_of(const IntPanelsView& weights, const TileForm& form, const IntRows& rows, const IntOutput& out,
                int64_t begin, int64_t end, std::byte* scratch) {
-  auto* run = blocks<kWords, Mode::shared>;
+  auto* run = blocks<kCodes, Mode::shared>;
   if (rows.groups != 1)
-    run = blocks<kWords, Mode::any>;
+    run = blocks<kCodes, Mode::any>;
   else if (weights.zero_kind == ZeroKind::minimum)
-    run = blocks<kWords, Mode::minimum>;
-  else if (kWords == Words::raw && weights.zero_kind == ZeroKind::per_group)
-    run = blocks<kWords, Mode::zeros>;
+    run = blocks<kCodes, Mode::minimum>;
+  else if (kCodes == Codes::raw && weights.zero_kind == ZeroKind::per_group)
+    run = blocks<kCodes, Mode::zeros>;
   run(weights, form, rows, out, begin, end, scratch);
 }
 
@@ -41,12 +41,10 @@ void many_rows_by_tiles(const IntPanelsView& weights, const IntRows& rows, const
                         int64_t begin, int64_t end, std::byte* scratch) {
   if (weights.segment_count == 0) return few_rows<Avx512Vnni>(weights, rows, out, begin, end);
   const TileForm form(weights);
-  if (form.words == Words::bfloats)
-    blocks_of<Words::bfloats>(weights, form, rows, out, begin, end, scratch);
-  else if (form.words == Words::raw)
-    blocks_of<Words::raw>(weights, form, rows, out, begin, end, scratch);
+  if (form.codes == Codes::raw)
+    blocks_of<Codes::raw>(weights, form, rows, out, begin, end, scratch);
   else
-    blocks_of<Words::codes>(weights, form, rows, out, begin, end, scratch);
+    blocks_of<Codes::signed_less_zero>(weights, form, rows, out, begin, end, scratch);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace halftone::cpu {
 namespace {
 
-template <Words kWords, Mode kMode>
+template <Codes kCodes, Mode kMode>
 class Blocks : BlockSizes {
  public:
   /// `scratch`: BlockSizes::scratch_bytes().
@@ -36,7 +36,7 @@ class Blocks : BlockSizes {
       part = part_after(weights_, form_, part, part_tiles);
       for (int64_t panel = 0; panel < panel_count_; panel += 2) {
         for (int64_t i = 0; i < 2; ++i)
-          tiles_[i] = tiles_of_part<kWords>(weights_, form_, part, sums_.packed_panel(panel + i),
+          tiles_[i] = tiles_of_part<kCodes>(weights_, form_, part, sums_.packed_panel(panel + i),
                                             part_tiles_ + i * part_bytes);
         asm volatile("" ::: "memory");  // g++ takes tile loads for instructions that read no memory
         segments_ = sums_.look_up(form_, part, panel);
@@ -50,7 +50,7 @@ class Blocks : BlockSizes {
   }
 
  private:
-  using Sums = TileSums<kWords, kMode>;
+  using Sums = TileSums<kCodes, kMode>;
   using Turn = typename Sums::Turn;
   static constexpr int64_t kTurn = Sums::kTurn;
 
@@ -133,17 +133,17 @@ class Blocks : BlockSizes {
     _tile_stream_loadd(4, upper_at_ + at, width);
     _tile_loadd(6, tiles_[0] + at, kUnitBytes);
     if constexpr (kFirst) begin_tile<0>(sums);
-    add_products<kWords, 0>();
+    add_products<kCodes, 0>();
     _tile_loadd(7, tiles_[1] + at, kUnitBytes);
     if constexpr (kFirst) begin_tile<1>(sums);
-    add_products<kWords, 1>();
+    add_products<kCodes, 1>();
     between();
     if constexpr (kLower) {
       _tile_stream_loadd(5, lower_at_ + at, width);
       if constexpr (kFirst) begin_tile<2>(sums);
-      add_products<kWords, 2>();
+      add_products<kCodes, 2>();
       if constexpr (kFirst) begin_tile<3>(sums);
-      add_products<kWords, 3>();
+      add_products<kCodes, 3>();
     }
   }
 

@@ -39,14 +39,12 @@ void store_sums(std::byte* to) {
   if constexpr (kTile == 1) dot(1, 4, 7); \
   if constexpr (kTile == 2) dot(2, 5, 6); \
   if constexpr (kTile == 3) dot(3, 5, 7);
-template <Words kWords, int kTile>
+template <Codes kCodes, int kTile>
 void add_products() {
-  if constexpr (kWords == Words::codes) {
-    HALFTONE_ADD_PRODUCTS(_tile_dpbssd)
-  } else if constexpr (kWords == Words::raw) {
+  if constexpr (kCodes == Codes::raw) {
     HALFTONE_ADD_PRODUCTS(_tile_dpbsud)
   } else {
-    HALFTONE_ADD_PRODUCTS(_tile_dpbf16ps)
+    HALFTONE_ADD_PRODUCTS(_tile_dpbssd)
   }
 }
 #undef HALFTONE_ADD_PRODUCTS

@@ -5,8 +5,6 @@
 //
 // Tiles can only be stored, so the sums of a segment go through memory to the vectors that scale them.
 
-#include <type_traits>
-
 #include "backend/cpu/gemm/int_amx_tiles.h"
 #include "backend/cpu/gemm/int_avx512_vectors.h"
 #include "backend/cpu/gemm/int_segment.h"
@@ -14,22 +12,12 @@
 namespace halftone::cpu {
 namespace {
 
-/// Sums of a tile that are f32 already.
-struct FloatSums : Avx512Vnni {
-  using Int = __m512;
-  static Float to_float(Int x) { return x; }
-  static Int load(const std::byte* from) { return _mm512_load_ps(from); }
-};
-struct IntSums : Avx512Vnni {
-  static Int load(const std::byte* from) { return _mm512_load_si512(from); }
-};
-
 /// What many_rows() multiplies in one call, and how it cuts that up for the caches. A part of the columns
 /// goes by all panels and all rows before the next: its activations stay in the second-level cache, its tiles
 /// of two panels in the first.
 struct BlockSizes {
   static constexpr int64_t kPanels = 16, kRows = 512;
-  static constexpr int64_t kPartTiles = 16, kShortPartTiles = 8;
+  static constexpr int64_t kPartTiles = 16, kShortPartBytes = 8192;
   static constexpr int64_t kTileBytes = 1024, kTileRows = 16, kBlockRows = 2 * kTileRows;
   static constexpr int kTiles = 4;  ///< of sums: two panels of the upper rows, two of the lower
 
@@ -38,7 +26,8 @@ struct BlockSizes {
   int64_t sums_bytes;  ///< of the sums of all blocks
 
   BlockSizes(const TileForm& form, int64_t row_count) {
-    const int64_t most = form.longest_tiles < kPartTiles ? kShortPartTiles : kPartTiles;
+    const int64_t short_part = kShortPartBytes / form.tile_bytes();
+    const int64_t most = form.longest_tiles < kPartTiles && short_part < kPartTiles ? short_part : kPartTiles;
     part_tiles = form.tiles < most ? form.tiles : most;
     part_bytes = form.in_place ? 0 : part_tiles * form.tile_bytes();
     sums_bytes = blocks_of(row_count) * (kPanels / 2) * kTiles * kTileBytes;
@@ -48,10 +37,10 @@ struct BlockSizes {
 };
 
 /// The way of sums from the tiles to Y.
-template <Words kWords, Mode kMode>
+template <Codes kCodes, Mode kMode>
 class TileSums : BlockSizes {
  public:
-  using V = std::conditional_t<kWords == Words::bfloats, FloatSums, IntSums>;
+  using V = Avx512Vnni;
   static constexpr int64_t kTurn = 4;  ///< segments
   static_assert(kTurn == kTiles);      // stored() exchanges them
 
@@ -60,7 +49,7 @@ class TileSums : BlockSizes {
     int64_t tiles;
     const int32_t* row_sums;
     int64_t a_group;
-    Start<IntSums, kMode> start[2];
+    Start<V, kMode> start[2];
     Finish<V, kMode> add[2];
   };
 
@@ -119,8 +108,8 @@ class TileSums : BlockSizes {
       segment.a_group = weights_.segments[s].a_group;
       for (int64_t p = 0; p < 2; ++p) {
         const std::byte* panel = packed_panel(first_panel + p);
-        if constexpr (kWords == Words::raw)
-          segment.start[p] = Start<IntSums, kMode>(weights_, panel, weights_.segments[s]);
+        if constexpr (kCodes == Codes::raw)
+          segment.start[p] = Start<V, kMode>(weights_, panel, weights_.segments[s]);
         segment.add[p] = Finish<V, kMode>(weights_, panel, weights_.segments[s]);
       }
     }
@@ -144,7 +133,7 @@ class TileSums : BlockSizes {
     const int64_t next = stored(turn, tile, 1) - from;
     for (int64_t i = 0; i < turn.count; ++i, from += next) {
       const Segment& segment = turn.segments[i];
-      const Start<IntSums, kMode> start = segment.start[tile % 2];
+      const Start<V, kMode> start = segment.start[tile % 2];
       const Finish<V, kMode> add = segment.add[tile % 2];
       const int32_t* row_sums = segment.row_sums + m;
       const float* row_scales =
@@ -152,8 +141,8 @@ class TileSums : BlockSizes {
 #pragma GCC unroll 16
       for (int64_t r = 0; r < kTileRows; ++r) {
         const int64_t row = r < count ? r : count - 1;
-        typename V::Int products = V::load(from + r * kUnitBytes);
-        if constexpr (kWords == Words::raw) products = V::add(products, start(row_sums[row]));
+        V::Int products = _mm512_load_si512(from + r * kUnitBytes);
+        if constexpr (kCodes == Codes::raw) products = V::add(products, start(row_sums[row]));
         sum[r] = add(sum[r], products, row_scales ? row_scales + row * rows_.groups : nullptr,
                      kMode == Mode::minimum || kMode == Mode::any ? row_sums[row] : 0);
       }

@@ -3,9 +3,9 @@
 // How columns lie in tiles of AMX, for gemm_int_amx.cpp only (gemm_int_loops.h says why all
 // of it is in an unnamed namespace).
 //
-// A tile of weights is [rows, 16 outputs] words of 32 bits, one of activations [16 tokens, rows] such words:
-// a word is a quad of codes or a pair of bf16 numbers. A segment of columns fills whole tiles, zeros at its
-// end, so tiles of both lie in memory one after the other as they are multiplied.
+// A tile of weights is [rows, 16 outputs] quads of codes, one of activations [16 tokens, rows] quads. A
+// segment of columns fills whole tiles, zeros at its end, so tiles of both lie in memory one after the other
+// as they are multiplied.
 
 #include "backend/cpu/gemm/int_panels.h"
 
@@ -16,11 +16,10 @@ namespace {
 /// would fetch it only to overwrite it.
 constexpr int64_t kStreamedBytes = int64_t{1} << 20;
 
-/// What the words of a tile hold.
-enum class Words {
-  codes,   ///< s8: codes less their zero point
-  raw,     ///< u8: codes of 8 bits, which less a zero point may not fit 8 bits
-  bfloats  ///< codes less their zero point as bf16: sums come out in f32, exact below 2^24
+/// What tiles of weights hold.
+enum class Codes {
+  signed_less_zero,  ///< s8: less their zero point
+  raw                ///< u8: of 8 bits, which less a zero point may not fit 8 bits
 };
 
 inline int64_t columns_of(const IntPanelsView& weights, const IntSegment& segment) {
@@ -29,11 +28,11 @@ inline int64_t columns_of(const IntPanelsView& weights, const IntSegment& segmen
 
 /// How the columns of a matrix lie in tiles.
 struct TileForm {
-  static constexpr int64_t kCodes = 64, kBfloats = 32;  ///< columns of a full tile
+  static constexpr int64_t kColumns = 64;  ///< of a full tile
 
-  Words words;
+  Codes codes;
   int64_t columns;   ///< of A, under one tile
-  int64_t rows = 0;  ///< of a tile of weights, words in a row of activations
+  int64_t rows = 0;  ///< of a tile of weights, quads in a row of activations
   int64_t tiles = 0;
   int64_t longest_tiles = 0;  ///< of a segment
   bool in_place;              ///< the packed codes are such tiles
@@ -44,14 +43,12 @@ struct TileForm {
     for (int64_t s = 0; s < weights.segment_count; ++s) {
       const int64_t length = columns_of(weights, weights.segments[s]);
       longest = length > longest ? length : longest;
-      whole = whole && length % kCodes == 0;
+      whole = whole && length % kColumns == 0;
     }
-    // Of short segments, turning the sums into f32 would take longer than the products.
-    // 32 * 255 * 127 < 2^24.
-    words = longest <= kBfloats ? Words::bfloats : weights.bits == 8 ? Words::raw : Words::codes;
-    columns = longest < kCodes ? longest : kCodes;
-    rows = columns / (words == Words::bfloats ? 2 : kQuad);
-    in_place = words == Words::raw && whole;
+    codes = weights.bits == 8 ? Codes::raw : Codes::signed_less_zero;
+    columns = longest < kColumns ? longest : kColumns;
+    rows = columns / kQuad;
+    in_place = codes == Codes::raw && whole;
     longest_tiles = (longest + columns - 1) / columns;
     for (int64_t s = 0; s < weights.segment_count; ++s) tiles += tiles_of(weights, weights.segments[s]);
   }
@@ -59,7 +56,7 @@ struct TileForm {
   int64_t tiles_of(const IntPanelsView& weights, const IntSegment& segment) const {
     return (columns_of(weights, segment) + columns - 1) / columns;
   }
-  int64_t row_bytes() const { return rows * 4; }
+  int64_t row_bytes() const { return rows * kQuad; }
   int64_t tile_bytes() const { return rows * kUnitBytes; }
   /// Of 16 outputs or 16 tokens.
   int64_t panel_bytes() const { return tiles * tile_bytes(); }
