@@ -71,10 +71,7 @@ class TileSums : BlockSizes {
         panel_count_(panel_count),
         sums_(sums),
         streams_(rows.rows * weights.n * 4 >= kStreamedBytes && weights.n % kPanelRows == 0 &&
-                 reinterpret_cast<uintptr_t>(out.y) % kUnitBytes == 0) {
-    // Whole tiles are finished, their rows without a token too: those must not be slow numbers.
-    if (rows_.rows % kTileRows != 0) __builtin_memset(stored_, 0, sizeof(stored_));
-  }
+                 reinterpret_cast<uintptr_t>(out.y) % kUnitBytes == 0) {}
   ~TileSums() {
     if (streams_) _mm_sfence();
   }
