@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <immintrin.h>
 
 #include "backend/cpu/gemm/gemm_float.h"
+#include "backend/cpu/simd_transpose.h"
 
 namespace halftone::cpu {
 namespace {
@@ -73,33 +73,12 @@ struct Avx512 {
 
   /// 16 rows `step` apart -> 16 columns.
   static void transpose(const float* from, int64_t step, float* to) {
-    __m512 x[16], y[16];
+    __m512i rows[16];
 #pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) x[r] = _mm512_loadu_ps(from + r * step);
-#pragma GCC unroll 8
-    for (int r = 0; r < 16; r += 2) {
-      y[r] = _mm512_unpacklo_ps(x[r], x[r + 1]);
-      y[r + 1] = _mm512_unpackhi_ps(x[r], x[r + 1]);
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < 16; r += 4)  // x[r + c]: column c of each quarter, rows r .. r + 3
-#pragma GCC unroll 2
-      for (int h = 0; h < 2; ++h) {
-        const __m512d low = _mm512_castps_pd(y[r + h]), high = _mm512_castps_pd(y[r + 2 + h]);
-        x[r + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-        x[r + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-      }
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) {
-      const __m512 low0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0x88),
-                   high0 = _mm512_shuffle_f32x4(x[c], x[4 + c], 0xdd);
-      const __m512 low1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0x88),
-                   high1 = _mm512_shuffle_f32x4(x[8 + c], x[12 + c], 0xdd);
-      _mm512_store_ps(to + 16 * c, _mm512_shuffle_f32x4(low0, low1, 0x88));
-      _mm512_store_ps(to + 16 * (4 + c), _mm512_shuffle_f32x4(high0, high1, 0x88));
-      _mm512_store_ps(to + 16 * (8 + c), _mm512_shuffle_f32x4(low0, low1, 0xdd));
-      _mm512_store_ps(to + 16 * (12 + c), _mm512_shuffle_f32x4(high0, high1, 0xdd));
-    }
+    for (int r = 0; r < 16; ++r) rows[r] = _mm512_loadu_si512(from + r * step);
+    transpose_16x16(rows);
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r) _mm512_store_si512(to + 16 * r, rows[r]);
   }
 };
 

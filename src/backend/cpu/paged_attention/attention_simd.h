@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/cpu/paged_attention/fetch_ahead_simd.h"
 #include "backend/cpu/paged_attention/load_tile_simd.h"
 #include "backend/cpu/paged_attention/query_sums_simd.h"
 #include "backend/cpu/simd_math.h"
@@ -23,22 +24,6 @@ void store_sums(const Float (&sums)[kQueries][kKeys], float* scores, int64_t str
   for (int q = 0; q < kQueries; ++q)
     for (int t = 0; t < kKeys; ++t) scores[q * stride + t] = Simd::sum(sums[q][t]);
 }
-
-/// Fetches what is read next, as much of it at a time as is read.
-struct Ahead {
-  const std::byte* at;
-  int64_t moves;  ///< 0 where nothing is read next
-
-  Ahead(const NextRows& next, const void* nothing)
-      : at(next.stored ? next.stored : static_cast<const std::byte*>(nothing)), moves(next.stored ? 1 : 0) {}
-  /// `vectors` of Rows.
-  template <class Rows>
-  void fetch(int64_t vectors) {
-    const int64_t bytes = vectors * Simd::kWidth * Rows::kBytes;
-    for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + line);
-    at += bytes * moves;
-  }
-};
 
 /// scores[q, t] = queries[q] . keys[first + t] for kQueries rows and kKeys rows.
 template <int kQueries, int kKeys, class Rows>
