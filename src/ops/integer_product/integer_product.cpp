@@ -77,12 +77,13 @@ void require_codes(const OpSite& site, size_t input) {
 }
 
 void require_scale_and_zero(const OpSite& site, size_t scale, size_t zero, size_t codes) {
-  require(site, !site.has_input(scale) || is_float(site.inputs[scale].type.dtype),
-          "{}: expected floating point, found {}", site.schema->inputs[scale].name,
-          dtype_name(site.inputs[scale].type.dtype));
-  require(site, !site.has_input(zero) || site.inputs[zero].type.dtype == site.inputs[codes].type.dtype,
-          "{} is {}, {} is {}", site.schema->inputs[zero].name, dtype_name(site.inputs[zero].type.dtype),
-          site.schema->inputs[codes].name, dtype_name(site.inputs[codes].type.dtype));
+  if (site.has_input(scale))
+    require(site, is_float(site.inputs[scale].type.dtype), "{}: expected floating point, found {}",
+            site.schema->inputs[scale].name, dtype_name(site.inputs[scale].type.dtype));
+  if (site.has_input(zero))
+    require(site, site.inputs[zero].type.dtype == site.inputs[codes].type.dtype, "{} is {}, {} is {}",
+            site.schema->inputs[zero].name, dtype_name(site.inputs[zero].type.dtype),
+            site.schema->inputs[codes].name, dtype_name(site.inputs[codes].type.dtype));
 }
 
 }  // namespace halftone

@@ -106,11 +106,13 @@ std::vector<ValueType> infer(const OpSite& site) {
               dims_agree(boxes[1], scores[2]) && dims_agree(boxes[2], 4),
           "boxes {} and scores {} do not fit together", boxes.str(), scores.str());
   for (size_t i : {kBoxes, kScores, kOverlap, kLeastScore})
-    require(site, !site.has_input(i) || site.inputs[i].type.dtype == DType::f32, "{}: expected f32, found {}",
-            site.schema->inputs[i].name, dtype_name(site.inputs[i].type.dtype));
-  require(site, !site.has_input(kMostBoxes) || site.inputs[kMostBoxes].type.dtype == DType::i64,
-          "max_output_boxes_per_class: expected i64, found {}",
-          dtype_name(site.inputs[kMostBoxes].type.dtype));
+    if (site.has_input(i))
+      require(site, site.inputs[i].type.dtype == DType::f32, "{}: expected f32, found {}",
+              site.schema->inputs[i].name, dtype_name(site.inputs[i].type.dtype));
+  if (site.has_input(kMostBoxes))
+    require(site, site.inputs[kMostBoxes].type.dtype == DType::i64,
+            "max_output_boxes_per_class: expected i64, found {}",
+            dtype_name(site.inputs[kMostBoxes].type.dtype));
   int64_t count = Shape::kUnknownDim;
   if (all_known(site)) {
     const auto selected = select(read_inputs(site, [&](size_t input) { return known_value(site, input); }));
