@@ -60,7 +60,7 @@ void load_stored(const TensorView& stored, const Storage& storage, const Mutable
     planar.data = turned.data();
   }
   if (!storage.codes) {
-    std::memcpy(plain.data, planar.data, planar.size_bytes());
+    if (planar.size_bytes() > 0) std::memcpy(plain.data, planar.data, planar.size_bytes());
     return;
   }
   std::vector<float> values(static_cast<size_t>(plain.shape.elements()));
