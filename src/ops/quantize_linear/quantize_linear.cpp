@@ -57,8 +57,9 @@ std::vector<ValueType> infer_quantize(const OpSite& site) {
   const bool zero = site.has_input(kZero);
   const DType type = output_type(site, zero ? site.inputs[kZero].type.dtype : DType::u8);
   require(site, is_code(type), "y: expected u8, i8, u16 or i16, found {}", dtype_name(type));
-  require(site, !zero || site.inputs[kZero].type.dtype == type, "y_zero_point is {}, y is {}",
-          dtype_name(site.inputs[kZero].type.dtype), dtype_name(type));
+  if (zero)
+    require(site, site.inputs[kZero].type.dtype == type, "y_zero_point is {}, y is {}",
+            dtype_name(site.inputs[kZero].type.dtype), dtype_name(type));
   return {{type, x.shape}};
 }
 
