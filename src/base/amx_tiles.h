@@ -1,12 +1,14 @@
 #pragma once
 
+// For sources compiled for AMX only.
+
 #include <cstdint>
+#include <immintrin.h>
 
 namespace halftone {
 
 /// What _tile_loadconfig() reads (Intel's manual, "LDTILECFG"): the rows of each tile register, and how many
-/// bytes of each row are used. Tiles of 16 rows of 64 bytes are full. Keep it in static memory: g++ 12
-/// believes that the instruction reads 8 bytes, and leaves the rest of a variable on the stack unwritten.
+/// bytes of each row are used. Tiles of 16 rows of 64 bytes are full.
 struct alignas(64) AmxTiles {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -24,5 +26,21 @@ struct alignas(64) AmxTiles {
   }
 };
 static_assert(sizeof(AmxTiles) == 64);
+
+namespace {
+
+/// Between stores and the tile loads that read them: g++ 12 takes the latter for instructions that read no
+/// memory.
+inline void finish_stores() {
+  asm volatile("" ::: "memory");
+}
+
+/// _tile_loadconfig(), which g++ 12 takes for a load of 8 bytes, so that it would leave the rest unwritten.
+inline void load_shapes(const AmxTiles& tiles) {
+  asm volatile("" ::"r"(&tiles) : "memory");
+  _tile_loadconfig(&tiles);
+}
+
+}  // namespace
 
 }  // namespace halftone

@@ -13,11 +13,10 @@ namespace {
   dot(2, 5, 6);                 \
   dot(3, 5, 7);
 
-/// The registers of all tiles, zeroed. g++ takes the instruction for one that reads eight bytes, so the rest
-/// has to be in memory already.
+/// The registers of all tiles, zeroed.
 void begin() {
   static constexpr AmxTiles kTiles = AmxTiles::all_full();
-  _tile_loadconfig(&kTiles);
+  load_shapes(kTiles);
 }
 
 double int8(int64_t rounds) {

@@ -3,27 +3,12 @@
 // Activations into the tiles of gemm_bf16.h, for the per-ISA sources only (gemm_float_loops.h says why all of
 // it is in an unnamed namespace).
 
+#include "backend/cpu/bf16_parts_avx512.h"
 #include "backend/cpu/gemm/avx512_vectors.h"
 #include "backend/cpu/gemm/gemm_bf16.h"
 
 namespace halftone::cpu {
 namespace {
-
-inline __m512 floats_of(__m256i bf16) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
-}
-
-/// The parts of 32 numbers.
-template <int kParts>
-inline void split(__m512 low, __m512 high, __m512i (&parts)[kParts]) {
-#pragma GCC unroll 3
-  for (int p = 0; p < kParts; ++p) {
-    parts[p] = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-    if (p + 1 == kParts) break;
-    low = _mm512_sub_ps(low, floats_of(_mm512_castsi512_si256(parts[p])));
-    high = _mm512_sub_ps(high, floats_of(_mm512_extracti64x4_epi64(parts[p], 1)));
-  }
-}
 
 /// Lanes of 16 that lie before `end`, from `from` on.
 inline __mmask16 lanes_before(int64_t from, int64_t end) {

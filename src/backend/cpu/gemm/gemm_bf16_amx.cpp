@@ -10,13 +10,14 @@ namespace {
 struct AmxProducts {
   AmxProducts() {
     static constexpr AmxTiles kTiles = AmxTiles::all_full();
-    _tile_loadconfig(&kTiles);
+    load_shapes(kTiles);
   }
   ~AmxProducts() { _tile_release(); }
 
   template <int kParts, int kRowParts, int kN, int kM>
   static void run(const std::byte* weights, const std::byte* rows, int64_t steps, float* sums, int64_t down,
                   bool first) {
+    finish_stores();
     begin<kN, kM>(sums, down, first);
     const int64_t n_step = steps * kParts * kBf16TileBytes, m_step = steps * kRowParts * kBf16TileBytes;
     for (int64_t s = 0; s < steps; ++s) {

@@ -38,7 +38,7 @@ class Blocks : BlockSizes {
         for (int64_t i = 0; i < 2; ++i)
           tiles_[i] = tiles_of_part<kCodes>(weights_, form_, part, sums_.packed_panel(panel + i),
                                             part_tiles_ + i * part_bytes);
-        asm volatile("" ::: "memory");  // g++ takes tile loads for instructions that read no memory
+        finish_stores();
         segments_ = sums_.look_up(form_, part, panel);
         fetch_from(part, panel + 2);
         for (int64_t m = 0; m < rows_.rows; m += kBlockRows) before = run_block(part, panel, m, before);

@@ -71,8 +71,7 @@ class TileRegisters {
     set(5, lower, depth * 4);
     set(6, depth, kUnitBytes);
     set(7, depth, kUnitBytes);
-    asm volatile("" ::"r"(&tiles) : "memory");  // g++ takes it for a load of eight bytes
-    _tile_loadconfig(&tiles);
+    load_shapes(tiles);
   }
 
  private:

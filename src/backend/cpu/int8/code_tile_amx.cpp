@@ -168,7 +168,7 @@ void run(const CodeTile& tile, Make make) {
   auto* runs = reinterpret_cast<Run*>(tile.scratch);
   auto* copies = reinterpret_cast<uint8_t*>(tile.scratch + runs_bytes(cut));
   static constexpr AmxTiles kTiles = AmxTiles::all_full();
-  _tile_loadconfig(&kTiles);
+  load_shapes(kTiles);
   constexpr int64_t kRows = kStripes * kRegisterRows;
   for (int64_t first = 0; first < many; first += kRows) {
     const int64_t count = many - first < kRows ? many - first : kRows;
@@ -177,7 +177,7 @@ void run(const CodeTile& tile, Make make) {
       find_runs(tile, cut, first + s * kRegisterRows, left < kRegisterRows ? left : kRegisterRows,
                 copies + s * cut.stripe_step(), runs + s * cut.runs);
     }
-    asm volatile("" ::: "memory");  // the registers are loaded from what was just written
+    finish_stores();
     for (int64_t panel = 0; panel < panels; panel += kCodeBlock)
       run_block_amx<kCodeBlock>(tile, cut, runs, first, count, panel,
                                 panels - panel < kCodeBlock ? panels - panel : kCodeBlock, make);

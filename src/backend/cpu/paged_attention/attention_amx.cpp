@@ -1,3 +1,4 @@
+#include "backend/cpu/bf16_parts_avx512.h"
 #include "backend/cpu/paged_attention/attention_simd.h"
 #include "backend/cpu/paged_attention/attention_tiles.h"
 #include "backend/cpu/simd_transpose.h"
@@ -20,11 +21,6 @@ constexpr int64_t kDepth = 32;  ///< bf16 numbers in a row of a tile
 constexpr int64_t kTileBytes = 1024;
 constexpr int64_t kTokens = StoredRows::kMost;
 constexpr int kParts = 2;
-
-/// g++ takes tile loads for instructions that read no memory.
-inline void finish_stores() {
-  asm volatile("" ::: "memory");
-}
 
 /// Where operands lie.
 struct Operands {
@@ -65,21 +61,6 @@ size_t scratch_bytes(int64_t queries, int64_t padded_dim) {
   return static_cast<size_t>(Operands(nullptr, queries, padded_dim).end - static_cast<std::byte*>(nullptr));
 }
 
-__m512 low_floats(__m512i bf16) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(bf16)), 16));
-}
-__m512 high_floats(__m512i bf16) {
-  return _mm512_castsi512_ps(
-      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(bf16, 1)), 16));
-}
-/// 32 floats in bf16, and what is left of them.
-__m512i take_part(__m512& low, __m512& high) {
-  const auto part = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
-  low = _mm512_sub_ps(low, low_floats(part));
-  high = _mm512_sub_ps(high, high_floats(part));
-  return part;
-}
-
 void begin(const QueryTile& tile, std::byte* scratch) {
   const Operands operands(scratch, tile.count, tile.padded_dim);
   for (int64_t q = 0; q < operands.query_tiles; ++q)
@@ -89,8 +70,10 @@ void begin(const QueryTile& tile, std::byte* scratch) {
         const int64_t query = q * kTile + r;
         const float* from = tile.queries + query * tile.padded_dim + step * kDepth;
         const __mmask16 there = query < tile.count ? 0xffff : 0;
-        __m512 low = _mm512_maskz_loadu_ps(there, from), high = _mm512_maskz_loadu_ps(there, from + 16);
-        for (auto& part : parts) part[r] = take_part(low, high);
+        const __m512 low = _mm512_maskz_loadu_ps(there, from), high = _mm512_maskz_loadu_ps(there, from + 16);
+        __m512i own[kParts];
+        split(low, high, own);
+        for (int p = 0; p < kParts; ++p) parts[p][r] = own[p];
       }
       for (int p = 0; p < kParts; ++p) {
         transpose_16x16(parts[p]);
@@ -114,9 +97,9 @@ void load_parts(const std::byte* from, __mmask32 there, __m512i (&parts)[kParts]
     parts[0] = _mm512_maskz_loadu_epi16(there, from);
   } else if constexpr (kFormat == KvFormat::f16) {
     const __m512i halves = _mm512_maskz_loadu_epi16(there, from);
-    __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
-    __m512 high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
-    for (__m512i& part : parts) part = take_part(low, high);
+    const __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
+    const __m512 high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
+    split(low, high, parts);
   } else {
     const __m256i codes = _mm256_maskz_loadu_epi8(there, from);
     const __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_castsi256_si128(codes)));
@@ -355,7 +338,7 @@ void attend_rows(const QueryTile& tile, const StoredRows& rows, int64_t position
 void attend(const QueryTile& tile, const StoredRows& rows, int64_t position, std::byte* scratch) {
   static constexpr AmxTiles kShapes = AmxTiles::all_full();
   const Operands operands(scratch, tile.count, tile.padded_dim);
-  _tile_loadconfig(&kShapes);
+  load_shapes(kShapes);
   if (rows.format == KvFormat::f16)
     attend_rows<KvFormat::f16>(tile, rows, position, operands);
   else if (rows.format == KvFormat::bf16)
