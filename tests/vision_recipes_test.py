@@ -89,7 +89,7 @@ def check_dynamic_and_bf16(folder):
         found = [kernel for operator, kernel in kernels(folder / recipe) if operator == "Conv"]
         assert all(kernel.startswith("conv_") for kernel in found), found
         exact = [kernel for operator, kernel in kernels(folder / recipe, "--exact") if operator == "Conv"]
-        assert all(kernel.startswith(("conv_float", "conv_planar")) for kernel in exact), exact
+        assert all(kernel.startswith(("conv_float", "conv_planar", "conv_winograd_float")) for kernel in exact), exact
         if recipe == "int8-dynamic":
             assert all("conv_int8_dynamic" in kernel for kernel in found), found
         else:

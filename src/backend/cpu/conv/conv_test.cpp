@@ -1,5 +1,6 @@
 #include "ops/conv/conv.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -22,8 +23,8 @@ struct Case {
   bool residual = false;
 };
 
-/// Every kernel of the name's prefix against the reference: within the bound of a sum of as many roundings,
-/// and the same bits from one thread and from two.
+/// Every kernel of the name's prefix against the reference: within the bound of a sum of as many roundings
+/// (where sums are mixed of those around, of the largest), and the same bits from one thread and from two.
 void expect_close(const Case& test, std::string_view prefix, const Storage& input) {
   Attributes attributes = test.attributes;
   set_fused_activation(attributes, test.activation);
@@ -51,6 +52,8 @@ void expect_close(const Case& test, std::string_view prefix, const Storage& inpu
   fill(size, true);
   const std::vector<float> expected = floats(run.reference()[0]), sizes = floats(size.reference()[0]);
   const ConvExtent extent = conv_extent(run.site());
+  const bool mixed = prefix.starts_with("conv_winograd_");
+  const float largest = *std::max_element(sizes.begin(), sizes.end());
   const float roundings = static_cast<float>(extent.group_inputs * extent.window.taps() + 12);
   int kernels = 0;
   for (const Kernel* kernel : cpu_kernels("Conv")) {
@@ -59,7 +62,7 @@ void expect_close(const Case& test, std::string_view prefix, const Storage& inpu
     ThreadPool one(1), two(2);
     const std::vector<float> y = floats(run_kernel(*kernel, run, one)[0]);
     for (size_t i = 0; i < y.size(); ++i)
-      ASSERT_NEAR(y[i], expected[i], roundings * 0x1p-23f * (sizes[i] + 1))
+      ASSERT_NEAR(y[i], expected[i], roundings * 0x1p-23f * ((mixed ? largest : sizes[i]) + 1))
           << kernel->name << " " << test.x.str() << test.w.str() << " at " << i;
     EXPECT_EQ(floats(run_kernel(*kernel, run, two)[0]), y) << kernel->name;
   }
@@ -174,6 +177,48 @@ TEST(ConvDepthwise, WindowsOfAnyWidth) {
     }
     expect_close({{1, channels, 9}, {channels, 1, 3}, attributes({})}, "conv_depthwise_", kLast);
   }
+}
+
+TEST(ConvWinograd, TilesThatEndWithinAndBeyondThePicture) {
+  for (int64_t channels : {12, 16, 33})
+    for (int64_t outputs : {12, 16, 17, 32, 50, 72}) {
+      expect_close({{1, channels, 12, 16}, {outputs, channels, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}},
+                   "conv_winograd_float_", kLast);
+      expect_close({{2, channels, 11, 9}, {outputs, channels, 3, 3}}, "conv_winograd_float_", kLast);
+    }
+  const Shape w{20, 12, 3, 3};
+  expect_close({{1, 12, 13, 27}, w, {{"pads", Ints{0, 1, 2, 2}}}}, "conv_winograd_float_", kLast);
+  expect_close({{1, 12, 27, 26}, w, {{"pads", Ints{3, 7, 4, 5}}}}, "conv_winograd_float_", kLast);
+  expect_close({{1, 12, 2, 2}, w, {{"pads", Ints{3, 3, 3, 3}}}}, "conv_winograd_float_", kLast);
+  expect_close({{1, 12, 80, 81}, w, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_winograd_float_", kLast);
+}
+
+TEST(ConvWinograd, Epilogues) {
+  using Kind = FusedActivation::Kind;
+  for (const FusedActivation& activation :
+       {FusedActivation{}, {Kind::relu}, {Kind::clip, 0, 6}, {Kind::leaky_relu, 0.1f}, {Kind::silu}})
+    for (bool residual : {false, true})
+      expect_close(
+          {{1, 16, 13, 13}, {40, 16, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, activation, !residual, residual},
+          "conv_winograd_float_", kLast);
+}
+
+TEST(ConvWinograd, IsLeftWhereItDoesNotPay) {
+  const auto refusal = [](const Case& test) {
+    OpRun run(conv_schema(), test.attributes);
+    run.stored(random_tensor(test.x, 1), kLast).constant(Constant(random_tensor(test.w, 2)));
+    run.store_outputs({kLast});
+    for (const Kernel* kernel : cpu_kernels("Conv"))
+      if (kernel->name.starts_with("conv_winograd_float_")) return kernel->supports(run.site());
+    return Refusal("there is none");
+  };
+  EXPECT_EQ(refusal({{1, 16, 9, 9}, {16, 16, 3, 3}, {{"strides", Ints{2, 2}}}}),
+            "not 3x3 with stride 1 and dilation 1");
+  EXPECT_EQ(refusal({{1, 8, 9, 9}, {16, 8, 3, 3}}), "8 channels, 16 outputs");
+  EXPECT_EQ(refusal({{1, 256, 34, 34}, {256, 256, 3, 3}}),
+            "256 channels and 256 outputs make too many transformed weights");
+  EXPECT_EQ(refusal({{1, 16, 3, 3}, {16, 16, 3, 3}}), "1 x 1 outputs leave tiles half empty");
+  EXPECT_EQ(refusal({{1, 16, 10, 10}, {16, 16, 3, 3}}), "");
 }
 
 TEST(ConvKernels, SayWhyTheyRefuse) {
