@@ -4,6 +4,7 @@
 #include "backend/cpu/conv/conv_int8_site.h"
 #include "backend/cpu/int8/code_gather.h"
 #include "backend/cpu/int8/code_multiply.h"
+#include "backend/cpu/tile/epilogue.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
@@ -236,6 +237,8 @@ class Int8Depthwise final : public PreparedKernel {
       : loops_(loops),
         weights_(layer.weights, layer.requantizer, layer.input, loops),
         padding_(static_cast<size_t>(layer.weights.outputs), layer.input.zero),
+        epilogue_(make_epilogue(layer.requantizer.to_codes() ? FusedActivation{}
+                                                             : layer.requantizer.float_activation())),
         threads_(threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
@@ -246,7 +249,9 @@ class Int8Depthwise final : public PreparedKernel {
 
   void run(const KernelRun& run) const override {
     const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
-    uint8_t* out = run.outputs[0].span<uint8_t>().data();
+    const bool to_codes = run.outputs[0].dtype == DType::u8;
+    uint8_t* codes = to_codes ? run.outputs[0].span<uint8_t>().data() : nullptr;
+    float* floats = to_codes ? nullptr : run.outputs[0].span<float>().data();
     const CodeGather gather(conv_extent(run.site).window, run.site.input_shape(0), run.outputs[0].shape);
     const CodeFinish finish = weights_.finish();
     const int64_t places = gather.places(), workers = std::min<int64_t>(threads_, run.threads.size());
@@ -260,11 +265,13 @@ class Int8Depthwise final : public PreparedKernel {
         const int64_t last = places * (worker + 1) / workers;
         for (int64_t first = places * worker / workers; first < last; first += work.count) {
           work.row_step = work.count = std::min(kChunk, last - first);
-          work.out = out + first * work.channels;
+          work.out = to_codes ? codes + first * work.channels : nullptr;
+          work.floats = to_codes ? nullptr : floats + first * work.channels;
           gather.rows(pictures, padding_.data(), 0, first, work.count, pointers);
           std::fill(pointers + gather.taps() * work.count, pointers + weights_.taps() * work.count,
                     padding_.data());
           loops_.run(work, finish);
+          if (!to_codes) apply_all(epilogue_, *loops_.activations, work.floats, work.count * work.channels);
         }
       }
     });
@@ -274,13 +281,13 @@ class Int8Depthwise final : public PreparedKernel {
   const CodeDepthwiseLoops& loops_;
   CodeDepthwiseWeights weights_;
   std::vector<uint8_t> padding_;
+  Epilogue epilogue_;  ///< of floats
   int threads_;
 };
 
 Refusal supports_depthwise(const OpSite& site) {
   if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
   if (!is_depthwise(site)) return "not one channel a group";
-  if (!site.storage_of_output(0).codes) return "the output is floating";
   if (site.has_input(3)) return "it adds a residual";
   return {};
 }

@@ -131,6 +131,13 @@ TEST(ConvInt8, DepthwiseEqualsTheReference) {
                          .pads = std::vector<int64_t>(4, kernel / 2)};
         for (const char* how : {"floating", "fixed"})
           EXPECT_EQ(check(c, how, "conv_int8_depthwise"), int8_isas()) << c.str();
+        for (const FusedActivation& activation :
+             {FusedActivation{}, FusedActivation{FusedActivation::Kind::relu}}) {
+          ConvCase floating = c;
+          floating.floats = true;
+          floating.activation = activation;
+          EXPECT_EQ(check(floating, "floating", "conv_int8_depthwise"), int8_isas()) << c.str();
+        }
       }
 }
 

@@ -13,7 +13,8 @@ struct CodeDepthwise {
   int64_t channels;       ///< in all
   const int8_t* weights;  ///< [blocks, taps / group, block, group], channels in the order of the loops
   const int32_t* bias;    ///< [blocks * block], in that order, as are the arrays of the finish
-  uint8_t* out;           ///< [count, out_step]
+  uint8_t* out;           ///< [count, out_step], or
+  float* floats;          ///< the same, where not null: multiplied, before any activation
   int64_t out_step;
 };
 
@@ -24,6 +25,7 @@ struct CodeDepthwiseLoops {
   bool overlap;          ///< the last block ends with the last channel, where there are that many
   const uint8_t* order;  ///< [block]: the channel at each place; null when in order
   void (*run)(const CodeDepthwise& work, const CodeFinish& finish);
+  const ActivationLoops* activations;  ///< of the same instruction set, for floats
 };
 
 extern const CodeDepthwiseLoops code_depthwise_avx512vnni;

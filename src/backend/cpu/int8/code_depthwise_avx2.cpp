@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_depthwise.h"
 #include "backend/cpu/int8/code_finish_avx2.h"
 
@@ -36,6 +37,13 @@ void run_rows(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int
       high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(x_high, w_high));
     }
   }
+  if (work.floats) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kCount; ++r)
+      CodeFinishAvx2::store_floats(low[r], high[r], f, place, work.floats + (row + r) * work.out_step + first,
+                                   channels);
+    return;
+  }
   __m128i codes[kCount + 1];
 #pragma GCC unroll 4
   for (int r = 0; r < kCount; ++r)
@@ -70,6 +78,6 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_avx2 = {kBlock, 2, true, nullptr, run};
+const CodeDepthwiseLoops code_depthwise_avx2 = {kBlock, 2, true, nullptr, run, &activation_avx2};
 
 }  // namespace halftone::cpu

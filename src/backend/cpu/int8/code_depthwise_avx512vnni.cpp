@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_depthwise.h"
 #include "backend/cpu/int8/code_finish_avx512.h"
 
@@ -28,6 +29,24 @@ __m512i codes_in_order(const __m512i (&x)[4], const CodeFinish& f) {
   return f.table ? CodeFinishAvx512::look_up(f.table, codes) : codes;
 }
 
+/// Lane l of vector v goes to lane v of vector l, which is their order.
+void store_floats(const __m512i (&sums)[4], const CodeFinish& f, int64_t first, float* to, int64_t channels) {
+  __m512 x[4];
+  for (int v = 0; v < 4; ++v) x[v] = CodeFinishAvx512::scaled(sums[v], f, first + 16 * v);
+  const __m512 low01 = _mm512_shuffle_f32x4(x[0], x[1], 0x44),
+               high01 = _mm512_shuffle_f32x4(x[0], x[1], 0xee);
+  const __m512 low23 = _mm512_shuffle_f32x4(x[2], x[3], 0x44),
+               high23 = _mm512_shuffle_f32x4(x[2], x[3], 0xee);
+  const __m512 ordered[4] = {
+      _mm512_shuffle_f32x4(low01, low23, 0x88), _mm512_shuffle_f32x4(low01, low23, 0xdd),
+      _mm512_shuffle_f32x4(high01, high23, 0x88), _mm512_shuffle_f32x4(high01, high23, 0xdd)};
+  for (int l = 0; l < 4 && 16 * l < channels; ++l) {
+    const int64_t left = channels - 16 * l;
+    _mm512_mask_storeu_ps(to + 16 * l, static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1),
+                          ordered[l]);
+  }
+}
+
 void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int64_t channels) {
   const __mmask64 mask = channels >= 64 ? ~__mmask64{0} : (__mmask64{1} << channels) - 1;
   const int64_t first = block * 64;
@@ -46,6 +65,10 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, in
       for (int v = 0; v < 4; ++v)
         sum[v] = _mm512_dpbusd_epi32(sum[v], quads[v], _mm512_loadu_si512(weights + 64 * v));
     }
+    if (work.floats) {
+      store_floats(sum, f, first, work.floats + r * work.out_step + first, channels);
+      continue;
+    }
     for (int v = 0; v < 4; ++v) sum[v] = CodeFinishAvx512::requantize(sum[v], f, first + 16 * v);
     _mm512_mask_storeu_epi8(work.out + r * work.out_step + first, mask, codes_in_order(sum, f));
   }
@@ -58,6 +81,7 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_avx512vnni = {64, 4, false, kOrder.channel, run};
+const CodeDepthwiseLoops code_depthwise_avx512vnni = {
+    64, 4, false, kOrder.channel, run, &activation_avx512vnni};
 
 }  // namespace halftone::cpu

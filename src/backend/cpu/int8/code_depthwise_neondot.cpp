@@ -1,5 +1,6 @@
 #include <arm_neon.h>
 
+#include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_depthwise.h"
 #include "backend/cpu/int8/code_finish_neon.h"
 
@@ -31,6 +32,13 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t first, in
       sum[2] = vmlal_s16(sum[2], vget_low_s16(x_high), vget_low_s16(w_high));
       sum[3] = vmlal_s16(sum[3], vget_high_s16(x_high), vget_high_s16(w_high));
     }
+    if (work.floats) {
+      float all[16];
+      for (int i = 0; i < 4; ++i) vst1q_f32(all + 4 * i, CodeFinishNeon::scaled(sum[i], f, first + 4 * i));
+      float* to = work.floats + r * work.out_step + first;
+      for (int64_t i = 0; i < channels && i < 16; ++i) to[i] = all[i];
+      continue;
+    }
     for (int i = 0; i < 4; ++i) sum[i] = CodeFinishNeon::requantize(sum[i], f, first + 4 * i);
     CodeFinishNeon::store_codes(work.out + r * work.out_step + first, CodeFinishNeon::codes_of(sum, f),
                                 channels < 16 ? channels : 16, f.table);
@@ -44,6 +52,6 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
 
 }  // namespace
 
-const CodeDepthwiseLoops code_depthwise_neondot = {16, 1, false, nullptr, run};
+const CodeDepthwiseLoops code_depthwise_neondot = {16, 1, false, nullptr, run, &activation_neon};
 
 }  // namespace halftone::cpu

@@ -16,7 +16,7 @@ constexpr int kTileVectors = 2;
 constexpr int kNarrowRows = kTileRows < 8 ? 8 : kTileRows;
 constexpr int kMostRows = kTileRows < kNarrowRows ? kNarrowRows : kTileRows;
 
-/// The three ways to find row r of A. `step` prepares the columns from k = tap * depth on.
+/// The ways to find row r of A. `step` prepares the columns from k = tap * depth on.
 struct DenseRows {
   const float* a;
   int64_t a_step;
@@ -49,6 +49,17 @@ struct GatheredRows {
   }
   void tap(int64_t, int64_t, int) {}
   float operator()(int r, int64_t i) const { return at[r][offsets[i]]; }
+};
+
+/// GatheredRows whose step is known when compiled: one address for all rows.
+template <int kStep>
+struct EvenRows {
+  const float* a;
+  const int32_t* offsets;
+  const float* at;
+  void begin(int64_t row, int) { at = a + row * kStep; }
+  void tap(int64_t, int64_t, int) {}
+  float operator()(int r, int64_t i) const { return (at + offsets[i])[r * kStep]; }
 };
 
 /// Outputs [0, count) of a vector of sums.
@@ -173,6 +184,9 @@ void indirect(const float* const* pointers, int64_t taps, int64_t m, int64_t k, 
 
 void gathered(const float* a, int64_t a_step, const int32_t* offsets, int64_t m, int64_t k,
               const float* packed, int64_t n, const TileOutput& out) {
+  const bool wide = n > Simd::kWidth;  // a tile of one vector is no faster by it
+  if (wide && a_step == 1) return panels(EvenRows<1>{a, offsets, {}}, m, 1, k, packed, n, out);
+  if (wide && a_step == 2) return panels(EvenRows<2>{a, offsets, {}}, m, 1, k, packed, n, out);
   panels(GatheredRows{a, a_step, offsets, {}}, m, 1, k, packed, n, out);
 }
 
