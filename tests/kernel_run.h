@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <gtest/gtest.h>
+
 #include "backend/cpu/cpu.h"
 #include "op_run.h"
 
@@ -24,6 +27,26 @@ inline std::vector<const Kernel*> float_kernels(std::string_view op) {
   return found;
 }
 
+/// Where a kernel can leave room between the rows of its output: that they are the same so, bit for bit, and
+/// that what lies between them is left alone.
+inline void expect_spaced_rows(const PreparedKernel& kernel, OpRun& op, const TensorView& expected,
+                               const MutableTensorView& workspace, ThreadPool& threads) {
+  const int64_t channels = expected.shape[1], step = channels + 5;
+  if (expected.shape.elements() == 0) return;
+  const size_t element = dtype_bytes(expected.dtype), row = static_cast<size_t>(channels) * element;
+  const size_t rows = expected.size_bytes() / row, stride = static_cast<size_t>(step) * element;
+  std::vector<std::byte> memory(rows * stride, std::byte{0xee});
+  for (std::byte& b : workspace.bytes()) b = std::byte{0xff};
+  const MutableTensorView spaced{expected.dtype, expected.shape, memory.data()};
+  kernel.run({op.site(), op.operands(), {&spaced, 1}, workspace.bytes(), threads, step});
+  for (size_t i = 0; i < rows; ++i) {
+    const std::byte* at = memory.data() + i * stride;
+    EXPECT_TRUE(std::equal(at, at + row, expected.data + i * row)) << "spaced row " << i;
+    EXPECT_TRUE(std::all_of(at + row, at + stride, [](std::byte b) { return b == std::byte{0xee}; }))
+        << "beyond spaced row " << i;
+  }
+}
+
 /// The outputs that `kernel` makes, planar, with a workspace of exactly the bytes it asks for (filled with a
 /// pattern that is NaN as a float). The kernel must support the site.
 inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPool& threads) {
@@ -36,6 +59,8 @@ inline std::vector<Tensor> run_kernel(const Kernel& kernel, OpRun& op, ThreadPoo
   std::vector<Tensor> outputs = op.outputs();
   const std::vector<MutableTensorView> views = OpRun::views(outputs);
   prepared->run({site, op.operands(), views, workspace.mutable_view().bytes(), threads});
+  if (prepared->spaces_rows())
+    expect_spaced_rows(*prepared, op, outputs[0].view(), workspace.mutable_view(), threads);
   return op.plain_outputs(std::move(outputs));
 }
 

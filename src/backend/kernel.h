@@ -23,6 +23,11 @@ struct KernelRun {
   std::span<const MutableTensorView> outputs;
   std::span<std::byte> workspace;  ///< at least workspace_bytes(site), 64-byte aligned, contents undefined
   ThreadPool& threads;
+  /// Elements from one row of the first output to the next where its rows are parts of longer ones
+  /// (PreparedKernel::spaces_rows()); 0: they lie side by side.
+  int64_t row_step = 0;
+
+  int64_t step_of(int64_t row) const { return row_step > 0 ? row_step : row; }
 };
 
 /// A kernel bound to one node: its constants packed the way it reads them. Const after preparation, so
@@ -36,6 +41,11 @@ class PreparedKernel {
   virtual size_t workspace_bytes(const OpSite& site) const { return 0; }
   /// Bytes of packed constants.
   virtual size_t packed_bytes() const { return 0; }
+  /// Whether run() heeds KernelRun::row_step, so that a channels-last output may be made where a Concat wants
+  /// it.
+  virtual bool spaces_rows() const { return false; }
+  /// Of a Concat: whether it leaves alone what was made in its place so.
+  virtual bool keeps_rows() const { return false; }
   virtual void run(const KernelRun& run) const = 0;
 };
 

@@ -1,11 +1,13 @@
 #include "runtime/plan.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "base/error.h"
 #include "runtime/plan_identity.h"
 #include "runtime/rewrite.h"
 #include "runtime/shared_steps.h"
+#include "runtime/value_layout.h"
 
 namespace halftone {
 namespace {
@@ -42,6 +44,22 @@ std::string encodings_text(const Graph& graph, const Node& node) {
       text += fmt::format(" {}={}", i < node.schema->inputs.size() ? node.schema->inputs[i].name : "input",
                           site.inputs[i].encoding->str());
   return text;
+}
+
+/// Where values of a run lie, as far as sizes are known ahead (empty otherwise).
+ValueLayout known_layout(const Plan& plan) {
+  if (!plan.graph().symbols().empty()) return {};
+  const ConcreteGraph concrete = concretize(plan.graph(), std::vector<int64_t>());
+  return concrete.is_complete() ? lay_out_values(plan.graph(), concrete, plan.steps()) : ValueLayout{};
+}
+
+/// ", 2 of 3 parts made in their place" of a Concat whose sizes are known ahead.
+std::string place_text(const ValueLayout& layout, const Node& node) {
+  if (node.schema->name != "Concat" || layout.in_place.empty()) return {};
+  const auto made = std::count_if(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
+    return layout.in_place[static_cast<size_t>(layout.root[static_cast<size_t>(input)])];
+  });
+  return made > 0 ? fmt::format(", {} of {} parts made in their place", made, node.inputs.size()) : "";
 }
 
 }  // namespace
@@ -131,12 +149,14 @@ std::string Plan::explain() const {
   if (cached_) text += fmt::format("plan cache: {}\n", from_cache() ? "packed weights found" : "packed now");
   for (const PassReport& pass : passes_)
     text += fmt::format("pass {}: {} changes, {:.2f} ms\n", pass.name, pass.changes, pass.milliseconds);
+  const ValueLayout layout = known_layout(*this);
   for (size_t n = 0; n < steps_.size(); ++n) {
     const Step& step = steps_[n];
     const Node& node = graph_.nodes()[static_cast<size_t>(step.node)];
-    text += fmt::format("{} {} -> {}{}{}\n", node.schema->name, node.name, step.kernel,
+    text += fmt::format("{} {} -> {}{}{}{}\n", node.schema->name, node.name, step.kernel,
                         encodings_text(graph_, node),
-                        shares_with_step_before(*this, n) ? ", its input as the step before left it" : "");
+                        shares_with_step_before(*this, n) ? ", its input as the step before left it" : "",
+                        place_text(layout, node));
     for (const auto& [kernel, refusal] : step.refusals)
       text += fmt::format("    not {}: {}\n", kernel, refusal);
   }

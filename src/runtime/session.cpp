@@ -33,6 +33,7 @@ struct Session::Binding {
   std::vector<ValueType> types;              // by value, concrete
   std::vector<ValueId> root;                 // by value
   std::vector<size_t> offsets;               // by value; of roots in the arena
+  std::vector<int64_t> row_steps;            // by value; of rows inside those of a Concat
   std::vector<OpSite> sites;                 // by node; may point into `known`
   std::vector<const SharedOperand*> shared;  // by node; null: run() of its own
   std::vector<Tensor> known;                 // by value
@@ -115,6 +116,17 @@ std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string
   return sizes;
 }
 
+/// A channels-last value whose rows lie `row_step` elements apart, side by side.
+Tensor join_rows(const TensorView& spaced, int64_t row_step) {
+  Tensor joined = Tensor::allocate(spaced.dtype, spaced.shape);
+  const size_t element = dtype_bytes(spaced.dtype);
+  const size_t row = static_cast<size_t>(spaced.shape[1]) * element;
+  std::byte* to = joined.mutable_view().data;
+  for (size_t i = 0; i * row < spaced.size_bytes(); ++i)
+    std::copy_n(spaced.data + i * static_cast<size_t>(row_step) * element, row, to + i * row);
+  return joined;
+}
+
 std::map<ValueId, TensorView> by_id(const Graph& graph, const std::map<std::string, TensorView>& inputs) {
   std::map<ValueId, TensorView> views;
   for (ValueId id : graph.inputs())
@@ -140,12 +152,13 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
     b.dynamic = std::make_unique<DynamicRun>(*plan_);
     return *bindings_.emplace(sizes, std::move(binding)).first->second;
   }
-  ValueLayout layout = lay_out_values(graph, concrete);
+  ValueLayout layout = lay_out_values(graph, concrete, plan_->steps());
   b.types = std::move(concrete.types);
   b.sites = std::move(concrete.sites);
   b.known = std::move(concrete.known);
   b.root = std::move(layout.root);
   b.offsets = std::move(layout.offsets);
+  b.row_steps = std::move(layout.row_steps);
   for (size_t n = 0; n < b.sites.size(); ++n) b.shared.push_back(shares_with_step_before(*plan_, n));
   for (size_t n = 0; n < b.sites.size(); ++n)
     if (const auto& prepared = plan_->steps()[n].prepared)
@@ -281,7 +294,9 @@ void Session::run_steps(Binding& b) {
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (b.types[index(node.outputs[i])].dtype == DType::state) continue;
       const TensorView made = b.sites[n].is_alias() ? alias_view(b, n) : TensorView(b.results[n][i]);
-      show(graph.value(node.outputs[i]), made);
+      const int64_t row_step = b.row_steps[index(node.outputs[i])];
+      const Tensor joined = row_step > 0 ? join_rows(made, row_step) : Tensor();
+      show(graph.value(node.outputs[i]), row_step > 0 ? joined.view() : made);
     }
   }
 }
@@ -290,10 +305,12 @@ void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspac
   const Step& step = plan_->steps()[n];
   if (!step.prepared && b.sites[n].is_alias()) return;
   const auto start = clock_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+  const std::vector<ValueId>& outputs = plan_->graph().nodes()[n].outputs;
+  const int64_t row_step = outputs.empty() ? 0 : b.row_steps[index(outputs[0])];
   if (b.shared[n])
     b.shared[n]->run_on_form({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
   else if (step.prepared)
-    step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_});
+    step.prepared->run({b.sites[n], b.operands[n], b.results[n], workspace, threads_, row_step});
   else if (plan_->memory())
     run_on_host(b, n);
   else

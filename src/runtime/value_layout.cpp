@@ -16,7 +16,8 @@ constexpr size_t kAlignment = 64;
 /// A value made inside a larger one.
 struct Piece {
   size_t whole;
-  size_t offset;  ///< bytes from its beginning
+  size_t offset;         ///< bytes from its beginning
+  int64_t row_step = 0;  ///< elements; 0: in one piece
 };
 using Pieces = std::map<size_t, Piece>;  // by value
 
@@ -30,29 +31,86 @@ bool is_outermost(const Shape& shape, int axis, const Storage& storage) {
   return true;
 }
 
-Pieces find_pieces(const Graph& graph, const ConcreteGraph& concrete, const std::vector<ValueId>& root,
-                   const std::vector<Lifetime>& lifetimes, const std::vector<int>& first) {
-  Pieces pieces;
-  for (const Node& node : graph.nodes()) {
-    if (node.schema->name != "Concat") continue;
-    const auto whole = static_cast<size_t>(node.outputs[0]);
-    const Shape& shape = concrete.types[whole].shape;
-    const auto axis = shape.normalize_axis(node.attributes.get_int("axis", 0));
-    const Storage& storage = graph.values()[whole].storage;
-    if (!axis || root[whole] != node.outputs[0] || !is_outermost(shape, *axis, storage)) continue;
+/// Finds what may be made in the place where a Concat wants it.
+class PieceFinder {
+ public:
+  PieceFinder(const Graph& graph, const ConcreteGraph& concrete, const std::vector<ValueId>& root,
+              std::span<const Step> steps)
+      : graph_(graph), concrete_(concrete), root_(root), steps_(steps) {
+    uses_.resize(root.size());
+    spaced_.resize(root.size());
+    for (ValueId output : graph.outputs()) ++uses_[index(output)];
+    for (size_t n = 0; n < graph.nodes().size(); ++n) {
+      const Node& node = graph.nodes()[n];
+      for (ValueId input : node.inputs)
+        if (input != kNoValue) ++uses_[index(input)];
+      if (n < steps.size() && steps[n].prepared && steps[n].prepared->spaces_rows())
+        spaced_[index(node.outputs[0])] = true;
+    }
+  }
+
+  Pieces find(const std::vector<Lifetime>& lifetimes, const std::vector<int>& first) const {
+    Pieces pieces;
+    for (size_t n = 0; n < graph_.nodes().size(); ++n) {
+      const Node& node = graph_.nodes()[n];
+      if (node.schema->name != "Concat") continue;
+      const size_t whole = index(node.outputs[0]);
+      const Shape& shape = concrete_.types[whole].shape;
+      const auto axis = shape.normalize_axis(node.attributes.get_int("axis", 0));
+      const Storage& storage = graph_.values()[whole].storage;
+      if (!axis || root_[whole] != node.outputs[0]) continue;
+      const size_t element = dtype_bytes(stored_dtype(concrete_.types[whole].dtype, storage));
+      if (is_outermost(shape, *axis, storage))
+        add_blocks(node, element, lifetimes, first, pieces);
+      else if (storage.order == Storage::Order::channels_last && *axis == 1 && n < steps_.size() &&
+               steps_[n].prepared && steps_[n].prepared->keeps_rows())
+        add_rows(node, element, pieces);
+    }
+    return pieces;
+  }
+
+ private:
+  static size_t index(ValueId id) { return static_cast<size_t>(id); }
+
+  /// Along the outermost axis: each lies in one piece.
+  void add_blocks(const Node& node, size_t element, const std::vector<Lifetime>& lifetimes,
+                  const std::vector<int>& first, Pieces& pieces) const {
+    const size_t whole = index(node.outputs[0]);
     size_t offset = 0;
     for (ValueId input : node.inputs) {
-      const auto id = static_cast<size_t>(input), owner = static_cast<size_t>(root[id]);
-      const size_t bytes = static_cast<size_t>(concrete.types[id].shape.elements()) *
-                           dtype_bytes(stored_dtype(concrete.types[whole].dtype, storage));
-      if (first[owner] >= 0 && concrete.types[owner].dtype != DType::state && offset % kAlignment == 0 &&
-          lifetimes[owner].bytes == bytes && graph.values()[id].storage == storage)
+      const size_t owner = index(root_[index(input)]);
+      const size_t bytes = static_cast<size_t>(concrete_.types[index(input)].shape.elements()) * element;
+      if (first[owner] >= 0 && concrete_.types[owner].dtype != DType::state && offset % kAlignment == 0 &&
+          lifetimes[owner].bytes == bytes && same_storage(input, whole))
         pieces.try_emplace(owner, Piece{whole, offset});
       offset += bytes;
     }
   }
-  return pieces;
-}
+
+  /// Along the channels of channels-last values. Only the Concat reads rows that lie apart.
+  void add_rows(const Node& node, size_t element, Pieces& pieces) const {
+    const size_t whole = index(node.outputs[0]);
+    const int64_t channels = concrete_.types[whole].shape[1];
+    size_t offset = 0;
+    for (ValueId input : node.inputs) {
+      const size_t id = index(input);
+      if (spaced_[id] && uses_[id] == 1 && same_storage(input, whole))
+        pieces.try_emplace(id, Piece{whole, offset, channels});
+      offset += static_cast<size_t>(concrete_.types[id].shape[1]) * element;
+    }
+  }
+
+  bool same_storage(ValueId input, size_t whole) const {
+    return graph_.value(input).storage == graph_.values()[whole].storage;
+  }
+
+  const Graph& graph_;
+  const ConcreteGraph& concrete_;
+  const std::vector<ValueId>& root_;
+  std::span<const Step> steps_;
+  std::vector<int> uses_;     // by value: readers, and the graph's outputs
+  std::vector<bool> spaced_;  // by value: its kernel can leave room between rows
+};
 
 struct Arena {
   std::vector<size_t> offsets;  ///< by value
@@ -89,9 +147,24 @@ Arena place(std::vector<Lifetime> lifetimes, const std::vector<int>& first, cons
   return arena;
 }
 
+/// Those of one Concat after the other, as long as the arena stays within `limit`.
+template <class Bytes>
+Pieces pieces_that_fit(const Pieces& pieces, size_t limit, Bytes arena_bytes) {
+  std::map<size_t, Pieces> by_whole;
+  for (const auto& [id, piece] : pieces) by_whole[piece.whole].emplace(id, piece);
+  Pieces kept;
+  for (const auto& [whole, parts] : by_whole) {
+    Pieces more = kept;
+    more.insert(parts.begin(), parts.end());
+    if (arena_bytes(more) <= limit) kept = std::move(more);
+  }
+  return kept;
+}
+
 }  // namespace
 
-ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete) {
+ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete,
+                           std::span<const Step> steps_of) {
   const auto index = [](ValueId id) { return static_cast<size_t>(id); };
   const size_t count = graph.values().size();
   const int steps = static_cast<int>(graph.nodes().size());
@@ -126,13 +199,21 @@ ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete) {
       lifetimes[id] = {bytes_of(id), first[id], last[id]};
 
   const Arena plain = place(lifetimes, first, {});
-  const Pieces pieces = find_pieces(graph, concrete, layout.root, lifetimes, first);
+  Pieces pieces = PieceFinder(graph, concrete, layout.root, steps_of).find(lifetimes, first);
   Arena arena = pieces.empty() ? plain : place(lifetimes, first, pieces);
-  const bool in_place = arena.bytes <= plain.bytes;
-  if (!in_place) arena = plain;
+  if (arena.bytes > plain.bytes) {
+    pieces = pieces_that_fit(pieces, plain.bytes,
+                             [&](const Pieces& some) { return place(lifetimes, first, some).bytes; });
+    arena = place(lifetimes, first, pieces);
+  }
+  layout.in_place.resize(count);
+  layout.row_steps.resize(count);
+  for (const auto& [id, piece] : pieces) {
+    layout.in_place[id] = true;
+    layout.row_steps[id] = piece.row_step;
+  }
   layout.offsets = std::move(arena.offsets);
   layout.arena_bytes = arena.bytes;
-  layout.pieces_in_place = in_place ? static_cast<int>(pieces.size()) : 0;
   return layout;
 }
 

@@ -36,6 +36,7 @@ class DepthwiseConv : public PreparedKernel {
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override { return memory_.size(); }
 
   void run(const KernelRun& run) const override {
@@ -44,16 +45,19 @@ class DepthwiseConv : public PreparedKernel {
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     float* y = run.outputs[0].span<float>().data();
     const float* packed = reinterpret_cast<const float*>(memory_.data());
-    const int64_t row_floats = planes.out_columns * channels_;
+    const int64_t row_floats = planes.out_columns * channels_, step = run.step_of(channels_);
     run.threads.parallel_for(
         planes.batch * planes.out_rows, work_grain(row_floats * planes.taps() * 4),
         [&](int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; ++row)
             loops_.depthwise(
-                window_row(planes, x, y, channels_, row),
+                window_row(planes, x, y, channels_, step, row),
                 {packed, packed + bias_offset_, step_, residual ? residual + row * row_floats : nullptr,
                  epilogue_.low, epilogue_.high});
-          epilogue_.apply(activations_, y + begin * row_floats, (end - begin) * row_floats);
+          if (step == channels_)
+            return epilogue_.apply(activations_, y + begin * row_floats, (end - begin) * row_floats);
+          for (int64_t place = begin * planes.out_columns; place < end * planes.out_columns; ++place)
+            epilogue_.apply(activations_, y + place * step, channels_);
         });
   }
 

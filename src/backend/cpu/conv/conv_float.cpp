@@ -55,6 +55,7 @@ class FloatConv : public PreparedKernel {
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override {
     size_t bytes = 0;
     for (const PackedPanels& panels : panels_) bytes += panels.bytes();
@@ -165,7 +166,7 @@ class FloatConv : public PreparedKernel {
 
   /// Places outside `region` of a window of one tap: all the same.
   void fill_padding(const KernelRun& run, const Planes& planes, const Region& region) const {
-    const int64_t outputs = groups_ * group_outputs_;
+    const int64_t outputs = groups_ * group_outputs_, step = run.step_of(outputs);
     float* y = run.outputs[0].span<float>().data();
     int64_t first = -1;
     for (int64_t place = 0; place < planes.out_places(); ++place) {
@@ -173,9 +174,9 @@ class FloatConv : public PreparedKernel {
       if (row >= region.top && row < region.top + region.height && column >= region.skip_to &&
           column < region.skip_to + region.width)
         continue;
-      float* to = y + place * outputs;
+      float* to = y + place * step;
       if (first >= 0) {
-        std::copy_n(y + first * outputs, outputs, to);
+        std::copy_n(y + first * step, outputs, to);
         continue;
       }
       first = place;
@@ -184,7 +185,7 @@ class FloatConv : public PreparedKernel {
         const PackedPanels& panels = panels_[static_cast<size_t>(g)];
         loops_.indirect(
             &zeros, 1, 1, group_inputs_, panels.panels(), group_outputs_,
-            {to + g * group_outputs_, outputs, panels.bias(), nullptr, 0, epilogue_.low, epilogue_.high});
+            {to + g * group_outputs_, step, panels.bias(), nullptr, 0, epilogue_.low, epilogue_.high});
       }
       epilogue_.apply(activations_, to, outputs);
     }
@@ -199,6 +200,7 @@ class FloatConv : public PreparedKernel {
   void run_block(const KernelRun& run, const float* x, const Planes& planes, const Region& region,
                  int64_t first, int64_t count) const {
     const int64_t inputs = groups_ * group_inputs_, outputs = groups_ * group_outputs_;
+    const int64_t step = run.step_of(outputs);
     float* y = run.outputs[0].span<float>().data();
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     std::array<int64_t, kLargestBlock> places;
@@ -214,7 +216,7 @@ class FloatConv : public PreparedKernel {
     for (int64_t g = 0; g < groups_; ++g) {
       const PackedPanels& panels = panels_[static_cast<size_t>(g)];
       const int64_t at = g * group_outputs_;
-      const TileOutput out{y + at,  outputs,       panels.bias(),  residual ? residual + at : nullptr,
+      const TileOutput out{y + at,  step,          panels.bias(),  residual ? residual + at : nullptr,
                            outputs, epilogue_.low, epilogue_.high, places.data()};
       const float* group = x + g * group_inputs_;
       if (pointwise) {
@@ -226,15 +228,15 @@ class FloatConv : public PreparedKernel {
         point_at_taps(planes, group, inputs, stretch, count, region.joined, pointers.data());
       loops_.indirect(pointers.data(), taps, count, depth, panels.panels(), group_outputs_, out);
     }
-    if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs);
+    if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs, step);
   }
 
-  /// Over runs of neighbouring places.
-  void apply_map(float* y, std::span<const int64_t> places, int64_t outputs) const {
+  /// Over runs of neighbouring places whose outputs lie side by side.
+  void apply_map(float* y, std::span<const int64_t> places, int64_t outputs, int64_t step) const {
     for (size_t begin = 0; begin < places.size();) {
       size_t end = begin + 1;
-      while (end < places.size() && places[end] == places[end - 1] + 1) ++end;
-      epilogue_.apply(activations_, y + places[begin] * outputs, static_cast<int64_t>(end - begin) * outputs);
+      while (step == outputs && end < places.size() && places[end] == places[end - 1] + 1) ++end;
+      epilogue_.apply(activations_, y + places[begin] * step, static_cast<int64_t>(end - begin) * outputs);
       begin = end;
     }
   }

@@ -28,9 +28,11 @@ class Int8Conv final : public PreparedKernel {
                  loops, layer.residual),
         padding_(static_cast<size_t>(weights_.quads() * kCodeQuad), layer.input.zero),
         activation_(layer.requantizer.to_codes() ? FusedActivation{} : layer.requantizer.float_activation()),
+        adds_(!layer.residual.factors.empty()),
         threads_(threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return !adds_; }  // a residual lies as the output does
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
     const size_t bytes = own_offset() + padding_.size();
@@ -94,6 +96,7 @@ class Int8Conv final : public PreparedKernel {
       multiply.residual_zero = run.site.inputs[3].storage.codes->zero;
     }
     multiply.activation = activation_;
+    multiply.out_step = run.row_step;
     return multiply;
   }
 
@@ -130,9 +133,11 @@ class Int8Conv final : public PreparedKernel {
     multiply.run(run.threads, run.workspace);
     std::byte* y = run.outputs[0].data;
     const size_t bytes = run.outputs[0].size_bytes() / static_cast<size_t>(all);
-    const std::byte* first = y + static_cast<size_t>(places[outside]) * bytes;
+    const size_t step =
+        run.row_step > 0 ? static_cast<size_t>(run.row_step) * dtype_bytes(run.outputs[0].dtype) : bytes;
+    const std::byte* first = y + static_cast<size_t>(places[outside]) * step;
     for (int64_t i = outside + 1; i < all; ++i)
-      std::memcpy(y + static_cast<size_t>(places[i]) * bytes, first, bytes);
+      std::memcpy(y + static_cast<size_t>(places[i]) * step, first, bytes);
   }
 
   // A window of several columns: in a picture copied with its padding, the columns of a row of the window lie
@@ -226,6 +231,7 @@ class Int8Conv final : public PreparedKernel {
   CodeWeights weights_;
   std::vector<uint8_t> padding_;
   FusedActivation activation_;
+  bool adds_;
   int threads_;
 };
 
@@ -242,6 +248,7 @@ class Int8Depthwise final : public PreparedKernel {
         threads_(threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite&) const override {
     return static_cast<size_t>(threads_ * weights_.taps() * kChunk) * sizeof(void*);
@@ -261,23 +268,30 @@ class Int8Depthwise final : public PreparedKernel {
             reinterpret_cast<const uint8_t**>(run.workspace.data()) + worker * weights_.taps() * kChunk;
         CodeDepthwise work = weights_.work();
         work.rows = pointers;
-        work.out_step = work.channels;
+        work.out_step = run.step_of(work.channels);
         const int64_t last = places * (worker + 1) / workers;
         for (int64_t first = places * worker / workers; first < last; first += work.count) {
           work.row_step = work.count = std::min(kChunk, last - first);
-          work.out = to_codes ? codes + first * work.channels : nullptr;
-          work.floats = to_codes ? nullptr : floats + first * work.channels;
+          work.out = to_codes ? codes + first * work.out_step : nullptr;
+          work.floats = to_codes ? nullptr : floats + first * work.out_step;
           gather.rows(pictures, padding_.data(), 0, first, work.count, pointers);
           std::fill(pointers + gather.taps() * work.count, pointers + weights_.taps() * work.count,
                     padding_.data());
           loops_.run(work, finish);
-          if (!to_codes) apply_all(epilogue_, *loops_.activations, work.floats, work.count * work.channels);
+          if (!to_codes) finish_floats(work);
         }
       }
     });
   }
 
  private:
+  void finish_floats(const CodeDepthwise& work) const {
+    if (work.out_step == work.channels)
+      return apply_all(epilogue_, *loops_.activations, work.floats, work.count * work.channels);
+    for (int64_t row = 0; row < work.count; ++row)
+      apply_all(epilogue_, *loops_.activations, work.floats + row * work.out_step, work.channels);
+  }
+
   const CodeDepthwiseLoops& loops_;
   CodeDepthwiseWeights weights_;
   std::vector<uint8_t> padding_;

@@ -63,6 +63,7 @@ class WinogradCodes final : public PreparedKernel {
         panels_(ceil_div(outputs_, kCodePanel)),
         finish_(layer.requantizer, padded_places(), layer.residual),
         padding_(static_cast<size_t>(channels_), layer.input.zero),
+        adds_(!layer.residual.factors.empty()),
         threads_(threads) {
     for (int64_t output : padded_places())
       bias_.push_back(output < 0 ? 0 : folded_bias(layer.weights, static_cast<size_t>(output), layer.input));
@@ -76,6 +77,7 @@ class WinogradCodes final : public PreparedKernel {
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return !adds_; }  // a residual lies as the output does
   size_t packed_bytes() const override {
     return weights_.size() + bias_.size() * sizeof(int32_t) + finish_.bytes();
   }
@@ -177,7 +179,7 @@ class WinogradCodes final : public PreparedKernel {
     work.weights = reinterpret_cast<const int16_t*>(weights_.data());
     work.bias = bias_.data();
     work.rows = rows;
-    work.out_step = outputs_;
+    work.out_step = run.step_of(outputs_);
     work.scratch = memory;
     work.out = run.outputs[0].span<uint8_t>().data();
     CodeFinish finish = finish_.at(0);
@@ -192,6 +194,7 @@ class WinogradCodes final : public PreparedKernel {
   int64_t channels_, outputs_, panels_;
   FinishArrays finish_;
   std::vector<uint8_t> padding_;
+  bool adds_;
   int threads_;
   std::vector<int32_t> bias_;
   PackedMemory weights_;

@@ -85,6 +85,7 @@ class WinogradConv final : public PreparedKernel {
   }
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override { return weights_.size(); }
   size_t workspace_bytes(const OpSite&) const override {
     return static_cast<size_t>(threads_ * worker_floats()) * sizeof(float);
@@ -193,7 +194,7 @@ class WinogradConv final : public PreparedKernel {
 
   void run_panel(const KernelRun& run, const Block& block, int64_t first, float* scratch) const {
     const Planes& p = block.planes;
-    const int64_t outputs = std::min(product_.width, outputs_ - first);
+    const int64_t outputs = std::min(product_.width, outputs_ - first), step = run.step_of(outputs_);
     const int64_t width = std::min(product_.width, padded_outputs_ - first);
     float* sums = scratch + read_floats();
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -206,12 +207,11 @@ class WinogradConv final : public PreparedKernel {
     const float* residual = run.site.has_input(3) ? run.inputs[3].span<float>().data() : nullptr;
     for (int64_t i = 0; i < block.count; ++i) {
       const Tile tile = tile_at(p, block.begin + i);
-      const int64_t at =
-          ((tile.picture * p.out_rows + tile.row) * p.out_columns + tile.column) * outputs_ + first;
-      const WinogradOutput out{y + at,
-                               p.out_columns * outputs_,
-                               outputs_,
-                               residual ? residual + at : nullptr,
+      const int64_t place = (tile.picture * p.out_rows + tile.row) * p.out_columns + tile.column;
+      const WinogradOutput out{y + place * step + first,
+                               p.out_columns * step,
+                               step,
+                               residual ? residual + place * outputs_ + first : nullptr,
                                p.out_columns * outputs_,
                                outputs_,
                                std::min(kWinogradOut, p.out_rows - tile.row),

@@ -37,7 +37,7 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t count, int64_t
   tile.rows = pointers;
   tile.scratch = memory;
   tile.row_step = tile.count = count;
-  tile.out_step = weights.extent().groups * weights.extent().outputs;
+  tile.out_step = step();
   CodeFinish finish = weights.finish(group, panel);
   finish.residual_zero = residual_zero;
   tile.places = places ? places + first : nullptr;
@@ -54,7 +54,6 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
   const bool moved = rescale != 1 || bias || float_residual;
   if (!moved && activation.kind == FusedActivation::Kind::none) return;
   const Epilogue epilogue = make_epilogue(activation);
-  const int64_t step = weights.extent().groups * weights.extent().outputs;
   const float* added = bias ? bias + group * weights.extent().outputs + panel * kCodePanel : nullptr;
   const int64_t first_output = group * weights.extent().outputs + panel * kCodePanel;
   const auto end = [&](float* y, int64_t many) {
@@ -62,9 +61,9 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
     for (int64_t i = 0; i < many; ++i) y[i] = std::min(std::max(y[i], epilogue.low), epilogue.high);
   };
   // Rows one behind the other are finished as one.
-  const bool adjacent = !places && outputs == step;
+  const bool adjacent = !places && outputs == step();
   for (int64_t row = first; moved && row < first + count; ++row) {
-    const int64_t at = row_of_output(row) * step + first_output;
+    const int64_t at = row_of_output(row) * step() + first_output;
     float* y = floats + at;
     for (int64_t i = 0; i < outputs; ++i) y[i] *= rescale;
     if (added)
@@ -72,9 +71,9 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
     if (float_residual)
       for (int64_t i = 0; i < outputs; ++i) y[i] += float_residual[at + i];
   }
-  if (adjacent) return end(floats + first * step, count * step);
+  if (adjacent) return end(floats + first * step(), count * step());
   for (int64_t row = first; row < first + count; ++row)
-    end(floats + row_of_output(row) * step + first_output, outputs);
+    end(floats + row_of_output(row) * step() + first_output, outputs);
 }
 
 /// As many as the loops take, of which each thread gets as many as any other.

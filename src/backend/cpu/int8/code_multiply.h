@@ -17,8 +17,9 @@ struct CodeMultiply {
   std::function<void(int64_t group, int64_t first, int64_t count, const uint8_t** to)> gather;
   uint8_t* codes = nullptr;           ///< [rows, groups * outputs], or
   float* floats = nullptr;            ///< the same, before FusedActivation `activation`
+  int64_t out_step = 0;               ///< elements from row to row of the output; 0: side by side
   const int64_t* places = nullptr;    ///< [rows]: row r of the output is places[r]; null: r
-  const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output
+  const uint8_t* residual = nullptr;  ///< codes that join the sums, laid out as the output, side by side
   int32_t residual_zero = 0;
   /// Of floats, before the activation: times `rescale`, plus bias [outputs] and a residual, where there are.
   float rescale = 1;
@@ -30,6 +31,9 @@ struct CodeMultiply {
   void run(ThreadPool& threads, std::span<std::byte> workspace) const;
 
  private:
+  int64_t step() const {
+    return out_step > 0 ? out_step : weights.extent().groups * weights.extent().outputs;
+  }
   static size_t worker_bytes(const CodeWeights& weights);
   int64_t row_of_output(int64_t row) const { return places ? places[row] : row; }
   /// Rows [first, first + count).

@@ -20,6 +20,7 @@ Refusal supports(const OpSite& site) {
 /// Concat of codes that share one scale: rows of bytes side by side.
 class ConcatCodes final : public PreparedKernel {
  public:
+  bool keeps_rows() const override { return true; }
   void run(const KernelRun& run) const override {
     const Shape& shape = run.outputs[0].shape;
     const bool last = run.site.storage_of_output(0).order == Storage::Order::channels_last;
@@ -37,7 +38,8 @@ class ConcatCodes final : public PreparedKernel {
       for (const Operand& input : run.inputs) {
         const int64_t bytes = inner * input.tensor.shape[static_cast<int>(axis)];
         const uint8_t* x = input.span<uint8_t>().data();
-        for (int64_t row = begin; row < end; ++row)
+        const bool in_place = x == y + offset;  // as ValueLayout laid it
+        for (int64_t row = begin; row < end && !in_place; ++row)
           std::memcpy(y + row * out_bytes + offset, x + row * bytes, static_cast<size_t>(bytes));
         offset += bytes;
       }

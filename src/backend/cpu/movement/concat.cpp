@@ -22,22 +22,26 @@ size_t element_bytes(const OpSite& site) {
 /// Copies between a whole and its parts along one axis: a row of the whole is a row of each part, one by one.
 class AxisPieces : public PreparedKernel {
  protected:
-  /// copy(at in the whole, part, at in the part, bytes) for every part of rows [begin, end).
+  static AxisView view_of(const OpSite& site, const Shape& whole, int axis) {
+    const Storage storage = site.storage_of_output(0);
+    return axis_view(stored_shape(whole, storage), stored_axis(axis, whole.rank(), storage),
+                     element_bytes(site));
+  }
+
+  /// copy(at in the whole, at in its row, part, at in the part, bytes) for every part of rows [begin, end).
   template <class Shapes, class Copy>
   static void each_piece(const KernelRun& run, const Shape& whole, int axis, const Shapes& part_shapes,
                          size_t parts, Copy copy) {
-    const Storage storage = run.site.storage_of_output(0);
-    const size_t element = element_bytes(run.site);
-    const int stored = stored_axis(axis, whole.rank(), storage);
-    const AxisView view = axis_view(stored_shape(whole, storage), stored, element);
+    const AxisView view = view_of(run.site, whole, axis);
     const size_t row = static_cast<size_t>(view.size) * view.inner;
     run.threads.parallel_for(view.outer, bytes_grain(row), [&](int64_t begin, int64_t end) {
       for (int64_t o = end; o-- > begin;) {  // what was written last is still in a near cache
-        size_t at = static_cast<size_t>(o) * row;
+        size_t start = 0;
         for (size_t part = 0; part < parts; ++part) {
           const size_t piece = static_cast<size_t>(part_shapes(part)[axis]) * view.inner;
-          if (piece > 0) copy(at, part, static_cast<size_t>(o) * piece, piece);
-          at += piece;
+          if (piece > 0)
+            copy(static_cast<size_t>(o) * row + start, start, part, static_cast<size_t>(o) * piece, piece);
+          start += piece;
         }
       }
     });
@@ -46,18 +50,33 @@ class AxisPieces : public PreparedKernel {
 
 class ConcatKernel : public AxisPieces {
  public:
+  bool keeps_rows() const override { return true; }
   void run(const KernelRun& run) const override {
     const Shape& whole = run.outputs[0].shape;
     if (whole.elements() == 0) return;
     const int axis = axis_attribute(run.site, "axis", 0, whole.rank());
+    if (all_in_place(run, view_of(run.site, whole, axis).inner, axis)) return;
     each_piece(
         run, whole, axis, [&](size_t i) -> const Shape& { return run.inputs[i].tensor.shape; },
         run.inputs.size(),
-        [&](size_t at, size_t part, size_t from, size_t bytes) {
-          std::byte* const to = run.outputs[0].data + at;
-          const std::byte* const source = run.inputs[part].tensor.data + from;
-          if (to != source) std::memcpy(to, source, bytes);  // else it was made in place (ValueLayout)
+        [&](size_t at, size_t start, size_t part, size_t from, size_t bytes) {
+          if (!in_place(run, part, start))
+            std::memcpy(run.outputs[0].data + at, run.inputs[part].tensor.data + from, bytes);
         });
+  }
+
+ private:
+  /// Whether a part, which begins at `start` in a row of the whole, was made there (ValueLayout).
+  static bool in_place(const KernelRun& run, size_t part, size_t start) {
+    return run.inputs[part].tensor.data == run.outputs[0].data + start;
+  }
+  static bool all_in_place(const KernelRun& run, size_t inner, int axis) {
+    size_t start = 0;
+    for (size_t part = 0; part < run.inputs.size(); ++part) {
+      if (!in_place(run, part, start)) return false;
+      start += static_cast<size_t>(run.inputs[part].tensor.shape[axis]) * inner;
+    }
+    return true;
   }
 };
 
@@ -69,7 +88,7 @@ class SplitKernel : public AxisPieces {
     const int axis = axis_attribute(run.site, "axis", 0, whole.rank());
     each_piece(
         run, whole, axis, [&](size_t i) -> const Shape& { return run.outputs[i].shape; }, run.outputs.size(),
-        [&](size_t at, size_t part, size_t to, size_t bytes) {
+        [&](size_t at, size_t, size_t part, size_t to, size_t bytes) {
           std::memcpy(run.outputs[part].data + to, run.inputs[0].tensor.data + at, bytes);
         });
   }

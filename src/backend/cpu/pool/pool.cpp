@@ -22,6 +22,7 @@ class MaxPoolKernel : public PreparedKernel {
  public:
   MaxPoolKernel(const OpSite& site, const WindowLoops& loops) : loops_(loops), window_(pool_window(site)) {}
 
+  bool spaces_rows() const override { return true; }
   /// The maxima of rows, which a second pass takes the maxima of.
   size_t workspace_bytes(const OpSite& site) const override {
     if (!is_split()) return 0;
@@ -34,15 +35,16 @@ class MaxPoolKernel : public PreparedKernel {
     const Planes planes = make_planes(window_, x, run.outputs[0].shape);
     const float* from = run.inputs[0].span<float>().data();
     float* to = run.outputs[0].span<float>().data();
-    if (!is_split()) return pool(run.threads, planes, x[1], from, to);
+    const int64_t step = run.step_of(x[1]);
+    if (!is_split()) return pool(run.threads, planes, x[1], from, to, step);
     Planes across = planes, down = planes;
     across.y = WindowAxis{};
     across.out_rows = planes.rows;
     down.x = WindowAxis{};
     down.columns = planes.out_columns;
     float* rows = reinterpret_cast<float*>(run.workspace.data());
-    pool(run.threads, across, x[1], from, rows);
-    pool(run.threads, down, x[1], rows, to);
+    pool(run.threads, across, x[1], from, rows, x[1]);
+    pool(run.threads, down, x[1], rows, to, step);
   }
 
  private:
@@ -50,12 +52,13 @@ class MaxPoolKernel : public PreparedKernel {
   bool is_split() const {
     return window_.rank == 2 && window_[0].kernel > 1 && window_[1].kernel > 1 && window_.taps() > 16;
   }
-  void pool(ThreadPool& threads, const Planes& planes, int64_t channels, const float* from, float* to) const {
+  void pool(ThreadPool& threads, const Planes& planes, int64_t channels, const float* from, float* to,
+            int64_t step) const {
     threads.parallel_for(planes.batch * planes.out_rows,
                          work_grain(planes.out_columns * channels * planes.taps() * 4),
                          [&](int64_t begin, int64_t end) {
                            for (int64_t row = end; row-- > begin;)  // what was written last is still near
-                             loops_.max(window_row(planes, from, to, channels, row));
+                             loops_.max(window_row(planes, from, to, channels, step, row));
                          });
   }
 
@@ -90,7 +93,7 @@ class AveragePoolKernel : public PreparedKernel {
                              work_grain(planes.out_columns * x[1] * planes.taps() * 4),
                              [&](int64_t begin, int64_t end) {
                                for (int64_t row = begin; row < end; ++row)
-                                 loops_.average(window_row(planes, from, to, x[1], row),
+                                 loops_.average(window_row(planes, from, to, x[1], x[1], row),
                                                 row_divisors[row % planes.out_rows], column_divisors);
                              });
   }

@@ -31,11 +31,12 @@ class ResizeKernel : public PreparedKernel {
     missing_ = site.attributes->get_float("extrapolation_value", 0);
   }
 
+  bool spaces_rows() const override { return true; }
   void run(const KernelRun& run) const override {
     const Shape& from = run.inputs[0].tensor.shape;
     const Shape& to = run.outputs[0].shape;
     if (to.elements() == 0) return;
-    const int64_t channels = to[1];
+    const int64_t channels = to[1], step = run.step_of(channels);
     const float* x = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
     run.threads.parallel_for(to[0] * to[2], row_grain(to[3] * channels), [&](int64_t begin, int64_t end) {
@@ -44,7 +45,7 @@ class ResizeKernel : public PreparedKernel {
         const auto& vertical = rows_[static_cast<size_t>(row % to[2])];
         for (int64_t column = 0; column < to[3]; ++column)
           fill(image, from[3], channels, vertical, columns_[static_cast<size_t>(column)],
-               y + (row * to[3] + column) * channels);
+               y + (row * to[3] + column) * step);
       }
     });
   }

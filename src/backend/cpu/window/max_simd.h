@@ -25,7 +25,7 @@ void max_inside(const WindowRow& row, int64_t c, int64_t begin, int64_t end) {
 #pragma GCC unroll 3
       for (int kx = 0; kx < kKernel; ++kx)
         largest = Simd::max(largest, load_channels<kWhole>(x + ky * down + kx * right, count));
-    store_channels<kWhole>(row.y + column * row.channels + c, largest, count);
+    store_channels<kWhole>(row.y + column * row.y_step + c, largest, count);
   }
 }
 

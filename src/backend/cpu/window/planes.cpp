@@ -24,7 +24,8 @@ Planes make_planes(Window window, const Shape& x, const Shape& y) {
   return planes;
 }
 
-WindowRow window_row(const Planes& p, const float* x, float* y, int64_t channels, int64_t row) {
+WindowRow window_row(const Planes& p, const float* x, float* y, int64_t channels, int64_t y_step,
+                     int64_t row) {
   const int64_t image = row / p.out_rows;
   return {x + image * p.rows * p.columns * channels,
           p.rows,
@@ -37,8 +38,9 @@ WindowRow window_row(const Planes& p, const float* x, float* y, int64_t channels
           p.x.stride,
           row % p.out_rows * p.y.stride - p.y.pad_begin,
           p.x.pad_begin,
-          y + row * p.out_columns * channels,
-          p.out_columns};
+          y + row * p.out_columns * y_step,
+          p.out_columns,
+          y_step};
 }
 
 int64_t work_grain(int64_t work) {

@@ -18,8 +18,9 @@ struct Planes {
 /// At concrete shapes, X and Y [N, C, (rows,) columns]; `window` as it was read of symbolic ones.
 Planes make_planes(Window window, const Shape& x, const Shape& y);
 
-/// Row `row` of the batch * out_rows rows of outputs, channels-last.
-WindowRow window_row(const Planes& planes, const float* x, float* y, int64_t channels, int64_t row);
+/// Row `row` of the batch * out_rows rows of outputs, channels-last, their places y_step floats apart.
+WindowRow window_row(const Planes& planes, const float* x, float* y, int64_t channels, int64_t y_step,
+                     int64_t row);
 
 /// Pieces of parallel work should take as many items, when each takes `work` multiply-adds.
 int64_t work_grain(int64_t work);

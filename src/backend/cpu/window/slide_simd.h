@@ -48,7 +48,7 @@ void slide(const WindowRow& row, const Op& op, int64_t c, int64_t begin, int64_t
                      load_channels<kWhole>(row.x + (place + kx * row.dilation_x) * row.channels + c, count),
                      ky * row.kernel_x + kx);
     }
-    store_channels<kWhole>(row.y + column * row.channels + c, op.finish(sum, column), count);
+    store_channels<kWhole>(row.y + column * row.y_step + c, op.finish(sum, column), count);
   }
 }
 

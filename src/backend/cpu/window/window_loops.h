@@ -11,8 +11,8 @@ struct WindowRow {
   int64_t kernel_y, kernel_x, dilation_y, dilation_x, stride_x;
   int64_t top;       ///< input row under the first tap
   int64_t pad_left;  ///< columns of padding before the first
-  float* y;          ///< [out_columns][channels]
-  int64_t out_columns;
+  float* y;          ///< [out_columns][y_step]
+  int64_t out_columns, y_step;
 };
 
 /// A depthwise convolution: y = min(max(sum + bias + residual, low), high).

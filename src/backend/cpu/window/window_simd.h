@@ -59,8 +59,8 @@ void slide_3x3(const WindowRow& row, const DepthwiseOp<kWhole>& op, int64_t c, i
           next = Simd::fma(at[kx + 1], weights[ky * 3 + kx], next);
         }
       }
-      store_channels<kWhole>(row.y + first * row.channels + c, op.finish(left, first), count);
-      store_channels<kWhole>(row.y + (first + 1) * row.channels + c, op.finish(next, first + 1), count);
+      store_channels<kWhole>(row.y + first * row.y_step + c, op.finish(left, first), count);
+      store_channels<kWhole>(row.y + (first + 1) * row.y_step + c, op.finish(next, first + 1), count);
     }
   }
   for (int64_t column = first; column < end; ++column, x += row.stride_x * row.channels) {
@@ -70,7 +70,7 @@ void slide_3x3(const WindowRow& row, const DepthwiseOp<kWhole>& op, int64_t c, i
 #pragma GCC unroll 3
       for (int kx = 0; kx < 3; ++kx)
         sum = Simd::fma(load_channels<kWhole>(x + ky * down + kx * right, count), weights[ky * 3 + kx], sum);
-    store_channels<kWhole>(row.y + column * row.channels + c, op.finish(sum, column), count);
+    store_channels<kWhole>(row.y + column * row.y_step + c, op.finish(sum, column), count);
   }
 }
 
