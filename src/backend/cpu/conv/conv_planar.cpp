@@ -119,20 +119,26 @@ class PlanarConv : public PreparedKernel {
                   int64_t top, int64_t first, int64_t begin, int64_t end) const {
     std::array<float, kPatchFloats> patch;
     for (int64_t at = begin; at < end; at += offsets.block) {
+      const int64_t places = std::min(offsets.block, end - at), columns = patch_columns(p.x, places);
       const int64_t left = at * p.x.stride - p.x.pad_begin;
+      // Of the columns copied, [first_in, last_in) lie in the image.
+      const int64_t first_in = std::clamp(-left, int64_t{0}, columns);
+      const int64_t last_in = std::clamp(p.columns - left, first_in, columns);
       float* to = patch.data();
       for (int64_t c = 0; c < channels_; ++c)
         for (int64_t ky = 0; ky < p.y.kernel; ++ky, to += offsets.patch_columns) {
           const int64_t iy = top + ky * p.y.dilation;
-          const bool inside = iy >= 0 && iy < p.rows;
-          const float* from = image + (c * p.rows + iy) * p.columns;
-          for (int64_t i = 0; i < offsets.patch_columns; ++i) {
-            const int64_t ix = left + i;
-            to[i] = inside && ix >= 0 && ix < p.columns ? from[ix] : 0.0f;
+          if (iy < 0 || iy >= p.rows) {
+            std::fill_n(to, columns, 0.0f);
+            continue;
           }
+          const float* line = image + (c * p.rows + iy) * p.columns;
+          std::fill(to, to + first_in, 0.0f);
+          std::copy_n(line + (left + first_in), last_in - first_in, to + first_in);
+          std::fill(to + last_in, to + columns, 0.0f);
         }
-      loops_.gathered(patch.data(), p.x.stride, offsets.in_patch, std::min(offsets.block, end - at), depth_,
-                      panels_.panels(), outputs_, output(run, first + at));
+      loops_.gathered(patch.data(), p.x.stride, offsets.in_patch, places, depth_, panels_.panels(), outputs_,
+                      output(run, first + at));
     }
   }
 

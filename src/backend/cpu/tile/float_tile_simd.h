@@ -184,9 +184,8 @@ void indirect(const float* const* pointers, int64_t taps, int64_t m, int64_t k, 
 
 void gathered(const float* a, int64_t a_step, const int32_t* offsets, int64_t m, int64_t k,
               const float* packed, int64_t n, const TileOutput& out) {
-  const bool wide = n > Simd::kWidth;  // a tile of one vector is no faster by it
-  if (wide && a_step == 1) return panels(EvenRows<1>{a, offsets, {}}, m, 1, k, packed, n, out);
-  if (wide && a_step == 2) return panels(EvenRows<2>{a, offsets, {}}, m, 1, k, packed, n, out);
+  if (a_step == 1) return panels(EvenRows<1>{a, offsets, {}}, m, 1, k, packed, n, out);
+  if (a_step == 2) return panels(EvenRows<2>{a, offsets, {}}, m, 1, k, packed, n, out);
   panels(GatheredRows{a, a_step, offsets, {}}, m, 1, k, packed, n, out);
 }
 
