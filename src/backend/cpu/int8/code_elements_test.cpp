@@ -86,6 +86,41 @@ TEST(CodeElements, PoolsAreExact) {
     }
 }
 
+TEST(CodeElements, LargeMaxPoolsAreExact) {
+  for (const char* padding : {"NOTSET", "SAME_LOWER"})
+    for (int64_t stride : {1, 2}) {
+      Attributes attributes = {{"kernel_shape", std::vector<int64_t>{9, 5}},
+                               {"strides", std::vector<int64_t>{stride, 1}},
+                               {"auto_pad", std::string(padding)}};
+      if (std::string_view(padding) == "NOTSET") attributes.set("pads", std::vector<int64_t>{4, 2, 3, 1});
+      OpRun run(*find_op("MaxPool"), attributes);
+      run.drop_outputs(1);
+      run.stored(random_tensor({2, 21, 11, 8}, 1), {Order::channels_last, kA});
+      run.store_outputs({{Order::channels_last, kA}});
+      EXPECT_EQ(expect_exact(run, "", padding), 1u) << stride;
+    }
+}
+
+TEST(CodeElements, CodesAreThoseOfTheDivision) {
+  for (float scale : {0.017f, 1.0f, 3e-3f, 1e-38f, 1e38f})
+    for (int64_t channels : {1, 3, 4, 19}) {
+      Tensor x = Tensor::allocate(DType::f32, {2, channels, 7, 5});
+      const auto numbers = x.mutable_view().span<float>();
+      for (size_t i = 0; i < numbers.size(); ++i)  // the middles between codes, and what lies beside them
+        numbers[i] = std::nextafter((static_cast<float>(i % 300) - 130.5f) * scale,
+                                    static_cast<float>(i % 3) * 1e38f - 1e38f);
+      constexpr float kInfinity = std::numeric_limits<float>::infinity();
+      numbers[3] = kInfinity, numbers[20] = -kInfinity, numbers[31] = std::nanf(""), numbers[33] = 3e38f;
+      const CodeScale codes{scale, 77};
+      for (Order to : {Order::planar, Order::channels_last}) {
+        OpRun run(*find_op("Identity"));
+        run.stored(x, {Order::planar, {}}).store_outputs({{to, codes}});
+        EXPECT_EQ(expect_exact(run, "identity_codes", fmt::format("scale {}", scale)), int8_isas())
+            << channels;
+      }
+    }
+}
+
 TEST(CodeElements, ConcatCopies) {
   for (Order order : {Order::planar, Order::channels_last}) {
     OpRun run(*find_op("Concat"), {{"axis", int64_t{1}}});

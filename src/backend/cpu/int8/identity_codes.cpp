@@ -76,6 +76,8 @@ class IdentityCodes final : public PreparedKernel {
             std::byte* y) const {
     const int64_t base = picture * planes.channels * planes.places;
     const bool to_last = out_.order == Storage::Order::channels_last;
+    if (to_last && out_.codes && planes.channels <= 4)
+      return join_few(planes, base, first, count, x, reinterpret_cast<uint8_t*>(y));
     alignas(64) std::byte line[kPlaces * 4];
     for (int64_t c = 0; c < planes.channels; ++c) {
       const int64_t planar = base + c * planes.places + first;
@@ -88,6 +90,21 @@ class IdentityCodes final : public PreparedKernel {
         convert(line, y + planar * out_bytes(), count);
       }
     }
+  }
+
+  /// The codes of up to 4 channels, a word a place (the first channel lowest): what a word has too much, the
+  /// next place overwrites.
+  void join_few(const Planes& planes, int64_t base, int64_t first, int64_t count, const std::byte* x,
+                uint8_t* y) const {
+    alignas(64) std::byte lines[4][kPlaces] = {};
+    for (int64_t c = 0; c < planes.channels; ++c)
+      convert(x + (base + c * planes.places + first) * in_bytes(), lines[c], count);
+    alignas(64) uint32_t words[kPlaces];
+    const auto code = [&](int c, int64_t i) { return static_cast<uint32_t>(lines[c][i]) << (8 * c); };
+    for (int64_t i = 0; i < kPlaces; ++i) words[i] = code(0, i) | code(1, i) | code(2, i) | code(3, i);
+    uint8_t* to = y + base + first * planes.channels;
+    for (int64_t i = 0; i + 1 < count; ++i, to += planes.channels) std::memcpy(to, words + i, 4);
+    for (int64_t c = 0; c < planes.channels; ++c) to[c] = static_cast<uint8_t>(lines[c][count - 1]);
   }
 
   void scatter(const std::byte* line, std::byte* to, int64_t step, int64_t count) const {

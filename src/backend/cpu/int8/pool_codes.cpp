@@ -39,14 +39,21 @@ class PoolCodes : public PreparedKernel {
   PoolCodes(int64_t channels, int threads, uint8_t padding)
       : padding_(static_cast<size_t>(channels), padding), threads_(threads) {}
 
+  bool spaces_rows() const override { return true; }
   size_t workspace_bytes(const OpSite& site) const override {
     return static_cast<size_t>(threads_) * worker_bytes(window(site).taps());
   }
-
   void run(const KernelRun& run) const override {
-    const uint8_t* x = run.inputs[0].span<uint8_t>().data();
-    uint8_t* y = run.outputs[0].span<uint8_t>().data();
-    const CodeGather gather(window(run.site), run.site.input_shape(0), run.outputs[0].shape);
+    pool(run, window(run.site), run.site.input_shape(0), run.outputs[0].shape,
+         run.inputs[0].span<uint8_t>().data(), run.outputs[0].span<uint8_t>().data(),
+         run.step_of(channels()));
+  }
+
+ protected:
+  /// Rows of y lie `step` codes apart.
+  void pool(const KernelRun& run, const Window& window, const Shape& input, const Shape& output,
+            const uint8_t* x, uint8_t* y, int64_t step) const {
+    const CodeGather gather(window, input, output);
     const int64_t places = gather.places(), workers = std::min<int64_t>(threads_, run.threads.size());
     const size_t bytes = worker_bytes(gather.taps());
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
@@ -59,13 +66,12 @@ class PoolCodes : public PreparedKernel {
           count = std::min(kChunk, last - first);
           gather.rows(x, padding_.data(), 0, first, count, rows);
           for (int64_t i = 0; i < count; ++i)
-            reduce({rows + i, gather.taps(), count}, sums, y + (first + i) * gather.channels());
+            reduce({rows + i, gather.taps(), count}, sums, y + (first + i) * step);
         }
       }
     });
   }
 
- protected:
   /// Where one output reads: tap t at from[t * step].
   struct Rows {
     const uint8_t* const* from;
@@ -89,8 +95,35 @@ class MaxPoolCodes final : public PoolCodes {
   MaxPoolCodes(const OpSite& site, ThreadPool& threads)
       : PoolCodes(site.input_shape(0)[1], threads.size(), 0) {}
 
+  /// The maxima of rows, which a second pass takes the maxima of, lie behind what the pass needs.
+  size_t workspace_bytes(const OpSite& site) const override {
+    const size_t bytes = PoolCodes::workspace_bytes(site);
+    return is_split(window(site)) ? bytes + static_cast<size_t>(across(site).elements()) : bytes;
+  }
+  void run(const KernelRun& run) const override {
+    Window rows = window(run.site);
+    if (!is_split(rows)) return PoolCodes::run(run);
+    Window columns = rows;
+    rows.axes[0] = columns.axes[1] = WindowAxis{};
+    const Shape joined = across(run.site);
+    auto* maxima = reinterpret_cast<uint8_t*>(run.workspace.data()) + PoolCodes::workspace_bytes(run.site);
+    pool(run, rows, run.site.input_shape(0), joined, run.inputs[0].span<uint8_t>().data(), maxima,
+         channels());
+    pool(run, columns, joined, run.outputs[0].shape, maxima, run.outputs[0].span<uint8_t>().data(),
+         run.step_of(channels()));
+  }
+
  private:
   Window window(const OpSite& site) const override { return pool_window(site); }
+  /// A large window is faster as a row and a column.
+  static bool is_split(const Window& window) {
+    return window.rank == 2 && window[0].kernel > 1 && window[1].kernel > 1 && window.taps() > 16;
+  }
+  /// Under the rows of the window alone.
+  static Shape across(const OpSite& site) {
+    const Shape &x = site.input_shape(0), &y = site.outputs[0].shape;
+    return {x[0], x[1], x[2], y[3]};
+  }
   /// 16 codes, by the compiler's vectors: every processor here has their maximum.
   using Codes = uint8_t __attribute__((vector_size(16)));
   static constexpr int64_t kCodes = sizeof(Codes);
