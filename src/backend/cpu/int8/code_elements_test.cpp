@@ -130,6 +130,16 @@ TEST(CodeElements, ConcatCopies) {
   }
 }
 
+TEST(CodeElements, SplitCopies) {
+  for (Order order : {Order::planar, Order::channels_last})
+    for (int64_t axis : {1, 2}) {
+      OpRun run(*find_op("Split"), {{"axis", axis}});
+      run.stored(random_tensor({2, 9, 9, 4}, 1), {order, kA}).ints({2, 1, 6});
+      run.store_outputs({{order, kA}, {order, kA}, {order, kA}});
+      EXPECT_EQ(expect_exact(run, "split", "Split"), 2u);
+    }
+}
+
 TEST(CodeElements, MovesGoWhereTheReferenceSays) {
   for (Order from : {Order::planar, Order::channels_last})
     for (Order to : {Order::planar, Order::channels_last}) {
