@@ -91,6 +91,14 @@ void limit_isa(Isa isa) {
   strongest_allowed = static_cast<int>(isa);
 }
 
+bool cpu_is_amd() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
 std::string cpu_model_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)

@@ -23,6 +23,10 @@ std::vector<Isa> cpu_isas();
 /// Forbids every set stronger than `isa` of its family from now on (the --isa flag; tests).
 void limit_isa(Isa isa);
 
+/// Whether AMD designed it: its prefetchers follow several streams of memory by themselves, and fetching a
+/// little ahead of them makes reading slower (docs/benchmarks/cpu.md).
+bool cpu_is_amd();
+
 /// The processor's own name ("AMD EPYC ..."), or "unknown".
 std::string cpu_model_name();
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/cpu.h"
 #include "ops/constant.h"
 #include "ops/gemm/gemm.h"
 
@@ -78,6 +79,7 @@ IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a
   v.zero_kind = encoding.real_minimum ? ZeroKind::minimum
                 : encoding.symmetric  ? ZeroKind::shared
                                       : ZeroKind::per_group;
+  v.fetch_next_panels = cpu_is_amd();
 
   const int64_t unit_columns = kQuad * 8 / v.bits;
   int64_t units = 0;

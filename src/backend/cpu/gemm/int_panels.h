@@ -55,6 +55,9 @@ struct IntPanelsView {
   int32_t zero;       ///< the code that means 0 under ZeroKind::shared
   ScaleType scale_type;
   ZeroKind zero_kind;
+  /// Few rows fetch the panels that come next, not what stands a little ahead: where the processor follows
+  /// streams of memory better by itself.
+  bool fetch_next_panels;
 };
 
 /// Whether activations are quantized for both alike: the same segments of columns, the same sums.
