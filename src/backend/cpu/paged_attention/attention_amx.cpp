@@ -352,6 +352,6 @@ constexpr AttentionTiles kTiles{128, 17, scratch_bytes, begin, attend};
 
 }  // namespace
 
-const AttentionLoops attention_amx{score, add, &kTiles};
+const AttentionLoops attention_amx{score, add, widen_queries, attend_few, &kTiles};
 
 }  // namespace halftone::cpu

@@ -22,12 +22,6 @@ struct KvTile {
   bool per_channel = false;  ///< keys
 };
 
-/// Stored keys or values that are read after those being worked on, and are fetched from memory meanwhile, as
-/// many lines at a time as are read: a processor that waits for memory computes nothing.
-struct NextRows {
-  const std::byte* stored = nullptr;  ///< null: none
-};
-
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)
 /// knows of each so far. Rows are [count, padded_dim].
 struct QueryTile {
@@ -41,8 +35,9 @@ struct QueryTile {
   float* sum;      ///< of e^(score - highest) * value
   float*
       scores;  ///< [count, a tile's tokens rounded up to kAttentionPadding]: of the tile, then their weights
-  float* shrink;  ///< by how much score() wants each sum shrunk
-  NextRows next = {};
+  float* shrink;       ///< by how much score() wants each sum shrunk
+  int16_t* codes;      ///< queries as integers, [count, padded_dim], for int8 keys
+  float* code_scales;  ///< which times them are the queries
 };
 
 struct AttentionTiles;
@@ -51,8 +46,17 @@ struct AttentionTiles;
 /// block from `slot` on, for each query that sees them. First its scores with the keys, then its sum with the
 /// values: in two calls, so that a cache need hold only one of them.
 struct AttentionLoops {
+  static constexpr int64_t kFewQueries = 4;
+  static constexpr int64_t kMostTokens = 64;  ///< of a call
+
   void (*score)(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens);
   void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
+  /// Sets codes and code_scales.
+  void (*widen)(const QueryTile& tile);
+  /// Both, of at most kFewQueries and of keys and values that are f16, bf16 or int8, read as they are stored
+  /// (dim is padded_dim). `next` is what is read after them, and fetched meanwhile; null: none.
+  void (*attend_few)(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next,
+                     int64_t slot, int64_t position, int64_t tokens);
   const AttentionTiles* tiles = nullptr;  ///< for many queries; null: none
 };
 

@@ -64,37 +64,16 @@ void load_codes(const KvTile& tile, int64_t begin, int64_t end) {
   }
 }
 
-// Rows of keys or values where vectors of floats come from. All give the same numbers.
-
+/// Rows in floats, in a cache.
 struct FloatRows {
   static constexpr int64_t kBytes = 4;
   const float* at;
   int64_t dim;
   Float load(int64_t row, int64_t i) const { return Simd::load(at + row * dim + i); }
-};
-struct HalfRows {
-  static constexpr int64_t kBytes = 2;
-  const std::byte* at;
-  int64_t dim;
-  Float load(int64_t row, int64_t i) const { return Simd::load_half(at + (row * dim + i) * 2); }
-};
-struct BfloatRows {
-  static constexpr int64_t kBytes = 2;
-  const std::byte* at;
-  int64_t dim;
-  Float load(int64_t row, int64_t i) const { return Simd::load_bfloat(at + (row * dim + i) * 2); }
-};
-struct Int8Rows {
-  static constexpr int64_t kBytes = 1;
-  const std::byte* at;
-  const float* scales;
-  int64_t dim;
-  Float load(int64_t row, int64_t i) const {
-    return Simd::mul(Simd::load_int8(at + row * dim + i), Simd::broadcast(scales[row]));
-  }
+  void fetch(int64_t) const {}
 };
 
-void load_tile(const KvTile& tile, int64_t begin, int64_t end) {
+void store_floats(const KvTile& tile, int64_t begin, int64_t end) {
   switch (tile.format) {
     case KvFormat::f32:
       return load_rows<4>(tile, begin, end,
@@ -112,19 +91,9 @@ void load_tile(const KvTile& tile, int64_t begin, int64_t end) {
   }
 }
 
-/// body(rows), rows from `slot` on: as they are stored where each is read once, for at most four queries,
-/// else turned into floats first.
-template <class Body>
-void with_rows(const KvTile& tile, int64_t queries, int64_t slot, int64_t tokens, Body body) {
-  if (queries <= 4 && tile.dim == tile.padded_dim) {
-    const std::byte* const stored = tile.stored;
-    if (tile.format == KvFormat::f16) return body(HalfRows{stored + slot * tile.dim * 2, tile.dim});
-    if (tile.format == KvFormat::bf16) return body(BfloatRows{stored + slot * tile.dim * 2, tile.dim});
-    if (tile.format == KvFormat::int8)
-      return body(Int8Rows{stored + slot * tile.dim, tile.scales + slot, tile.dim});
-  }
-  load_tile(tile, slot, slot + tokens);
-  body(FloatRows{tile.floats, tile.padded_dim});
+FloatRows load_tile(const KvTile& tile, int64_t begin, int64_t end) {
+  store_floats(tile, begin, end);
+  return {tile.floats, tile.padded_dim};
 }
 
 }  // namespace

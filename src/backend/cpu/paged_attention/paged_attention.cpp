@@ -42,8 +42,9 @@ class FloatArena {
 
 /// One thread's memory.
 struct Scratch {
-  float *queries, *sum, *tile, *highest, *total, *scores, *shrink;
+  float *queries, *sum, *tile, *highest, *total, *scores, *shrink, *code_scales;
   int32_t *first, *last;
+  int16_t* codes;
   std::byte* operands;  ///< of AttentionTiles
 
   Scratch(FloatArena& arena, int64_t count, int64_t padded, size_t operand_bytes)
@@ -54,8 +55,10 @@ struct Scratch {
         total(arena.take(count)),
         scores(arena.take(count * kTileTokens)),
         shrink(arena.take(count)),
+        code_scales(arena.take(count)),
         first(reinterpret_cast<int32_t*>(arena.take(count))),
         last(reinterpret_cast<int32_t*>(arena.take(count))),
+        codes(reinterpret_cast<int16_t*>(arena.take(ceil_div<int64_t>(count * padded, 2)))),
         operands(reinterpret_cast<std::byte*>(
             arena.take(static_cast<int64_t>(ceil_div(operand_bytes, sizeof(float)))))) {}
 };
@@ -212,8 +215,9 @@ class PagedAttention : public PreparedKernel {
       scratch.total[i] = 0;
     }
     std::fill_n(scratch.sum, count * padded_, 0.0f);
-    return {count,           padded_,       scratch.queries, spec_.softcap,  scratch.first, scratch.last,
-            scratch.highest, scratch.total, scratch.sum,     scratch.scores, scratch.shrink};
+    return {count,          padded_,         scratch.queries,    spec_.softcap, scratch.first,
+            scratch.last,   scratch.highest, scratch.total,      scratch.sum,   scratch.scores,
+            scratch.shrink, scratch.codes,   scratch.code_scales};
   }
 
   /// Queries stand in the order of their positions: this many of them, from the first, are too near to block
@@ -233,6 +237,8 @@ class PagedAttention : public PreparedKernel {
     part.highest += begin;
     part.total += begin;
     part.shrink += begin;
+    part.codes += begin * tile.padded_dim;
+    part.code_scales += begin;
     return part;
   }
 
@@ -268,16 +274,14 @@ class PagedAttention : public PreparedKernel {
     const int64_t block_tokens = cache.layout().block_tokens;
     return std::min({kTileTokens, block_tokens - position % block_tokens, end - position});
   }
-  /// What tiles() of that position will be read from, but for codes_by_block().
-  NextRows stored_rows(KvCache& cache, const AttentionPiece& piece, bool keys, int64_t position, int64_t head,
-                       int64_t end) const {
+  /// The keys of a head from `position` on; null where the piece ends before.
+  const std::byte* next_keys(KvCache& cache, const AttentionPiece& piece, int64_t position, int64_t head,
+                             int64_t end) const {
+    if (position >= end) return nullptr;
     const KvCache::Layout& layout = cache.layout();
-    if (position >= end || codes_by_block(layout.format)) return {};
     const int block = piece.blocks[position / layout.block_tokens];
-    const auto kv_head = static_cast<int>(piece.kv_head + head);
-    const std::byte* stored =
-        keys ? cache.keys(spec_.layer, block, kv_head) : cache.values(spec_.layer, block, kv_head);
-    return {stored + position % layout.block_tokens * layout.row_bytes()};
+    return cache.keys(spec_.layer, block, static_cast<int>(piece.kv_head + head)) +
+           position % layout.block_tokens * layout.row_bytes();
   }
 
   void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
@@ -302,9 +306,11 @@ class PagedAttention : public PreparedKernel {
       write_results(run, piece, tile);
   }
 
+  static bool read_as_stored(KvFormat format) {
+    return format == KvFormat::f16 || format == KvFormat::bf16 || format == KvFormat::int8;
+  }
   bool has_tiles_for(const QueryTile& tile, KvFormat format) const {
-    return loops_.tiles && tile.count >= loops_.tiles->least_queries &&
-           (format == KvFormat::f16 || format == KvFormat::bf16 || format == KvFormat::int8);
+    return loops_.tiles && tile.count >= loops_.tiles->least_queries && read_as_stored(format);
   }
 
   void attend_by_tiles(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
@@ -339,6 +345,9 @@ class PagedAttention : public PreparedKernel {
   void attend_by_blocks(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
                         int64_t end, const Scratch& scratch) const {
     const int64_t block_tokens = cache.layout().block_tokens;
+    const bool few = head_queries(piece) <= AttentionLoops::kFewQueries &&
+                     read_as_stored(cache.layout().format) && spec_.head_dim == padded_;
+    if (few && cache.layout().format == KvFormat::int8) loops_.widen(tile);
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
@@ -351,11 +360,16 @@ class PagedAttention : public PreparedKernel {
           if (from >= to) return;
           const auto [keys, values] =
               tiles(cache, block, static_cast<int>(piece.kv_head + head), codes, scratch);
-          QueryTile part = rows(own, from, to);
-          part.next = stored_rows(cache, piece, false, position, head, end);
+          const QueryTile part = rows(own, from, to);
+          if (few) {
+            const bool more = head + 1 < piece.kv_heads;
+            loops_.attend_few(
+                part, keys, values,
+                next_keys(cache, piece, more ? position : position + tokens, more ? head + 1 : 0, end), slot,
+                position, tokens);
+            return;
+          }
           loops_.score(part, keys, slot, position, tokens);
-          part.next = head + 1 < piece.kv_heads ? stored_rows(cache, piece, true, position, head + 1, end)
-                                                : stored_rows(cache, piece, true, position + tokens, 0, end);
           loops_.add(part, values, slot, position, tokens);
         };
         if (open) {

@@ -1,0 +1,118 @@
+#pragma once
+
+// Attention of at most four queries that share a KV head: each stored row is read once, as it lies, turned
+// into what is multiplied in registers. Codes of int8 are multiplied as integers, with queries and weights
+// as integers of 16 bits: half as many products as in f32, and their scales are left to scores and weights.
+
+#include "backend/cpu/paged_attention/code_products_simd.h"
+#include "backend/cpu/paged_attention/query_products_simd.h"
+#include "backend/cpu/paged_attention/weigh_simd.h"
+
+namespace halftone::cpu {
+namespace {
+
+struct HalfElement {
+  static constexpr int64_t kBytes = 2;
+  static Float load(const std::byte* p) { return Simd::load_half(p); }
+};
+struct BfloatElement {
+  static constexpr int64_t kBytes = 2;
+  static Float load(const std::byte* p) { return Simd::load_bfloat(p); }
+};
+struct CodeElement {
+  static constexpr int64_t kBytes = 1;
+  static Float load(const std::byte* p) { return Simd::load_int8(p); }
+};
+
+/// Rows as they are stored. What is read next is fetched, as much of it at a time as is read: a processor
+/// that waits for memory computes nothing.
+template <class Element>
+class StoredElements {
+ public:
+  static constexpr int64_t kBytes = Element::kBytes;
+  StoredElements(const std::byte* rows, int64_t dim, const std::byte* next)
+      : rows_(rows), ahead_(next ? next : rows), moves_(next ? 1 : 0), dim_(dim) {}
+
+  const std::byte* row(int64_t row) const { return rows_ + row * dim_ * kBytes; }
+  Float load(int64_t row, int64_t i) const { return Element::load(rows_ + (row * dim_ + i) * kBytes); }
+  void fetch(int64_t elements) {
+    for (int64_t line = 0; line < elements * kBytes; line += 64) __builtin_prefetch(ahead_ + line);
+    ahead_ += elements * kBytes * moves_;
+  }
+
+ private:
+  const std::byte *rows_, *ahead_;
+  int64_t moves_, dim_;
+};
+
+/// Numbers of [begin, end) times `factor` and their own factors; the others of [0, padded) become 0.
+void scale(float* numbers, float factor, const float* factors, int64_t begin, int64_t end, int64_t padded) {
+  for (int64_t t = 0; t < padded; t += Simd::kWidth) {
+    const Float both = Simd::mul(Simd::load(factors + t), Simd::broadcast(factor));
+    Simd::store(numbers + t, Simd::mul(Simd::load(numbers + t), both));
+  }
+  for (int64_t t = 0; t < begin; ++t) numbers[t] = 0;
+  for (int64_t t = end; t < padded; ++t) numbers[t] = 0;
+}
+
+/// Keys and values of one head from `position` on, which are rows of a block from `slot` on.
+struct StoredTile {
+  const KvTile &keys, &values;
+  const std::byte* next;
+  int64_t slot, position, tokens;
+};
+
+template <int kQueries, class Element>
+void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stored) {
+  constexpr int64_t kMost = AttentionLoops::kMostTokens;
+  const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
+  if (seen.begin >= seen.end) return;
+  const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
+  const bool coded = stored.keys.format == KvFormat::int8;
+  const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
+  const int64_t skipped = stored.slot * dim * Element::kBytes;
+  StoredElements<Element> keys(stored.keys.stored + skipped, dim, stored.values.stored + skipped);
+  StoredElements<Element> values(stored.values.stored + skipped, dim, stored.next);
+  alignas(64) float key_scales[kMost], value_scales[kMost], scores[kQueries * kMost];
+  if (coded)
+    for (int64_t t = 0; t < stored.tokens; ++t) {
+      key_scales[t] = stored.keys.scales[stored.slot + t];
+      value_scales[t] = stored.values.scales[stored.slot + t];
+    }
+
+  if (as_codes)
+    score_codes<kQueries>(tile.codes + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
+  else
+    score_rows<kQueries>(tile.queries + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
+  for (int q = 0; q < kQueries; ++q) {
+    float* own = scores + q * padded;
+    const int64_t begin = seen.begins[q], end = seen.ends[q];
+    if (coded) scale(own, as_codes ? tile.code_scales[query + q] : 1.0f, key_scales, begin, end, padded);
+    tile.shrink[query + q] = weigh(tile, query + q, own, begin, end, padded);
+    if (coded) scale(own, 1.0f, value_scales, begin, end, padded);
+  }
+  float* sum = tile.sum + query * dim;
+  const float* shrink = tile.shrink + query;
+  if (as_codes)
+    add_codes<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
+  else
+    add_rows<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
+}
+
+template <class Element>
+void attend_few(const QueryTile& tile, const StoredTile& stored) {
+  if (tile.count == 4) return attend_queries<4, Element>(tile, 0, stored);
+  if (tile.count == 2) return attend_queries<2, Element>(tile, 0, stored);
+  for (int64_t query = 0; query < tile.count; ++query) attend_queries<1, Element>(tile, query, stored);
+}
+
+void attend_few(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next,
+                int64_t slot, int64_t position, int64_t tokens) {
+  const StoredTile stored{keys, values, next, slot, position, tokens};
+  if (keys.format == KvFormat::f16) return attend_few<HalfElement>(tile, stored);
+  if (keys.format == KvFormat::bf16) return attend_few<BfloatElement>(tile, stored);
+  attend_few<CodeElement>(tile, stored);
+}
+
+}  // namespace
+}  // namespace halftone::cpu

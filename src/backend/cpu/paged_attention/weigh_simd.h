@@ -1,0 +1,73 @@
+#pragma once
+
+#include "backend/cpu/paged_attention/attention_loops.h"
+#include "backend/cpu/simd_math.h"
+
+namespace halftone::cpu {
+namespace {
+
+/// Turns one query's scores of tokens [begin, end) into weights (0 for the others of [0, padded)), and
+/// returns by how much its sum so far shrinks.
+float weigh(const QueryTile& tile, int64_t query, float* scores, int64_t begin, int64_t end, int64_t padded) {
+  const float hidden = -__builtin_inff();
+  for (int64_t t = 0; t < begin; ++t) scores[t] = hidden;
+  for (int64_t t = end; t < padded; ++t) scores[t] = hidden;
+  if (begin >= end) {
+    for (int64_t t = 0; t < padded; ++t) scores[t] = 0;
+    return 1.0f;
+  }
+  Float top = Simd::broadcast(tile.highest[query]);
+  for (int64_t t = 0; t < padded; t += Simd::kWidth) {
+    Float score = Simd::load(scores + t);
+    if (tile.softcap > 0) {
+      const Float cap = Simd::broadcast(tile.softcap);
+      const Float capped = Simd::mul(cap, tanh(Simd::div(score, cap)));
+      score = Simd::where_less(Simd::broadcast(hidden), score, capped, score);
+      Simd::store(scores + t, score);
+    }
+    top = Simd::max(top, score);
+  }
+  const float highest = Simd::highest(top);
+  const Float shift = Simd::broadcast(highest);
+  Float total = Simd::zero();
+  for (int64_t t = 0; t < padded; t += Simd::kWidth) {
+    const Float weight = exp_negative(Simd::sub(Simd::load(scores + t), shift));
+    Simd::store(scores + t, weight);
+    total = Simd::add(total, weight);
+  }
+  float shrink = 1;
+  if (highest != tile.highest[query]) {  // rare but for the first tiles
+    float before[kAttentionPadding] = {};
+    Simd::store(before, exp_negative(Simd::broadcast(tile.highest[query] - highest)));
+    shrink = before[0];
+    tile.highest[query] = highest;
+  }
+  tile.total[query] = tile.total[query] * shrink + Simd::sum(total);
+  return shrink;
+}
+
+/// What each query of a group sees of a tile, and what all of them together do.
+template <int kQueries>
+struct Seen {
+  int64_t begins[kQueries], ends[kQueries];
+  int64_t begin, end;
+
+  Seen(const QueryTile& tile, int64_t query, int64_t position, int64_t tokens) : begin(tokens), end(0) {
+    for (int q = 0; q < kQueries; ++q) {
+      const int64_t first = tile.first[query + q] - position;
+      const int64_t after = tile.last[query + q] + int64_t{1} - position;
+      begins[q] = first <= 0 ? 0 : first < tokens ? first : tokens;
+      ends[q] = after < tokens ? after : tokens;
+      if (begins[q] >= ends[q]) continue;
+      begin = begins[q] < begin ? begins[q] : begin;
+      end = ends[q] > end ? ends[q] : end;
+    }
+  }
+};
+
+inline int64_t padded_tokens(int64_t tokens) {
+  return (tokens + kAttentionPadding - 1) / kAttentionPadding * kAttentionPadding;
+}
+
+}  // namespace
+}  // namespace halftone::cpu
