@@ -56,13 +56,17 @@ class PackedGemm : public PreparedKernel {
     const int64_t rows = gemm_extent(run.site).m;
     const float* a = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
-    // A panel of weights is read once for the rows of a block.
-    const int64_t tiles = ceil_div(ceil_div(rows, loops_.rows), int64_t{2} * run.threads.size());
-    const int64_t block = std::clamp<int64_t>(tiles, kBlockTiles, kLargeBlockTiles) * loops_.rows;
-    const int64_t grain = std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, block * outputs_ * depth_));
-    run.threads.parallel_for(ceil_div(rows, block), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t first = begin * block; first < std::min(end * block, rows); first += block) {
-        const int64_t count = std::min(block, rows - first);
+    // A panel of weights is read once for the rows of a block: whole tiles, as many for each thread as for
+    // any other.
+    const int64_t threads = run.threads.size(), tiles = ceil_div(rows, loops_.rows);
+    const int64_t most = std::clamp(ceil_div(tiles, 2 * threads), kBlockTiles, kLargeBlockTiles);
+    const int64_t blocks = std::min(round_up(ceil_div(tiles, most), threads), tiles);
+    const auto begin_of = [&](int64_t block) { return std::min(tiles * block / blocks * loops_.rows, rows); };
+    const int64_t grain =
+        std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, most * loops_.rows * outputs_ * depth_));
+    run.threads.parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = begin_of(block), count = begin_of(block + 1) - first;
         float* to = y + first * outputs_;
         loops_.dense(a + first * depth_, depth_, count, depth_, panels_.panels(), outputs_,
                      {to, outputs_, panels_.bias(), nullptr, 0, epilogue_.low, epilogue_.high});
