@@ -76,14 +76,15 @@ class FloatConv : public PreparedKernel {
     if (widens(planes)) x = widen(run, planes);
     const int64_t work = groups_ * group_outputs_ * group_inputs_ * planes.taps();
     const std::array<Region, 2> regions = cut(planes, run.site.has_input(3));
-    const int64_t block = block_places(regions[0].places(planes), run.threads.size());
-    const int64_t inner_blocks = ceil_div(regions[0].places(planes), block);
-    const int64_t blocks = inner_blocks + ceil_div(regions[1].places(planes), block);
-    run.threads.parallel_for(blocks, ceil_div(work_grain(work), block), [&](int64_t begin, int64_t end) {
+    const Blocks inner = blocks_of(regions[0].places(planes), run.threads.size());
+    const Blocks outer = blocks_of(regions[1].places(planes), run.threads.size());
+    const int64_t grain = ceil_div(work_grain(work), most_tiles_ * loops_.rows);
+    run.threads.parallel_for(inner.count + outer.count, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Region& region = regions[i < inner_blocks ? 0 : 1];
-        const int64_t first = (i < inner_blocks ? i : i - inner_blocks) * block;
-        run_block(run, x, planes, region, first, std::min(block, region.places(planes) - first));
+        const bool is_inner = i < inner.count;
+        const Blocks& blocks = is_inner ? inner : outer;
+        const int64_t block = is_inner ? i : i - inner.count, first = blocks.begin(block);
+        run_block(run, x, planes, regions[is_inner ? 0 : 1], first, blocks.begin(block + 1) - first);
       }
     });
     if (regions[0].height < planes.out_rows || regions[0].width + regions[1].width < planes.out_columns)
@@ -131,13 +132,18 @@ class FloatConv : public PreparedKernel {
     return wide;
   }
 
-  /// Places of a block: whole tiles, as many as are worth it, of which each thread gets as many as any other.
-  int64_t block_places(int64_t places, int threads) const {
+  /// Places in blocks of whole tiles, of which each thread gets as many as any other.
+  struct Blocks {
+    int64_t places, rows, tiles, count;  ///< rows: of a tile
+    int64_t begin(int64_t block) const { return std::min(tiles * block / count * rows, places); }
+  };
+  Blocks blocks_of(int64_t places, int threads) const {
     const int64_t tiles = ceil_div(places, loops_.rows);
-    const int64_t blocks = ceil_div(tiles, most_tiles_ * threads) * threads;
-    return std::clamp(ceil_div(tiles, std::max<int64_t>(blocks, 1)), std::min(kBlockTiles, most_tiles_),
-                      most_tiles_) *
-           loops_.rows;
+    const int64_t few = std::min(kBlockTiles, most_tiles_);
+    const int64_t most = std::clamp(ceil_div(tiles, int64_t{threads}), few, most_tiles_);
+    const int64_t blocks = ceil_div(tiles, most);
+    return {places, loops_.rows, tiles,
+            tiles <= few ? blocks : std::min(round_up(blocks, int64_t{threads}), tiles)};
   }
 
   /// Outputs [begin, end) whose windows lie inside.
