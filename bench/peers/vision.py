@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--precision", default="f32,int8")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--quantize", nargs="*", default=[], metavar="OPTION", help="more for `halftone quantize`")
+    parser.add_argument("--quantize", nargs="*", default=[], metavar="OPTION", help="more for `halftone quantize` (--quantize=--no-measure)")
     options = parser.parse_intermixed_args()
     options.threads = [int(count) for count in options.threads.split(",")]
     options.precision = options.precision.split(",")
