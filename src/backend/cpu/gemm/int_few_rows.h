@@ -14,9 +14,9 @@ template <class V, Mode kMode, int kBits, int kRows, int kPanels>
 void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
                        int64_t first_panel) {
   constexpr int kQuads = 8 / kBits;
-  // What is fetched while units of the panels are read: what stands a little ahead, into the first cache; or
-  // every second line (the processor takes its neighbour along) of as many panels that come next, into the
-  // second.
+  // Fetched while units of the panels are read: what stands a little ahead, into the first cache; or every
+  // fourth line of as many panels that come next, into the second: the processor follows by itself what it
+  // once saw begin.
   const bool fetch_next = kPanels == 4 && weights.fetch_next_panels;
   const int64_t ahead = fetch_next ? kPanels * weights.panel_bytes : 4096 / kPanels;
   const std::byte* panel[kPanels];
@@ -49,7 +49,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
       for (int p = 0; p < kPanels; ++p, codes[p - 1] += kUnitBytes) {
         if (!fetch_next)
           __builtin_prefetch(codes[p] + ahead);
-        else if (u % 2 == 0)
+        else if (u % 4 == 0)
           __builtin_prefetch(codes[p] + ahead, 0, 2);
         typename V::Codes quads[kQuads];
         V::template unpack<kBits>(codes[p], quads);
