@@ -178,6 +178,8 @@ class Llama:
         if wheel:
             api = WheelApi()
         else:
+            here = Path(__file__).resolve().parent  # where this file would be found under the package's name
+            sys.path = [folder for folder in sys.path if Path(folder).resolve() != here]
             import llama_cpp as api
 
         self.api = api
