@@ -32,11 +32,13 @@ struct StartTimes {
 };
 
 struct Roof {
-  double flops, bytes;  ///< a second, as this machine measures itself
+  double flops, bytes;                 ///< a second, as this machine measures itself
+  std::optional<Device> machine = {};  ///< knows the peak of each format
 
   /// The least time that a layer needs, over the time that it took.
-  double share(const LayerTime& layer) const {
-    return std::max(layer.flops / flops, layer.bytes / bytes) * 1e3 / layer.milliseconds;
+  double share(const LayerTime& layer, const OpSite& site) const {
+    const double peak = machine ? peak_of(site, *machine).value_or(flops) : flops;
+    return std::max(layer.flops / peak, layer.bytes / bytes) * 1e3 / layer.milliseconds;
   }
 };
 
@@ -66,7 +68,7 @@ void print_layers(const Plan& plan, const std::vector<LayerTime>& layers, const 
                    fmt::format("{:.1f} %", 100 * layer.milliseconds / total),
                    fmt::format("{:.1f}", layer.flops / layer.milliseconds / 1e6),
                    fmt::format("{:.1f}", layer.bytes / layer.milliseconds / 1e6),
-                   fmt::format("{:.0f} %", 100 * roof.share(layer))});
+                   fmt::format("{:.0f} %", 100 * roof.share(layer, plan.graph().site(node)))});
   }
   print_text(table.str());
 }
@@ -82,7 +84,7 @@ OrderedJson layers_json(const Plan& plan, const std::vector<LayerTime>& layers, 
                     {"ms", layer.milliseconds},
                     {"flops", layer.flops},
                     {"bytes", layer.bytes},
-                    {"roof_share", roof.share(layer)}});
+                    {"roof_share", roof.share(layer, plan.graph().site(node))}});
   }
   return list;
 }
@@ -123,7 +125,7 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
       std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
   std::optional<Device> machine;
   if (probe) machine = probe->device();
-  Roof roof{machine ? *machine->peak("f32") : 1, machine ? achievable_bandwidth(*machine) : 1};
+  Roof roof{machine ? *machine->peak("f32") : 1, machine ? achievable_bandwidth(*machine) : 1, machine};
   if (gpu && options.layers) {
     const Roofs roofs = gpu->measure_roofs();
     roof = {roofs.f16_flops, roofs.read_bandwidth};

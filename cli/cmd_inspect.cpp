@@ -84,7 +84,7 @@ void inspect(const Options& options) {
   OpenedModel opened = open_either(options.model.model, options.dims);
   if (opened.graph) {
     if (options.graph) return print_text(graph_text(*opened.graph));
-    return report_graph(*opened.graph, {}, options.model.json);
+    return report_graph(*opened.graph, options.model);
   }
   const LlmModel llm = opened.folder ? load_llm(std::move(*opened.folder))
                                      : load_llm(options.model.model, options.model.context);

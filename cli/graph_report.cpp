@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 
 #include "cli/command.h"
 #include "cli/table.h"
@@ -10,6 +11,7 @@
 #include "graph/concretize.h"
 #include "graph/passes/pass.h"
 #include "graph/shape_text.h"
+#include "runtime/rewrite.h"
 
 namespace halftone::cli {
 namespace {
@@ -38,8 +40,16 @@ GraphFacts facts_of(const Graph& graph, const std::map<std::string, int64_t>& si
   facts.cost = cost.total;
   for (size_t n = 0; n < cost.nodes.size(); ++n)
     facts.operators[std::string(graph.nodes()[n].schema->name)].flops += cost.nodes[n].flops;
-  facts.arena = arena_bytes(graph, sizes);
   return facts;
+}
+
+/// The arena of the graph as compile() leaves it: with a backend's layouts, and codes.
+double arena_to_run(Graph graph, const ModelOptions& options, const std::map<std::string, int64_t>& sizes) {
+  CompileOptions compiling;
+  compiling.backend = options.backend;
+  compiling.exact = options.exact;
+  rewrite_to_run(graph, compiling);
+  return arena_bytes(graph, sizes);
 }
 
 struct Port {
@@ -106,12 +116,14 @@ OrderedJson ports_json(const Graph& graph, const std::vector<Port>& ports) {
 
 }  // namespace
 
-void report_graph(const Graph& graph, std::map<std::string, int64_t> sizes, bool json) {
+void report_graph(const Graph& graph, const ModelOptions& options) {
+  std::map<std::string, int64_t> sizes;
   for (const Symbol& symbol : graph.symbols()) sizes.emplace(symbol.name, 1);
   Graph folded = graph;
   run_passes(folded, standard_passes());
-  const GraphFacts facts = facts_of(folded, sizes);
-  if (!json) return print_report(folded, facts);
+  GraphFacts facts = facts_of(folded, sizes);
+  if (facts.static_shapes) facts.arena = arena_to_run(graph, options, sizes);
+  if (!options.json) return print_report(folded, facts);
   OrderedJson report;
   report["graph"] = graph.name;
   report["inputs"] = ports_json(graph, inputs_of(graph));

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <map>
-#include <string>
-
+#include "cli/model_options.h"
 #include "graph/graph.h"
 
 namespace halftone::cli {
 
 /// Tells what a graph is that is no language model: inputs and outputs, parameters, FLOPs, the peak of memory
-/// for intermediate values, operators. Open dimensions that `sizes` does not name count as 1.
-void report_graph(const Graph& graph, std::map<std::string, int64_t> sizes, bool json);
+/// for intermediate values as a run with these options has it, operators. Open dimensions count as 1.
+void report_graph(const Graph& graph, const ModelOptions& options);
 
 }  // namespace halftone::cli

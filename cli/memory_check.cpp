@@ -21,6 +21,15 @@ bool is_quantized(const Graph& graph) {
   return false;
 }
 
+bool fits(const Graph& graph, const char* name, const PlanOptions& plan) {
+  try {
+    const Recipe recipe = find_recipe(name);
+    return plan_recipe({graph}, &recipe, any_cpu(), plan).fits;
+  } catch (const UsageError&) {
+    return false;  // it quantizes nothing here
+  }
+}
+
 /// The recipe of the most bits under which the graph fits, or "".
 std::string fitting_recipe(const Graph& graph, const PlanOptions& plan) {
   if (is_quantized(graph)) return {};
@@ -28,10 +37,8 @@ std::string fitting_recipe(const Graph& graph, const PlanOptions& plan) {
       keeps_state(graph)
           ? std::vector{"rtn-w8", "rtn-w6g64", "rtn-w5g64", "rtn-w4g32", "rtn-w4g128", "rtn-w3g64"}
           : std::vector{"int8-static"};
-  for (const char* name : names) {
-    const Recipe recipe = find_recipe(name);
-    if (plan_recipe({graph}, &recipe, any_cpu(), plan).fits) return name;
-  }
+  for (const char* name : names)
+    if (fits(graph, name, plan)) return name;
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/memory_check.h"
+#include "cli/pass_report.h"
 #include "cli/progress.h"
 
 namespace halftone::cli {
@@ -57,6 +58,7 @@ Json flags_json(const VisionOptions& o) {
 
 void add_vision_options(CLI::App& command, VisionOptions& o) {
   add_runtime_options(command, o.model);
+  command.add_flag("--passes", o.passes, "Say what each pass over the graph did and its time");
   add_force_option(command, o.model);
   command
       .add_option("--labels", o.labels, "Names of the classes: a line each, a JSON list, or a config.json")
@@ -123,6 +125,7 @@ OpenVisionModel open_vision_model(const VisionOptions& o) {
   auto plan = compile(std::move(model.graph), compiling, *open.threads);
   packing.finish();
   if (o.model.explain) fmt::print(stderr, "{}", plan->explain());
+  if (o.passes) fmt::print(stderr, "{}", passes_text(*plan));
   open.runner = std::make_unique<ImageRunner>(std::move(plan), open.preprocess, *open.threads);
   return open;
 }

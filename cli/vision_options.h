@@ -19,10 +19,11 @@ struct VisionOptions {
   std::vector<double> mean, std;
   double scale = 0;  ///< 0: not given
   int pad = -1;      ///< -1: not given
+  bool passes = false;
 };
 
-/// Adds --preset, --labels, the flags that override pre-processing, and what any graph takes (not the model
-/// itself).
+/// Adds --passes, --preset, --labels, the flags that override pre-processing, and what any graph takes (not
+/// the model itself).
 void add_vision_options(CLI::App& command, VisionOptions& options);
 
 /// A model of pictures, compiled.

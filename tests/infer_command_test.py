@@ -57,6 +57,13 @@ class Infer(unittest.TestCase):
         self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
         self.assertIn(saying, result.stderr)
 
+    def test_more_than_there_is_memory(self):
+        """No recipe is told of a graph that has no layers."""
+        huge = self.at / "huge.onnx"
+        huge.write_bytes(onnx_model(17, [(1, onnx_node("Relu", ["x"], ["y"])), (11, onnx_value("x", 1 << 20, 1 << 20)),
+                                         (12, onnx_value("y", 1 << 20, 1 << 20))]))
+        self.fails(5, "infer", huge, "--input", f"x={self.at / 'x.npy'}", saying="no recipe makes it fit")
+
     def test_npy_in_and_out(self):
         result = halftone("infer", self.model, "--input", f"x={self.at / 'x.npy'}", "-o", self.at / "out", "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
