@@ -26,7 +26,8 @@ struct CodeElement {
 
 /// Rows as they are stored. What is read next is fetched, as much of it at a time as is read: a processor
 /// that waits for memory computes nothing.
-template <class Element>
+/// kCache: 1 for the first cache, 2 for the second.
+template <class Element, int kCache>
 class StoredElements {
  public:
   static constexpr int64_t kBytes = Element::kBytes;
@@ -36,7 +37,8 @@ class StoredElements {
   const std::byte* row(int64_t row) const { return rows_ + row * dim_ * kBytes; }
   Float load(int64_t row, int64_t i) const { return Element::load(rows_ + (row * dim_ + i) * kBytes); }
   void fetch(int64_t elements) {
-    for (int64_t line = 0; line < elements * kBytes; line += 64) __builtin_prefetch(ahead_ + line);
+    for (int64_t line = 0; line < elements * kBytes; line += 64)
+      __builtin_prefetch(ahead_ + line, 0, 4 - kCache);
     ahead_ += elements * kBytes * moves_;
   }
 
@@ -62,7 +64,7 @@ struct StoredTile {
   int64_t slot, position, tokens;
 };
 
-template <int kQueries, class Element>
+template <int kQueries, class Element, int kCache>
 void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stored) {
   constexpr int64_t kMost = AttentionLoops::kMostTokens;
   const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
@@ -71,8 +73,8 @@ void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stor
   const bool coded = stored.keys.format == KvFormat::int8;
   const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
   const int64_t skipped = stored.slot * dim * Element::kBytes;
-  StoredElements<Element> keys(stored.keys.stored + skipped, dim, stored.values.stored + skipped);
-  StoredElements<Element> values(stored.values.stored + skipped, dim, stored.next);
+  StoredElements<Element, kCache> keys(stored.keys.stored + skipped, dim, stored.values.stored + skipped);
+  StoredElements<Element, kCache> values(stored.values.stored + skipped, dim, stored.next);
   alignas(64) float key_scales[kMost], value_scales[kMost], scores[kQueries * kMost];
   if (coded)
     for (int64_t t = 0; t < stored.tokens; ++t) {
@@ -99,19 +101,21 @@ void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stor
     add_rows<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
 }
 
-template <class Element>
+template <int kCache, class Element>
 void attend_few(const QueryTile& tile, const StoredTile& stored) {
-  if (tile.count == 4) return attend_queries<4, Element>(tile, 0, stored);
-  if (tile.count == 2) return attend_queries<2, Element>(tile, 0, stored);
-  for (int64_t query = 0; query < tile.count; ++query) attend_queries<1, Element>(tile, query, stored);
+  if (tile.count == 4) return attend_queries<4, Element, kCache>(tile, 0, stored);
+  if (tile.count == 2) return attend_queries<2, Element, kCache>(tile, 0, stored);
+  for (int64_t query = 0; query < tile.count; ++query)
+    attend_queries<1, Element, kCache>(tile, query, stored);
 }
 
+template <int kCache>
 void attend_few(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next,
                 int64_t slot, int64_t position, int64_t tokens) {
   const StoredTile stored{keys, values, next, slot, position, tokens};
-  if (keys.format == KvFormat::f16) return attend_few<HalfElement>(tile, stored);
-  if (keys.format == KvFormat::bf16) return attend_few<BfloatElement>(tile, stored);
-  attend_few<CodeElement>(tile, stored);
+  if (keys.format == KvFormat::f16) return attend_few<kCache, HalfElement>(tile, stored);
+  if (keys.format == KvFormat::bf16) return attend_few<kCache, BfloatElement>(tile, stored);
+  attend_few<kCache, CodeElement>(tile, stored);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "backend/cpu/paged_attention/attention_tiles.h"
 #include "backend/cpu/paged_attention/pieces.h"
 #include "base/checked.h"
+#include "base/cpu.h"
 
 namespace halftone::cpu {
 namespace {
@@ -67,6 +68,7 @@ class PagedAttention : public PreparedKernel {
  public:
   PagedAttention(const OpSite& site, const AttentionLoops& loops, ThreadPool& threads)
       : loops_(loops),
+        attend_few_(cpu_is_amd() ? *loops.attend_few_from_second_cache : *loops.attend_few),
         spec_(paged_attention_spec(site)),
         group_(spec_.num_heads / spec_.kv_heads),
         piece_rows_(
@@ -363,7 +365,7 @@ class PagedAttention : public PreparedKernel {
           const QueryTile part = rows(own, from, to);
           if (few) {
             const bool more = head + 1 < piece.kv_heads;
-            loops_.attend_few(
+            attend_few_(
                 part, keys, values,
                 next_keys(cache, piece, more ? position : position + tokens, more ? head + 1 : 0, end), slot,
                 position, tokens);
@@ -433,6 +435,7 @@ class PagedAttention : public PreparedKernel {
   }
 
   const AttentionLoops& loops_;
+  AttentionLoops::AttendFew& attend_few_;
   PagedAttentionSpec spec_;
   int64_t group_;  ///< query heads that share one KV head
   int64_t piece_rows_;
