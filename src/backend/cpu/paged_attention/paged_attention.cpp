@@ -347,14 +347,18 @@ class PagedAttention : public PreparedKernel {
   void attend_by_blocks(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
                         int64_t end, const Scratch& scratch) const {
     const int64_t block_tokens = cache.layout().block_tokens;
-    const bool few = head_queries(piece) <= AttentionLoops::kFewQueries &&
-                     read_as_stored(cache.layout().format) && spec_.head_dim == padded_;
-    if (few && cache.layout().format == KvFormat::int8) loops_.widen(tile);
+    const KvFormat format = cache.layout().format;
+    // What multiplies codes as integers takes all rows of a short run, so that each is computed as it is
+    // alone.
+    const bool few = read_as_stored(format) && spec_.head_dim == padded_ &&
+                     (head_queries(piece) <= AttentionLoops::kFewQueries ||
+                      (format == KvFormat::int8 && piece.rows <= AttentionPieces::kFewRows));
+    if (few && format == KvFormat::int8) loops_.widen(tile);
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
       const int64_t tokens = tile_tokens(cache, position, end);
-      const bool open = codes_by_block(cache.layout().format) && cache.is_open(spec_.layer, block);
+      const bool open = codes_by_block(format) && cache.is_open(spec_.layer, block);
       for (int64_t head = 0; head < piece.kv_heads; ++head) {
         const QueryTile own = rows(tile, head * head_queries(piece), (head + 1) * head_queries(piece));
         const int64_t near = queries_near(cache, own, position / block_tokens);
@@ -365,10 +369,11 @@ class PagedAttention : public PreparedKernel {
           const QueryTile part = rows(own, from, to);
           if (few) {
             const bool more = head + 1 < piece.kv_heads;
-            attend_few_(
-                part, keys, values,
-                next_keys(cache, piece, more ? position : position + tokens, more ? head + 1 : 0, end), slot,
-                position, tokens);
+            const std::byte* next =
+                next_keys(cache, piece, more ? position : position + tokens, more ? head + 1 : 0, end);
+            for (int64_t query = 0; query < part.count; query += AttentionLoops::kFewQueries)
+              attend_few_(rows(part, query, std::min(query + AttentionLoops::kFewQueries, part.count)), keys,
+                          values, next, slot, position, tokens);
             return;
           }
           loops_.score(part, keys, slot, position, tokens);
