@@ -92,8 +92,10 @@ void add_quantize(CLI::App& app) {
       ->check(CLI::IsMember({"exact", "log2"}))
       ->type_name("HOW");
   command
-      ->add_option("--gelu", flags.gelu, "int8-static: one scale behind a Gelu, or one for each sign (twin)")
-      ->check(CLI::IsMember({"one", "twin"}))
+      ->add_option(
+          "--gelu", flags.gelu,
+          "int8-static: one scale behind a Gelu, one for each sign (twin), or I-BERT's polynomial for erf")
+      ->check(CLI::IsMember({"one", "twin", "polynomial"}))
       ->type_name("HOW");
   command->add_flag("--resume", options->resume, "Go on with a calibrated quantization that was interrupted");
   command

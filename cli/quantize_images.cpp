@@ -71,7 +71,10 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
   settings.measure = settings.measure && flags.measure;
   if (flags.integer_only) settings.integer_only = true;
   if (!flags.softmax.empty()) settings.log2_softmax = flags.softmax == "log2";
-  if (!flags.gelu.empty()) settings.twin_gelu = flags.gelu == "twin";
+  if (!flags.gelu.empty()) {
+    settings.twin_gelu = flags.gelu == "twin";
+    settings.polynomial_gelu = flags.gelu == "polynomial";
+  }
   return recipe;
 }
 

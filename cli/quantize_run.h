@@ -18,7 +18,7 @@ struct StaticFlags {
   bool measure = true;
   bool integer_only = false;
   std::string softmax;  ///< "exact" or "log2"
-  std::string gelu;     ///< "one" or "twin"
+  std::string gelu;     ///< "one", "twin" or "polynomial"
 
   bool only_ranges() const {
     return requantization.empty() && measure && !integer_only && softmax.empty() && gelu.empty();

@@ -12,6 +12,12 @@ std::vector<const Backend*>& backends() {
 
 }  // namespace
 
+Refusal Kernel::refusal(const OpSite& site) const {
+  if (!takes_storage && !site.all_plain()) return "values are not stored planar and plain";
+  if (!takes_wide && site.any_wide()) return "values are stored as codes of 16 bits";
+  return supports(site);
+}
+
 void register_backend(const Backend& backend) {
   if (!find_backend(backend.name())) backends().push_back(&backend);
 }

@@ -59,6 +59,10 @@ struct Kernel {
   std::unique_ptr<PreparedKernel> (*prepare)(const OpSite& site, ThreadPool& threads) = nullptr;
   /// Whether supports() looks at how values are stored; otherwise it is asked only where all are plain.
   bool takes_storage = false;
+  /// Whether it looks for wide codes among them too.
+  bool takes_wide = false;
+
+  Refusal refusal(const OpSite& site) const;
 };
 
 /// A place to run: an ordered list of kernels, best first.

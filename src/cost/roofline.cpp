@@ -57,8 +57,7 @@ bool computes_in_int8(const OpSite& site) {
 bool runs_on_reference(const OpSite& site, const Backend& backend) {
   const auto kernels = backend.kernels();
   return std::none_of(kernels.begin(), kernels.end(), [&](const Kernel& kernel) {
-    return kernel.op == site.schema->name && (kernel.takes_storage || site.all_plain()) &&
-           kernel.supports(site).empty();
+    return kernel.op == site.schema->name && kernel.refusal(site).empty();
   });
 }
 

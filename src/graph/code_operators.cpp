@@ -37,8 +37,7 @@ bool moves_numbers(const Node& node) {
 
 bool works_on_codes_by_polynomials(const Graph& graph, const Node& node) {
   const std::string_view op = node.schema->name;
-  if (op != "LayerNormalization" && op != "ShiftedLayerNormalization" && op != "Softmax" && op != "Attention")
-    return false;
+  if (op != "LayerNormalization" && op != "Softmax" && op != "Attention") return false;
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (carries_numbers(node, i) && !is_float_activation(graph, node.inputs[i])) return false;
   return true;

@@ -19,9 +19,12 @@ std::vector<float> pairs_of(const Node& node, std::string_view name, size_t slot
                        slots);
     for (size_t i = 0; i < pairs->size(); i += 2) {
       const float scale = (*pairs)[i], zero = (*pairs)[i + 1];
-      if (!(scale >= 0) || !std::isfinite(scale) || !(zero >= 0 && zero <= 255) || zero != std::floor(zero))
-        throw InputError("{}: attribute {}: expected a scale and a zero of 0 to 255, found {} and {}",
-                         node.name, name, scale, zero);
+      const bool known =
+          zero == CodeScale::kWideZero || (zero >= 0 && zero <= 255 && zero == std::floor(zero));
+      if (!(scale >= 0) || !std::isfinite(scale) || !known)
+        throw InputError(
+            "{}: attribute {}: expected a scale and a zero of 0 to 255, or 32768, found {} and {}", node.name,
+            name, scale, zero);
     }
     return *pairs;
   }
@@ -31,7 +34,7 @@ std::vector<float> pairs_of(const Node& node, std::string_view name, size_t slot
 std::optional<CodeScale> codes_of(const Node& node, std::string_view name, size_t slots, size_t slot) {
   const std::vector<float> pairs = pairs_of(node, name, slots);
   if (2 * slot >= pairs.size() || pairs[2 * slot] == 0) return std::nullopt;
-  return CodeScale{pairs[2 * slot], static_cast<uint8_t>(pairs[2 * slot + 1])};
+  return CodeScale{pairs[2 * slot], static_cast<uint16_t>(pairs[2 * slot + 1])};
 }
 
 void set_codes(Node& node, std::string_view name, size_t slots, size_t slot, const CodeScale& codes) {

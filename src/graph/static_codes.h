@@ -8,7 +8,7 @@ namespace halftone {
 
 /// Static activation encodings: the codes in which a node reads an input, or makes an output. They are
 /// attributes of the node, codes_in and codes_out, so they are saved, loaded and printed with it: for each
-/// slot a scale (0: none) and a zero. passes/lower_codes.h carries them out.
+/// slot a scale (0: none) and a zero, 32768 for wide codes. passes/lower_codes.h carries them out.
 std::optional<CodeScale> codes_in(const Node& node, size_t input);
 std::optional<CodeScale> codes_out(const Node& node, size_t output);
 void set_codes_in(Node& node, size_t input, const CodeScale& codes);

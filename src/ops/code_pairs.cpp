@@ -31,11 +31,29 @@ void map_code_pairs(std::span<const Operand> inputs, std::span<const MutableTens
   for (size_t i = 0; i < y.size(); ++i) y[i] = f(a[i % a.size()], b[i % b.size()]);
 }
 
+int32_t code_at(const TensorView& tensor, size_t i) {
+  return tensor.dtype == DType::i16 ? int32_t{tensor.span<int16_t>()[i]} : int32_t{tensor.span<uint8_t>()[i]};
+}
+
+void add_wide(const WideCodeSum& sum, std::span<const Operand> inputs, const MutableTensorView& output) {
+  const TensorView &a = inputs[0].tensor, &b = inputs[1].tensor;
+  const auto a_count = static_cast<size_t>(a.shape.elements()),
+             b_count = static_cast<size_t>(b.shape.elements());
+  for (size_t i = 0; i < static_cast<size_t>(output.shape.elements()); ++i) {
+    const int32_t code = sum(code_at(a, i % a_count), code_at(b, i % b_count));
+    if (output.dtype == DType::i16)
+      output.span<int16_t>()[i] = static_cast<int16_t>(code);
+    else
+      output.span<uint8_t>()[i] = static_cast<uint8_t>(code);
+  }
+}
+
 void add_reference(const OpSite& site, std::span<const Operand> inputs,
                    std::span<const MutableTensorView> outputs) {
-  const CodeSum sum(*site.inputs[0].storage.codes, *site.inputs[1].storage.codes,
-                    *site.output_storage[0].codes);
-  map_code_pairs(inputs, outputs, sum);
+  const CodeScale a = *site.inputs[0].storage.codes, b = *site.inputs[1].storage.codes,
+                  y = *site.output_storage[0].codes;
+  if (site.any_wide()) return add_wide(WideCodeSum(a, b, y), inputs, outputs[0]);
+  map_code_pairs(inputs, outputs, CodeSum(a, b, y));
 }
 
 void mul_reference(const OpSite& site, std::span<const Operand> inputs,
@@ -48,7 +66,7 @@ void mul_reference(const OpSite& site, std::span<const Operand> inputs,
 
 }  // namespace
 
-const IntegerMeaning add_on_codes{refusal, add_reference};
+const IntegerMeaning add_on_codes{refusal, add_reference, true};
 const IntegerMeaning mul_on_codes{refusal, mul_reference};
 
 }  // namespace halftone

@@ -6,7 +6,7 @@
 
 namespace halftone {
 
-/// Add of two tensors of one shape, codes in and codes out (ops/code_sum.h).
+/// Add of two tensors of one shape, codes in and codes out, wide ones too (ops/code_sum.h).
 extern const IntegerMeaning add_on_codes;
 
 /// Mul of two tensors of one shape, codes in and codes out: (a - za) (b - zb), then as ops/requantizer.h

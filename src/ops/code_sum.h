@@ -36,4 +36,28 @@ struct CodeSum {
   }
 };
 
+/// The same where an input or the sum has wide codes, which need factors of more bits: the larger has 30.
+struct WideCodeSum {
+  int64_t a, b, offset;
+  int32_t shift, lowest, highest;
+
+  WideCodeSum(const CodeScale& x, const CodeScale& y, const CodeScale& sum)
+      : lowest(sum.wide() ? -32768 : 0), highest(sum.wide() ? 32767 : 255) {
+    const double first = double{x.scale} / sum.scale, second = double{y.scale} / sum.scale;
+    shift = std::clamp(29 - std::ilogb(std::max(first, second)), 1, 44);
+    const auto factor = [&](double ratio) {
+      return static_cast<int64_t>(std::min(std::nearbyint(std::ldexp(ratio, shift)), 0x1p44));
+    };
+    a = factor(first);
+    b = factor(second);
+    offset = (int64_t{sum.stored_zero()} << shift) + (int64_t{1} << (shift - 1)) - x.stored_zero() * a -
+             y.stored_zero() * b;
+  }
+
+  int32_t operator()(int32_t x, int32_t y) const {
+    return static_cast<int32_t>(
+        std::clamp<int64_t>((x * a + y * b + offset) >> shift, int64_t{lowest}, int64_t{highest}));
+  }
+};
+
 }  // namespace halftone

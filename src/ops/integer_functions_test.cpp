@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "op_run.h"
+#include "ops/code_sum.h"
 #include "ops/requantizer.h"
 
 namespace halftone {
@@ -50,6 +51,11 @@ TEST(IntegerFunctions, ErfByAPolynomialServesGelu) {
     EXPECT_NEAR(x / 2 * erf_polynomial(x * 0.70710678f), x / 2 * std::erf(x * 0.70710678f), 0.02f) << x;
 }
 
+float as_stored(float x, const CodeScale& codes) {
+  return codes.wide() ? decode_wide(encode_wide(x, codes), codes)
+                      : decode_activation(encode_activation(x, codes), codes);
+}
+
 /// Largest difference of an operator on codes from its floating self on the same numbers, in steps of the
 /// output.
 float steps_apart(const OpSchema& schema, const Attributes& attributes,
@@ -60,8 +66,7 @@ float steps_apart(const OpSchema& schema, const Attributes& attributes,
     integer.stored(activations[i], {Storage::Order::planar, {scales[i]}});
     Tensor rounded = Tensor::allocate(DType::f32, activations[i].shape());
     for (size_t k = 0; k < activations[i].span<float>().size(); ++k)
-      rounded.mutable_view().span<float>()[k] =
-          decode_activation(encode_activation(activations[i].span<float>()[k], scales[i]), scales[i]);
+      rounded.mutable_view().span<float>()[k] = as_stored(activations[i].span<float>()[k], scales[i]);
     floating.input(rounded);
   }
   for (const Tensor& constant : constants) {
@@ -83,14 +88,36 @@ TEST(IntegerMeanings, LayerNormalization) {
             0.6f);
 }
 
-TEST(IntegerMeanings, ShiftedLayerNormalization) {
-  const CodeScale in{8.0f / 255, 120}, out = fit_codes(-20, 20);
-  std::vector<int64_t> exponents(96);
-  for (size_t c = 0; c < exponents.size(); ++c) exponents[c] = static_cast<int64_t>(c % 4);
-  EXPECT_LT(steps_apart(*find_op("ShiftedLayerNormalization"), {{"exponents", exponents}},
-                        {random_tensor({3, 5, 96}, 1)}, {in},
-                        {random_tensor({96}, 2), random_tensor({96}, 3)}, out),
-            0.6f);
+TEST(IntegerMeanings, LayerNormalizationOfWideCodes) {
+  // One channel far beyond the others: what 8 bits cannot hold.
+  for (int64_t columns : {96, 4096}) {
+    Tensor x = random_tensor({7, columns}, 1);
+    for (size_t row = 0; row < 7; ++row)
+      x.mutable_view().span<float>()[row * static_cast<size_t>(columns)] = 500;
+    const CodeScale out = fit_codes(-100, 100);
+    EXPECT_LT(steps_apart(*find_op("LayerNormalization"), {}, {x}, {fit_wide_codes(-600, 600)},
+                          {random_tensor({columns}, 2), random_tensor({columns}, 3)}, out),
+              0.6f)
+        << columns;
+  }
+}
+
+TEST(IntegerMeanings, SumsOfWideCodes) {
+  const CodeScale narrow = fit_codes(-3, 5), wide = fit_wide_codes(-700, 600),
+                  sum = fit_wide_codes(-705, 605);
+  for (const auto& [a, b] : {std::pair(narrow, wide), std::pair(wide, narrow), std::pair(wide, wide)})
+    for (const CodeScale& y : {sum, fit_codes(-700, 600)})
+      EXPECT_LT(steps_apart(*find_op("Add"), {},
+                            {random_tensor({5, 33}, 1, 2), random_tensor({5, 33}, 2, 100)}, {a, b}, {}, y),
+                0.501f)
+          << Storage{Storage::Order::planar, y}.str();
+}
+
+TEST(IntegerMeanings, ASumOfWideCodesStopsAtTheirEnds) {
+  const WideCodeSum sum({1, CodeScale::kWideZero}, {1, CodeScale::kWideZero}, {1, CodeScale::kWideZero});
+  EXPECT_EQ(sum(32767, 1), 32767);
+  EXPECT_EQ(sum(-32768, -1), -32768);
+  EXPECT_EQ(sum(-7, 3), -4);
 }
 
 TEST(IntegerMeanings, Softmax) {

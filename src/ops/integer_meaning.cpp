@@ -11,9 +11,9 @@
 
 namespace halftone {
 
-const IntegerMeaning* integer_meaning(const OpSchema& schema) {
-  static const IntegerMeaning conv{integer_conv_refusal, integer_conv_reference};
-  static const IntegerMeaning product{integer_product_refusal, integer_product_reference};
+const IntegerMeaning* integer_meaning(const OpSite& site) {
+  static const IntegerMeaning conv{integer_conv_refusal, integer_conv_reference, true};
+  static const IntegerMeaning product{integer_product_refusal, integer_product_reference, true};
   struct Named {
     std::string_view op;
     const IntegerMeaning* meaning;
@@ -29,11 +29,13 @@ const IntegerMeaning* integer_meaning(const OpSchema& schema) {
       {"Mul", &mul_on_codes},
       {"Resize", &resize_on_codes},
       {"LayerNormalization", &layer_normalization_on_codes},
-      {"ShiftedLayerNormalization", &layer_normalization_on_codes},
       {"Softmax", &softmax_on_codes},
   };
   for (const Named& named : meanings)
-    if (named.op == schema.name) return named.meaning;
+    if (named.op == site.schema->name)
+      return (named.meaning->takes_wide || !site.any_wide()) && named.meaning->refusal(site).empty()
+                 ? named.meaning
+                 : nullptr;
   return nullptr;
 }
 

@@ -14,9 +14,10 @@ struct IntegerMeaning {
   /// Takes and gives codes (and plain floats where a storage has none), all planar.
   void (*reference)(const OpSite& site, std::span<const Operand> inputs,
                     std::span<const MutableTensorView> outputs) = nullptr;
+  bool takes_wide = false;  ///< whether refusal() looks for wide codes; otherwise there are none
 };
 
-/// The operator's, or null.
-const IntegerMeaning* integer_meaning(const OpSchema& schema);
+/// That of a site, or null.
+const IntegerMeaning* integer_meaning(const OpSite& site);
 
 }  // namespace halftone

@@ -7,6 +7,7 @@ namespace halftone {
 
 std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t columns) {
   if (!site.inputs[0].storage.codes) return "the input is not stored as codes";
+  if (site.inputs[0].storage.wide()) return "the input has codes of 16 bits";
   const Constant* weights = site.inputs[1].constant;
   if (!weights || !weights->encoding()) return "the weights have no encoding";
   const Encoding& encoding = *weights->encoding();

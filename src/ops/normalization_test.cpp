@@ -12,25 +12,6 @@ const OpSchema& op(std::string_view name) {
   return *find_op(name);
 }
 
-TEST(ShiftedLayerNormalization, IsThatOfRaisedChannels) {
-  const std::vector<float> x{1, -2, 0.5f, 3}, raised{1, -4, 4, 3};
-  OpRun shifted(op("ShiftedLayerNormalization"), {{"exponents", std::vector<int64_t>{0, 1, 3, 0}}});
-  OpRun plain(op("LayerNormalization"));
-  const Tensor scale = random_tensor({4}, 1), shift = random_tensor({4}, 2);
-  shifted.input(Tensor::from<float>({1, 4}, std::span<const float>(x))).input(scale).input(shift);
-  plain.input(Tensor::from<float>({1, 4}, std::span<const float>(raised))).input(scale).input(shift);
-  EXPECT_EQ(floats(shifted.reference()[0]), floats(plain.reference()[0]));
-}
-
-TEST(ShiftedLayerNormalization, RefusesExponentsThatDoNotFit) {
-  for (const std::vector<int64_t>& exponents : {std::vector<int64_t>{0, 1}, {0, -1, 0, 0}, {0, 16, 0, 0}, {}})
-    EXPECT_THROW(OpRun(op("ShiftedLayerNormalization"), {{"exponents", exponents}})
-                     .type(DType::f32, {2, 4})
-                     .type(DType::f32, {4})
-                     .site(),
-                 InputError);
-}
-
 TEST(RMSNormalization, DividesByTheRootMeanSquare) {
   OpRun run(op("RMSNormalization"), {{"epsilon", 0.0f}});
   run.input(Tensor::from<float>({2, 2}, {3, 4, -6, 8})).input(Tensor::from<float>({2}, {1, 10}));

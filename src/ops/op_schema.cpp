@@ -54,6 +54,11 @@ bool OpSite::all_plain() const {
                      [](const Storage& s) { return s.plain(); });
 }
 
+bool OpSite::any_wide() const {
+  return std::ranges::any_of(inputs, [](const SiteInput& i) { return i.storage.wide(); }) ||
+         std::ranges::any_of(output_storage, [](const Storage& s) { return s.wide(); });
+}
+
 bool OpSite::is_alias() const {
   if (!schema->alias || !(inputs[0].storage == storage_of_output(0))) return false;
   if (inputs[0].storage.order == Storage::Order::planar) return true;
@@ -102,8 +107,7 @@ void run_converted(const OpSite& site, std::span<const Operand> inputs,
 void run_reference(const OpSite& site, std::span<const Operand> inputs,
                    std::span<const MutableTensorView> outputs) {
   if (site.all_plain()) return site.schema->reference(site, inputs, outputs);
-  if (const IntegerMeaning* integer = integer_meaning(*site.schema);
-      integer && integer->refusal(site).empty())
+  if (const IntegerMeaning* integer = integer_meaning(site))
     return run_converted(
         site, inputs, outputs,
         [](Storage storage) {

@@ -56,6 +56,7 @@ struct OpSite {
     return i < output_storage.size() ? output_storage[i] : Storage{};
   }
   bool all_plain() const;
+  bool any_wide() const;  ///< whether a value is stored as wide codes
   /// Whether the first output is the first input's bytes: nothing need run. An alias operator whose two ends
   /// are stored differently copies, as its reference does.
   bool is_alias() const;

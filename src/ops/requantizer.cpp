@@ -27,6 +27,11 @@ CodeScale fit_codes(float low, float high, bool symmetric) {
   return {scale, static_cast<uint8_t>(std::clamp(std::nearbyint(-low / scale), 0.0f, 255.0f))};
 }
 
+CodeScale fit_wide_codes(float low, float high) {
+  const float largest = std::max(-low, high);
+  return {largest > 0 ? largest / 32767 : 1, CodeScale::kWideZero};
+}
+
 Requantization requantization(const OpSite& site) {
   const std::string how = site.attributes->get_string("requantization", "floating");
   require(site, how == "floating" || how == "fixed",
@@ -79,7 +84,11 @@ Requantizer::Requantizer(const OpSite& site, std::vector<double> units)
   } else if (has_table(activation_)) {
     set_table();
   }
-  zero_ = inner_.zero;
+  if (codes_->wide()) {
+    lowest_ = -32768;
+    highest_ = 32767;
+  }
+  zero_ = inner_.stored_zero();
   set_multipliers(units, double{inner_.scale},
                   kind == Kind::leaky_relu && !has_table_ ? double{activation_.a} : 1);
 }
@@ -101,14 +110,21 @@ void Requantizer::set_multipliers(const std::vector<double>& units, double scale
   }
 }
 
-uint8_t Requantizer::code(int32_t sum, size_t output) const {
+int32_t Requantizer::bounded(int32_t sum, size_t output) const {
   const bool negative = sum < 0 && !below_.empty();
   const int32_t moved = fixed_
                             ? multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output])
                             : rounded(static_cast<float>(sum) * (negative ? below_ : multipliers_)[output]);
-  const auto code =
-      static_cast<uint8_t>(std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));
+  return static_cast<int32_t>(std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));
+}
+
+uint8_t Requantizer::code(int32_t sum, size_t output) const {
+  const auto code = static_cast<uint8_t>(bounded(sum, output));
   return has_table_ ? table_[code] : code;
+}
+
+int16_t Requantizer::wide_code(int32_t sum, size_t output) const {
+  return static_cast<int16_t>(bounded(sum, output));
 }
 
 float Requantizer::value(int32_t sum, size_t output) const {

@@ -22,6 +22,8 @@ namespace halftone {
 /// an inner scale, which covers just the arguments among which the result changes, and the table has the code
 /// of f at each.
 ///
+/// Wide codes have no activation: code = clamp(round(sum * (u / s)), -32768, 32767).
+///
 /// Without output codes the value is float(sum) * float(u), then the activation in f32.
 class Requantizer {
  public:
@@ -29,6 +31,7 @@ class Requantizer {
   Requantizer(const OpSite& site, std::vector<double> units);
 
   uint8_t code(int32_t sum, size_t output) const;
+  int16_t wide_code(int32_t sum, size_t output) const;
   float value(int32_t sum, size_t output) const;
 
   bool to_codes() const { return codes_.has_value(); }
@@ -45,6 +48,7 @@ class Requantizer {
   const FusedActivation& float_activation() const { return activation_; }
 
  private:
+  int32_t bounded(int32_t sum, size_t output) const;
   void set_multipliers(const std::vector<double>& units, double scale, double slope_below);
   void set_table();
 
@@ -74,5 +78,7 @@ Requantization requantization(const OpSite& site);
 /// Codes that cover [low, high], 0 included; symmetric ones have zero 128 and never use code 0. A range of
 /// nothing but 0 has scale 1.
 CodeScale fit_codes(float low, float high, bool symmetric = false);
+/// Wide codes that cover it.
+CodeScale fit_wide_codes(float low, float high);
 
 }  // namespace halftone

@@ -41,13 +41,20 @@ std::vector<float> as_floats(const TensorView& tensor) {
 std::string Storage::str() const {
   std::string text = order == Order::channels_last ? "channels-last" : "";
   if (!codes) return text;
-  return fmt::format("{}{}u8 * {:.6g} - {}", text, text.empty() ? "" : " ", codes->scale, codes->zero);
+  text += text.empty() ? "" : " ";
+  if (codes->wide()) return fmt::format("{}i16 * {:.6g}", text, codes->scale);
+  return fmt::format("{}u8 * {:.6g} - {}", text, codes->scale, codes->zero);
 }
 
 uint8_t encode_activation(float x, const CodeScale& codes) {
   const float code = std::nearbyint(x / codes.scale) + static_cast<float>(codes.zero);
-  if (std::isnan(code)) return codes.zero;
+  if (std::isnan(code)) return static_cast<uint8_t>(codes.zero);
   return static_cast<uint8_t>(std::clamp(code, 0.0f, 255.0f));
+}
+
+int16_t encode_wide(float x, const CodeScale& codes) {
+  const float code = std::nearbyint(x / codes.scale);
+  return std::isnan(code) ? int16_t{0} : static_cast<int16_t>(std::clamp(code, -32768.0f, 32767.0f));
 }
 
 void load_stored(const TensorView& stored, const Storage& storage, const MutableTensorView& plain) {
@@ -64,15 +71,23 @@ void load_stored(const TensorView& stored, const Storage& storage, const Mutable
     return;
   }
   std::vector<float> values(static_cast<size_t>(plain.shape.elements()));
-  std::transform(planar.span<uint8_t>().begin(), planar.span<uint8_t>().end(), values.begin(),
-                 [&](uint8_t code) { return decode_activation(code, *storage.codes); });
+  if (storage.wide())
+    std::ranges::transform(planar.span<int16_t>(), values.begin(),
+                           [&](int16_t code) { return decode_wide(code, *storage.codes); });
+  else
+    std::ranges::transform(planar.span<uint8_t>(), values.begin(),
+                           [&](uint8_t code) { return decode_activation(code, *storage.codes); });
   store_floats(values, plain, 0);
 }
 
 void store_plain(const TensorView& plain, const Storage& storage, const MutableTensorView& stored) {
   TensorView coded = plain;
   std::vector<uint8_t> codes;
-  if (storage.codes) {
+  std::vector<int16_t> wide;
+  if (storage.wide()) {
+    for (float x : as_floats(plain)) wide.push_back(encode_wide(x, *storage.codes));
+    coded = {DType::i16, plain.shape, reinterpret_cast<const std::byte*>(wide.data())};
+  } else if (storage.codes) {
     for (float x : as_floats(plain)) codes.push_back(encode_activation(x, *storage.codes));
     coded = {DType::u8, plain.shape, reinterpret_cast<const std::byte*>(codes.data())};
   }

@@ -30,6 +30,20 @@ TEST(Storage, CodesRoundHalfToEvenAndClamp) {
   EXPECT_EQ(encode_activation(std::numeric_limits<float>::quiet_NaN(), codes), 128);
 }
 
+TEST(Storage, WideCodesAreSignedAndHaveSixteenBits) {
+  const Storage storage{Storage::Order::channels_last, CodeScale{0.5f, CodeScale::kWideZero}};
+  EXPECT_EQ(storage.str(), "channels-last i16 * 0.5");
+  EXPECT_EQ(stored_dtype(DType::f32, storage), DType::i16);
+  EXPECT_EQ(encode_wide(std::numeric_limits<float>::quiet_NaN(), *storage.codes), 0);
+  const Tensor plain = Tensor::from<float>({1, 2, 1, 3}, {0, 0.25f, -0.75f, 1e6f, -1e6f, 100});
+  Tensor stored = Tensor::allocate(DType::i16, plain.shape());
+  store_plain(plain.view(), storage, stored.mutable_view());
+  EXPECT_TRUE(std::ranges::equal(stored.span<int16_t>(), std::vector<int16_t>{0, 32767, 0, -32768, -2, 200}));
+  Tensor back = Tensor::allocate(DType::f32, plain.shape());
+  load_stored(stored.view(), storage, back.mutable_view());
+  EXPECT_TRUE(std::ranges::equal(back.span<float>(), std::vector<float>{0, 0, -1, 16383.5f, -16384, 100}));
+}
+
 TEST(Storage, ChannelsLastTurnsTheAxes) {
   const Storage storage{Storage::Order::channels_last, CodeScale{1, 0}};
   const Tensor plain = Tensor::from<float>({2, 2, 1, 3}, {0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32});

@@ -111,7 +111,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   if (recipe.static_activations) {
     run_passes(graph, standard_passes());
     if (recipe.static_activations->integer_only && options.data && !options.encodings_only)
-      ranges = even_ranges(graph, options, recipe.minimum_elements);
+      ranges = part_outliers(graph, options, recipe.minimum_elements);
     prepare_static_graph(graph, *recipe.static_activations);
   } else if (groups_weights(recipe)) {
     linear_to_gemm(graph);

@@ -45,13 +45,15 @@ struct StaticActivations {
   /// ... until the noise of the others adds up to less than this at the ends of the model, in decibels below
   /// the signal (algo/int8_static/end_noise.h).
   double noise = 20;
-  /// No floating point between input and output: LayerNormalization, Softmax, Attention and Gelu too compute
-  /// in integers (I-BERT), sums end by fixed-point multipliers, nothing stays floating.
+  /// No floating point between input and output: LayerNormalization, Softmax and Attention too compute in
+  /// integers (I-BERT), sums end by fixed-point multipliers, nothing stays floating.
   bool integer_only = false;
   /// Attention on codes whose weights are powers of two, 4 bits (FQ-ViT).
   bool log2_softmax = false;
   /// What follows a Gelu reads its negative and its positive part under a scale each (PTQ4ViT).
   bool twin_gelu = false;
+  /// Gelu takes erf by I-BERT's polynomial. Its table on codes is exact otherwise.
+  bool polynomial_gelu = false;
 
   friend bool operator==(const StaticActivations&, const StaticActivations&) = default;
 };

@@ -278,8 +278,11 @@ StaticActivations read_static_activations(const Reader& reader) {
   if (const auto only = reader.find("integer_only")) settings.integer_only = only->boolean("integer_only");
   if (const auto softmax = reader.find("softmax"))
     settings.log2_softmax = softmax->choice("softmax", std::vector<std::string>{"exact", "log2"}) == 1;
-  if (const auto gelu = reader.find("gelu"))
-    settings.twin_gelu = gelu->choice("gelu", std::vector<std::string>{"one", "twin"}) == 1;
+  if (const auto gelu = reader.find("gelu")) {
+    const size_t choice = gelu->choice("gelu", std::vector<std::string>{"one", "twin", "polynomial"});
+    settings.twin_gelu = choice == 1;
+    settings.polynomial_gelu = choice == 2;
+  }
   return settings;
 }
 

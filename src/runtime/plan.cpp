@@ -23,8 +23,7 @@ Step choose(const Graph& graph, int position, const Backend* backend, ThreadPool
 
   for (const Kernel& kernel : backend->kernels()) {
     if (kernel.op != node.schema->name || !cpu_has(kernel.isa)) continue;
-    Refusal refusal = kernel.takes_storage || site.all_plain() ? kernel.supports(site)
-                                                               : "values are not stored planar and plain";
+    Refusal refusal = kernel.refusal(site);
     if (!refusal.empty()) {
       step.refusals.emplace_back(kernel.name, std::move(refusal));
       continue;

@@ -122,9 +122,10 @@ class Exporter {
           name, codes.zero);
     ++result_.pairs;
     const ValueId scale = to_.number(name + "/scale", codes.scale);
-    const ValueId zero =
-        to_.constant(name + "/zero", options_.tensorrt ? Tensor::zeros(DType::i8, {})
-                                                       : Tensor::from<uint8_t>({}, {codes.zero}));
+    const ValueId zero = to_.constant(
+        name + "/zero", options_.tensorrt ? Tensor::zeros(DType::i8, {})
+                        : codes.wide()    ? Tensor::zeros(DType::i16, {})
+                                          : Tensor::from<uint8_t>({}, {static_cast<uint8_t>(codes.zero)}));
     const ValueId stored = to_.node("QuantizeLinear", name + "/quantized", {x, scale, zero});
     const ValueId numbers = to_.node("DequantizeLinear", name + "/dequantized", {stored, scale, zero});
     quantized_[numbers] = stored;
@@ -136,7 +137,7 @@ class Exporter {
                  const std::string& name) {
     const auto count = static_cast<int64_t>(scales.size());
     const Shape shape = count == 1 ? Shape{} : Shape{count};
-    const std::vector<uint8_t> zeros(scales.size(), codes.zero);
+    const std::vector<uint8_t> zeros(scales.size(), static_cast<uint8_t>(codes.zero));
     Attributes attributes;
     if (count > 1) attributes.set("axis", int64_t{1});
     return to_.node(
@@ -153,8 +154,7 @@ class Exporter {
 
   /// Whether the integers of a site are followed to the last bit that the file can say: TensorRT has its own.
   bool follows_integers(const OpSite& site) const {
-    const IntegerMeaning* meaning = integer_meaning(*site.schema);
-    return options_.pairs && !options_.tensorrt && meaning && meaning->refusal(site).empty();
+    return options_.pairs && !options_.tensorrt && integer_meaning(site);
   }
 
   /// A sum of codes: its factors have 14 bits, so the terms are read under the scales that these stand for;
@@ -172,7 +172,8 @@ class Exporter {
 
   std::vector<ValueId> compute(const Node& node, const OpSite& site, std::vector<ValueId>& inputs) {
     if (is_layer(from_, node)) return {layer(node, site, inputs)};
-    if (node.schema->name == "Add" && follows_integers(site)) return {integer_sum(site, inputs)};
+    if (node.schema->name == "Add" && follows_integers(site) && !site.any_wide())
+      return {integer_sum(site, inputs)};
     if (node.attributes.has("gate_scale")) return {rounded_gate(node, inputs[0])};
     if (const ValueId spelled = spell_out(to_, site, inputs); spelled != kNoValue) return {spelled};
     return to_.nodes(*node.schema, node.name, inputs, onnx_attributes(node), node.outputs.size());
@@ -208,9 +209,7 @@ class Exporter {
   ValueId weighted(const Node& node, const OpSite& site, std::vector<ValueId> inputs,
                    const std::string& name) {
     const Value& weights = from_.value(node.inputs[1]);
-    const IntegerMeaning* meaning = integer_meaning(*node.schema);
-    const bool codes =
-        options_.pairs && weights.constant->encoding() && meaning && meaning->refusal(site).empty();
+    const bool codes = options_.pairs && weights.constant->encoding() && integer_meaning(site);
     (codes                                            ? result_.integers
      : options_.pairs && weights.constant->encoding() ? result_.weights_only
                                                       : result_.floating)

@@ -70,19 +70,6 @@ ValueId attention(PlainGraph& to, const OpSite& site, const std::vector<ValueId>
       {rows, to.integers(name + "/shape", {0, 0, q.heads * heads_extent(site, 2, "kv_num_heads").dim})});
 }
 
-/// Mul by powers of two, and LayerNormalization.
-ValueId shifted_norm(PlainGraph& to, const OpSite& site, std::vector<ValueId> inputs) {
-  const std::string name(site.name);
-  std::vector<float> powers;
-  for (int64_t exponent : site.attributes->get_ints("exponents", {}))
-    powers.push_back(std::ldexp(1.0f, static_cast<int>(exponent)));
-  const ValueId factors = to.constant(
-      name + "/powers", Tensor::from<float>({std::ssize(powers)}, std::span<const float>(powers)));
-  inputs[0] = to.node("Mul", name + "/shifted", {inputs[0], factors});
-  return to.node("LayerNormalization", name, std::move(inputs),
-                 {{"epsilon", site.attributes->get_float("epsilon", 1e-5f)}});
-}
-
 /// Rows of more dimensions than two: MatMul and Add.
 ValueId wide_gemm(PlainGraph& to, const OpSite& site, const std::vector<ValueId>& inputs) {
   const std::string name(site.name);
@@ -166,7 +153,6 @@ ValueId spell_out(PlainGraph& to, const OpSite& site, const std::vector<ValueId>
   if (op == "Swish")
     return swish(to, std::string(site.name), inputs[0], site.attributes->get_float("alpha", 1));
   if (op == "GatedActivation") return gated_activation(to, site, inputs);
-  if (op == "ShiftedLayerNormalization") return shifted_norm(to, site, inputs);
   if (op == "Attention") return attention(to, site, inputs);
   if (op == "Gemm" && site.input_shape(0).rank() > 2) return wide_gemm(to, site, inputs);
   if (!site.schema->domain.empty())

@@ -32,7 +32,7 @@ std::string refusal(const OpSite& site) {
 /// The codes of one head, less their zero: [length, dim].
 std::vector<int16_t> head_of(const OpSite& site, const Operand& operand, size_t input, const HeadsExtent& e,
                              int64_t b, int64_t head) {
-  const int16_t zero = site.inputs[input].storage.codes->zero;
+  const auto zero = static_cast<int16_t>(site.inputs[input].storage.codes->zero);
   const uint8_t* codes = operand.span<uint8_t>().data();
   std::vector<int16_t> rows;
   rows.reserve(static_cast<size_t>(e.length * e.dim));

@@ -4,6 +4,9 @@ namespace halftone {
 
 std::string integer_conv_refusal(const OpSite& site) {
   if (site.has_input(3) && !site.inputs[3].storage.codes) return "the residual is not stored as codes";
+  if (site.storage_of_output(0).wide() && fused_activation(site).kind != FusedActivation::Kind::none)
+    return "an activation of codes of 16 bits";
+  if (site.has_input(3) && site.inputs[3].storage.wide()) return "the residual has codes of 16 bits";
   const Shape& w = site.input_shape(1);
   return integer_weights_refusal(site, 0, w.elements() / std::max<int64_t>(1, w[0]));
 }
@@ -56,7 +59,9 @@ void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
         if (residual)
           sum = sum * (1 << joined.shift) +
                 (inputs[3].span<uint8_t>()[at] - added.zero) * joined.factors[static_cast<size_t>(m)];
-        if (requantizer.to_codes())
+        if (site.storage_of_output(0).wide())
+          outputs[0].span<int16_t>()[at] = requantizer.wide_code(sum, static_cast<size_t>(m));
+        else if (requantizer.to_codes())
           outputs[0].span<uint8_t>()[at] = requantizer.code(sum, static_cast<size_t>(m));
         else
           outputs[0].span<float>()[at] = requantizer.value(sum, static_cast<size_t>(m));

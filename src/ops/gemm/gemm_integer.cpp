@@ -16,6 +16,8 @@ std::string integer_product_refusal(const OpSite& site) {
   if (site.attributes->get_float("alpha", 1) != 1 || site.attributes->get_float("beta", 1) != 1)
     return "alpha or beta is not 1";
   if (site.input_shape(1).rank() != 2 || site.input_shape(0).rank() < 2) return "not a product with a matrix";
+  if (site.storage_of_output(0).wide() && fused_activation(site).kind != FusedActivation::Kind::none)
+    return "an activation of codes of 16 bits";
   const CodeProduct product = code_product(site);
   if (site.has_input(2)) {
     const Shape& c = site.input_shape(2);
@@ -57,7 +59,9 @@ void integer_product_reference(const OpSite& site, std::span<const Operand> inpu
         sum += (a[static_cast<size_t>(m * product.columns + k)] - zero) *
                weights.codes[static_cast<size_t>(n * product.columns + k)];
       const auto at = static_cast<size_t>(m * product.outputs + n);
-      if (requantizer.to_codes())
+      if (site.storage_of_output(0).wide())
+        outputs[0].span<int16_t>()[at] = requantizer.wide_code(sum, static_cast<size_t>(n));
+      else if (requantizer.to_codes())
         outputs[0].span<uint8_t>()[at] = requantizer.code(sum, static_cast<size_t>(n));
       else
         outputs[0].span<float>()[at] = requantizer.value(sum, static_cast<size_t>(n));

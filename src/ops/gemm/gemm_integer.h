@@ -14,6 +14,7 @@ CodeProduct code_product(const OpSite& site);
 
 /// Why the site has no integer meaning; empty when it has. It needs A stored as codes (transA = 0), weights
 /// as integer_weights_refusal() wants them, alpha = beta = 1, and as C nothing or a constant for each output.
+/// Y may be wide where no activation follows.
 std::string integer_product_refusal(const OpSite& site);
 
 /// The same of kernels that read and write row by row: A and Y must be stored planar.

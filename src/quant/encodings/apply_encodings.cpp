@@ -17,17 +17,18 @@ namespace {
 /// Values in codes, in sets that share one scale.
 class CodedValues {
  public:
-  explicit CodedValues(const Graph& graph) : parent_(graph.values().size()), coded_(parent_.size()) {
+  explicit CodedValues(const Graph& graph)
+      : parent_(graph.values().size()), coded_(parent_.size()), wide_(parent_.size()) {
     std::iota(parent_.begin(), parent_.end(), size_t{0});
     for (const Node& node : graph.nodes()) {
       for (size_t i = 0; i < node.inputs.size(); ++i)
-        if (node.inputs[i] != kNoValue && codes_in(node, i)) coded_[index(node.inputs[i])] = true;
-      for (size_t i = 0; i < node.outputs.size(); ++i)
-        if (codes_out(node, i)) coded_[index(node.outputs[i])] = true;
+        if (node.inputs[i] != kNoValue) see(node.inputs[i], codes_in(node, i));
+      for (size_t i = 0; i < node.outputs.size(); ++i) see(node.outputs[i], codes_out(node, i));
       if (moves_numbers(node)) join_all(node);
     }
   }
   bool is_coded(ValueId value) const { return coded_[index(value)]; }
+  bool is_wide(ValueId value) const { return wide_[index(value)]; }
   size_t root(ValueId value) {
     size_t at = index(value);
     while (parent_[at] != at) at = parent_[at] = parent_[parent_[at]];
@@ -36,6 +37,11 @@ class CodedValues {
 
  private:
   static size_t index(ValueId value) { return static_cast<size_t>(value); }
+  void see(ValueId value, const std::optional<CodeScale>& codes) {
+    if (!codes) return;
+    coded_[index(value)] = true;
+    wide_[index(value)] = codes->wide();
+  }
   void join_all(const Node& node) {
     std::vector<ValueId> together;
     for (size_t i = 0; i < node.inputs.size(); ++i)
@@ -46,7 +52,7 @@ class CodedValues {
   }
 
   std::vector<size_t> parent_;
-  std::vector<bool> coded_;
+  std::vector<bool> coded_, wide_;
 };
 
 class Application {
@@ -91,11 +97,16 @@ class Application {
       result_.unused.push_back(encoding.name);
       return;
     }
-    if (encoding.bits != 8 || encoding.scales.size() != 1)
+    const bool wide = values_.is_wide(value);
+    const int bits = wide ? 16 : 8;
+    if (encoding.bits != bits || encoding.scales.size() != 1)
       throw UnsupportedError(
-          "{}: \"{}\": activations of {} bits with {} scales; 8 bits and one scale are handled", file_.source,
-          encoding.name, encoding.bits, encoding.scales.size());
-    const CodeScale codes{encoding.scales[0], static_cast<uint8_t>(-encoding.offsets[0])};
+          "{}: \"{}\": activations of {} bits with {} scales; {} bits and one scale are handled here",
+          file_.source, encoding.name, encoding.bits, encoding.scales.size(), bits);
+    const CodeScale codes{encoding.scales[0], static_cast<uint16_t>(-encoding.offsets[0])};
+    if (wide && !codes.wide())
+      throw UnsupportedError("{}: \"{}\": offset {}; codes of 16 bits are symmetric, offset -32768",
+                             file_.source, encoding.name, encoding.offsets[0]);
     const auto [there, fresh] = given_.emplace(values_.root(value), Given{codes, encoding.name});
     if (!fresh && !(there->second.codes == codes))
       throw InputError(

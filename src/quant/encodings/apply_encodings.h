@@ -24,8 +24,8 @@ struct AppliedEncodings {
 /// mistake though the graph has them no longer (fused layers).
 ///
 /// Throws InputError for unknown names, with the nearest, for values of one scale that are given two, and for
-/// as many scales as a weight has no outputs; UnsupportedError for activations of other than 8 bits and
-/// weights of more.
+/// as many scales as a weight has no outputs; UnsupportedError for activations of other than 8 bits (16
+/// where the graph has them) and weights of more.
 AppliedEncodings apply_encodings(Graph& graph, const EncodingFile& file, const std::set<std::string>& known);
 
 }  // namespace halftone

@@ -177,8 +177,8 @@ OrderedJson encodings_json(const Graph& graph) {
   std::set<ValueId> told;
   const auto tell = [&](ValueId value, const std::optional<CodeScale>& codes) {
     if (codes && told.insert(value).second)
-      activations.push_back(
-          entry_json(graph.value(value).name, 8, codes->zero == 128, {codes->scale}, {-codes->zero}));
+      activations.push_back(entry_json(graph.value(value).name, codes->wide() ? 16 : 8,
+                                       codes->wide() || codes->zero == 128, {codes->scale}, {-codes->zero}));
   };
   for (const Node& node : graph.nodes()) {
     for (size_t i = 0; i < node.inputs.size(); ++i)

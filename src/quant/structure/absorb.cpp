@@ -67,7 +67,6 @@ Walk::Step Walk::step_for(std::string_view op) {
       {"RMSNormalization", &Walk::norm},
       {"SkipRMSNormalization", &Walk::norm},
       {"LayerNormalization", &Walk::norm},
-      {"ShiftedLayerNormalization", &Walk::norm},
       {"BatchNormalization", &Walk::batch_norm},
       {"Gemm", &Walk::layer},
       {"Conv", &Walk::layer},

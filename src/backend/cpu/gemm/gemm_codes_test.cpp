@@ -26,6 +26,37 @@ TEST(GemmCodes, EqualsTheReference) {
         }
 }
 
+TEST(GemmWideCodes, EqualsTheReference) {
+  for (const Sizes& s : {Sizes{197, 768, 192}, {1, 7, 3}, {50, 33, 130}, {5, 1, 17}})
+    for (const char* how : {"floating", "fixed"}) {
+      OpRun run(gemm_schema(), {{"requantization", std::string(how)}});
+      run.stored(random_tensor({s.m, s.k}, 1), {Storage::Order::planar, CodeScale{0.02f, 120}});
+      run.constant(int8_weights({s.k, s.n}, 2, 1));
+      run.constant(Constant(random_tensor({s.n}, 3)));
+      run.store_outputs({{Storage::Order::planar, fit_wide_codes(-5, 5)}});
+      EXPECT_EQ(expect_exact(run, "gemm_wide_codes", fmt::format("{} {} {} {}", s.m, s.k, s.n, how)),
+                code_tile_isas());
+      // A step of 16 bits is far finer than the weights' error: the sums come out as they are. Fixed
+      // multipliers round twice, and sums here are hardly finer than a step.
+      const float steps = std::string(how) == "fixed" ? 0.76f : 0.51f;
+      OpRun plain(gemm_schema(), {});
+      plain.stored(random_tensor({s.m, s.k}, 1), {Storage::Order::planar, CodeScale{0.02f, 120}});
+      plain.constant(int8_weights({s.k, s.n}, 2, 1));
+      plain.constant(Constant(random_tensor({s.n}, 3)));
+      const std::vector<float> a = floats(run.reference()[0]), b = floats(plain.reference()[0]);
+      for (size_t i = 0; i < a.size(); ++i)
+        EXPECT_NEAR(a[i], std::clamp(b[i], -5 - 5.0f / 32767, 5.0f), steps * fit_wide_codes(-5, 5).scale);
+    }
+}
+
+TEST(GemmWideCodes, NoKernelOfEightBitsTakesThem) {
+  OpRun run(gemm_schema());
+  run.stored(random_tensor({3, 8}, 1), {Storage::Order::planar, fit_wide_codes(-1, 1)});
+  run.constant(int8_weights({8, 5}, 2, 1));
+  for (const Kernel* kernel : cpu_kernels("Gemm"))
+    EXPECT_FALSE(kernel->refusal(run.site()).empty()) << kernel->name;
+}
+
 TEST(GemmCodes, MatMulOfManyDimensions) {
   OpRun run(mat_mul_schema());
   run.stored(random_tensor({2, 3, 11, 20}, 1), {Storage::Order::planar, CodeScale{0.03f, 0}});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "quant/algo/int8_static/wide_groups.h"
+
 namespace halftone {
 namespace {
 
@@ -109,6 +111,7 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers, c
     if (group < 0) group = plan.groups++;
     plan.group[i] = group;
   }
+  plan.wide = wishes.all ? wide_groups(graph, plan) : std::vector<bool>(static_cast<size_t>(plan.groups));
   return plan;
 }
 

@@ -30,6 +30,8 @@ struct IntegerPlan {
   /// By value: the scale group of values that integer nodes read or write, -1 elsewhere.
   std::vector<int> group;
   int groups = 0;
+  /// By group: codes of 16 bits (wide_groups.h).
+  std::vector<bool> wide;
   /// By value: stored as codes by its maker (an integer node with an integer reader).
   std::vector<bool> stored;
 
@@ -41,7 +43,7 @@ struct IntegerPlan {
 
 /// What computes in integers beyond that.
 struct IntegerWishes {
-  bool all = false;        ///< whatever can, up to the outputs of the graph
+  bool all = false;        ///< whatever can, up to the outputs of the graph; streams of residuals wide
   bool attention = false;  ///< Attention between integer layers
 };
 

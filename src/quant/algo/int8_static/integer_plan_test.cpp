@@ -84,6 +84,46 @@ TEST(IntegerPlan, WhatOthersReadKeepsItsScaleBesideConcat) {
   EXPECT_EQ(plan.scale_of(concat, 0), d.joined);
 }
 
+/// A layer, two sums of a stream, a norm and a layer that reads it.
+struct Stream {
+  Detector d;
+  ValueId x, in, position, first, second, norm, out;
+
+  explicit Stream(bool read_by_a_layer) {
+    d.graph = Graph();
+    x = d.graph.add_input("x", {DType::f32, {1, 4, 8, 8}});
+    position = d.graph.add_input("position", {DType::f32, {1, 4, 8, 8}});
+    in = d.conv("in", x);
+    first = d.node("Add", "first", {d.node("Identity", "moved", {in}, {}), position}, {});
+    const ValueId scale =
+        d.graph.add_constant("scale", Constant(Tensor::from<float>({8}, {1, 1, 1, 1, 1, 1, 1, 1})));
+    norm = d.node("LayerNormalization", "norm", {first, scale}, {});
+    second = d.node("Add", "second", {d.conv("branch", norm), first}, {});
+    out = d.conv("out", d.node("LayerNormalization", "last", {second, scale}, {}));
+    if (read_by_a_layer) d.conv("too", first);
+    d.graph.add_output(out, "out");
+  }
+  bool is_wide(ValueId value) const {
+    std::vector<bool> layers;
+    for (const Node& n : d.graph.nodes()) layers.push_back(n.schema->name == "Conv");
+    const IntegerPlan plan = plan_integers(d.graph, layers, {.all = true});
+    const int group = plan.group[static_cast<size_t>(value)];
+    return group >= 0 && plan.wide[static_cast<size_t>(group)];
+  }
+};
+
+TEST(IntegerPlan, AStreamOfResidualsIsWide) {
+  const Stream s(false);
+  for (ValueId value : {s.in, s.position, s.first, s.second}) EXPECT_TRUE(s.is_wide(value)) << value;
+  for (ValueId value : {s.x, s.norm, s.out}) EXPECT_FALSE(s.is_wide(value)) << value;
+}
+
+TEST(IntegerPlan, WhatALayerReadsIsNot) {
+  const Stream s(true);
+  for (ValueId value : {s.in, s.position, s.first}) EXPECT_FALSE(s.is_wide(value)) << value;
+  EXPECT_TRUE(s.is_wide(s.second));
+}
+
 TEST(IntegerPlan, FloatingOperatorsBetweenLayersAreBorders) {
   Detector d;
   const ValueId soft = d.node("Softmax", "soft", {d.both}, {{"axis", int64_t{1}}});

@@ -7,14 +7,20 @@
 
 namespace halftone {
 
-std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
-                                                const QuantizeOptions& options) {
+std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
+                                                    const QuantizeOptions& options) {
   std::map<std::string, std::unique_ptr<RangeObserver>> observers;
+  std::map<std::string, ObservedRange> ranges;
   const auto see = [&](const std::string& name, const TensorView& tensor) {
     if (tensor.dtype != DType::f32) return;
     auto& seen = observers[name];
     if (!seen) seen = make_range_observer(observer);
     seen->see(tensor.span<float>());
+    ClipRange& whole = ranges[name].whole;
+    for (const float x : tensor.span<float>()) {
+      whole.low = std::min(whole.low, x);
+      whole.high = std::max(whole.high, x);
+    }
   };
   const auto run = [&](bool passes) {
     CompileOptions how;
@@ -46,10 +52,9 @@ std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const Observ
   });
   if (hidden) run(false);
 
-  std::map<std::string, ClipRange> ranges;
   for (const auto& [name, seen] : observers) {
     try {
-      ranges[name] = seen->range();
+      ranges[name].clip = seen->range();
     } catch (const InputError& error) {
       throw InputError("value {}: {}", name, error.what());
     }

@@ -9,9 +9,15 @@
 
 namespace halftone {
 
-/// The clip range of every floating value of a graph (by name), inputs too, over all samples. Runs the graph
+/// What was seen of one value.
+struct ObservedRange {
+  ClipRange clip;   ///< as the observer has it
+  ClipRange whole;  ///< from the least to the largest number, 0 included
+};
+
+/// The range of every floating value of a graph (by name), inputs too, over all samples. Runs the graph
 /// as it is, in floating point. Throws InputError naming the value when one was NaN or infinite.
-std::map<std::string, ClipRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
-                                                const QuantizeOptions& options);
+std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
+                                                    const QuantizeOptions& options);
 
 }  // namespace halftone

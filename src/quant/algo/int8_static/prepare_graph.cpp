@@ -6,7 +6,6 @@
 #include "graph/code_operators.h"
 #include "graph/passes/pattern.h"
 #include "quant/algo/int8_static/channel_peaks.h"
-#include "quant/algo/int8_static/even_channels.h"
 #include "quant/algo/int8_static/part_outlier_units.h"
 #include "quant/structure/input_groups.h"
 
@@ -85,7 +84,7 @@ int prepare_static_graph(Graph& graph, const StaticActivations& recipe) {
   int changes = 0;
   if (recipe.twin_gelu) changes += split_gelus(graph);
   for (Node& node : graph.nodes()) {
-    if (recipe.integer_only && node.schema->name == "Gelu") {
+    if (recipe.polynomial_gelu && node.schema->name == "Gelu") {
       node.attributes.set("approximate", std::string("polynomial"));
       ++changes;
     }
@@ -99,14 +98,10 @@ int prepare_static_graph(Graph& graph, const StaticActivations& recipe) {
   return changes;
 }
 
-std::vector<LayerNote> even_ranges(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements) {
-  std::vector<ValueId> watched = hidden_units(graph);
-  for (ValueId sum : residual_sums(graph)) watched.push_back(sum);
+std::vector<LayerNote> part_outliers(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements) {
+  const std::vector<ValueId> watched = hidden_units(graph);
   if (watched.empty()) return {};
-  const std::map<std::string, std::vector<float>> peaks = channel_peaks(graph, watched, options);
-  std::vector<LayerNote> notes = part_outlier_units(graph, peaks, minimum_elements);
-  for (LayerNote& note : even_channels(graph, peaks)) notes.push_back(std::move(note));
-  return notes;
+  return part_outlier_units(graph, channel_peaks(graph, watched, options), minimum_elements);
 }
 
 }  // namespace halftone

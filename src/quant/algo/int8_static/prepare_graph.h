@@ -7,9 +7,10 @@ namespace halftone {
 
 /// Rewrites a graph as a recipe of static activations asks for, before anything is quantized:
 ///
-/// - integer_only: Gelu(x) takes erf by a polynomial; a constant beside activations in Add, Mul and Concat
-/// comes
-///   from an Identity, which gives its codes.
+/// - integer_only: a constant beside activations in Add, Mul and Concat comes from an Identity, which gives
+/// its
+///   codes.
+/// - polynomial_gelu: Gelu(x) takes erf by a polynomial.
 /// - log2_softmax: Attention has weights that are powers of two.
 /// - twin_gelu: a linear layer of W that alone reads Gelu(x) = y becomes
 ///     W max(y, 0) + (W min(y, 0) + bias),
@@ -18,9 +19,9 @@ namespace halftone {
 /// Returns how many places it changed.
 int prepare_static_graph(Graph& graph, const StaticActivations& recipe);
 
-/// Before that, for integer_only and with calibration data: rewrites a transformer so that one scale can
-/// serve each value (part_outlier_units.h, even_channels.h). Units of layers below `minimum_elements` would
-/// not be quantized. Returns what was done.
-std::vector<LayerNote> even_ranges(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements);
+/// Before that, for integer_only and with calibration data: hidden units far larger than the others get
+/// layers of their own (part_outlier_units.h). Units of layers below `minimum_elements` would not be
+/// quantized. Returns what was done.
+std::vector<LayerNote> part_outliers(Graph& graph, const QuantizeOptions& options, int64_t minimum_elements);
 
 }  // namespace halftone

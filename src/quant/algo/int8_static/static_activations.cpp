@@ -21,20 +21,28 @@ constexpr const char* kName = "int8-static";
 /// A layer is taken for slower only beyond this: timings of one layer are never quite equal.
 constexpr double kSlower = 1.05;
 
+/// What was seen fills half of wide codes: a peak of another sample is not cut, and 15 bits are plenty.
+constexpr float kWideRoom = 2;
+
 /// The scale of each group: the union of its values' ranges.
 std::vector<CodeScale> group_scales(const Graph& graph, const IntegerPlan& plan,
-                                    const std::map<std::string, ClipRange>& ranges, bool symmetric) {
+                                    const std::map<std::string, ObservedRange>& ranges, bool symmetric) {
   std::vector<ClipRange> unions(static_cast<size_t>(plan.groups));
   for (size_t id = 0; id < plan.group.size(); ++id) {
     if (plan.group[id] < 0) continue;
     const auto found = ranges.find(graph.values()[id].name);
     if (found == ranges.end()) continue;  // an alias of a value that is there
-    ClipRange& all = unions[static_cast<size_t>(plan.group[id])];
-    all.low = std::min(all.low, found->second.low);
-    all.high = std::max(all.high, found->second.high);
+    const auto group = static_cast<size_t>(plan.group[id]);
+    const ClipRange& seen = plan.wide[group] ? found->second.whole : found->second.clip;
+    unions[group].low = std::min(unions[group].low, seen.low);
+    unions[group].high = std::max(unions[group].high, seen.high);
   }
   std::vector<CodeScale> scales;
-  for (const ClipRange& range : unions) scales.push_back(fit_codes(range.low, range.high, symmetric));
+  for (size_t group = 0; group < unions.size(); ++group) {
+    const ClipRange& range = unions[group];
+    scales.push_back(plan.wide[group] ? fit_wide_codes(kWideRoom * range.low, kWideRoom * range.high)
+                                      : fit_codes(range.low, range.high, symmetric));
+  }
   return scales;
 }
 
@@ -202,9 +210,9 @@ class StaticInt8 {
     for (const Value& value : graph_.values()) {
       const auto id = static_cast<size_t>(&value - graph_.values().data());
       const auto seen = ranges_.find(value.name);
-      if (plan_.group[id] >= 0 && seen != ranges_.end() && seen->second.low == 0 && seen->second.high == 0)
-        notes_.push_back({value.name, kName, "always 0 in all samples: nothing says what its scale should be",
-                          true});
+      if (plan_.group[id] >= 0 && seen != ranges_.end() && seen->second.clip == ClipRange{})
+        notes_.push_back(
+            {value.name, kName, "always 0 in all samples: nothing says what its scale should be", true});
     }
     for (size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
@@ -228,7 +236,7 @@ class StaticInt8 {
   const std::vector<QuantTarget>& targets_;
   const StaticActivations& recipe_;
   const QuantizeOptions& options_;
-  const std::map<std::string, ClipRange> ranges_;
+  const std::map<std::string, ObservedRange> ranges_;
   std::vector<bool> layers_;  ///< by node: computes on codes
   IntegerPlan plan_;
   std::vector<CodeScale> scales_;  ///< by group of the plan
@@ -253,7 +261,9 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floatin
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
                                const StaticActivations& recipe) {
   const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets), wishes_of(recipe));
-  const std::vector<CodeScale> scales(static_cast<size_t>(plan.groups), fit_codes(-1, 1, recipe.symmetric));
+  std::vector<CodeScale> scales;
+  for (const bool wide : plan.wide)
+    scales.push_back(wide ? fit_wide_codes(-1, 1) : fit_codes(-1, 1, recipe.symmetric));
   set_encodings(graph, plan, value_codes(graph, plan, scales), recipe);
 }
 

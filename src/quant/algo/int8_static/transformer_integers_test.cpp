@@ -3,7 +3,6 @@
 
 #include "graph/passes/lower_codes.h"
 #include "op_run.h"
-#include "quant/algo/int8_static/even_channels.h"
 #include "quant/algo/int8_static/part_outlier_units.h"
 #include "quant/algo/int8_static/prepare_graph.h"
 
@@ -80,7 +79,7 @@ double noise(const std::vector<float>& a, const std::vector<float>& b) {
   return error / power;
 }
 
-TEST(EvenRanges, TheGraphComputesWhatItDid) {
+TEST(TransformerIntegers, UnitsApartComputeWhatTheyDid) {
   const Rows rows;
   ThreadPool threads(1);
   QuantizeOptions options;
@@ -88,18 +87,16 @@ TEST(EvenRanges, TheGraphComputesWhatItDid) {
   options.threads = &threads;
   Blocks blocks;
   const std::vector<float> before = answer(blocks.graph, threads);
-  const std::vector<LayerNote> notes = even_ranges(blocks.graph, options, 1);
-  ASSERT_GE(notes.size(), 2u);
+  const std::vector<LayerNote> notes = part_outliers(blocks.graph, options, 1);
+  ASSERT_EQ(notes.size(), 1u);
   EXPECT_EQ(notes[0].layer, "one.up");
   EXPECT_EQ(notes[0].text, "1 of its 40 units, over 4 times the others, have layers of their own");
   EXPECT_LT(noise(before, answer(blocks.graph, threads)), 1e-9);
   const std::string text = graph_text(blocks.graph);
-  EXPECT_NE(text.find("ShiftedLayerNormalization"), std::string::npos) << text;
-  EXPECT_EQ(text.find("= LayerNormalization"), std::string::npos) << text;
   EXPECT_NE(text.find("Gemm(%one.norm, %one.up.w/outliers, %one.up.b/outliers)"), std::string::npos) << text;
 }
 
-TEST(EvenRanges, IntegersAloneComeFarCloser) {
+TEST(TransformerIntegers, TheStreamHasSixteenBits) {
   const Rows rows;
   ThreadPool threads(1);
   QuantizeOptions options;
@@ -110,17 +107,17 @@ TEST(EvenRanges, IntegersAloneComeFarCloser) {
   recipe.algorithms = {{"rtn"}};
   recipe.minimum_elements = 1;
   const std::vector<float> wanted = answer(Blocks().graph, threads);
-  Blocks even;
-  quantize_graph(even.graph, recipe, options);
-  EXPECT_LT(noise(wanted, answer(even.graph, threads)), 0.03);
-}
-
-TEST(EvenRanges, PowersFollowThePeaks) {
-  EXPECT_EQ(even_exponents({1, 2, 2.1f, 100, 0}), (std::vector<int64_t>{0, 1, 2, 7, 0}));
-  EXPECT_EQ(even_exponents({1e-6f, 256, 1}), (std::vector<int64_t>{0, 8, 0}));
-  EXPECT_EQ(even_exponents({0, 0}), (std::vector<int64_t>{0, 0}));
-  const std::vector<float> peaks{1, 2, 64};
-  EXPECT_LT(exponent_noise(peaks, even_exponents(peaks)) * 2, exponent_noise(peaks, {0, 0, 0}));
+  Blocks blocks;
+  quantize_graph(blocks.graph, recipe, options);
+  EXPECT_LT(noise(wanted, answer(blocks.graph, threads)), 0.005);
+  // The sums of the stream and what is added to it, but not what the layers read.
+  lower_codes(blocks.graph);
+  std::map<std::string, bool> wide;
+  for (const Value& value : blocks.graph.values())
+    if (value.storage.codes) wide[value.name] = value.storage.wide();
+  for (const char* name : {"begin", "one", "two", "one.down", "two.down", "one.down/outliers", "in"})
+    EXPECT_TRUE(wide.at(name)) << name;
+  for (const char* name : {"one.norm", "last", "two.gelu"}) EXPECT_FALSE(wide.at(name)) << name;
 }
 
 }  // namespace
