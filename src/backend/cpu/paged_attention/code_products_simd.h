@@ -1,127 +1,14 @@
 #pragma once
 
-// Products of int8 codes with queries and weights in integers of 16 bits; for per-ISA sources only (simd.h).
-// Such an integer is off by 2^-16 of the largest of its row, where a code is off by 2^-8.
+// Products of int8 codes with queries and weights in integers of 16 bits (wide_codes_simd.h); for per-ISA
+// sources only (simd.h).
 
 #include "backend/cpu/paged_attention/attention_loops.h"
 #include "backend/cpu/paged_attention/query_sums_simd.h"
+#include "backend/cpu/paged_attention/wide_codes_simd.h"
 
 namespace halftone::cpu {
 namespace {
-
-constexpr float kWideMost = 32767;  ///< of the integers of 16 bits
-
-/// `count` numbers, a multiple of the vector's width, as scale * codes. Where one is not finite the scale is
-/// NaN.
-inline float to_wide_codes(const float* from, int64_t count, int16_t* codes) {
-  Float top = Simd::zero(), poison = Simd::zero();
-  for (int64_t i = 0; i < count; i += Simd::kWidth) {
-    const Float x = Simd::load(from + i);
-    top = Simd::max(top, Simd::abs(x));
-    poison = Simd::fma(x, Simd::zero(), poison);
-  }
-  const float largest = Simd::highest(top), nan = Simd::sum(poison);
-  const bool any = largest > 0x1p-100f && nan == 0;
-  const Float inverse = Simd::broadcast(any ? kWideMost / largest : 0.0f);
-  for (int64_t i = 0; i < count; i += Simd::kWidth) {
-    const Float x = any ? Simd::round(Simd::mul(Simd::load(from + i), inverse)) : Simd::zero();
-#if defined(__AVX512F__)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
-#elif defined(__AVX2__)
-    const __m256i wide = _mm256_cvtps_epi32(x);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i),
-                     _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1)));
-#else
-    float floats[Simd::kWidth];
-    Simd::store(floats, x);
-    for (int j = 0; j < Simd::kWidth; ++j) codes[i + j] = static_cast<int16_t>(floats[j]);
-#endif
-  }
-  return (any ? largest / kWideMost : 0.0f) + nan;
-}
-
-#if defined(__AVX512F__)
-struct Wide {
-  using Vector = __m512i;
-  static constexpr bool kThere = true;
-  static constexpr int64_t kCodes = 32;
-  static Vector zero() { return _mm512_setzero_si512(); }
-  static Vector load(const int16_t* p) { return _mm512_loadu_si512(p); }
-  static Vector pair(const int16_t* p) {
-    int both;
-    __builtin_memcpy(&both, p, sizeof(both));
-    return _mm512_set1_epi32(both);
-  }
-  static Vector load_codes(const std::byte* p) {
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  }
-  /// a and b in pairs: of columns 0 to 7 and 16 to 23, then of the others.
-  static void pairs(const std::byte* a, const std::byte* b, Vector& first, Vector& second) {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
-    const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
-    first = _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(x, y));
-    second = _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(x, y));
-  }
-  static void floats_of_pairs(Vector first, Vector second, Float& low, Float& high) {
-    low = _mm512_cvtepi32_ps(_mm512_inserti64x4(first, _mm512_castsi512_si256(second), 1));
-    high = _mm512_cvtepi32_ps(_mm512_shuffle_i64x2(first, second, 0xee));
-  }
-  static Vector add_products(Vector sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
-  static Float add(Float a, Float b) {
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
-  }
-  static Float bits(Vector a) { return _mm512_castsi512_ps(a); }
-  static Float floats(Float bits) { return _mm512_cvtepi32_ps(_mm512_castps_si512(bits)); }
-  static float sum(Vector a) { return static_cast<float>(_mm512_reduce_add_epi32(a)); }
-  static void keep(Vector& a) { asm("" : "+v"(a)); }
-};
-#elif defined(__AVX2__)
-struct Wide {
-  using Vector = __m256i;
-  static constexpr bool kThere = true;
-  static constexpr int64_t kCodes = 16;
-  static Vector zero() { return _mm256_setzero_si256(); }
-  static Vector load(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-  static Vector pair(const int16_t* p) {
-    int both;
-    __builtin_memcpy(&both, p, sizeof(both));
-    return _mm256_set1_epi32(both);
-  }
-  static Vector load_codes(const std::byte* p) {
-    return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  }
-  /// a and b in pairs: of columns 0 to 7, then of 8 to 15.
-  static void pairs(const std::byte* a, const std::byte* b, Vector& first, Vector& second) {
-    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
-    const __m128i y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
-    first = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
-    second = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
-  }
-  static void floats_of_pairs(Vector first, Vector second, Float& low, Float& high) {
-    low = _mm256_cvtepi32_ps(first);
-    high = _mm256_cvtepi32_ps(second);
-  }
-  static Vector add_products(Vector sum, Vector a, Vector b) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
-  }
-  static Float add(Float a, Float b) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
-  }
-  static Float bits(Vector a) { return _mm256_castsi256_ps(a); }
-  static Float floats(Float bits) { return _mm256_cvtepi32_ps(_mm256_castps_si256(bits)); }
-  static float sum(Vector a) {
-    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
-    return static_cast<float>(_mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1))));
-  }
-  static void keep(Vector& a) { asm("" : "+x"(a)); }
-};
-#else
-struct Wide {
-  static constexpr bool kThere = false;
-  static constexpr int64_t kCodes = 32;
-};
-#endif
 
 constexpr bool kHasCodeProducts = Wide::kThere;
 /// Whole vectors, and sums of up to 512 * 127 * 32767 < 2^31.

@@ -7,6 +7,16 @@ namespace {
 
 template <int kQueries, int kKeys>
 constexpr bool kHasSumsOfAll = false;
+#if defined(__AVX2__)
+/// Sums of four queries and two keys.
+inline void store_all(__m256 all, float* scores, int64_t stride) {
+  const __m128 first = _mm256_castps256_ps128(all), second = _mm256_extractf128_ps(all, 1);
+  _mm_storel_pi(reinterpret_cast<__m64*>(scores), first);
+  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + stride), first);
+  _mm_storel_pi(reinterpret_cast<__m64*>(scores + 2 * stride), second);
+  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + 3 * stride), second);
+}
+#endif
 #if defined(__AVX512F__)
 template <>
 constexpr bool kHasSumsOfAll<4, 4> = true;
@@ -50,13 +60,6 @@ __m256 sums_of_all(const Float (&sums)[4][2], Add add) {
   return _mm512_castps512_ps256(
       _mm512_permutexvar_ps(_mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13), all));
 }
-inline void store_all(__m256 all, float* scores, int64_t stride) {
-  const __m128 first = _mm256_castps256_ps128(all), second = _mm256_extractf128_ps(all, 1);
-  _mm_storel_pi(reinterpret_cast<__m64*>(scores), first);
-  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + stride), first);
-  _mm_storel_pi(reinterpret_cast<__m64*>(scores + 2 * stride), second);
-  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + 3 * stride), second);
-}
 inline void store_all(Float all, float* scores, int64_t stride) {
   _mm_storeu_ps(scores, _mm512_castps512_ps128(all));
   _mm_storeu_ps(scores + stride, _mm512_extractf32x4_ps(all, 1));
@@ -80,13 +83,6 @@ Float sums_of_all(const Float (&sums)[4][2], Add add) {
   const Float second = pairs(halves(sums[1][0], sums[3][0]), halves(sums[1][1], sums[3][1]));
   return add(_mm256_shuffle_ps(first, second, _MM_SHUFFLE(1, 0, 1, 0)),
              _mm256_shuffle_ps(first, second, _MM_SHUFFLE(3, 2, 3, 2)));
-}
-inline void store_all(Float all, float* scores, int64_t stride) {
-  const __m128 first = _mm256_castps256_ps128(all), second = _mm256_extractf128_ps(all, 1);
-  _mm_storel_pi(reinterpret_cast<__m64*>(scores), first);
-  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + stride), first);
-  _mm_storel_pi(reinterpret_cast<__m64*>(scores + 2 * stride), second);
-  _mm_storeh_pi(reinterpret_cast<__m64*>(scores + 3 * stride), second);
 }
 #endif
 

@@ -7,9 +7,8 @@ namespace halftone {
 
 /// Rewrites a graph as a recipe of static activations asks for, before anything is quantized:
 ///
-/// - integer_only: a constant beside activations in Add, Mul and Concat comes from an Identity, which gives
-/// its
-///   codes.
+/// - integer_only: a constant beside activations in Add, Mul and Concat comes from an Identity, which
+///   gives its codes.
 /// - polynomial_gelu: Gelu(x) takes erf by a polynomial.
 /// - log2_softmax: Attention has weights that are powers of two.
 /// - twin_gelu: a linear layer of W that alone reads Gelu(x) = y becomes
