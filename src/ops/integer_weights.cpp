@@ -63,6 +63,16 @@ IntegerWeights integer_weights(const OpSite& site, const QuantizedTensor& weight
   return result;
 }
 
+bool sums_fit_floats(const IntegerWeights& weights, int32_t reach) {
+  for (int64_t o = 0; o < weights.outputs; ++o) {
+    int64_t sum = std::abs(int64_t{weights.bias[static_cast<size_t>(o)]});
+    for (int64_t c = 0; c < weights.columns; ++c)
+      sum += int64_t{reach} * std::abs(weights.codes[static_cast<size_t>(o * weights.columns + c)]);
+    if (sum >= int64_t{1} << 24) return false;
+  }
+  return true;
+}
+
 IntegerResidual integer_residual(IntegerWeights& weights, const CodeScale& residual) {
   double largest = 1;
   for (size_t output = 0; output < static_cast<size_t>(weights.outputs); ++output) {

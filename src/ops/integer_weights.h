@@ -19,6 +19,9 @@ struct IntegerWeights {
   std::vector<int32_t> bias;  ///< the layer's own, divided by the unit, to nearest
 };
 
+/// Whether every sum of inputs with |x - z| <= reach is exact in f32: below 2^24.
+bool sums_fit_floats(const IntegerWeights& weights, int32_t reach);
+
 /// A residual in codes that joins exact sums: they are shifted left, and (r - zero) factors[i] is added at
 /// output i, the factor being what a code of the residual stands for in shifted units, to nearest. The shift
 /// is the largest, 6 at most, that keeps every sum in 32 bits.

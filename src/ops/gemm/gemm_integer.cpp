@@ -36,6 +36,12 @@ std::string integer_rows_refusal(const OpSite& site) {
   return {};
 }
 
+IntegerWeights product_weights(const OpSite& site) {
+  const CodeProduct product = code_product(site);
+  return integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
+                         product.output_axis, product_bias(site, product.outputs));
+}
+
 std::vector<float> product_bias(const OpSite& site, int64_t outputs) {
   if (!site.has_input(2)) return {};
   std::vector<float> bias(static_cast<size_t>(site.input_shape(2).elements()));

@@ -24,6 +24,9 @@ std::string integer_rows_refusal(const OpSite& site);
 void integer_product_reference(const OpSite& site, std::span<const Operand> inputs,
                                std::span<const MutableTensorView> outputs);
 
+/// The weights of a site that has an integer meaning, from its constant B; C is their bias.
+IntegerWeights product_weights(const OpSite& site);
+
 /// The constant C as f32, one an output; empty when there is none.
 std::vector<float> product_bias(const OpSite& site, int64_t outputs);
 

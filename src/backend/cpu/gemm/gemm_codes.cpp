@@ -1,9 +1,5 @@
-#include <algorithm>
-#include <cstring>
-
-#include "backend/cpu/int8/code_multiply.h"
+#include "backend/cpu/int8/code_rows.h"
 #include "backend/kernel.h"
-#include "base/checked.h"
 #include "ops/gemm/gemm_integer.h"
 
 namespace halftone::cpu {
@@ -13,33 +9,19 @@ namespace {
 class CodeGemm final : public PreparedKernel {
  public:
   CodeGemm(const OpSite& site, const CodeLoops& loops, int threads)
-      : CodeGemm(
-            code_product(site),
-            integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
-                            code_product(site).output_axis, product_bias(site, code_product(site).outputs)),
-            site, loops, threads) {}
+      : CodeGemm(code_product(site), product_weights(site), site, loops, threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite&) const override {
-    return CodeMultiply::workspace_bytes(weights_, threads_) +
-           static_cast<size_t>(weights_.quads() * kCodeQuad);
+    return code_rows_workspace_bytes(weights_, threads_);
   }
 
   void run(const KernelRun& run) const override {
     const auto a = run.inputs[0].span<uint8_t>();
-    const int64_t columns = weights_.extent().channels;
     const int64_t rows = code_product(run.site).rows;
     if (rows == 0) return;
-    uint8_t* last_row =
-        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
-    std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
-
-    CodeMultiply multiply{.weights = weights_, .rows = rows, .gather = {}};
-    multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
-      for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
-      if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
-    };
+    CodeMultiply multiply = multiply_rows(weights_, a.data(), rows, run.workspace, threads_);
     if (run.outputs[0].dtype == DType::u8)
       multiply.codes = run.outputs[0].span<uint8_t>().data();
     else

@@ -1,7 +1,6 @@
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 
-#include "backend/cpu/int8/code_multiply.h"
+#include "backend/cpu/int8/code_rows.h"
 #include "backend/kernel.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm_integer.h"
@@ -9,32 +8,11 @@
 namespace halftone::cpu {
 namespace {
 
-/// Sums pass through f32 on their way to the requantizer: all must be whole numbers there.
-constexpr double kLargestSum = 0x1p24;
-
-IntegerWeights weights_of(const OpSite& site) {
-  const CodeProduct product = code_product(site);
-  return integer_weights(site, *site.inputs[1].constant->load_encoded(std::string(site.name)),
-                         product.output_axis, product_bias(site, product.outputs));
-}
-
-double largest_sum(const IntegerWeights& weights, const CodeScale& input) {
-  const int32_t reach = std::max<int32_t>(input.zero, 255 - input.zero);
-  double largest = 0;
-  for (size_t o = 0; o < weights.bias.size(); ++o) {
-    double sum = std::fabs(static_cast<double>(weights.bias[o]));
-    for (int64_t c = 0; c < weights.columns; ++c)
-      sum +=
-          reach * std::abs(weights.codes[o * static_cast<size_t>(weights.columns) + static_cast<size_t>(c)]);
-    largest = std::max(largest, sum);
-  }
-  return largest;
-}
-
 Refusal supports(const OpSite& site) {
   if (!site.storage_of_output(0).wide()) return "the output has no codes of 16 bits";
   if (Refusal refusal = integer_rows_refusal(site); !refusal.empty()) return refusal;
-  if (largest_sum(weights_of(site), *site.inputs[0].storage.codes) >= kLargestSum)
+  const int32_t zero = site.inputs[0].storage.codes->zero;
+  if (!sums_fit_floats(product_weights(site), std::max(zero, 255 - zero)))
     return "sums may be beyond 24 bits";
   return {};
 }
@@ -43,7 +21,7 @@ Refusal supports(const OpSite& site) {
 class WideCodeGemm final : public PreparedKernel {
  public:
   WideCodeGemm(const OpSite& site, const CodeLoops& loops, int threads)
-      : WideCodeGemm(site, code_product(site), weights_of(site), loops, threads) {}
+      : WideCodeGemm(site, code_product(site), product_weights(site), loops, threads) {}
 
   bool keeps(size_t i) const override { return i == 1 || i == 2; }
   size_t packed_bytes() const override { return weights_.bytes(); }
@@ -55,19 +33,11 @@ class WideCodeGemm final : public PreparedKernel {
   void run(const KernelRun& run) const override {
     const auto a = run.inputs[0].span<uint8_t>();
     const auto y = run.outputs[0].span<int16_t>();
-    const int64_t columns = weights_.extent().channels, outputs = weights_.extent().outputs;
+    const int64_t outputs = weights_.extent().outputs;
     const int64_t rows = code_product(run.site).rows;
     if (rows == 0) return;
-    auto* last_row =
-        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(weights_, threads_);
-    std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
     auto* sums = reinterpret_cast<float*>(run.workspace.data() + sums_offset());
-
-    CodeMultiply multiply{.weights = weights_, .rows = rows, .gather = {}};
-    multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
-      for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
-      if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
-    };
+    CodeMultiply multiply = multiply_rows(weights_, a.data(), rows, run.workspace, threads_);
     multiply.floats = sums;
     multiply.run(run.threads, run.workspace);
     run.threads.parallel_for(rows, 8, [&](int64_t begin, int64_t end) {
@@ -92,11 +62,7 @@ class WideCodeGemm final : public PreparedKernel {
     site.output_storage.clear();
     return Requantizer(site, std::vector<double>(static_cast<size_t>(outputs), 1));
   }
-  size_t sums_offset() const {
-    return round_up(
-        CodeMultiply::workspace_bytes(weights_, threads_) + static_cast<size_t>(weights_.quads() * kCodeQuad),
-        size_t{64});
-  }
+  size_t sums_offset() const { return round_up(code_rows_workspace_bytes(weights_, threads_), size_t{64}); }
 
   Requantizer requantizer_;
   CodeWeights weights_;

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "backend/cpu/int8/code_gather.h"
-#include "backend/cpu/int8/code_multiply.h"
+#include "backend/cpu/int8/code_rows.h"
 #include "backend/kernel.h"
 #include "base/checked.h"
 #include "ops/conv/conv.h"
@@ -12,9 +12,6 @@ namespace halftone::cpu {
 namespace {
 
 enum Input : size_t { kCodes, kWeights, kCodesZero, kWeightsZero };
-
-/// Sums pass through f32 on their way out: all must be whole numbers there.
-constexpr int64_t kLargestSum = int64_t{1} << 24;
 
 /// Constant i8 weights without zero points, [outputs, columns].
 IntegerWeights weights_of(const OpSite& site, bool turned) {
@@ -37,17 +34,6 @@ IntegerWeights weights_of(const OpSite& site, bool turned) {
   return weights;
 }
 
-int64_t largest_sum(const IntegerWeights& weights) {
-  int64_t largest = 0;
-  for (int64_t o = 0; o < weights.outputs; ++o) {
-    int64_t sum = 0;
-    for (int64_t c = 0; c < weights.columns; ++c)
-      sum += 255 * std::abs(weights.codes[static_cast<size_t>(o * weights.columns + c)]);
-    largest = std::max(largest, sum);
-  }
-  return largest;
-}
-
 bool is_all_zero(const Tensor& tensor) {
   return std::ranges::all_of(tensor.view().bytes(), [](std::byte b) { return b == std::byte{0}; });
 }
@@ -62,7 +48,7 @@ Refusal shared_refusal(const OpSite& site, bool turned) {
   if (site.has_input(kWeightsZero) &&
       (!site.inputs[kWeightsZero].constant || !is_all_zero(site.inputs[kWeightsZero].constant->load())))
     return "weights with zero points";
-  if (largest_sum(weights_of(site, turned)) >= kLargestSum) return "sums may be beyond 24 bits";
+  if (!sums_fit_floats(weights_of(site, turned), 255)) return "sums may be beyond 24 bits";
   return {};
 }
 
@@ -112,23 +98,15 @@ class MatMulInteger final : public IntegerProduct {
                        loops, threads) {}
 
   size_t workspace_bytes(const OpSite&) const override {
-    return CodeMultiply::workspace_bytes(*weights_, threads_) +
-           static_cast<size_t>(weights_->quads() * kCodeQuad);
+    return code_rows_workspace_bytes(*weights_, threads_);
   }
 
   void run(const KernelRun& run) const override {
     const auto a = run.inputs[kCodes].span<uint8_t>();
-    const int64_t columns = weights_->extent().channels, outputs = weights_->extent().outputs;
+    const int64_t outputs = weights_->extent().outputs;
     const int64_t rows = run.outputs[0].shape.elements() / outputs;
     if (rows == 0) return;
-    auto* last_row =
-        reinterpret_cast<uint8_t*>(run.workspace.data()) + CodeMultiply::workspace_bytes(*weights_, threads_);
-    std::memcpy(last_row, a.data() + (rows - 1) * columns, static_cast<size_t>(columns));
-    CodeMultiply multiply{.weights = *weights_, .rows = rows, .gather = {}};
-    multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
-      for (int64_t i = 0; i < count; ++i) to[i] = a.data() + (first + i) * columns;
-      if (first + count == rows) to[count - 1] = last_row;  // readable for whole quads
-    };
+    CodeMultiply multiply = multiply_rows(*weights_, a.data(), rows, run.workspace, threads_);
     std::byte* out = run.outputs[0].data;  // floats first, whole numbers in their place afterwards
     multiply.floats = reinterpret_cast<float*>(out);
     multiply.run(run.threads, run.workspace);
