@@ -71,11 +71,22 @@ void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOu
   if (rows.rows > m) rows_in<W, 1, 2>(weights, rows, out, m, panel, 1, unpacked);
 }
 
+/// Whether each segment is eight quads.
+bool has_once_eight(const IntPanelsView& weights) {
+  constexpr int64_t kColumns = 8 * kQuad;
+  if (weights.packed_k != weights.segment_count * kColumns) return false;
+  for (int64_t s = 0; s < weights.segment_count; ++s)
+    if (weights.segments[s].packed != s * kColumns) return false;
+  return true;
+}
+
 template <Mode kMode>
 void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
   if (rows.other) return few_rows_of<Way<kMode, Products::wide, 8>>(weights, rows, out, begin, end);
   if (weights.bits == 2) return few_rows_of<Way<kMode, Products::eight, 2>>(weights, rows, out, begin, end);
+  if (weights.bits == 4 && has_once_eight(weights))
+    return few_rows_of<Way<kMode, Products::once_eight, 4>>(weights, rows, out, begin, end);
   if (weights.bits == 4) return few_rows_of<Way<kMode, Products::eight, 4>>(weights, rows, out, begin, end);
   return few_rows_of<Way<kMode, Products::one, 8>>(weights, rows, out, begin, end);
 }
@@ -110,7 +121,10 @@ void many_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOu
     unpack_panel<4>(weights, panel, scratch);
   else
     unpack_panel<2>(weights, panel, scratch);
-  many_rows_of<Way<kMode, Products::eight, 8>>(weights, rows, out, panel, scratch);
+  if (has_once_eight(weights))
+    many_rows_of<Way<kMode, Products::once_eight, 8>>(weights, rows, out, panel, scratch);
+  else
+    many_rows_of<Way<kMode, Products::eight, 8>>(weights, rows, out, panel, scratch);
 }
 
 void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,

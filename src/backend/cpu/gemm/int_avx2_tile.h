@@ -5,35 +5,28 @@
 //
 // vpmaddubsw sums two products in 16 bits and saturates. How far codes may be summed before they are widened
 // is what decides the speed:
-//   - of 4 bits or fewer: eight such sums fit, 8 * 2 * 15 * 127 = 30480, so one widening serves 32 columns;
+//   - of 4 bits or fewer: eight such sums fit, 8 * 2 * 15 * 127 = 30480, so one widening serves 32 columns
+//     (once_eight where each segment is just that: nothing is asked or counted within one);
 //   - of 5 to 7 bits: one fits, 2 * 127 * 127 = 32258;
 //   - of 8 bits: none; activations have 16 bits then, and vpmaddwd multiplies even and odd columns of a quad.
 
-#include "backend/cpu/gemm/int_avx2_vectors.h"
+#include "backend/cpu/gemm/int_avx2_halves.h"
 
 namespace halftone::cpu {
 namespace {
 
-enum class Products { eight, one, wide };
+enum class Products { once_eight, eight, one, wide };
 
 /// IntRows::other here: the codes in 16 bits, those of a quad in the order 0, 2, 1, 3.
 inline int16_t* wide_codes(const IntRows& rows) {
   return reinterpret_cast<int16_t*>(rows.other);
 }
 
-/// Which weights a tile reads: kHalves halves of panels, their codes in units of kUnitBytes.
-template <int kHalves>
-struct HalfPanels {
-  const std::byte* panel[kHalves];
-  const std::byte* codes[kHalves];
-  int64_t lane[kHalves];  ///< of the panel: 0 or 8
-  int64_t output[kHalves];
-};
-
 /// The sums of one segment of a tile, [kRows][kHalves].
 template <Products kProducts, int kBits, int kRows, int kHalves>
 struct SegmentSums {
   static constexpr int kQuads = 8 / kBits;
+  static constexpr int kEight = 8 / kQuads;  ///< units of eight quads
   __m256i sum[kRows][kHalves];
 
   static __m256i widened(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
@@ -119,11 +112,12 @@ struct SegmentSums {
       for (; units > 0; --units, a += kQuad) add_wide(codes, rows, a, ahead);
     } else {
       const int8_t* a = rows.codes + m * rows.stride + k;
-      if constexpr (kProducts == Products::one) {
+      if constexpr (kProducts == Products::once_eight) {
+        add_eight<kEight>(codes, rows, a, ahead);
+      } else if constexpr (kProducts == Products::one) {
         for (; units > 0; --units, a += kQuads * kQuad) add_one(codes, rows, a, ahead);
       } else {
-        constexpr int kUnits = 8 / kQuads;
-        for (; units >= kUnits; units -= kUnits, a += 8 * kQuad) add_eight<kUnits>(codes, rows, a, ahead);
+        for (; units >= kEight; units -= kEight, a += 8 * kQuad) add_eight<kEight>(codes, rows, a, ahead);
         for (; units > 0; --units, a += kQuads * kQuad) add_eight<1>(codes, rows, a, ahead);
       }
     }
@@ -141,7 +135,10 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) sum[r][h] = _mm256_setzero_ps();
 
+  const NextPanels<kHalves> next(weights);
+  const int64_t units_a_unit = kBits / weights.bits;
   for (int64_t s = 0; s < weights.segment_count; ++s) {
+    if (ahead != 0) next.fetch(at, s);
     const IntSegment& segment = weights.segments[s];
     const int32_t* row_sums = rows.sums + s * rows.sums_step + m0;
     SegmentSums<kProducts, kBits, kRows, kHalves> products;
@@ -151,7 +148,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) products.sum[r][h] = start(row_sums[r]);
     }
-    products.add(segment.units * kBits / weights.bits, at.codes, rows, m0, segment.packed, ahead);
+    products.add(segment.units * units_a_unit, at.codes, rows, m0, segment.packed, ahead);
 #pragma GCC unroll 4
     for (int h = 0; h < kHalves; ++h) {
       const Finish<Avx2, kMode> add(weights, at.panel[h], segment, at.lane[h]);
