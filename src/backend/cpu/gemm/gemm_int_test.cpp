@@ -60,13 +60,15 @@ TEST(GemmInt, EveryScaleTypeAndGroupLength) {
   const Encoding per_token = dynamic_int8(Granularity::per_token());
   unsigned seed = 1000;
   for (DType scale_dtype : {DType::f32, DType::f16, DType::bf16})
-    for (int64_t group : {1, 3, 4, 20, 36, 1000}) {
+    for (int64_t group : {1, 3, 4, 20, 32, 36, 1000}) {
       const Encoding encoding{.format = find_number_format("int4"),
                               .granularity = Granularity::per_group(group),
                               .symmetric = false,
                               .scale_dtype = scale_dtype};
-      const GemmCase test{.b = encoded({33, 172}, encoding, ++seed), .dynamic = &per_token};
-      expect_equal(test, std::span(kRowCounts), encoding.str());
+      for (int64_t columns : {172, 192}) {
+        const GemmCase test{.b = encoded({33, columns}, encoding, ++seed), .dynamic = &per_token};
+        expect_equal(test, std::span(kRowCounts), encoding.str() + " " + std::to_string(columns));
+      }
     }
 }
 
@@ -82,8 +84,9 @@ TEST(GemmInt, DoubleQuantizedScales) {
 TEST(GemmInt, RealMinimum) {
   const Encoding per_token = dynamic_int8(Granularity::per_token());
   for (const char* format : {"int4", "int5", "int6", "int8"})
-    for (DType scale_dtype : {DType::f32, DType::f16}) {
-      const int64_t n = 37, k = 172, groups = 6;
+    for (const auto& [scale_dtype, k] :
+         {std::pair(DType::f32, int64_t{172}), {DType::f16, 172}, {DType::f16, 192}}) {
+      const int64_t n = 37, groups = 6;
       QuantizedTensor::Parts parts;
       parts.encoding = {.format = find_number_format(format),
                         .granularity = Granularity::per_group(32),

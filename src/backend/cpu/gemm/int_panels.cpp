@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "backend/cpu/gemm/panel_words.h"
 #include "base/checked.h"
 #include "base/cpu.h"
 #include "ops/constant.h"
@@ -113,28 +114,59 @@ IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a
 
 void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const {
   const IntPanelsView& v = view_;
-  std::memset(to, 0, static_cast<size_t>(v.panel_bytes));
+  const int64_t first = panel * kPanelRows, rows = std::min(kPanelRows, v.n - first);
+  const bool whole = rows == kPanelRows;
+  std::memset(to, 0, static_cast<size_t>(v.codes_offset));
+  if (v.code_bits == v.bits && v.packed_k == v.k && whole) {
+    const Tensor& codes = weights.parts().codes;
+    const int64_t row_bytes = codes.shape()[1];
+    pack_words(codes.view().data + first * row_bytes, row_bytes, row_bytes / kQuad, v.bits,
+               to + v.codes_offset);
+  } else {
+    pack_rows(weights, first, rows, to + v.codes_offset);
+  }
+  const ScaleGrid& grid = weights.grid();
+  if (whole && grid.rows == v.n && weights.encoding().double_quant_block == 0) {
+    const auto pack = [&](const Tensor& from, std::byte* into) {
+      const auto size = static_cast<int64_t>(dtype_bytes(from.dtype()));
+      pack_elements(from.view().data + first * grid.groups * size, grid.groups, size, into);
+    };
+    pack(weights.parts().scales, to);
+    if (v.zero_kind == ZeroKind::minimum) pack(weights.parts().minima, to + v.zeros_offset);
+    if (v.zero_kind == ZeroKind::per_group) pack(weights.parts().zeros, to + v.zeros_offset);
+  } else {
+    pack_scales(weights, first, rows, to);
+  }
+}
 
-  const size_t groups = static_cast<size_t>(weights.grid().groups);
+void IntPanels::pack_rows(const QuantizedTensor& weights, int64_t first, int64_t rows, std::byte* to) const {
+  const IntPanelsView& v = view_;
+  std::memset(to, 0, static_cast<size_t>(v.panel_bytes - v.codes_offset));
   std::vector<uint8_t> codes(static_cast<size_t>(v.k)), padded(static_cast<size_t>(v.packed_k));
+  for (int64_t row = 0; row < rows; ++row) {
+    weights.row_codes(first + row, codes);
+    for (const IntSegment& segment : segments_)
+      std::copy(codes.begin() + segment.begin, codes.begin() + segment.end, padded.begin() + segment.packed);
+    pack_codes(padded, v.bits, to + row * kQuad);
+  }
+}
+
+void IntPanels::pack_scales(const QuantizedTensor& weights, int64_t first, int64_t rows,
+                            std::byte* to) const {
+  const IntPanelsView& v = view_;
+  const size_t groups = static_cast<size_t>(weights.grid().groups);
   std::vector<float> scales(groups), minima(groups);
   std::vector<int32_t> zeros(groups);
-  const int64_t rows = std::min(kPanelRows, v.n - panel * kPanelRows);
   for (int64_t row = 0; row < rows; ++row) {
-    const int64_t n = panel * kPanelRows + row;
-    weights.row_codes(n, codes);
-    weights.row_scales(n, scales);
-    if (v.zero_kind == ZeroKind::minimum) weights.row_minima(n, minima);
-    if (v.zero_kind == ZeroKind::per_group) weights.row_zeros(n, zeros);
+    weights.row_scales(first + row, scales);
+    if (v.zero_kind == ZeroKind::minimum) weights.row_minima(first + row, minima);
+    if (v.zero_kind == ZeroKind::per_group) weights.row_zeros(first + row, zeros);
     for (size_t g = 0; g < groups; ++g) {
       const int64_t index = static_cast<int64_t>(g) * kPanelRows + row;
       store_scale(to, v.scale_type, index, scales[g]);
       if (v.zero_kind == ZeroKind::minimum) store_scale(to + v.zeros_offset, v.scale_type, index, minima[g]);
       if (v.zero_kind == ZeroKind::per_group) to[v.zeros_offset + index] = static_cast<std::byte>(zeros[g]);
     }
-    for (const IntSegment& segment : segments_)
-      std::copy(codes.begin() + segment.begin, codes.begin() + segment.end, padded.begin() + segment.packed);
-    pack_codes(padded, v.bits, to + v.codes_offset + row * kQuad);
   }
 }
 

@@ -75,6 +75,9 @@ class IntPanels {
 
  private:
   void pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const;
+  /// `rows` rows from row `first` on: their codes to the panel's, their scales and zero points to its front.
+  void pack_rows(const QuantizedTensor& weights, int64_t first, int64_t rows, std::byte* to) const;
+  void pack_scales(const QuantizedTensor& weights, int64_t first, int64_t rows, std::byte* to) const;
 
   std::vector<IntSegment> segments_;
   PackedMemory memory_;
