@@ -44,6 +44,11 @@ int64_t nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+FileIdentity identity_of(const struct stat& info) {
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+          nanoseconds(info.st_ctim)};
+}
+
 /// What open_mappings() answers from.
 class Mappings {
  public:
@@ -54,9 +59,7 @@ class Mappings {
   void add(const std::shared_ptr<const MappedFile>& file, const struct stat& info) {
     const std::lock_guard lock(mutex_);
     std::erase_if(list_, [](const auto& known) { return known.first.expired(); });
-    list_.push_back({file,
-                     {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size),
-                      nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)}});
+    list_.push_back({file, identity_of(info)});
   }
   std::vector<OpenMapping> open() {
     const std::lock_guard lock(mutex_);
@@ -104,6 +107,11 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
 
 std::vector<OpenMapping> open_mappings() {
   return Mappings::all().open();
+}
+
+bool is_as_opened(const OpenMapping& mapping) {
+  struct stat info {};
+  return ::stat(mapping.file->path().c_str(), &info) == 0 && identity_of(info) == mapping.identity;
 }
 
 MappedFile::~MappedFile() {

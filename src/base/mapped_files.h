@@ -21,5 +21,7 @@ struct OpenMapping {
   FileIdentity identity;
 };
 std::vector<OpenMapping> open_mappings();
+/// Whether its path still leads to the same file, unchanged as far as the system tells.
+bool is_as_opened(const OpenMapping& mapping);
 
 }  // namespace halftone

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,9 +19,8 @@ namespace {
 
 constexpr std::string_view kExtension = ".plan";
 
-std::string file_name(const Digest& key) {
-  return digest_text(key).append(kExtension);
-}
+/// How much the writing of a plan file gives way to other threads, as nice(1) counts it.
+constexpr int kBehindOthers = 10;
 
 [[noreturn]] void fail(const fs::path& path, const char* what) {
   throw ResourceError("{}: {}: {}", path.string(), what, std::strerror(errno));
@@ -75,22 +75,40 @@ std::shared_ptr<const PlanCache> PlanCache::open(const fs::path& folder, uint64_
 std::unique_ptr<PlanCache::Constants> PlanCache::constants(const std::string& identity,
                                                            const std::string& name,
                                                            ThreadPool& threads) const {
-  const std::vector<OpenMapping> mappings = open_mappings();
-  if (mappings.empty()) return nullptr;
   auto constants = std::make_unique<Constants>();
+  constants->mappings_ = open_mappings();
+  if (constants->mappings_.empty()) return nullptr;
   constants->cache_ = shared_from_this();
   constants->name_ = name;
-  const Digest parts[] = {mapped_contents(mappings, folder_ / "contents", hash_, threads), hash_(identity)};
-  constants->key_ = hash_(std::as_bytes(std::span(parts)));
-  const fs::path path = folder_ / file_name(constants->key_);
+  constants->plan_ = hash_(identity);
+  if (!holds_like(constants->plan_)) return constants;
+  const Digest key = key_of(*constants, threads);
+  const fs::path path = path_of(*constants, key);
   try {
-    constants->file_ = PlanFile::open(path, constants->key_, hash_, threads);
+    constants->file_ = PlanFile::open(path, key, hash_, threads);
     if (constants->file_) ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
   } catch (const InputError& error) {
     if (warn_) warn_(fmt::format("plan cache: {}; the weights are packed anew", error.what()));
     ::unlink(path.c_str());
   }
   return constants;
+}
+
+bool PlanCache::holds_like(const Digest& plan) const {
+  const std::string like = digest_text(plan);
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.path().filename().string().starts_with(like)) return true;
+  return false;
+}
+
+Digest PlanCache::key_of(const Constants& constants, ThreadPool& threads) const {
+  const Digest parts[] = {mapped_contents(constants.mappings_, folder_ / "contents", hash_, threads),
+                          constants.plan_};
+  return hash_(std::as_bytes(std::span(parts)));
+}
+
+fs::path PlanCache::path_of(const Constants& constants, const Digest& key) const {
+  return folder_ / fmt::format("{}-{}{}", digest_text(constants.plan_), digest_text(key), kExtension);
 }
 
 std::shared_ptr<const std::byte> PlanCache::Constants::find(size_t bytes) {
@@ -108,22 +126,28 @@ void PlanCache::Constants::keep(std::shared_ptr<const std::byte> packed, size_t 
 }
 
 void PlanCache::Constants::finish() {
-  if (kept_.empty() || !whole_) return;
-  writer_ = std::thread([this] { cache_->write(key_, name_, kept_); });
+  if (kept_.empty() || !whole_) return mappings_.clear();
+  writer_ = std::thread([this] {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBehindOthers);
+    cache_->write(*this);
+    mappings_.clear();
+  });
 }
 
 PlanCache::Constants::~Constants() {
   if (writer_.joinable()) writer_.join();
 }
 
-void PlanCache::write(const Digest& key, const std::string& name,
-                      const std::vector<PackedBlock>& blocks) const {
+void PlanCache::write(const Constants& constants) const {
   try {
     uint64_t bytes = 0;
-    for (const PackedBlock& block : blocks) bytes += block.bytes;
+    for (const PackedBlock& block : constants.kept_) bytes += block.bytes;
     if (bytes > limit_ || bytes > fs::space(folder_).available / 2) return;
+    ThreadPool here(1);
+    const Digest key = key_of(constants, here);
+    if (!std::all_of(constants.mappings_.begin(), constants.mappings_.end(), is_as_opened)) return;
     make_room(bytes);
-    write_plan_file(folder_ / file_name(key), key, name, blocks, hash_);
+    write_plan_file(path_of(constants, key), key, constants.name_, constants.kept_, hash_);
   } catch (const std::exception& error) {
     if (warn_) warn_(fmt::format("plan cache: {}; the next start will pack again", error.what()));
   }

@@ -14,9 +14,10 @@ namespace halftone {
 
 /// A folder of packed constants, so that a model which was compiled before need not be packed again. A file
 /// holds those of one plan, under a key of all that they follow from: graph and files, by what is in them,
-/// options, instruction sets, and this very program. Files are checked whole before they are used, against a
-/// secret that lies in the folder; the folder is this user's alone. The files used last stay when they would
-/// be too many together.
+/// options, instruction sets, and this very program. A plan whose like the folder does not hold is packed at
+/// once; what is in its files is learnt when they are kept, beside whatever runs. Files are checked whole
+/// before they are used, against a secret that lies in the folder; the folder is this user's alone. The files
+/// used last stay when they would be too many together.
 class PlanCache : public std::enable_shared_from_this<PlanCache> {
  public:
   static constexpr uint64_t kUsualLimit = uint64_t{32} << 30;
@@ -33,7 +34,8 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
     ~Constants() override;
     std::shared_ptr<const std::byte> find(size_t bytes) override;
     void keep(std::shared_ptr<const std::byte> packed, size_t bytes) override;
-    /// When all are packed: begins to write what was kept, beside whatever runs. The destructor waits for it.
+    /// When all are packed: begins to write what was kept, beside whatever runs and behind it where cores are
+    /// scarce. The destructor waits for it. Nothing is kept when a mapped file has changed since.
     void finish();
     /// Whether all came from a file.
     bool found() const { return file_ != nullptr; }
@@ -41,7 +43,8 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
    private:
     friend class PlanCache;
     std::shared_ptr<const PlanCache> cache_;
-    Digest key_;
+    Digest plan_;  ///< of all but the files
+    std::vector<OpenMapping> mappings_;
     std::string name_;
     std::unique_ptr<PlanFile> file_;
     size_t next_ = 0;  ///< block of the file
@@ -71,7 +74,10 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
 
  private:
   PlanCache(fs::path folder, uint64_t limit, Warn warn, const KeyedHash::Secret& secret);
-  void write(const Digest& key, const std::string& name, const std::vector<PackedBlock>& blocks) const;
+  bool holds_like(const Digest& plan) const;
+  Digest key_of(const Constants& constants, ThreadPool& threads) const;
+  fs::path path_of(const Constants& constants, const Digest& key) const;
+  void write(const Constants& constants) const;
   void make_room(uint64_t bytes) const;
   void remove_leftovers() const;
 

@@ -93,6 +93,23 @@ TEST_F(PlanCacheTest, AnotherPlanOrOtherFilesArePackedAnew) {
   EXPECT_EQ(cache()->constants("plan", "", threads_), nullptr) << "no file is mapped";
 }
 
+TEST_F(PlanCacheTest, NothingIsKeptOfAFileThatChangesMeanwhile) {
+  const auto pack = [&](const auto& meanwhile) {
+    const auto store = cache()->constants("plan", "", threads_);
+    EXPECT_EQ(store->find(3), nullptr);
+    store->keep(std::shared_ptr<const std::byte>(new std::byte[3]{}, std::default_delete<std::byte[]>()), 3);
+    meanwhile();
+    store->finish();
+  };
+  pack([&] { write(folder_ / "model", "other weights"); });
+  EXPECT_TRUE(cache()->entries().empty());
+  pack([&] { fs::remove(folder_ / "model"); });
+  EXPECT_TRUE(cache()->entries().empty());
+  set_model("weights");
+  pack([] {});
+  EXPECT_EQ(cache()->entries().size(), 1u);
+}
+
 TEST_F(PlanCacheTest, ContentsOfSettledFilesAreRemembered) {
   const auto before = fs::file_time_type::clock::now() - std::chrono::hours(1);
   EXPECT_FALSE(compile());

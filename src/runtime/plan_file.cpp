@@ -1,7 +1,6 @@
 #include "runtime/plan_file.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
@@ -82,13 +81,17 @@ class NewFile {
   ~NewFile() {
     if (!committed_) ::unlink(temporary_.c_str());
   }
-  void write(std::span<const std::byte> bytes) {
+  void write(std::span<const std::byte> bytes, uint64_t offset) {
     while (!bytes.empty()) {
-      const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
+      const ssize_t done = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (done < 0 && errno == EINTR) continue;
       if (done <= 0) fail();
       bytes = bytes.subspan(static_cast<size_t>(done));
+      offset += static_cast<uint64_t>(done);
     }
+  }
+  void resize(uint64_t bytes) {
+    if (::ftruncate(file_.get(), static_cast<off_t>(bytes)) != 0) fail();
   }
   void commit() {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
@@ -172,13 +175,14 @@ void write_plan_file(const fs::path& path, const Digest& key, const std::string&
   header.blocks = blocks.size();
   std::vector<PlanFileBlock> table;
   const uint64_t front = sizeof(header) + header.name_bytes + blocks.size() * sizeof(PlanFileBlock);
-  uint64_t end = front;
+  NewFile file(path);
+  header.file_bytes = front;
   for (const PackedBlock& block : blocks) {
-    table.push_back(
-        {round_up(end, kAlignment), block.bytes, hash.in_pieces({block.data.get(), block.bytes}, here)});
-    end = table.back().offset + block.bytes;
+    const std::span<const std::byte> bytes(block.data.get(), block.bytes);
+    table.push_back({round_up(header.file_bytes, kAlignment), block.bytes, hash.in_pieces(bytes, here)});
+    file.write(bytes, table.back().offset);
+    header.file_bytes = table.back().offset + block.bytes;
   }
-  header.file_bytes = end;
 
   std::vector<std::byte> bytes(front);
   std::memcpy(bytes.data() + sizeof(header), name.data(), header.name_bytes);
@@ -187,16 +191,8 @@ void write_plan_file(const fs::path& path, const Digest& key, const std::string&
   std::memcpy(bytes.data(), &header, sizeof(header));
   header.digest = front_digest(bytes, hash);
   std::memcpy(bytes.data(), &header, sizeof(header));
-
-  NewFile file(path);
-  file.write(bytes);
-  uint64_t written = front;
-  const std::array<std::byte, kAlignment> zeros{};
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    file.write(std::span(zeros).first(table[i].offset - written));
-    file.write({blocks[i].data.get(), blocks[i].bytes});
-    written = table[i].offset + blocks[i].bytes;
-  }
+  file.write(bytes, 0);
+  file.resize(header.file_bytes);
   file.commit();
 }
 
