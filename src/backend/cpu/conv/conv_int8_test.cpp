@@ -82,6 +82,8 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
        .pads = {1, 1, 1, 1},
        .activation = {FusedActivation::Kind::silu}},
       {.x = {1, 58, 7, 6}, .w = {58, 58, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {2, 18, 31, 26}, .w = {33, 18, 3, 3}, .pads = {0, 2, 1, 0}},
+      {.x = {1, 64, 14, 14}, .w = {130, 64, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
       {.x = {1, 32, 7, 6},
        .w = {32, 32, 3, 3},
        .pads = {1, 1, 1, 1},
@@ -95,28 +97,54 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
 }
 
 TEST(ConvInt8, WinogradIsExactAtTheEndsOfItsNumbers) {
-  // Codes of 0 and 255, weights of 127 and -127: the largest sums there are.
-  for (int pattern = 0; pattern < 4; ++pattern) {
-    const int64_t channels = 1024;
-    Tensor x = Tensor::allocate(DType::f32, {1, channels, 4, 5}),
-           w = Tensor::allocate(DType::f32, {16, channels, 3, 3});
-    const auto xs = x.mutable_view().span<float>();
-    for (size_t i = 0; i < xs.size(); ++i)
-      xs[i] = pattern == 0 || (pattern == 1 && i % 2 == 0) || (pattern == 2 && i % 3 == 0) ? 100.0f : -100.0f;
-    const auto ws = w.mutable_view().span<float>();
-    for (size_t i = 0; i < ws.size(); ++i)
-      ws[i] = (i / 9 + (pattern == 3 ? i : 0)) % 2 == 0 || pattern == 0 ? 1.0f : -1.0f;
-    Constant weights(w);
-    weights.set_encoding({.format = find_number_format("int8"),
-                          .granularity = Granularity::per_axis(0),
-                          .scale_dtype = DType::f32});
-    Attributes attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
-    OpRun run(conv_schema(), attributes);
-    run.stored(x, {Storage::Order::channels_last, kInput}).constant(weights);
-    run.store_outputs({{Storage::Order::channels_last, {{400.0f, 128}}}});
-    EXPECT_EQ(expect_exact(run, "conv_winograd_codes", fmt::format("pattern {}", pattern)),
-              cpu_has(Isa::avx2) ? 1u : 0u);
-  }
+  // Codes of 0 and 255, weights of 127 and -127: the largest sums there are, and those that larger tiles
+  // hold.
+  for (int64_t channels : {115, 1024})
+    for (int pattern = 0; pattern < 4; ++pattern) {
+      Tensor x = Tensor::allocate(DType::f32, {1, channels, 4, 5}),
+             w = Tensor::allocate(DType::f32, {16, channels, 3, 3});
+      const auto xs = x.mutable_view().span<float>();
+      for (size_t i = 0; i < xs.size(); ++i)
+        xs[i] =
+            pattern == 0 || (pattern == 1 && i % 2 == 0) || (pattern == 2 && i % 3 == 0) ? 100.0f : -100.0f;
+      const auto ws = w.mutable_view().span<float>();
+      for (size_t i = 0; i < ws.size(); ++i)
+        ws[i] = (i / 9 + (pattern == 3 ? i : 0)) % 2 == 0 || pattern == 0 ? 1.0f : -1.0f;
+      Constant weights(w);
+      weights.set_encoding({.format = find_number_format("int8"),
+                            .granularity = Granularity::per_axis(0),
+                            .scale_dtype = DType::f32});
+      Attributes attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+      OpRun run(conv_schema(), attributes);
+      run.stored(x, {Storage::Order::channels_last, kInput}).constant(weights);
+      run.store_outputs({{Storage::Order::channels_last, {{400.0f, 128}}}});
+      EXPECT_EQ(expect_exact(run, "conv_winograd_codes", fmt::format("pattern {}", pattern)),
+                cpu_has(Isa::avx2) ? 1u : 0u);
+    }
+}
+
+TEST(ConvInt8, DepthwiseLinesEqualTheReference) {
+  for (int64_t channels : {16, 24, 58, 130})
+    for (const std::vector<int64_t>& strides :
+         std::vector<std::vector<int64_t>>{{1, 1}, {2, 2}, {1, 2}, {3, 1}})
+      for (const std::vector<int64_t>& pads :
+           std::vector<std::vector<int64_t>>{{1, 1, 1, 1}, {0, 0, 0, 0}, {2, 3, 1, 4}})
+        for (const char* how : {"floating", "fixed"})
+          for (const FusedActivation& activation :
+               {FusedActivation{}, FusedActivation{FusedActivation::Kind::silu}}) {
+            ConvCase c{.x = {2, channels, 9, 37},
+                       .w = {channels, 1, 3, 3},
+                       .group = channels,
+                       .strides = strides,
+                       .pads = pads,
+                       .activation = activation};
+            const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
+            EXPECT_EQ(check(c, how, "conv_depthwise_codes"), expected) << c.str();
+            if (activation.kind != FusedActivation::Kind::none) continue;
+            c.floats = true;
+            c.activation = {FusedActivation::Kind::relu};
+            EXPECT_EQ(check(c, how, "conv_depthwise_codes"), expected) << c.str();
+          }
 }
 #endif
 

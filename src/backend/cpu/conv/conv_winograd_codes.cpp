@@ -18,6 +18,8 @@ constexpr int64_t kFewestOutputs = 9;    ///< a panel of which half would be pad
 constexpr int64_t kFewestTiles = 6;      ///< that fill a register tile
 /// Of transformed codes, that stay in a near cache beside the weights.
 constexpr int64_t kCodeBytes = 96 << 10;
+constexpr size_t kNearBytes = size_t{256} << 10;  ///< of weights, that stay in the cache of a core
+constexpr int64_t kMostParts = 36;
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
@@ -35,29 +37,36 @@ Refusal supports(const OpSite& site) {
   return {};
 }
 
-/// 2 G g (2 G)^T of one 3x3 kernel: 16 whole numbers.
-void transform_weights(const int8_t* g, int16_t* to) {
-  int32_t rows[4][3];
-  for (int x = 0; x < 3; ++x) {
-    const int32_t a = g[x], b = g[3 + x], c = g[6 + x];
-    rows[0][x] = 2 * a;
-    rows[1][x] = a + b + c;
-    rows[2][x] = a - b + c;
-    rows[3][x] = 2 * c;
+/// Whether every sum of a window, without bias, stays below `reach`.
+bool sums_stay_below(const IntegerWeights& weights, int64_t reach) {
+  for (int64_t output = 0; output < weights.outputs; ++output) {
+    int64_t above = 0, below = 0;
+    for (int64_t i = 0; i < weights.columns; ++i) {
+      const int64_t w = weights.codes[static_cast<size_t>(output * weights.columns + i)];
+      (w > 0 ? above : below) += w;
+    }
+    if (255 * std::max(above, -below) >= reach) return false;
   }
-  for (int y = 0; y < 4; ++y) {
-    const int32_t a = rows[y][0], b = rows[y][1], c = rows[y][2];
-    const int32_t all[4] = {2 * a, a + b + c, a - b + c, 2 * c};
-    for (int x = 0; x < 4; ++x) to[4 * y + x] = static_cast<int16_t>(all[x]);
-  }
+  return true;
+}
+
+/// What the products of a picture's outputs cost in tiles of those loops.
+int64_t products_of(const CodeWinogradLoops& loops, const Shape& y) {
+  return ceil_div(y[2], loops.out) * ceil_div(y[3], loops.out) * loops.in() * loops.in();
+}
+
+const CodeWinogradLoops& pick_loops(const Int8ConvLayer& layer, const Shape& y) {
+  const CodeWinogradLoops &small = code_winograd_2x2_avx2, &large = code_winograd_4x4_avx2;
+  if (!sums_stay_below(layer.weights, large.reach)) return small;
+  const bool known = y[2] > 0 && y[3] > 0;
+  return !known || products_of(large, y) < products_of(small, y) ? large : small;
 }
 
 class WinogradCodes final : public PreparedKernel {
  public:
-  static constexpr int64_t kParts = 16;
-
   WinogradCodes(const Int8ConvLayer& layer, const CodeWinogradLoops& loops, int threads)
       : loops_(loops),
+        parts_(loops.in() * loops.in()),
         channels_(layer.extent.group_inputs),
         outputs_(layer.extent.group_outputs),
         panels_(ceil_div(outputs_, kCodePanel)),
@@ -68,10 +77,10 @@ class WinogradCodes final : public PreparedKernel {
     for (int64_t output : padded_places())
       bias_.push_back(output < 0 ? 0 : folded_bias(layer.weights, static_cast<size_t>(output), layer.input));
     const int64_t pairs = ceil_div(channels_, int64_t{2}), part_weights = pairs * 2 * kCodePanel;
-    weights_ = PackedMemory(static_cast<size_t>(panels_ * kParts * part_weights) * sizeof(int16_t),
+    weights_ = PackedMemory(static_cast<size_t>(panels_ * parts_ * part_weights) * sizeof(int16_t),
                             [&](std::byte* memory) {
                               auto* to = reinterpret_cast<int16_t*>(memory);
-                              std::fill_n(to, panels_ * kParts * part_weights, int16_t{0});
+                              std::fill_n(to, panels_ * parts_ * part_weights, int16_t{0});
                               pack(layer.weights, part_weights, to);
                             });
   }
@@ -86,26 +95,33 @@ class WinogradCodes final : public PreparedKernel {
   }
 
   void run(const KernelRun& run) const override {
-    const Grid grid(run);
+    const Grid grid(run, loops_.out);
     const int64_t tiles = grid.batch * grid.rows * grid.columns;
     const int64_t workers = std::min<int64_t>(threads_, run.threads.size());
-    const int64_t most = std::clamp(kCodeBytes / (kParts * 2 * channels_),
-                                    std::min(kFewestTiles, kWinogradTiles), kWinogradTiles);
+    const int64_t most =
+        std::clamp(kCodeBytes / (parts_ * 2 * channels_), std::min(kFewestTiles, loops_.tiles), loops_.tiles);
     int64_t chunks = ceil_div(tiles, most);
-    if (tiles >= workers * kFewestTiles) chunks = round_up(chunks, workers);
+    // Of weights that leave the cache of a core each thread reads a part; few chunks are shared that way too.
+    const bool by_outputs = weights_.size() > kNearBytes || (chunks % workers != 0 && chunks < 4 * workers);
+    const int64_t shares = by_outputs ? std::min(workers, panels_) : 1;
+    if (shares == 1 && tiles >= workers * kFewestTiles) chunks = round_up(chunks, workers);
+    const int64_t items = chunks * shares;
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
       for (int64_t worker = begin; worker < end; ++worker) {
         std::byte* memory = run.workspace.data() + static_cast<size_t>(worker) * worker_bytes();
-        for (int64_t chunk = chunks * worker / workers; chunk < chunks * (worker + 1) / workers; ++chunk)
-          run_tiles(run, grid, tiles * chunk / chunks, tiles * (chunk + 1) / chunks, memory);
+        for (int64_t i = items * worker / workers; i < items * (worker + 1) / workers; ++i) {
+          const int64_t chunk = i % chunks, share = i / chunks;
+          run_tiles(run, grid, {tiles * chunk / chunks, tiles * (chunk + 1) / chunks},
+                    {panels_ * share / shares, panels_ * (share + 1) / shares}, memory);
+        }
       }
     });
   }
 
  private:
-  /// Tiles of 2 x 2 outputs.
+  /// Tiles of `out` x `out` outputs.
   struct Grid {
-    explicit Grid(const KernelRun& run) {
+    Grid(const KernelRun& run, int64_t out) {
       const Window window = conv_extent(run.site).window;
       const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
       top = -window[0].pad_begin;
@@ -115,10 +131,13 @@ class WinogradCodes final : public PreparedKernel {
       in_columns = x[3];
       out_rows = y[2];
       out_columns = y[3];
-      rows = ceil_div(out_rows, int64_t{2});
-      columns = ceil_div(out_columns, int64_t{2});
+      rows = ceil_div(out_rows, out);
+      columns = ceil_div(out_columns, out);
     }
     int64_t batch, in_rows, in_columns, out_rows, out_columns, rows, columns, top, left;
+  };
+  struct Range {
+    int64_t begin, end;
   };
 
   std::vector<int64_t> padded_places() const {
@@ -130,11 +149,11 @@ class WinogradCodes final : public PreparedKernel {
   void pack(const IntegerWeights& weights, int64_t part_weights, int16_t* to) const {
     for (int64_t output = 0; output < outputs_; ++output)
       for (int64_t c = 0; c < channels_; ++c) {
-        int16_t parts[kParts];
-        transform_weights(weights.codes.data() + (output * channels_ + c) * 9, parts);
-        int16_t* at = to + output / kCodePanel * kParts * part_weights + c / 2 * 2 * kCodePanel +
+        int16_t parts[kMostParts];
+        loops_.transform_window(weights.codes.data() + (output * channels_ + c) * 9, parts);
+        int16_t* at = to + output / kCodePanel * parts_ * part_weights + c / 2 * 2 * kCodePanel +
                       output % kCodePanel * 2 + c % 2;
-        for (int64_t part = 0; part < kParts; ++part) at[part * part_weights] = parts[part];
+        for (int64_t part = 0; part < parts_; ++part) at[part * part_weights] = parts[part];
       }
   }
 
@@ -142,56 +161,63 @@ class WinogradCodes final : public PreparedKernel {
     return static_cast<size_t>(round_up(static_cast<int64_t>(loops_.scratch_bytes(channels_)), int64_t{64}));
   }
   size_t worker_bytes() const {
-    const int64_t lists = kWinogradTiles * (kParts * int64_t{sizeof(void*)} + 4 * int64_t{sizeof(int64_t)});
+    const int64_t lists =
+        loops_.tiles * (parts_ * int64_t{sizeof(void*)} + loops_.out * loops_.out * int64_t{sizeof(int64_t)});
     return scratch_bytes() + static_cast<size_t>(round_up(lists, int64_t{64}));
   }
 
-  void run_tiles(const KernelRun& run, const Grid& grid, int64_t begin, int64_t end,
-                 std::byte* memory) const {
-    auto* places = reinterpret_cast<const uint8_t**>(memory + scratch_bytes());
-    auto* rows = reinterpret_cast<int64_t*>(places + kWinogradTiles * kParts);
+  /// Where each tile reads, and which rows of the output it makes.
+  void point_at_places(const KernelRun& run, const Grid& grid, Range tiles, const uint8_t** places,
+                       int64_t* rows) const {
     const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
-    for (int64_t tile = begin; tile < end; ++tile) {
-      const int64_t column = tile % grid.columns * 2, row = tile / grid.columns % grid.rows * 2,
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const int64_t column = tile % grid.columns * loops_.out,
+                    row = tile / grid.columns % grid.rows * loops_.out,
                     picture = tile / grid.columns / grid.rows;
-      const uint8_t** from = places + (tile - begin) * kParts;
-      for (int64_t y = 0; y < 4; ++y) {
+      for (int64_t y = 0; y < loops_.in(); ++y) {
         const int64_t iy = row + grid.top + y;
-        for (int64_t x = 0; x < 4; ++x) {
+        for (int64_t x = 0; x < loops_.in(); ++x) {
           const int64_t ix = column + grid.left + x;
           const bool inside = iy >= 0 && iy < grid.in_rows && ix >= 0 && ix < grid.in_columns;
-          *from++ = inside ? pictures + ((picture * grid.in_rows + iy) * grid.in_columns + ix) * channels_
-                           : padding_.data();
+          *places++ = inside ? pictures + ((picture * grid.in_rows + iy) * grid.in_columns + ix) * channels_
+                             : padding_.data();
         }
       }
-      int64_t* to = rows + (tile - begin) * 4;
-      for (int64_t y = row; y < row + 2; ++y)
-        for (int64_t x = column; x < column + 2; ++x)
-          *to++ = y < grid.out_rows && x < grid.out_columns
-                      ? (picture * grid.out_rows + y) * grid.out_columns + x
-                      : -1;
+      for (int64_t y = row; y < row + loops_.out; ++y)
+        for (int64_t x = column; x < column + loops_.out; ++x)
+          *rows++ = y < grid.out_rows && x < grid.out_columns
+                        ? (picture * grid.out_rows + y) * grid.out_columns + x
+                        : -1;
     }
+  }
+
+  void run_tiles(const KernelRun& run, const Grid& grid, Range tiles, Range panels, std::byte* memory) const {
+    auto* places = reinterpret_cast<const uint8_t**>(memory + scratch_bytes());
+    auto* rows = reinterpret_cast<int64_t*>(places + loops_.tiles * parts_);
+    point_at_places(run, grid, tiles, places, rows);
+    const int64_t first = panels.begin * kCodePanel,
+                  part_weights = ceil_div(channels_, int64_t{2}) * 2 * kCodePanel;
     CodeWinograd work{};
-    work.tiles = end - begin;
+    work.tiles = tiles.end - tiles.begin;
     work.places = places;
     work.channels = channels_;
-    work.outputs = outputs_;
-    work.weights = reinterpret_cast<const int16_t*>(weights_.data());
-    work.bias = bias_.data();
+    work.outputs = std::min(panels.end * kCodePanel, outputs_) - first;
+    work.weights = reinterpret_cast<const int16_t*>(weights_.data()) + panels.begin * parts_ * part_weights;
+    work.bias = bias_.data() + first;
     work.rows = rows;
     work.out_step = run.step_of(outputs_);
     work.scratch = memory;
-    work.out = run.outputs[0].span<uint8_t>().data();
-    CodeFinish finish = finish_.at(0);
+    work.out = run.outputs[0].span<uint8_t>().data() + first;
+    CodeFinish finish = finish_.at(first);
     if (run.site.has_input(3)) {
-      work.residual = run.inputs[3].span<uint8_t>().data();
+      work.residual = run.inputs[3].span<uint8_t>().data() + first;
       finish.residual_zero = run.site.inputs[3].storage.codes->zero;
     }
     loops_.run(work, finish);
   }
 
   const CodeWinogradLoops& loops_;
-  int64_t channels_, outputs_, panels_;
+  int64_t parts_, channels_, outputs_, panels_;
   FinishArrays finish_;
   std::vector<uint8_t> padding_;
   bool adds_;
@@ -201,7 +227,8 @@ class WinogradCodes final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
-  return std::make_unique<WinogradCodes>(Int8ConvLayer(site), code_winograd_avx2, threads.size());
+  const Int8ConvLayer layer(site);
+  return std::make_unique<WinogradCodes>(layer, pick_loops(layer, site.outputs[0].shape), threads.size());
 }
 
 }  // namespace

@@ -4,36 +4,42 @@
 
 namespace halftone::cpu {
 
-/// 3x3 windows of stride 1 over codes by Winograd's F(2x2, 3x3) (Lavin and Gray, arXiv:1509.09308), in
-/// integers: 16 products of matrices instead of 36 for each four outputs. The transform of the weights is
-/// kept twice in each direction, so that it is whole and its sums are four times those of the window,
-/// exactly.
+/// 3x3 windows of stride 1 over codes by Winograd's F(2x2, 3x3) or F(4x4, 3x3) (Lavin and Gray,
+/// arXiv:1509.09308), in integers: for each four outputs 16 or 9 products of matrices instead of 36. The
+/// weights are transformed without the fractions of the method (winograd_window.h), so that they are whole
+/// and the sums known multiples of those of the window, exactly.
 ///
-/// In pictures a `tile` is 2 x 2 outputs, which read 4 x 4 places. Sums of 16 bits hold the transformed codes
-/// (within 4 * 255) and weights (within 9 * 128); products are summed modulo 2^32, and four times a sum fits
-/// that for kWinogradChannels.
+/// In pictures a `tile` is out x out outputs, which read in x in places, in = out + 2. Numbers of 16 bits
+/// hold the transformed codes and weights: 4 * 255 and 9 * 128 at most for out = 2, 68 * 255 and 49 * 128 for
+/// out = 4. Products are summed modulo 2^32.
 struct CodeWinograd {
-  int64_t tiles;                 ///< kWinogradTiles at most
-  const uint8_t* const* places;  ///< [tiles, 16]: the channels that a tile reads, or of padding
+  int64_t tiles;                 ///< CodeWinogradLoops::tiles at most
+  const uint8_t* const* places;  ///< [tiles, in, in]: the channels that a tile reads, or of padding
   int64_t channels;              ///< 16 at least
   int64_t outputs;               ///< of all panels
-  const int16_t* weights;        ///< [panels, 16, channels / 2 rounded up, 16 outputs, 2]
+  const int16_t* weights;        ///< [panels, in * in, channels / 2 rounded up, 16 outputs, 2]
   const int32_t* bias;           ///< [panels * 16]
-  const int64_t* rows;           ///< [tiles, 4]: which row of the output each is, -1 where none
+  const int64_t* rows;           ///< [tiles, out, out]: which row of the output each is, -1 where none
   int64_t out_step;              ///< between rows of the output, and of the residual
   const uint8_t* residual;       ///< null, or codes laid out as the output
-  std::byte* scratch;            ///< scratch_bytes(channels), 32-byte aligned
+  std::byte* scratch;            ///< scratch_bytes(channels), 64-byte aligned
   uint8_t* out;
 };
 
-inline constexpr int64_t kWinogradTiles = 24;
 inline constexpr int64_t kWinogradChannels = 1024;
 
 struct CodeWinogradLoops {
+  int64_t out;    ///< outputs of a tile along each axis
+  int64_t tiles;  ///< worked on together, at most
+  int64_t reach;  ///< sums of a window, without bias, are exact below this
+  void (*transform_window)(const int8_t* window, int16_t* parts);
   size_t (*scratch_bytes)(int64_t channels);
   void (*run)(const CodeWinograd& work, const CodeFinish& finish);
+
+  int64_t in() const { return out + 2; }
 };
 
-extern const CodeWinogradLoops code_winograd_avx2;
+extern const CodeWinogradLoops code_winograd_2x2_avx2;
+extern const CodeWinogradLoops code_winograd_4x4_avx2;
 
 }  // namespace halftone::cpu
