@@ -36,7 +36,7 @@ class Int8Conv final : public PreparedKernel {
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
     const size_t bytes = own_offset() + padding_.size();
-    if (joined_) return bytes + padded_bytes(site);
+    if (joined_) return bytes + 1 + padded_bytes(site);
     if (skips_padding(site))
       return bytes + (static_cast<size_t>(site.outputs[0].shape.elements()) + 1) * sizeof(int64_t);
     return bytes;
@@ -186,39 +186,53 @@ class Int8Conv final : public PreparedKernel {
     int64_t line() const { return padded_columns * channels; }
   };
 
+  bool wide() const { return weights_.loops().takes_wide; }
+
   /// Rows of the last window are read to whole quads.
   size_t padded_bytes(const OpSite& site) const {
     const Padded p(site);
-    return static_cast<size_t>(p.batch * p.padded_rows * p.line()) + kCodeQuad;
+    const size_t codes = static_cast<size_t>(p.batch * p.padded_rows * p.line()) + kCodeQuad;
+    return codes * (wide() ? sizeof(int16_t) : 1);
   }
 
-  void run_joined(const KernelRun& run) const {
-    const Padded p(run.site);
+  template <class Code>
+  void copy_padded(const KernelRun& run, const Padded& p, Code* pictures) const {
     const uint8_t* x = run.inputs[0].span<uint8_t>().data();
-    uint8_t* pictures = reinterpret_cast<uint8_t*>(run.workspace.data()) + own_offset() + padding_.size();
     const int64_t left = p.x.pad_begin * p.channels, inner = p.columns * p.channels;
     run.threads.parallel_for(p.batch * p.padded_rows, kLineGrain, [&](int64_t begin, int64_t end) {
       for (int64_t line = begin; line < end; ++line) {
         const int64_t row = line % p.padded_rows - p.y.pad_begin;
-        uint8_t* to = pictures + line * p.line();
+        Code* to = pictures + line * p.line();
         if (row < 0 || row >= p.rows) {
           std::fill_n(to, p.line(), padding_[0]);
           continue;
         }
         std::fill_n(to, left, padding_[0]);
-        std::memcpy(to + left, x + (line / p.padded_rows * p.rows + row) * inner, static_cast<size_t>(inner));
+        std::copy_n(x + (line / p.padded_rows * p.rows + row) * inner, inner, to + left);
         std::fill_n(to + left + inner, p.line() - left - inner, padding_[0]);
       }
     });
+  }
+
+  void run_joined(const KernelRun& run) const {
+    const Padded p(run.site);
+    uint8_t* pictures = reinterpret_cast<uint8_t*>(run.workspace.data()) +
+                        round_up(own_offset() + padding_.size(), size_t{2});
+    if (wide())
+      copy_padded(run, p, reinterpret_cast<int16_t*>(pictures));
+    else
+      copy_padded(run, p, pictures);
     Window window;
     window.rank = 2;
     window.axes[0] = {p.y.kernel, p.y.stride, p.y.dilation, 0, 0};
     window.axes[1] = {1, p.x.stride, 1, 0, 0};
     const Shape& y = run.outputs[0].shape;
     const bool line = run.site.input_shape(0).rank() == 3;
-    const CodeGather gather(window, {p.batch, p.channels, p.padded_rows, p.padded_columns},
+    const int64_t bytes = p.channels * (wide() ? 2 : 1);
+    const CodeGather gather(window, {p.batch, bytes, p.padded_rows, p.padded_columns},
                             {p.batch, y[1], line ? 1 : y[2], y.back()});
     CodeMultiply multiply = product(run, gather.places());
+    multiply.wide = wide();
     multiply.gather = [&](int64_t, int64_t first, int64_t count, const uint8_t** to) {
       gather.rows(pictures, nullptr, 0, first, count, to);
     };

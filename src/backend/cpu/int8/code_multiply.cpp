@@ -36,6 +36,7 @@ void CodeMultiply::run_item(int64_t group, int64_t first, int64_t count, int64_t
   CodeTile tile = weights.tile(group, panel, panels);
   tile.rows = pointers;
   tile.scratch = memory;
+  tile.wide = wide;
   tile.row_step = tile.count = count;
   tile.out_step = step();
   CodeFinish finish = weights.finish(group, panel);

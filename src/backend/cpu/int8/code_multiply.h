@@ -15,6 +15,7 @@ struct CodeMultiply {
   /// Writes where rows [first, first + count) of a group read under each tap: [taps, count] pointers, each
   /// readable for all quads.
   std::function<void(int64_t group, int64_t first, int64_t count, const uint8_t** to)> gather;
+  bool wide = false;                  ///< CodeTile::wide
   uint8_t* codes = nullptr;           ///< [rows, groups * outputs], or
   float* floats = nullptr;            ///< the same, before FusedActivation `activation`
   int64_t out_step = 0;               ///< elements from row to row of the output; 0: side by side

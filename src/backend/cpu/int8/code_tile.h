@@ -35,6 +35,8 @@ struct CodeTile {
   int64_t row_step;
   int64_t count;            ///< rows
   int64_t taps, quads;      ///< quads of channels under a tap; rows are readable to their end
+  int64_t pairs;            ///< pairs of channels under a tap
+  bool wide;                ///< rows are of codes in 16 bits (where CodeLoops::takes_wide)
   const int8_t* weights;    ///< [panels, taps, quads, 4 / CodeLoops::side, 16, CodeLoops::side]
   const int32_t* bias;      ///< [panels * 16], what a row without codes sums to
   int64_t outputs;          ///< of all panels
@@ -58,7 +60,8 @@ struct CodeLoops {
   /// Rows that are gathered at a time at most: their pointers and outputs stay in the nearest cache. A
   /// multiple of the tile's rows.
   int64_t chunk = 48;
-  size_t beyond = 0;  ///< bytes that are read beyond the last panel, whatever they are
+  size_t beyond = 0;        ///< bytes that are read beyond the last panel, whatever they are
+  bool takes_wide = false;  ///< CodeTile::wide: it multiplies such numbers, and need not make them
 };
 
 extern const CodeLoops code_loops_amx;

@@ -59,28 +59,42 @@ void widen_rows(const CodeTile& tile, int64_t first, int64_t count, int16_t* to)
       widen(tile.rows[tap * tile.row_step + r], channels, to);
 }
 
-/// Sums of kCount rows of widened codes, `pairs` each, and 8 kVectors outputs, to rows of 16 sums.
+/// Rows of 16-bit codes: `taps` stretches of `pairs`, each at a pointer of its own. Weights of a tap follow
+/// those of the last after `weight_step` bytes.
+struct WideRows {
+  const int16_t* const* rows;
+  int64_t row_step, taps, pairs, weight_step;
+};
+
+/// Sums of kCount rows from `first` and 8 kVectors outputs, to rows of 16 sums.
 template <int kCount, int kVectors>
-[[gnu::noinline]] void multiply(const int16_t* codes, int64_t pairs, const int8_t* weights,
-                                const int32_t* bias, int32_t* to) {
-  const int32_t* rows[kCount];
+[[gnu::noinline]] void multiply(const WideRows& a, int64_t first, const int8_t* weights, const int32_t* bias,
+                                int32_t* to) {
   __m256i sum[kCount][kVectors];
 #pragma GCC unroll 6
-  for (int r = 0; r < kCount; ++r) {
-    rows[r] = reinterpret_cast<const int32_t*>(codes) + r * pairs;
+  for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) sum[r][v] = CodeFinishAvx2::load(bias + 8 * v);
-  }
-  for (int64_t pair = 0; pair < pairs; ++pair, weights += kSide * kCodePanel) {
-    __m256i w[kVectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v)
-      w[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + 16 * v)));
+  const int16_t* const* taps = a.rows + first;
+  for (int64_t tap = 0; tap < a.taps; ++tap, taps += a.row_step, weights += a.weight_step) {
+    const int16_t* rows[kCount];
 #pragma GCC unroll 6
-    for (int r = 0; r < kCount; ++r) {
-      const __m256i x = _mm256_set1_epi32(rows[r][pair]);
+    for (int r = 0; r < kCount; ++r) rows[r] = taps[r];
+    const int8_t* at = weights;
+    for (int64_t pair = 0; pair < a.pairs; ++pair, at += kSide * kCodePanel) {
+      __m256i w[kVectors];
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm256_add_epi32(sum[r][v], _mm256_madd_epi16(w[v], x));
+      for (int v = 0; v < kVectors; ++v)
+        w[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * v)));
+#pragma GCC unroll 6
+      for (int r = 0; r < kCount; ++r) {
+        int32_t two;
+        __builtin_memcpy(&two, rows[r] + kSide * pair, sizeof(two));
+        const __m256i x = _mm256_set1_epi32(two);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v)
+          sum[r][v] = _mm256_add_epi32(sum[r][v], _mm256_madd_epi16(w[v], x));
+      }
     }
   }
 #pragma GCC unroll 6
@@ -91,30 +105,38 @@ template <int kCount, int kVectors>
 }
 
 template <int kCount>
-void multiply_rows(int64_t count, bool narrow, const int16_t* codes, int64_t pairs, const int8_t* weights,
+void multiply_rows(int64_t count, bool narrow, const WideRows& a, int64_t first, const int8_t* weights,
                    const int32_t* bias, int32_t* to) {
   if (count == kCount)
-    return narrow ? multiply<kCount, 1>(codes, pairs, weights, bias, to)
-                  : multiply<kCount, 2>(codes, pairs, weights, bias, to);
-  if constexpr (kCount > 1) multiply_rows<kCount - 1>(count, narrow, codes, pairs, weights, bias, to);
+    return narrow ? multiply<kCount, 1>(a, first, weights, bias, to)
+                  : multiply<kCount, 2>(a, first, weights, bias, to);
+  if constexpr (kCount > 1) multiply_rows<kCount - 1>(count, narrow, a, first, weights, bias, to);
 }
 
 /// store(first row, rows, first output, outputs, sums) for every batch of rows and panel of outputs.
 template <class Store>
 void run_tile(const CodeTile& tile, Store store) {
-  const int64_t codes = tile.taps * tile.quads * kCodeQuad, batch = batch_rows(codes);
-  auto* wide = reinterpret_cast<int16_t*>(tile.scratch);
+  const int64_t codes = tile.taps * tile.quads * kCodeQuad;
+  const int64_t batch = tile.wide ? kBatchRows : batch_rows(codes);
+  auto* widened = reinterpret_cast<int16_t*>(tile.scratch);
+  const int16_t* own[kBatchRows];
+  for (int64_t r = 0; r < batch; ++r) own[r] = widened + r * codes;
   alignas(32) int32_t sums[kBatchRows * kCodePanel];
   for (int64_t first = 0; first < tile.count; first += batch) {
     const int64_t rows = tile.count - first < batch ? tile.count - first : batch;
-    widen_rows(tile, first, rows, wide);
+    WideRows a{own, 0, 1, codes / kSide, 0};
+    if (tile.wide)
+      a = {reinterpret_cast<const int16_t* const*>(tile.rows) + first, tile.row_step, tile.taps, tile.pairs,
+           tile.quads * kCodeQuad * kCodePanel};
+    else
+      widen_rows(tile, first, rows, widened);
     const int64_t parts = (rows + kRows - 1) / kRows;
     for (int64_t output = 0; output < tile.outputs; output += kCodePanel) {
       const int64_t left = tile.outputs - output, count = left < kCodePanel ? left : kCodePanel;
       for (int64_t part = 0; part < parts; ++part) {
         const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
-        multiply_rows<kRows>(end - begin, count <= 8, wide + begin * codes, codes / kSide,
-                             tile.weights + output * codes, tile.bias + output, sums + begin * kCodePanel);
+        multiply_rows<kRows>(end - begin, count <= 8, a, begin, tile.weights + output * codes,
+                             tile.bias + output, sums + begin * kCodePanel);
       }
       store(first, rows, output, count, sums);
     }
@@ -144,6 +166,7 @@ void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
 
 }  // namespace
 
-const CodeLoops code_loops_avx2 = {0, kSide, scratch_bytes, to_codes, to_floats, &activation_avx2};
+const CodeLoops code_loops_avx2 = {0,          kSide, scratch_bytes, to_codes, to_floats, &activation_avx2,
+                                   kBatchRows, 0,     true};
 
 }  // namespace halftone::cpu

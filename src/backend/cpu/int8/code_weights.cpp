@@ -120,6 +120,7 @@ CodeTile CodeWeights::tile(int64_t group, int64_t first, int64_t panels) const {
   CodeTile tile{};
   tile.taps = extent_.taps;
   tile.quads = quads_;
+  tile.pairs = ceil_div(extent_.channels, int64_t{2});
   tile.weights = reinterpret_cast<const int8_t*>(codes_.data()) + (group * panels_ + first) * panel_bytes_;
   tile.bias = bias_.data() + (group * padded_panels_ + first) * kCodePanel;
   tile.outputs = std::min(extent_.outputs - first * kCodePanel, panels * kCodePanel);
