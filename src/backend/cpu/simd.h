@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "backend/cpu/store_part_avx2.h"
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
@@ -87,7 +87,7 @@ struct Simd {
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static Float load_part(const float* p, int64_t count) { return _mm256_maskload_ps(p, first(count)); }
-  static void store_part(float* p, Float x, int64_t count) { _mm256_maskstore_ps(p, first(count), x); }
+  static void store_part(float* p, Float x, int64_t count) { store_part_avx2(p, x, count); }
   static Float load_half(const void* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
   }

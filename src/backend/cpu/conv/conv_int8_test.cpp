@@ -55,6 +55,8 @@ TEST(ConvInt8, EqualsTheReference) {
       {.x = {3, 6, 4, 5}, .w = {12, 2, 3, 3}, .group = 3, .pads = {1, 1, 1, 1}},
       {.x = {1, 20, 1, 1}, .w = {300, 20, 1, 1}},
       {.x = {1, 5, 3, 3}, .w = {10, 1, 3, 3}, .group = 5, .pads = {4, 4, 4, 4}},
+      {.x = {1, 64, 13, 17}, .w = {1, 64, 1, 1}},
+      {.x = {1, 33, 9, 17}, .w = {4, 33, 1, 1}},
       {.x = {1, 16, 6, 6}, .w = {64, 16, 1, 1}, .strides = {2, 2}},
       {.x = {2, 18, 7, 5}, .w = {40, 18, 1, 1}, .pads = {1, 0, 2, 3}},
       {.x = {1, 9, 6, 7}, .w = {36, 9, 1, 1}, .strides = {2, 3}, .pads = {1, 1, 1, 1}},
@@ -91,9 +93,32 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
        .residual = true},
   };
   const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
-  for (const ConvCase& c : cases)
+  for (ConvCase c : cases) {
     for (const char* how : {"floating", "fixed"})
       EXPECT_EQ(check(c, how, "conv_winograd_codes"), expected) << c.str();
+    c.floats = true;
+    c.activation = {FusedActivation::Kind::relu};
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
+  }
+}
+
+TEST(ConvInt8, WindowsOfHalvedPicturesEqualTheReference) {
+  const std::vector<ConvCase> cases = {
+      {.x = {1, 3, 20, 22}, .w = {16, 3, 6, 6}, .pads = {2, 2, 2, 2}},
+      {.x = {2, 4, 19, 23}, .w = {33, 4, 5, 6}, .pads = {0, 3, 4, 1}},
+      {.x = {2, 1, 17, 40}, .w = {9, 1, 6, 5}, .pads = {5, 5, 5, 5}, .bias = false},
+      {.x = {1, 2, 9, 11}, .w = {20, 2, 5, 5}, .activation = {FusedActivation::Kind::silu}},
+      {.x = {1, 3, 6, 6}, .w = {16, 3, 6, 6}},
+  };
+  for (ConvCase c : cases) {
+    c.strides = {2, 2};
+    const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
+    for (const char* how : {"floating", "fixed"})
+      EXPECT_EQ(check(c, how, "conv_winograd_codes"), expected) << c.str();
+    c.floats = true;
+    c.activation = {FusedActivation::Kind::relu};
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
+  }
 }
 
 TEST(ConvInt8, WinogradIsExactAtTheEndsOfItsNumbers) {
@@ -139,11 +164,11 @@ TEST(ConvInt8, DepthwiseLinesEqualTheReference) {
                        .pads = pads,
                        .activation = activation};
             const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
-            EXPECT_EQ(check(c, how, "conv_depthwise_codes"), expected) << c.str();
+            EXPECT_EQ(check(c, how, "conv_codes_depthwise"), expected) << c.str();
             if (activation.kind != FusedActivation::Kind::none) continue;
             c.floats = true;
             c.activation = {FusedActivation::Kind::relu};
-            EXPECT_EQ(check(c, how, "conv_depthwise_codes"), expected) << c.str();
+            EXPECT_EQ(check(c, how, "conv_codes_depthwise"), expected) << c.str();
           }
 }
 #endif

@@ -1,8 +1,10 @@
 #include <algorithm>
 
-#include "backend/cpu/conv/conv_int8_site.h"
+#include "backend/cpu/activation/activation_loops.h"
+#include "backend/cpu/conv/halved_pictures.h"
 #include "backend/cpu/int8/code_weights.h"
 #include "backend/cpu/int8/code_winograd.h"
+#include "backend/cpu/tile/epilogue.h"
 #include "base/checked.h"
 
 #if defined(__x86_64__)
@@ -25,6 +27,8 @@ Refusal supports(const OpSite& site) {
   if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
   const ConvExtent extent = conv_extent(site);
   if (extent.window.rank != 2) return "one spatial axis";
+  if (extent.group_outputs < kFewestOutputs) return fmt::format("{} outputs", extent.group_outputs);
+  if (halves_pictures(extent)) return {};
   for (int axis = 0; axis < 2; ++axis) {
     const WindowAxis& a = extent.window[axis];
     if (a.kernel != 3 || a.stride != 1 || a.dilation != 1) return "not 3x3 with stride 1 and dilation 1";
@@ -32,8 +36,6 @@ Refusal supports(const OpSite& site) {
   if (extent.groups != 1) return fmt::format("{} groups", extent.groups);
   if (extent.group_inputs < kFewestChannels || extent.group_inputs > kWinogradChannels)
     return fmt::format("{} channels", extent.group_inputs);
-  if (extent.group_outputs < kFewestOutputs) return fmt::format("{} outputs", extent.group_outputs);
-  if (!site.storage_of_output(0).codes) return "the output is floating";
   return {};
 }
 
@@ -64,14 +66,18 @@ const CodeWinogradLoops& pick_loops(const Int8ConvLayer& layer, const Shape& y) 
 
 class WinogradCodes final : public PreparedKernel {
  public:
-  WinogradCodes(const Int8ConvLayer& layer, const CodeWinogradLoops& loops, int threads)
-      : loops_(loops),
+  /// `halved`: the layer is one over halved pictures.
+  WinogradCodes(const Int8ConvLayer& layer, bool halved, const CodeWinogradLoops& loops, int threads)
+      : halved_(halved),
+        loops_(loops),
         parts_(loops.in() * loops.in()),
         channels_(layer.extent.group_inputs),
         outputs_(layer.extent.group_outputs),
         panels_(ceil_div(outputs_, kCodePanel)),
         finish_(layer.requantizer, padded_places(), layer.residual),
-        padding_(static_cast<size_t>(channels_), layer.input.zero),
+        padding_(static_cast<size_t>(std::max(channels_, kHalvedPlace)), layer.input.zero),
+        epilogue_(make_epilogue(layer.requantizer.to_codes() ? FusedActivation{}
+                                                             : layer.requantizer.float_activation())),
         adds_(!layer.residual.factors.empty()),
         threads_(threads) {
     for (int64_t output : padded_places())
@@ -90,12 +96,12 @@ class WinogradCodes final : public PreparedKernel {
   size_t packed_bytes() const override {
     return weights_.size() + bias_.size() * sizeof(int32_t) + finish_.bytes();
   }
-  size_t workspace_bytes(const OpSite&) const override {
-    return static_cast<size_t>(threads_) * worker_bytes();
+  size_t workspace_bytes(const OpSite& site) const override {
+    return static_cast<size_t>(threads_) * worker_bytes() + (halved_ ? halved_bytes(site) : 0);
   }
 
   void run(const KernelRun& run) const override {
-    const Grid grid(run, loops_.out);
+    const Grid grid = grid_of(run);
     const int64_t tiles = grid.batch * grid.rows * grid.columns;
     const int64_t workers = std::min<int64_t>(threads_, run.threads.size());
     const int64_t most =
@@ -119,23 +125,38 @@ class WinogradCodes final : public PreparedKernel {
   }
 
  private:
-  /// Tiles of `out` x `out` outputs.
+  /// The pictures that are read, from (top, left) of a place's window on, and tiles of outputs.
   struct Grid {
-    Grid(const KernelRun& run, int64_t out) {
-      const Window window = conv_extent(run.site).window;
-      const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
-      top = -window[0].pad_begin;
-      left = -window[1].pad_begin;
-      batch = x[0];
-      in_rows = x[2];
-      in_columns = x[3];
-      out_rows = y[2];
-      out_columns = y[3];
-      rows = ceil_div(out_rows, out);
-      columns = ceil_div(out_columns, out);
-    }
-    int64_t batch, in_rows, in_columns, out_rows, out_columns, rows, columns, top, left;
+    const uint8_t* pictures;
+    int64_t step;  ///< bytes of a place
+    int64_t batch, in_rows, in_columns, top, left;
+    int64_t out_rows, out_columns, rows, columns;
   };
+  Grid grid_of(const KernelRun& run) const {
+    const Window window = conv_extent(run.site).window;
+    const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
+    Grid grid{run.inputs[0].span<uint8_t>().data(),
+              channels_,
+              x[0],
+              x[2],
+              x[3],
+              -window[0].pad_begin,
+              -window[1].pad_begin,
+              y[2],
+              y[3],
+              ceil_div(y[2], loops_.out),
+              ceil_div(y[3], loops_.out)};
+    if (!halved_) return grid;
+    auto* pictures =
+        reinterpret_cast<uint8_t*>(run.workspace.data()) + static_cast<size_t>(threads_) * worker_bytes();
+    halve_pictures(run, padding_[0], pictures);
+    grid.pictures = pictures;
+    grid.step = kHalvedPlace;
+    grid.in_rows = y[2] + loops_.in() - loops_.out;
+    grid.in_columns = y[3] + loops_.in() - loops_.out;
+    grid.top = grid.left = 0;
+    return grid;
+  }
   struct Range {
     int64_t begin, end;
   };
@@ -167,20 +188,20 @@ class WinogradCodes final : public PreparedKernel {
   }
 
   /// Where each tile reads, and which rows of the output it makes.
-  void point_at_places(const KernelRun& run, const Grid& grid, Range tiles, const uint8_t** places,
-                       int64_t* rows) const {
-    const uint8_t* pictures = run.inputs[0].span<uint8_t>().data();
+  void point_at_places(const Grid& grid, Range tiles, const uint8_t** places, int64_t* rows) const {
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
       const int64_t column = tile % grid.columns * loops_.out,
                     row = tile / grid.columns % grid.rows * loops_.out,
                     picture = tile / grid.columns / grid.rows;
+      const int64_t left = column + grid.left;
+      const bool cut = left < 0 || left + loops_.in() > grid.in_columns;
       for (int64_t y = 0; y < loops_.in(); ++y) {
         const int64_t iy = row + grid.top + y;
+        const bool inside = iy >= 0 && iy < grid.in_rows;
+        const int64_t first = (picture * grid.in_rows + iy) * grid.in_columns + left;
         for (int64_t x = 0; x < loops_.in(); ++x) {
-          const int64_t ix = column + grid.left + x;
-          const bool inside = iy >= 0 && iy < grid.in_rows && ix >= 0 && ix < grid.in_columns;
-          *places++ = inside ? pictures + ((picture * grid.in_rows + iy) * grid.in_columns + ix) * channels_
-                             : padding_.data();
+          const bool there = inside && (!cut || (left + x >= 0 && left + x < grid.in_columns));
+          *places++ = there ? grid.pictures + (first + x) * grid.step : padding_.data();
         }
       }
       for (int64_t y = row; y < row + loops_.out; ++y)
@@ -194,7 +215,7 @@ class WinogradCodes final : public PreparedKernel {
   void run_tiles(const KernelRun& run, const Grid& grid, Range tiles, Range panels, std::byte* memory) const {
     auto* places = reinterpret_cast<const uint8_t**>(memory + scratch_bytes());
     auto* rows = reinterpret_cast<int64_t*>(places + loops_.tiles * parts_);
-    point_at_places(run, grid, tiles, places, rows);
+    point_at_places(grid, tiles, places, rows);
     const int64_t first = panels.begin * kCodePanel,
                   part_weights = ceil_div(channels_, int64_t{2}) * 2 * kCodePanel;
     CodeWinograd work{};
@@ -207,7 +228,14 @@ class WinogradCodes final : public PreparedKernel {
     work.rows = rows;
     work.out_step = run.step_of(outputs_);
     work.scratch = memory;
-    work.out = run.outputs[0].span<uint8_t>().data() + first;
+    if (run.outputs[0].dtype == DType::u8)
+      work.out = run.outputs[0].span<uint8_t>().data() + first;
+    else
+      work.floats = run.outputs[0].span<float>().data() + first;
+    work.finish_floats = [](const void* epilogue, float* made, int64_t count) {
+      apply_all(*static_cast<const Epilogue*>(epilogue), activation_avx2, made, count);
+    };
+    work.context = &epilogue_;
     CodeFinish finish = finish_.at(first);
     if (run.site.has_input(3)) {
       work.residual = run.inputs[3].span<uint8_t>().data() + first;
@@ -216,10 +244,12 @@ class WinogradCodes final : public PreparedKernel {
     loops_.run(work, finish);
   }
 
+  bool halved_;
   const CodeWinogradLoops& loops_;
   int64_t parts_, channels_, outputs_, panels_;
   FinishArrays finish_;
   std::vector<uint8_t> padding_;
+  Epilogue epilogue_;  ///< of floats
   bool adds_;
   int threads_;
   std::vector<int32_t> bias_;
@@ -227,8 +257,11 @@ class WinogradCodes final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads) {
-  const Int8ConvLayer layer(site);
-  return std::make_unique<WinogradCodes>(layer, pick_loops(layer, site.outputs[0].shape), threads.size());
+  Int8ConvLayer layer(site);
+  const bool halved = halves_pictures(layer.extent);
+  if (halved) layer = halved_layer(std::move(layer));
+  return std::make_unique<WinogradCodes>(layer, halved, pick_loops(layer, site.outputs[0].shape),
+                                         threads.size());
 }
 
 }  // namespace

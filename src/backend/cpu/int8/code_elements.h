@@ -27,6 +27,8 @@ struct CodeElementLoops {
   /// encode_activation() and decode_activation() (ops/storage.h).
   void (*encode)(const float* x, float scale, int32_t zero, uint8_t* y, int64_t count);
   void (*decode)(const uint8_t* x, float scale, int32_t zero, float* y, int64_t count);
+  /// Where not null: y[i * channels + c] = lines[c][i] for up to 4 channels (there are 4 lines).
+  void (*join)(const uint8_t* const* lines, int64_t channels, uint8_t* y, int64_t count) = nullptr;
 };
 
 extern const CodeElementLoops code_elements_avx512vnni;

@@ -48,8 +48,31 @@ void encode_by_inverse(const float* x, float scale, int32_t zero, uint8_t* y, in
   encode(x + i, scale, zero, y + i, count - i);
 }
 
+/// 16 places at a time, in words of 4 channels: what a word has too much, the next four places overwrite.
+void join(const uint8_t* const* lines, int64_t channels, uint8_t* y, int64_t count) {
+  alignas(16) int8_t packed[16];  // where each byte of four places comes from
+  for (int64_t i = 0; i < 16; ++i)
+    packed[i] = static_cast<int8_t>(i < 4 * channels ? i / channels * 4 + i % channels : -1);
+  const __m128i order = _mm_load_si128(reinterpret_cast<const __m128i*>(packed));
+  int64_t i = 0;
+  for (; i + 28 <= count; i += 16, y += 16 * channels) {  // the last store reaches 12 bytes beyond
+    __m128i x[4];
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) x[c] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lines[c] + i));
+    const __m128i low01 = _mm_unpacklo_epi8(x[0], x[1]), high01 = _mm_unpackhi_epi8(x[0], x[1]);
+    const __m128i low23 = _mm_unpacklo_epi8(x[2], x[3]), high23 = _mm_unpackhi_epi8(x[2], x[3]);
+    const __m128i words[4] = {_mm_unpacklo_epi16(low01, low23), _mm_unpackhi_epi16(low01, low23),
+                              _mm_unpacklo_epi16(high01, high23), _mm_unpackhi_epi16(high01, high23)};
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(y + 4 * q * channels), _mm_shuffle_epi8(words[q], order));
+  }
+  for (; i < count; ++i)
+    for (int64_t c = 0; c < channels; ++c) *y++ = lines[c][i];
+}
+
 }  // namespace
 
-const CodeElementLoops code_elements_avx2 = {add, multiply, map, blend, encode_by_inverse, decode};
+const CodeElementLoops code_elements_avx2 = {add, multiply, map, blend, encode_by_inverse, decode, join};
 
 }  // namespace halftone::cpu

@@ -4,13 +4,15 @@
 
 #include <immintrin.h>
 
+#include "backend/cpu/int8/code_look_up_avx2.h"
 #include "backend/cpu/int8/code_parts_avx2.h"
 #include "backend/cpu/int8/code_tile.h"
+#include "backend/cpu/store_part_avx2.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct CodeFinishAvx2 : CodePartsAvx2 {
+struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
   /// multiply_fixed() on 8 lanes.
   static __m256i multiply_fixed(__m256i x, __m256i mantissa, __m256i shift) {
     const __m256i zero = _mm256_setzero_si256();
@@ -79,24 +81,6 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
     return _mm_min_epu8(codes, _mm_set1_epi8(static_cast<char>(f.highest)));
   }
 
-  /// 32 codes through a table of 256: 16 tables of 16 by the low half of each code, then one of them by its
-  /// upper bits. Of two neighbours one finds 0, by an index of 0x80 and more.
-  static __m256i look_up(const uint8_t* table, __m256i codes) {
-    const __m256i upper = _mm256_set1_epi8(static_cast<char>(0x80));
-    const __m256i bit4 = _mm256_and_si256(_mm256_slli_epi16(codes, 3), upper);
-    const __m256i first = _mm256_or_si256(_mm256_and_si256(codes, _mm256_set1_epi8(0x0f)), bit4);
-    const __m256i second = _mm256_xor_si256(first, upper);
-    const auto sixteen = [&](int i, __m256i index) {
-      const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * i));
-      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(part), index);
-    };
-    const auto two = [&](int i) { return _mm256_or_si256(sixteen(i, first), sixteen(i + 1, second)); };
-    const __m256i bit5 = _mm256_slli_epi16(codes, 2), bit6 = _mm256_slli_epi16(codes, 1);
-    const auto four = [&](int i) { return _mm256_blendv_epi8(two(i), two(i + 2), bit5); };
-    const __m256i low = _mm256_blendv_epi8(four(0), four(4), bit6);
-    return _mm256_blendv_epi8(low, _mm256_blendv_epi8(four(8), four(12), bit6), codes);
-  }
-
   /// Rows of 16 sums to codes: row r, of which `count` are there, at out + place * step, its residual at
   /// residual + place * step; place is places[r], or r.
   struct Rows {
@@ -111,8 +95,38 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
 
   static void to_codes(const Rows& rows, const CodeFinish& f) {
     if (rows.count < 16 || f.mantissas || f.large) return rows_to_codes(rows, f);
-    if (f.below) return f.table ? pairs_to_codes<true, true>(rows, f) : pairs_to_codes<true, false>(rows, f);
-    return f.table ? pairs_to_codes<false, true>(rows, f) : pairs_to_codes<false, false>(rows, f);
+    if (f.table) return rows_through_table(rows, f);
+    return f.below ? pairs_to_codes<true>(rows, f) : pairs_to_codes<false>(rows, f);
+  }
+
+  /// Whole rows, a few at a time: all codes, then their entries. Together both want too many registers.
+  static void rows_through_table(const Rows& rows, const CodeFinish& f) {
+    constexpr int64_t kTogether = 16;
+    alignas(32) uint8_t made[16 * kTogether];
+    for (int64_t first = 0; first < rows.rows; first += kTogether) {
+      const int64_t count = rows.rows - first < kTogether ? rows.rows - first : kTogether;
+      const auto at = [&](int64_t r) {
+        return (rows.places ? rows.places[first + r] : first + r) * rows.step;
+      };
+      int32_t joined[16 * kTogether];
+      const int32_t* sums = rows.sums + 16 * first;
+      for (int64_t r = 0; rows.residual && r < count; ++r) {
+        __m256i low = load(sums + 16 * r), high = load(sums + 16 * r + 8);
+        join(low, high, f, rows.output, rows.residual + at(r), 16);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(joined + 16 * r), low);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(joined + 16 * r + 8), high);
+      }
+      const Rows plain{rows.residual ? joined : sums, count, nullptr, rows.output, 16, nullptr, 16, made};
+      f.below ? pairs_to_codes<true>(plain, f) : pairs_to_codes<false>(plain, f);
+      for (int64_t r = 0; r < count; r += 2) {
+        const auto* two = reinterpret_cast<const __m256i*>(made + 16 * r);
+        const __m256i codes = look_up(f.table, _mm256_load_si256(two));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(rows.out + at(r)), _mm256_castsi256_si128(codes));
+        if (r + 1 < count)
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(rows.out + at(r + 1)),
+                           _mm256_extracti128_si256(codes, 1));
+      }
+    }
   }
 
   /// Any rows, one by one.
@@ -130,7 +144,7 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
   }
 
   /// Whole rows under floating requantization, two at a time, with what they share in registers.
-  template <bool kBelow, bool kTable>
+  template <bool kBelow>
   static void pairs_to_codes(const Rows& rows, const CodeFinish& f) {
     const __m256 first = _mm256_loadu_ps(f.multipliers + rows.output);
     const __m256 last = _mm256_loadu_ps(f.multipliers + rows.output + 8);
@@ -140,7 +154,6 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
     const __m256i lowest = _mm256_set1_epi8(static_cast<char>(f.lowest));
     const __m256i highest = _mm256_set1_epi8(static_cast<char>(f.highest));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const uint8_t* table = f.table;
     const Rows all = rows;
     const auto times = [](__m256i sum, __m256 multiplier, __m256 below) {
       if constexpr (kBelow) multiplier = _mm256_blendv_ps(multiplier, below, _mm256_castsi256_ps(sum));
@@ -162,7 +175,6 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
           _mm256_packs_epi32(times(b_low, first, first_below), times(b_high, last, last_below));
       __m256i codes = _mm256_packus_epi16(_mm256_adds_epi16(words, zero), _mm256_adds_epi16(more, zero));
       codes = _mm256_min_epu8(_mm256_max_epu8(codes, lowest), highest);
-      if constexpr (kTable) codes = look_up(table, codes);
       codes = _mm256_permutevar8x32_epi32(codes, order);
       _mm_storeu_si128(reinterpret_cast<__m128i*>(all.out + next), _mm256_extracti128_si256(codes, 1));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(all.out + at), _mm256_castsi256_si128(codes));
@@ -178,10 +190,9 @@ struct CodeFinishAvx2 : CodePartsAvx2 {
       _mm256_storeu_ps(to + 8, last);
       return;
     }
-    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const int left = static_cast<int>(count);
-    _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(left), places), first);
-    if (left > 8) _mm256_maskstore_ps(to + 8, _mm256_cmpgt_epi32(_mm256_set1_epi32(left - 8), places), last);
+    if (count < 8) return store_part_avx2(to, first, count);
+    _mm256_storeu_ps(to, first);
+    store_part_avx2(to + 8, last, count - 8);
   }
 };
 

@@ -11,6 +11,8 @@ namespace halftone::cpu {
 
 namespace {
 
+constexpr int64_t kFewOutputs = 8;  ///< of a row: less than a vector
+
 /// Items [next, end): those of one worker, which helps the others afterwards. Product after product it has
 /// the same part of the rows, and finds in its core's cache what it wrote there.
 struct alignas(64) Share {
@@ -73,8 +75,23 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
       for (int64_t i = 0; i < outputs; ++i) y[i] += float_residual[at + i];
   }
   if (adjacent) return end(floats + first * step(), count * step());
+  if (outputs < kFewOutputs && epilogue.has_map) return finish_few(first, count, first_output, outputs, end);
   for (int64_t row = first; row < first + count; ++row)
     end(floats + row_of_output(row) * step() + first_output, outputs);
+}
+
+/// Short rows are put one behind the other meanwhile.
+template <class End>
+void CodeMultiply::finish_few(int64_t first, int64_t count, int64_t output, int64_t outputs, End end) const {
+  constexpr int64_t kRows = 64;
+  float together[kRows * kFewOutputs];
+  for (int64_t done = 0; done < count; done += kRows) {
+    const int64_t rows = std::min(kRows, count - done);
+    const auto at = [&](int64_t r) { return floats + row_of_output(first + done + r) * step() + output; };
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(at(r), outputs, together + r * outputs);
+    end(together, rows * outputs);
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(together + r * outputs, outputs, at(r));
+  }
 }
 
 /// As many as the loops take, of which each thread gets as many as any other.

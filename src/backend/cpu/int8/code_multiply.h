@@ -39,6 +39,8 @@ struct CodeMultiply {
   int64_t row_of_output(int64_t row) const { return places ? places[row] : row; }
   /// Rows [first, first + count).
   void finish_floats(int64_t group, int64_t panel, int64_t first, int64_t count, int64_t outputs) const;
+  template <class End>
+  void finish_few(int64_t first, int64_t count, int64_t output, int64_t outputs, End end) const;
   int64_t chunk_rows(int threads) const;
   void run_item(int64_t group, int64_t first, int64_t count, int64_t panel, int64_t panels,
                 std::byte* memory) const;

@@ -15,7 +15,7 @@ namespace halftone::cpu {
 struct CodeWinograd {
   int64_t tiles;                 ///< CodeWinogradLoops::tiles at most
   const uint8_t* const* places;  ///< [tiles, in, in]: the channels that a tile reads, or of padding
-  int64_t channels;              ///< 16 at least
+  int64_t channels;              ///< each place is readable for 16 at least
   int64_t outputs;               ///< of all panels
   const int16_t* weights;        ///< [panels, in * in, channels / 2 rounded up, 16 outputs, 2]
   const int32_t* bias;           ///< [panels * 16]
@@ -23,7 +23,11 @@ struct CodeWinograd {
   int64_t out_step;              ///< between rows of the output, and of the residual
   const uint8_t* residual;       ///< null, or codes laid out as the output
   std::byte* scratch;            ///< scratch_bytes(channels), 64-byte aligned
-  uint8_t* out;
+  uint8_t* out;                  ///< codes, or, where null,
+  float* floats;                 ///< numbers, multiplied
+  /// What is left to do to `count` of them, before they are stored.
+  void (*finish_floats)(const void* context, float* made, int64_t count);
+  const void* context;
 };
 
 inline constexpr int64_t kWinogradChannels = 1024;

@@ -34,7 +34,8 @@ Layout layout_of(int64_t tiles, int64_t channels) {
   constexpr int64_t kParts = Transform::kIn * Transform::kIn, kOuts = Transform::kOut * Transform::kOut;
   constexpr int64_t kRowBytes = kCodePanel * int64_t{sizeof(int32_t)};
   Layout layout{};
-  layout.code_step = odd_lines(tiles * padded_channels(channels) * int64_t{sizeof(int16_t)});
+  // 16 channels are written at a time, of the last tile too.
+  layout.code_step = odd_lines((tiles * padded_channels(channels) + 16) * int64_t{sizeof(int16_t)});
   layout.product_step = odd_lines(tiles * kRowBytes);
   layout.products = kParts * layout.code_step;
   layout.sums = layout.products + kParts * layout.product_step;
@@ -141,7 +142,9 @@ void transform_all_codes(const CodeWinograd& work, const Layout& layout) {
     const uint8_t* const* places = work.places + tile * kParts;
     int16_t* to = reinterpret_cast<int16_t*>(work.scratch) + tile * channels;
     for (int64_t c = 0; c < last; c += 16) transform_codes<Transform>(places, c, to + c, step);
-    transform_codes<Transform>(places, last, to + last, step);  // some of it for the second time
+    const int64_t rest =
+        last < 0 ? 0 : last;  // some of it for the second time, or what the next tile overwrites
+    transform_codes<Transform>(places, rest, to + rest, step);
     if (channels > work.channels)
       for (int part = 0; part < kParts; ++part) to[part * step + work.channels] = 0;
   }
@@ -180,6 +183,27 @@ int64_t sum_rows(const CodeWinograd& work, const Layout& layout, int64_t output,
   return count;
 }
 
+/// Rows of 16 sums to floats, finished while they lie one behind the other.
+void store_floats(const CodeWinograd& work, const CodeFinish& finish, int32_t* sums, int64_t count,
+                  const int64_t* rows, int64_t output) {
+  auto* made = reinterpret_cast<float*>(sums);
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t* sum = sums + i * kCodePanel;
+    __m256i low = CodeFinishAvx2::load(sum), high = CodeFinishAvx2::load(sum + 8);
+    if (work.residual) {
+      const int64_t left = work.outputs - output;
+      CodeFinishAvx2::join(low, high, finish, output, work.residual + rows[i] * work.out_step + output,
+                           left < kCodePanel ? left : kCodePanel);
+    }
+    CodeFinishAvx2::store_floats(low, high, finish, output, made + i * kCodePanel, kCodePanel);
+  }
+  work.finish_floats(work.context, made, count * kCodePanel);
+  const int64_t left = work.outputs - output;
+  const size_t bytes = static_cast<size_t>(left < kCodePanel ? left : kCodePanel) * sizeof(float);
+  for (int64_t i = 0; i < count; ++i)
+    __builtin_memcpy(work.floats + rows[i] * work.out_step + output, made + i * kCodePanel, bytes);
+}
+
 template <class Transform>
 void run(const CodeWinograd& work, const CodeFinish& finish) {
   constexpr int kParts = Transform::kIn * Transform::kIn, kOuts = Transform::kOut * Transform::kOut;
@@ -201,11 +225,15 @@ void run(const CodeWinograd& work, const CodeFinish& finish) {
       }
     }
     const int64_t count = sum_rows<Transform>(work, layout, output, rows);
+    auto* sums = reinterpret_cast<int32_t*>(work.scratch + layout.sums);
+    if (!work.out) {
+      store_floats(work, finish, sums, count, rows, output);
+      continue;
+    }
     const int64_t left = work.outputs - output;
     CodeFinishAvx2::to_codes(
-        {reinterpret_cast<const int32_t*>(work.scratch + layout.sums), count, rows, output,
-         left < kCodePanel ? left : kCodePanel, work.residual ? work.residual + output : nullptr,
-         work.out_step, work.out + output},
+        {sums, count, rows, output, left < kCodePanel ? left : kCodePanel,
+         work.residual ? work.residual + output : nullptr, work.out_step, work.out + output},
         finish);
   }
 }

@@ -17,6 +17,20 @@ Refusal supports(const OpSite& site) {
   return {};
 }
 
+/// Copies rows of `bytes`, most of them short, so that a call for each would cost more than the copy.
+void copy_rows(const uint8_t* from, uint8_t* to, int64_t rows, int64_t bytes, int64_t to_step) {
+  constexpr int64_t kPiece = 16, kShort = 128;
+  const bool pieces = bytes >= kPiece && bytes <= kShort;
+  for (int64_t row = 0; row < rows; ++row, from += bytes, to += to_step) {
+    if (!pieces) {
+      std::memcpy(to, from, static_cast<size_t>(bytes));
+      continue;
+    }
+    for (int64_t i = 0; i + kPiece < bytes; i += kPiece) std::memcpy(to + i, from + i, kPiece);
+    std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+  }
+}
+
 /// Concat of codes that share one scale: rows of bytes side by side.
 class ConcatCodes final : public PreparedKernel {
  public:
@@ -39,8 +53,8 @@ class ConcatCodes final : public PreparedKernel {
         const int64_t bytes = inner * input.tensor.shape[static_cast<int>(axis)];
         const uint8_t* x = input.span<uint8_t>().data();
         const bool in_place = x == y + offset;  // as ValueLayout laid it
-        for (int64_t row = begin; row < end && !in_place; ++row)
-          std::memcpy(y + row * out_bytes + offset, x + row * bytes, static_cast<size_t>(bytes));
+        if (!in_place)
+          copy_rows(x + begin * bytes, y + begin * out_bytes + offset, end - begin, bytes, out_bytes);
         offset += bytes;
       }
     });

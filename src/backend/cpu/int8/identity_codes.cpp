@@ -99,6 +99,11 @@ class IdentityCodes final : public PreparedKernel {
     alignas(64) std::byte lines[4][kPlaces] = {};
     for (int64_t c = 0; c < planes.channels; ++c)
       convert(x + (base + c * planes.places + first) * in_bytes(), lines[c], count);
+    if (loops_.join) {
+      const auto* codes = reinterpret_cast<const uint8_t*>(lines);
+      const uint8_t* const all[4] = {codes, codes + kPlaces, codes + 2 * kPlaces, codes + 3 * kPlaces};
+      return loops_.join(all, planes.channels, y + base + first * planes.channels, count);
+    }
     alignas(64) uint32_t words[kPlaces];
     const auto code = [&](int c, int64_t i) { return static_cast<uint32_t>(lines[c][i]) << (8 * c); };
     for (int64_t i = 0; i < kPlaces; ++i) words[i] = code(0, i) | code(1, i) | code(2, i) | code(3, i);

@@ -64,18 +64,27 @@ void slide_all(const WindowRow& row, MakeOp make) {
 /// The columns whose windows of kKernel x kKernel lie inside; none where the window is another.
 template <int kKernel>
 struct InnerColumns {
+  static constexpr int64_t kSteps = kKernel - 1;
   int64_t begin = 0, end = 0;
+
   explicit InnerColumns(const WindowRow& row) {
-    constexpr int64_t kSteps = kKernel - 1;
-    if (row.kernel_y != kKernel || row.kernel_x != kKernel || row.top < 0 ||
-        row.top + kSteps * row.dilation_y >= row.rows)
-      return;
-    begin = (row.pad_left + row.stride_x - 1) / row.stride_x;
-    const int64_t last = row.columns - 1 - kSteps * row.dilation_x + row.pad_left;
-    end = last < 0 ? 0 : last / row.stride_x + 1;
-    if (end > row.out_columns) end = row.out_columns;
-    if (end < begin) begin = end = 0;
+    if (row.top >= 0 && row.top + kSteps * row.dilation_y < row.rows) *this = of_any_lines(row);
   }
+
+  /// Of windows whose lines need not all lie inside.
+  static InnerColumns of_any_lines(const WindowRow& row) {
+    InnerColumns inner;
+    if (row.kernel_y != kKernel || row.kernel_x != kKernel) return inner;
+    inner.begin = (row.pad_left + row.stride_x - 1) / row.stride_x;
+    const int64_t last = row.columns - 1 - kSteps * row.dilation_x + row.pad_left;
+    inner.end = last < 0 ? 0 : last / row.stride_x + 1;
+    if (inner.end > row.out_columns) inner.end = row.out_columns;
+    if (inner.end < inner.begin) inner.begin = inner.end = 0;
+    return inner;
+  }
+
+ private:
+  InnerColumns() = default;
 };
 
 }  // namespace

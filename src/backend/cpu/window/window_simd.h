@@ -17,76 +17,120 @@ struct AverageOp {
   }
 };
 
-template <bool kWhole>
-struct DepthwiseOp {
-  const WindowRow& row;
-  const DepthwiseTaps& taps;
-  int64_t c;
-
-  Float start() const { return Simd::load(taps.bias + c); }
-  Float tap(Float sum, Float x, int64_t tap) const {
-    return Simd::fma(x, Simd::load(taps.weights + tap * taps.step + c), sum);
-  }
-  Float finish(Float sum, int64_t column) const {
-    if (taps.residual)
-      sum =
-          Simd::add(sum, load_channels<kWhole>(taps.residual + column * row.channels + c, row.channels - c));
-    return Simd::min(Simd::max(sum, Simd::broadcast(taps.low)), Simd::broadcast(taps.high));
-  }
-};
-
-/// Columns [begin, end), whose 3 x 3 windows lie inside, with the weights in registers.
-template <bool kWhole>
-void slide_3x3(const WindowRow& row, const DepthwiseOp<kWhole>& op, int64_t c, int64_t begin, int64_t end) {
-  const int64_t count = row.channels - c;
+/// Columns [begin, end), whose 3 x 3 windows lie inside but for lines that are no of [kFirst, kLast), with
+/// the weights in registers. What it reads of `from` and `taps` it copies: stores of vectors might change
+/// them.
+template <bool kWhole, int kFirst, int kLast>
+void slide_3x3(const WindowRow& from, const DepthwiseTaps& taps, int64_t c, int64_t begin, int64_t end) {
+  const WindowRow row = from;
+  const int64_t count = row.channels - c, next = row.stride_x * row.channels, y_step = row.y_step;
   Float weights[9];
 #pragma GCC unroll 9
-  for (int t = 0; t < 9; ++t) weights[t] = Simd::load(op.taps.weights + t * op.taps.step + c);
-  const float* x = row.x + (row.top * row.columns + begin * row.stride_x - row.pad_left) * row.channels + c;
+  for (int t = 3 * kFirst; t < 3 * kLast; ++t) weights[t] = Simd::load(taps.weights + t * taps.step + c);
+  const Float bias = Simd::load(taps.bias + c);
+  const Float low = Simd::broadcast(taps.low), high = Simd::broadcast(taps.high);
   const int64_t down = row.dilation_y * row.columns * row.channels, right = row.dilation_x * row.channels;
-  int64_t first = begin;
+  const int64_t first_place = (row.top + kFirst * row.dilation_y) * row.columns - row.pad_left;
+  const float* x = row.x + (first_place + begin * row.stride_x) * row.channels + c;
+  const float* residual = taps.residual ? taps.residual + begin * row.channels + c : nullptr;
+  float* y = row.y + begin * y_step + c;
+  const auto store = [&](Float sum) {
+    if (residual) {
+      sum = Simd::add(sum, load_channels<kWhole>(residual, count));
+      residual += row.channels;
+    }
+    store_channels<kWhole>(y, Simd::min(Simd::max(sum, low), high), count);
+    y += y_step;
+  };
+  int64_t column = begin;
   if (row.stride_x == 1 && row.dilation_x == 1) {  // two columns read four places together, not three each
-    for (; first + 2 <= end; first += 2, x += 2 * row.channels) {
-      Float left = op.start(), next = left;
+    for (; column + 2 <= end; column += 2, x += 2 * next) {
+      Float sum = bias, after = bias;
 #pragma GCC unroll 3
-      for (int ky = 0; ky < 3; ++ky) {
+      for (int ky = kFirst; ky < kLast; ++ky) {
         Float at[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) at[i] = load_channels<kWhole>(x + ky * down + i * right, count);
+        for (int i = 0; i < 4; ++i)
+          at[i] = load_channels<kWhole>(x + (ky - kFirst) * down + i * right, count);
 #pragma GCC unroll 3
         for (int kx = 0; kx < 3; ++kx) {
-          left = Simd::fma(at[kx], weights[ky * 3 + kx], left);
-          next = Simd::fma(at[kx + 1], weights[ky * 3 + kx], next);
+          sum = Simd::fma(at[kx], weights[ky * 3 + kx], sum);
+          after = Simd::fma(at[kx + 1], weights[ky * 3 + kx], after);
         }
       }
-      store_channels<kWhole>(row.y + first * row.y_step + c, op.finish(left, first), count);
-      store_channels<kWhole>(row.y + (first + 1) * row.y_step + c, op.finish(next, first + 1), count);
+      store(sum);
+      store(after);
     }
   }
-  for (int64_t column = first; column < end; ++column, x += row.stride_x * row.channels) {
-    Float sum = op.start();
+  for (; column < end; ++column, x += next) {
+    Float sum = bias;
 #pragma GCC unroll 3
-    for (int ky = 0; ky < 3; ++ky)
+    for (int ky = kFirst; ky < kLast; ++ky)
 #pragma GCC unroll 3
       for (int kx = 0; kx < 3; ++kx)
-        sum = Simd::fma(load_channels<kWhole>(x + ky * down + kx * right, count), weights[ky * 3 + kx], sum);
-    store_channels<kWhole>(row.y + column * row.y_step + c, op.finish(sum, column), count);
+        sum = Simd::fma(load_channels<kWhole>(x + (ky - kFirst) * down + kx * right, count),
+                        weights[ky * 3 + kx], sum);
+    store(sum);
   }
 }
 
-template <bool kWhole>
-void depthwise_channels(const WindowRow& row, const DepthwiseTaps& taps, int64_t c) {
-  const DepthwiseOp<kWhole> op{row, taps, c};
-  const InnerColumns<3> inner(row);
-  slide<kWhole>(row, op, c, 0, inner.begin);
-  if (inner.begin < inner.end) slide_3x3<kWhole>(row, op, c, inner.begin, inner.end);
-  slide<kWhole>(row, op, c, inner.end, row.out_columns);
+/// step(c, whole) for every vector of channels from c on.
+template <class Step>
+void each_vector(int64_t channels, Step step) {
+  int64_t c = 0;
+  for (; c + Simd::kWidth <= channels; c += Simd::kWidth) step.template operator()<true>(c);
+  if (c < channels) step.template operator()<false>(c);
+}
+
+/// One column of any window, of whose lines `ys` are inside.
+void depthwise_column(const WindowRow& row, const DepthwiseTaps& taps, const TapRange& ys, int64_t column) {
+  const int64_t left = column * row.stride_x - row.pad_left;
+  const TapRange xs(left, row.kernel_x, row.dilation_x, row.columns);
+  each_vector(row.channels, [&]<bool kWhole>(int64_t c) {
+    const int64_t count = row.channels - c, right = row.dilation_x * row.channels;
+    Float sum = Simd::load(taps.bias + c);
+    for (int64_t ky = ys.begin; ky < ys.end; ++ky) {
+      const int64_t line = (row.top + ky * row.dilation_y) * row.columns + left;
+      const float* x = row.x + line * row.channels + c;
+      const float* weights = taps.weights + ky * row.kernel_x * taps.step + c;
+      for (int64_t kx = xs.begin; kx < xs.end; ++kx)
+        sum = Simd::fma(load_channels<kWhole>(x + kx * right, count), Simd::load(weights + kx * taps.step),
+                        sum);
+    }
+    if (taps.residual)
+      sum = Simd::add(sum, load_channels<kWhole>(taps.residual + column * row.channels + c, count));
+    sum = Simd::min(Simd::max(sum, Simd::broadcast(taps.low)), Simd::broadcast(taps.high));
+    store_channels<kWhole>(row.y + column * row.y_step + c, sum, count);
+  });
+}
+
+/// Columns whose windows are worked on for all channels before the next: where a line of cache holds several
+/// vectors, it is still near when the second is read.
+constexpr int64_t kNearColumns = Simd::kWidth < 16 ? 16 : int64_t{1} << 30;
+
+template <int kFirst, int kLast>
+void depthwise_3x3(const WindowRow& row, const DepthwiseTaps& taps, const InnerColumns<3>& inner) {
+  for (int64_t begin = inner.begin; begin < inner.end; begin += kNearColumns) {
+    const int64_t end = inner.end - begin < kNearColumns ? inner.end : begin + kNearColumns;
+    each_vector(row.channels,
+                [&]<bool kWhole>(int64_t c) { slide_3x3<kWhole, kFirst, kLast>(row, taps, c, begin, end); });
+  }
 }
 
 void depthwise(const WindowRow& row, const DepthwiseTaps& taps) {
-  int64_t c = 0;
-  for (; c + Simd::kWidth <= row.channels; c += Simd::kWidth) depthwise_channels<true>(row, taps, c);
-  if (c < row.channels) depthwise_channels<false>(row, taps, c);
+  const TapRange ys(row.top, row.kernel_y, row.dilation_y, row.rows);
+  InnerColumns<3> inner = InnerColumns<3>::of_any_lines(row);
+  if (inner.begin < inner.end && ys.begin == 0 && ys.end == 3)
+    depthwise_3x3<0, 3>(row, taps, inner);
+  else if (inner.begin < inner.end && ys.begin == 1 && ys.end == 3)
+    depthwise_3x3<1, 3>(row, taps, inner);
+  else if (inner.begin < inner.end && ys.begin == 0 && ys.end == 2)
+    depthwise_3x3<0, 2>(row, taps, inner);
+  else
+    inner.begin = inner.end = 0;
+  for (int64_t column = 0; column < inner.begin; ++column) depthwise_column(row, taps, ys, column);
+  for (int64_t column = inner.end; column < row.out_columns; ++column)
+    depthwise_column(row, taps, ys, column);
 }
 
 void average(const WindowRow& row, float row_divisor, const float* column_divisors) {

@@ -157,8 +157,8 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 
 }  // namespace
 
-extern const Kernel conv_depthwise_codes_avx2{
-    "conv_depthwise_codes_avx2", "Conv", Isa::avx2, supports, prepare, true};
+extern const Kernel conv_codes_depthwise_avx2{
+    "conv_codes_depthwise_avx2", "Conv", Isa::avx2, supports, prepare, true};
 
 }  // namespace halftone::cpu
 
