@@ -92,12 +92,22 @@ void combine_same(const F& f, const float* a, const float* b, float* y, int64_t 
   for (int64_t i = begin; i < end; ++i) y[i] = f(a[i], b[i]);
 }
 
+/// Whether operands and output are alike and lie in rows of channels.
+bool in_rows(const OpSite& site) {
+  return site.input_shape(0) == site.outputs[0].shape && site.input_shape(1) == site.outputs[0].shape &&
+         site.outputs[0].shape.rank() > 2 && site.storage_of_output(0).order == Storage::Order::channels_last;
+}
+
 template <class F>
 class Arithmetic : public PreparedKernel {
  public:
+  explicit Arithmetic(const OpSite& site) : in_rows_(in_rows(site)) {}
+
+  bool spaces_rows() const override { return in_rows_; }
   void run(const KernelRun& run) const override {
     const int64_t elements = run.outputs[0].shape.elements();
     if (elements == 0) return;
+    if (run.row_step > 0) return run_rows(run);
     const float* a = run.inputs[0].span<float>().data();
     const float* b = run.inputs[1].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
@@ -117,11 +127,26 @@ class Arithmetic : public PreparedKernel {
         combine(f, overlay, a, b, y, begin, end);
     });
   }
+
+ private:
+  static void run_rows(const KernelRun& run) {
+    const int64_t width = run.outputs[0].shape[1], step = run.row_step;
+    const float* a = run.inputs[0].span<float>().data();
+    const float* b = run.inputs[1].span<float>().data();
+    float* y = run.outputs[0].span<float>().data();
+    run.threads.parallel_for(
+        run.outputs[0].shape.elements() / width, row_grain(width), [&](int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end; ++row)
+            combine_same(F(), a + row * width, b + row * width, y + row * step, 0, width);
+        });
+  }
+
+  bool in_rows_;
 };
 
 template <class F>
-std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool&) {
-  return std::make_unique<Arithmetic<F>>();
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<Arithmetic<F>>(site);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backend/cpu/window/planes.h"
+#include "base/checked.h"
 
 namespace halftone::cpu {
 namespace {
@@ -19,16 +20,21 @@ bool halves_axis(const WindowAxis& axis) {
 void split_line(const uint8_t* line, const Planes& p, int64_t channels, int64_t count, uint8_t padding,
                 uint8_t* to) {
   constexpr int64_t kCopied = 8;  // bytes: 2 channels at most, and what comes next
-  const int64_t end = p.columns * channels;
-  for (int64_t x = 0; x < count; ++x, to += kHalvedPlace) {
-    const int64_t at = (2 * x - p.x.pad_begin) * channels;
-    if (line && at >= 0 && at + kCopied <= end) {
-      std::memcpy(to, line + at, kCopied);
-      continue;
-    }
-    for (int64_t i = 0; i < 2 * channels; ++i)
-      to[i] = line && at + i >= 0 && at + i < end ? line[at + i] : padding;
-  }
+  const int64_t size = p.columns * channels, first = -p.x.pad_begin * channels, step = 2 * channels;
+  // Places [begin, end) are copied.
+  const int64_t begin = std::min(ceil_div(p.x.pad_begin, int64_t{2}), count);
+  const int64_t room = size - kCopied - first;
+  const int64_t end = line && room >= 0 ? std::clamp(room / step + 1, begin, count) : begin;
+  const auto one_by_one = [&](int64_t from, int64_t until) {
+    for (int64_t x = from; x < until; ++x)
+      for (int64_t i = 0; i < step; ++i) {
+        const int64_t at = first + x * step + i;
+        to[x * kHalvedPlace + i] = line && at >= 0 && at < size ? line[at] : padding;
+      }
+  };
+  one_by_one(0, begin);
+  for (int64_t x = begin; x < end; ++x) std::memcpy(to + x * kHalvedPlace, line + first + x * step, kCopied);
+  one_by_one(end, count);
 }
 
 }  // namespace

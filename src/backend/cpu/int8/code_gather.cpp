@@ -20,6 +20,11 @@ CodeGather::CodeGather(const Window& window, const Shape& input, const Shape& ou
 
 void CodeGather::rows(const uint8_t* pictures, const uint8_t* padding, int64_t offset, int64_t first,
                       int64_t count, const uint8_t** to) const {
+  if (is_pointwise()) {
+    const uint8_t* place = pictures + first * channels_ + offset;
+    for (int64_t i = 0; i < count; ++i, place += channels_) to[i] = place;
+    return;
+  }
   const int64_t step = horizontal_.stride * channels_;
   // Along one line of outputs the pointers are padding, then places at equal steps, then padding.
   for (int64_t done = 0; done < count;) {
@@ -48,6 +53,11 @@ void CodeGather::rows(const uint8_t* pictures, const uint8_t* padding, int64_t o
     }
     done += length;
   }
+}
+
+bool CodeGather::is_pointwise() const {
+  return taps() == 1 && vertical_.stride == 1 && horizontal_.stride == 1 && out_height_ == height_ &&
+         out_width_ == width_;
 }
 
 void CodeGather::redirect_last(const uint8_t* pictures, int64_t offset, const uint8_t* copy,

@@ -25,6 +25,9 @@ class CodeGather {
   int64_t taps() const { return vertical_.kernel * horizontal_.kernel; }
 
  private:
+  /// Row r reads place r.
+  bool is_pointwise() const;
+
   WindowAxis vertical_, horizontal_;
   int64_t batch_, channels_, height_ = 1, width_, out_height_ = 1, out_width_;
 };

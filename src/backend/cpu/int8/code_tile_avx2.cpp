@@ -152,8 +152,22 @@ void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
   });
 }
 
+/// Whole rows, with the multipliers in registers.
+void store_rows(const int32_t* sums, int64_t rows, const float* multipliers, const int64_t* places,
+                int64_t step, float* out) {
+  const __m256 first = _mm256_loadu_ps(multipliers), last = _mm256_loadu_ps(multipliers + 8);
+  for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
+    float* to = out + (places ? places[r] : r) * step;
+    _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_cvtepi32_ps(CodeFinishAvx2::load(sums)), first));
+    _mm256_storeu_ps(to + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(CodeFinishAvx2::load(sums + 8)), last));
+  }
+}
+
 void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
   run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, const int32_t* sums) {
+    if (count >= kCodePanel && !finish.below && !tile.residual)
+      return store_rows(sums, rows, finish.multipliers + output, tile.places ? tile.places + row : nullptr,
+                        tile.out_step, out + (tile.places ? 0 : row * tile.out_step) + output);
     for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
       const int64_t place = tile.places ? tile.places[row + r] : row + r;
       const int64_t at = place * tile.out_step + output;

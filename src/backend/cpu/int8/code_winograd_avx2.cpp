@@ -198,10 +198,15 @@ void store_floats(const CodeWinograd& work, const CodeFinish& finish, int32_t* s
     CodeFinishAvx2::store_floats(low, high, finish, output, made + i * kCodePanel, kCodePanel);
   }
   work.finish_floats(work.context, made, count * kCodePanel);
-  const int64_t left = work.outputs - output;
-  const size_t bytes = static_cast<size_t>(left < kCodePanel ? left : kCodePanel) * sizeof(float);
+  const int64_t left = work.outputs - output, step = work.out_step;
+  float* to = work.floats + output;
+  if (left >= kCodePanel) {
+    for (int64_t i = 0; i < count; ++i)
+      __builtin_memcpy(to + rows[i] * step, made + i * kCodePanel, kCodePanel * sizeof(float));
+    return;
+  }
   for (int64_t i = 0; i < count; ++i)
-    __builtin_memcpy(work.floats + rows[i] * work.out_step + output, made + i * kCodePanel, bytes);
+    __builtin_memcpy(to + rows[i] * step, made + i * kCodePanel, static_cast<size_t>(left) * sizeof(float));
 }
 
 template <class Transform>
