@@ -15,8 +15,11 @@ BrokenPictures::BrokenPictures(ImageRunner& runner, size_t pictures) : pictures_
   });
 }
 
-void BrokenPictures::add_to(OrderedJson& report) const {
+void BrokenPictures::check_some_are_whole() const {
   if (broken_ > 0 && broken_ == pictures_) throw InputError("none of {} pictures can be read", pictures_);
+}
+
+void BrokenPictures::add_to(OrderedJson& report) const {
   if (broken_ > 0) report["unreadable"] = broken_;
 }
 

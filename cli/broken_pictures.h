@@ -10,7 +10,9 @@ namespace halftone::cli {
 class BrokenPictures {
  public:
   BrokenPictures(ImageRunner& runner, size_t pictures);
-  /// "unreadable": how many, where any were. Throws InputError when no other is left.
+  /// After the run. Throws InputError when no picture could be read.
+  void check_some_are_whole() const;
+  /// "unreadable": how many, where any were.
   void add_to(OrderedJson& report) const;
   /// Throws InputError when any were.
   void finish() const;

@@ -56,6 +56,7 @@ void eval_top1(const Options& o) {
   const TopAccuracy result = measure_top_accuracy(
       *model.runner, images, [&](int64_t done, int64_t total) { progress.update(done, total); });
   progress.finish();
+  broken.check_some_are_whole();
   if (o.vision.model.json) {
     OrderedJson report;
     report["top1"] = result.top1 * 100;
@@ -86,6 +87,7 @@ void eval_map(const Options& o) {
       measure_average_precision(*model.runner, detector, settings, annotations, images,
                                 [&](int64_t done, int64_t total) { progress.update(done, total); });
   progress.finish();
+  broken.check_some_are_whole();
   const std::pair<const char*, double> rows[] = {{"ap", result.ap},
                                                  {"ap50", result.ap50},
                                                  {"ap75", result.ap75},

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/suggest.h"
 #include "cli/command.h"
 
@@ -83,6 +84,8 @@ int main(int argc, char** argv) {
     return cli::run(argc, argv);
   } catch (const Error& error) {
     return cli::complain("error", error.what(), error.code());
+  } catch (const fs::filesystem_error& error) {  // a name too long, a loop of links, a folder not to be read
+    return cli::complain("error", error.what(), ExitCode::input);
   } catch (const std::bad_alloc&) {
     return cli::complain("error", "out of memory", ExitCode::resource);
   } catch (const std::exception& error) {

@@ -38,6 +38,7 @@ void show_pictures(const std::string& label, OpenVisionModel& model, const std::
     progress.update(static_cast<int64_t>(++done), static_cast<int64_t>(paths.size()));
   });
   progress.finish();
+  broken.check_some_are_whole();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!json) {
     print_text(throughput_text(*model.runner, done, seconds));

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the seeds that the fuzz targets of model files start from: fuzz/corpus/{safetensors,gguf,config,onnx}/seed_*.
+"""Writes the seeds that the fuzz targets of binary files and of JSON start from: fuzz/corpus/TARGET/seed_*.
 
 Needs nothing but Python. Inputs that fuzzing found, and that are worth keeping, lie beside them under other names.
 """
 
 import json
+import math
 import pathlib
 import struct
 
@@ -212,6 +213,124 @@ def seed_onnx():
     save("onnx", "external", onnx_model(17, [(1, onnx_node("Add", ["x", "w"], ["y"])), (5, external), (11, x), (12, y)]))
     save("onnx", "cycle", onnx_model(17, [(1, onnx_node("Add", ["x", "y"], ["a"])), (1, onnx_node("Relu", ["a"], ["y"])), (11, x), (12, y)]))
     save("onnx", "empty", b"")
+    seed_onnx_picture()
+    seed_onnx_codes()
+
+
+def onnx_floats(name, *dims):
+    count = math.prod(dims)
+    return (5, onnx_tensor(name, dims, 1, struct.pack(f"<{count}f", *((i % 7 - 3) / 4 for i in range(count)))))
+
+
+def seed_onnx_picture():
+    """What a detector is made of: convolution, SiLU, pooling, upsampling, Concat, Slice, and a list of chosen boxes."""
+    save("onnx", "picture", onnx_model(17, [
+        (1, onnx_node("Conv", ["x", "w", "b"], ["c"], onnx_ints("pads", 1, 1, 1, 1), onnx_ints("strides", 2, 2),
+                      onnx_ints("kernel_shape", 3, 3))),
+        (1, onnx_node("Sigmoid", ["c"], ["s"])), (1, onnx_node("Mul", ["c", "s"], ["a"])),
+        (1, onnx_node("MaxPool", ["a"], ["p"], onnx_ints("kernel_shape", 2, 2), onnx_ints("strides", 2, 2))),
+        (1, onnx_node("Resize", ["p", "", "scales"], ["u"])),
+        (1, onnx_node("Concat", ["a", "u"], ["k"], onnx_int("axis", 1))),
+        (1, onnx_node("Pad", ["k", "edges"], ["e"])),
+        (1, onnx_node("ConvTranspose", ["e", "t"], ["y"], onnx_ints("strides", 2, 2))),
+        onnx_floats("w", 4, 3, 3, 3), onnx_floats("b", 4), onnx_floats("t", 8, 1, 2, 2),
+        (5, onnx_tensor("scales", [4], 1, struct.pack("<4f", 1, 1, 2, 2))),
+        (5, onnx_tensor("edges", [8], 7, struct.pack("<8q", 0, 0, 1, 1, 0, 0, 1, 1))),
+        (11, onnx_value("x", 1, 3, 8, 8)), (12, onnx_value("y", 1, 1, 12, 12))]))
+    save("onnx", "boxes", onnx_model(17, [
+        (1, onnx_node("TopK", ["x", "k"], ["best", "where"], onnx_int("axis", 1))),
+        (1, onnx_node("GatherElements", ["x", "where"], ["g"], onnx_int("axis", 1))),
+        (1, onnx_node("Slice", ["g", "from", "to", "axis"], ["part"])),
+        (1, onnx_node("Softmax", ["part"], ["p"])), (1, onnx_node("NonZero", ["p"], ["n"])),
+        (1, onnx_node("Transpose", ["n"], ["y"], onnx_ints("perm", 1, 0))),
+        *((5, onnx_tensor(name, [1], 7, struct.pack("<q", value))) for name, value in
+          [("k", 3), ("from", -3), ("to", 9), ("axis", 1)]),
+        (11, onnx_value("x", 2, 6)), (12, onnx_value("y", "n", 2, kind=7))]))
+
+
+def seed_onnx_codes():
+    """Quantized models: pairs of QuantizeLinear and DequantizeLinear, and QLinear operators."""
+    scale = (5, onnx_tensor("s", [], 1, struct.pack("<f", 0.05)))
+    zero = (5, onnx_tensor("z", [], 2, b"\x80"))
+    codes = [scale, zero, (5, onnx_tensor("w", [4, 2, 3, 3], 3, bytes(i * 5 % 256 for i in range(72)))),
+             (5, onnx_tensor("ws", [4], 1, struct.pack("<4f", 0.01, 0.02, 0.03, 0.04))), (5, onnx_tensor("wz", [4], 3, bytes(4)))]
+    ends = [(11, onnx_value("x", 1, 2, 6, 6)), (12, onnx_value("y", 1, 4, 6, 6))]
+    pads = onnx_ints("pads", 1, 1, 1, 1)
+    save("onnx", "qdq", onnx_model(17, [
+        (1, onnx_node("QuantizeLinear", ["x", "s", "z"], ["xq"])), (1, onnx_node("DequantizeLinear", ["xq", "s", "z"], ["xd"])),
+        (1, onnx_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], onnx_int("axis", 0))),
+        (1, onnx_node("Conv", ["xd", "wd"], ["c"], pads)), (1, onnx_node("Relu", ["c"], ["r"])),
+        (1, onnx_node("QuantizeLinear", ["r", "s", "z"], ["rq"])), (1, onnx_node("DequantizeLinear", ["rq", "s", "z"], ["y"])),
+        *codes, *ends]))
+    save("onnx", "qlinear", onnx_model(17, [
+        (1, onnx_node("QuantizeLinear", ["x", "s", "z"], ["xq"])),
+        (1, onnx_node("QLinearConv", ["xq", "s", "z", "w", "ws", "wz", "s", "z"], ["cq"], pads)),
+        (1, onnx_node("DequantizeLinear", ["cq", "s", "z"], ["y"])), *codes, *ends]))
+    save("onnx", "integers", onnx_model(17, [
+        (1, onnx_node("DynamicQuantizeLinear", ["x"], ["q", "qs", "qz"])),
+        (1, onnx_node("MatMulInteger", ["q", "m", "qz"], ["i"])), (1, onnx_node("Cast", ["i"], ["f"], onnx_int("to", 1))),
+        (1, onnx_node("Mul", ["f", "qs"], ["y"])), (5, onnx_tensor("m", [4, 3], 3, bytes(range(12)))),
+        (11, onnx_value("x", "N", 4)), (12, onnx_value("y", "N", 3))]))
+
+
+def npy(header, data, version=1):
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text + data
+
+
+def seed_npy():
+    def header(descr, shape, order=False):
+        return f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}"
+    save("npy", "f32", npy(header("<f4", (2, 3)), bytes(24)))
+    save("npy", "f16_version2", npy(header("<f2", (1,)), bytes(2), version=2))
+    save("npy", "scalar", npy(header("<i8", ()), bytes(8)))
+    save("npy", "fortran", npy(header("|u1", (2, 2), True), bytes(4)))
+    save("npy", "huge", npy(header("<f8", (1 << 40, 1 << 40)), b""))
+
+
+def seed_preprocess():
+    save("preprocess", "letterbox", json.dumps({
+        "channels": "bgr", "resize": {"mode": "letterbox", "size": [24, 32], "resampler": "opencv_bilinear", "place": "top_left",
+                                      "pad": 114, "rounding": "down", "enlarge": False}, "scale": 1, "labels": "coco80"}))
+    save("preprocess", "crop", json.dumps({
+        "resize": {"mode": "shorter_side", "size": 16, "resampler": "pillow_bicubic"}, "crop": 12, "scale": 1 / 255,
+        "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}))
+    save("preprocess", "grey", json.dumps({"channels": "grey", "resize": {"mode": "stretch", "size": 8}, "mean": 3, "std": 0.5}))
+    save("preprocess", "transformers", json.dumps({
+        "do_resize": True, "resample": 2, "size": {"height": 24, "width": 24}, "do_rescale": True, "rescale_factor": 1 / 255,
+        "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
+    save("preprocess", "shortest_edge", json.dumps({
+        "do_resize": True, "resample": 3, "size": {"shortest_edge": 20}, "do_center_crop": True, "crop_size": {"height": 16, "width": 16},
+        "image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
+
+
+def seed_encodings():
+    one = {"dtype": "INT", "bw": 8, "is_sym": False}
+    save("encodings", "lists", json.dumps({
+        "version": "1.0.0",
+        "activation_encodings": [{"name": "a", **one, "scale": [0.5], "offset": [-3]}, {"name": "x", "dtype": "FLOAT", "bw": 32}],
+        "param_encodings": [{"name": "a.w", **one, "bw": 4, "scale": [0.25, 0.05], "offset": [-8, -8]}]}))
+    whole = {"bitwidth": 8, "dtype": "int", "is_symmetric": "False"}
+    save("encodings", "objects", json.dumps({
+        "version": "0.6.1",
+        "activation_encodings": {"pool": [{**whole, "min": -1.5, "max": 126}], "a": [{**whole, "min": -1.5, "max": 126}]},
+        "param_encodings": {"y.w": [{**whole, "scale": 0.25, "offset": -128}]}}))
+
+
+def seed_annotations():
+    box = {"image_id": 1, "category_id": 3, "bbox": [1, 2, 30, 40.5]}
+    save("annotations", "boxes", json.dumps({
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+        "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}],
+        "annotations": [box, {**box, "bbox": [2, 2, 30, 40], "area": 700.5, "iscrowd": 1}, {**box, "image_id": 2, "category_id": 7}]}))
+
+
+def seed_plan_file():
+    """PlanFileHeader, the model's name, a table of two constants, the constants at multiples of 4096 bytes; digests are zeros."""
+    name, table = b"model", [(4096, 24), (8192, 8)]
+    front = b"HTPLAN01" + bytes(16) + struct.pack("<3Q", len(name), len(table), 8200) + bytes(16) + name
+    front += b"".join(struct.pack("<2Q", *place) + bytes(16) for place in table)
+    save("plan_file", "two", front + bytes(4096 - len(front)) + bytes(4096) + bytes(range(8)))
 
 
 if __name__ == "__main__":
@@ -219,3 +338,8 @@ if __name__ == "__main__":
     seed_gguf()
     seed_config()
     seed_onnx()
+    seed_npy()
+    seed_preprocess()
+    seed_encodings()
+    seed_annotations()
+    seed_plan_file()

@@ -75,6 +75,7 @@ template <class T>
 void ProtoReader::append_fixed(std::vector<T>& values, int type) const {
   if (type_ != type) expect(kBytes);
   if (bytes_.size() % sizeof(T) != 0) fail(fmt::format("field {} has {} bytes", number_, bytes_.size()));
+  if (bytes_.empty()) return;
   const size_t before = values.size();
   values.resize(before + bytes_.size() / sizeof(T));
   std::memcpy(values.data() + before, bytes_.data(), bytes_.size());

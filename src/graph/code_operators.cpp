@@ -48,6 +48,8 @@ bool works_on_codes(const Graph& graph, const Node& node) {
   if (op == "Identity" && graph.value(node.inputs[0]).constant)
     return is_float(graph.value(node.inputs[0]).type.dtype);
   if (!among(kMovers, op) && !among(kMaps, op) && !among(kPairs, op)) return false;
+  for (ValueId output : node.outputs)
+    if (!is_float(graph.value(output).type.dtype)) return false;  // MaxPool's Indices
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (carries_numbers(node, i) && !is_float_activation(graph, node.inputs[i])) return false;
   return true;

@@ -96,6 +96,20 @@ TEST(Graph, FoldsConstantsAndDropsWhatNobodyReads) {
   EXPECT_EQ(graph.value(ab).constant->load().span<float>()[1], 6.0f);
 }
 
+/// A few bytes may ask for tables of any size and number: they are made as the graph runs, if at all.
+TEST(Graph, FoldsNoMoreThanTheModelsSizeSuggests) {
+  Graph graph;
+  const ValueId one = graph.add_constant("one", Constant(Tensor::from<float>({}, {1})));
+  const ValueId sizes = graph.add_constant("sizes", Constant(Tensor::from<int64_t>({1}, {int64_t{1} << 24})));
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "table" + std::to_string(i);
+    graph.add_output(graph.add_node(*find_op("Expand"), name, {one, sizes}).front(), name);
+  }
+  run_passes(graph, standard_passes());
+  EXPECT_GT(graph.nodes().size(), 35u);
+  EXPECT_LT(graph.nodes().size(), 40u);
+}
+
 TEST(Graph, DynamicActivationsShowOnTheUse) {
   Mlp mlp;
   for (const char* name : {"gate.weight", "down.weight"})

@@ -65,6 +65,14 @@ TEST(Pad, FillsMirrorsRepeatsAndWraps) {
   EXPECT_EQ(pad("constant", {-1, -2}), (std::vector<float>{1}));
   EXPECT_THROW(pad("constant", {-3, -2}), InputError);
   EXPECT_THROW(pad("sideways", {0, 0}), InputError);
+  EXPECT_THROW(pad("constant", {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}),
+               InputError);
+  const auto filled_by = [](const Tensor& fill) {
+    OpRun(op("Pad")).input(count_to({4})).ints({1, 1}).input(fill).site();
+  };
+  EXPECT_NO_THROW(filled_by(Tensor::from<float>({1}, {1})));
+  EXPECT_THROW(filled_by(Tensor::from<uint8_t>({}, {1})), InputError);
+  EXPECT_THROW(filled_by(Tensor::from<float>({0}, {})), InputError);
 
   OpRun inner(op("Pad"));
   inner.input(count_to({2, 1})).ints({0, 1}).input(Tensor::from<float>({}, {9})).ints({-1});

@@ -4,6 +4,14 @@
 #include <cmath>
 
 namespace halftone {
+namespace {
+
+bool is_finite(const Constant& bias) {
+  const Tensor numbers = to_f32(bias.load());
+  return std::ranges::all_of(numbers.span<float>(), [](float x) { return std::isfinite(x); });
+}
+
+}  // namespace
 
 std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t columns) {
   if (!site.inputs[0].storage.codes) return "the input is not stored as codes";
@@ -18,8 +26,9 @@ std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t
   if (!per_output && encoding.granularity.kind != Granularity::Kind::per_tensor)
     return "the weights have neither one scale an output nor one for all";
   if (columns > kIntegerColumnsMax) return fmt::format("sums over {} columns may not fit 32 bits", columns);
-  if (site.has_input(2) && !site.inputs[2].constant) return "the bias is not a constant";
-  return {};
+  if (!site.has_input(2)) return {};
+  if (!site.inputs[2].constant) return "the bias is not a constant";
+  return is_finite(*site.inputs[2].constant) ? "" : "the bias is not finite";
 }
 
 IntegerWeights integer_weights(const OpSite& site, const QuantizedTensor& weights, int output_axis,
@@ -58,7 +67,7 @@ IntegerWeights integer_weights(const OpSite& site, const QuantizedTensor& weight
     if (unit == 0) unit = std::fabs(double{bias[output]}) / 0x1p20;  // weights of nothing but 0
     if (unit == 0) continue;
     const double wanted = std::nearbyint(double{bias[output]} / unit);
-    result.bias[output] = static_cast<int32_t>(std::clamp(wanted, -0x1p30, 0x1p30));
+    result.bias[output] = static_cast<int32_t>(std::max(-0x1p30, std::min(0x1p30, wanted)));
   }
   return result;
 }

@@ -104,6 +104,9 @@ TEST(Pools, RefuseWhatDoesNotFit) {
   EXPECT_THROW(rank.type(DType::f32, {1, 1, 4, 4}).site(), InputError);
   OpRun large(lp_pool_schema(), {{"kernel_shape", Ints{5}}});
   EXPECT_THROW(large.type(DType::f32, {1, 1, 4}).site(), InputError);
+  constexpr int64_t kHuge = int64_t{1} << 30, kHalf = kHuge / 2;
+  OpRun wide(average_pool_schema(), {{"kernel_shape", Ints{kHuge, kHuge}}, {"pads", Ints(4, kHalf)}});
+  EXPECT_THROW(wide.type(DType::f32, {1, 1, 4, 4}).site(), InputError);
   OpRun integers(global_average_pool_schema());
   EXPECT_THROW(integers.type(DType::i32, {1, 1, 4}).site(), InputError);
 }

@@ -8,9 +8,9 @@ namespace {
 
 using Kind = FusedActivation::Kind;
 
-/// Every sum that matters stays far inside 32 bits; the clamp keeps the conversion defined.
+/// Every sum that matters stays far inside 32 bits; the bounds keep the conversion defined, of NaN too.
 int32_t rounded(float x) {
-  return static_cast<int32_t>(std::nearbyint(std::clamp(x, -1e9f, 1e9f)));
+  return static_cast<int32_t>(std::nearbyint(std::max(-1e9f, std::min(1e9f, x))));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@ namespace {
 
 /// Windows, strides and pads larger than this come from no model and would overflow products.
 constexpr int64_t kLargestStep = int64_t{1} << 30;
+/// Places under one window: a picture of 4096 x 4096.
+constexpr int64_t kMostTaps = int64_t{1} << 24;
 
 /// attributes[name], one entry for each spatial axis, or `fallback` for all.
 std::vector<int64_t> axis_values(const OpSite& site, std::string_view name, size_t count, int64_t fallback,
@@ -43,10 +45,13 @@ Window read_window(const OpSite& site, const Shape& input, std::span<const int64
 
   Window window;
   window.rank = static_cast<int>(rank);
+  int64_t taps = 1;
   window.ceil_mode = !same && auto_pad != "VALID" && site.attributes->get_int("ceil_mode", 0) != 0;
   for (size_t a = 0; a < rank; ++a) {
     require(site, 1 <= kernel[a] && kernel[a] <= kLargestStep && dilations[a] <= kLargestStep / kernel[a],
             "kernel_shape: found {} with dilation {}", kernel[a], dilations[a]);
+    require(site, kernel[a] <= kMostTaps / taps, "kernel_shape: more than {} places", kMostTaps);
+    taps *= kernel[a];
     window.axes[a] = {kernel[a], strides[a], dilations[a], pads[a], pads[rank + a]};
   }
   if (same)

@@ -129,8 +129,9 @@ std::unique_ptr<PlanFile> PlanFile::open(const fs::path& path, const Digest& key
 
   file->name.assign(reinterpret_cast<const char*>(bytes.data()) + sizeof(header), header.name_bytes);
   file->blocks.resize(header.blocks);
-  std::memcpy(file->blocks.data(), bytes.data() + sizeof(header) + header.name_bytes,
-              header.blocks * sizeof(PlanFileBlock));
+  if (header.blocks > 0)
+    std::memcpy(file->blocks.data(), bytes.data() + sizeof(header) + header.name_bytes,
+                header.blocks * sizeof(PlanFileBlock));
   uint64_t end = *front;
   for (const PlanFileBlock& block : file->blocks) {
     if (block.offset < end || block.offset % kAlignment != 0 || block.offset > size ||

@@ -109,10 +109,10 @@ std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string
     }
   }
   if (used != inputs.size())
-    for (const auto& [name, view] : inputs)
+    for (const auto& given : inputs)
       if (std::none_of(graph.inputs().begin(), graph.inputs().end(),
-                       [&](ValueId id) { return graph.value(id).name == name; }))
-        throw InputError("the graph has no input \"{}\"", name);
+                       [&](ValueId id) { return graph.value(id).name == given.first; }))
+        throw InputError("the graph has no input \"{}\"", given.first);
   return sizes;
 }
 

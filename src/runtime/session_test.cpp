@@ -119,6 +119,24 @@ TEST(Session, WrongInputsAreNamed) {
   EXPECT_NO_THROW(session.run({{"x", fine.view()}}));
 }
 
+/// An input of no bytes may name any size.
+TEST(Session, SizesThatNoMachineHoldsAreRefused) {
+  Graph graph;
+  const int64_t rows = graph.symbol("rows", 0, int64_t{1} << 31);
+  const ValueId x = graph.add_input("x", {DType::f64, {rows, 0}});
+  const ValueId one = graph.add_constant("one", Constant(Tensor::from<int64_t>({1}, {1})));
+  const ValueId row = graph.add_constant("row", Constant(Tensor::from<int64_t>({1}, {0})));
+  const ValueId sizes = graph.add_node(*find_op("Shape"), "sizes", {x}).front();
+  const ValueId size = graph.add_node(*find_op("Gather"), "size", {sizes, row}).front();
+  const ValueId cube =
+      graph.add_node(*find_op("Concat"), "cube", {size, size, size}, {{"axis", int64_t{0}}}).front();
+  graph.add_output(graph.add_node(*find_op("Expand"), "y", {one, cube}).front(), "y");
+  ThreadPool threads(1);
+  Session session(compile(std::move(graph), {}, threads), threads);
+  for (const int64_t size : {int64_t{1} << 31, int64_t{1} << 21, int64_t{1} << 14})
+    EXPECT_THROW(session.run({{"x", {DType::f64, {size, 0}, nullptr}}}), ResourceError);
+}
+
 TEST(Plan, ExplainsWhyAKernelWasPassedOver) {
   struct Picky : Backend {
     std::string_view name() const override { return "picky"; }

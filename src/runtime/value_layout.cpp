@@ -1,15 +1,18 @@
 #include "runtime/value_layout.h"
 
 #include <algorithm>
-#include <cassert>
 #include <map>
 #include <numeric>
 
+#include "base/error.h"
 #include "runtime/memory_plan.h"
 
 namespace halftone {
 
 namespace {
+
+/// Of one value: no machine holds more, and sums of what is less do not overflow.
+constexpr int64_t kMostElements = int64_t{1} << 40;
 
 constexpr size_t kAlignment = 64;
 
@@ -188,8 +191,11 @@ ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete,
   for (ValueId output : graph.outputs()) last[index(layout.root[index(output)])] = steps;
 
   const auto bytes_of = [&](size_t id) {
-    const auto elements = concrete.types[id].shape.checked_elements();
-    assert(elements);
+    const Shape& shape = concrete.types[id].shape;
+    const auto elements = shape.checked_elements();
+    if (!elements || *elements > kMostElements)
+      throw ResourceError("value \"{}\": more memory than there is for a tensor of shape {}",
+                          graph.values()[id].name, shape.str());
     return static_cast<size_t>(*elements) *
            dtype_bytes(stored_dtype(concrete.types[id].dtype, graph.values()[id].storage));
   };

@@ -112,6 +112,33 @@ TEST(OnnxImport, UnfoldsLocalFunctions) {
   model.functions = {
       T::function("Softly", "mine", {"a"}, {"b"}, {T::node("Softly", {"a"}, {"b"}, {}, "mine")})};
   EXPECT_EQ(complaint(model), "function Softly calls itself, or calls are more than 32 deep");
+
+  // Each calls the next a hundred times; the last holds nothing.
+  model.functions = {T::function("f10", "mine", {"a"}, {"b"}, {})};
+  for (int i = 0; i < 10; ++i) {
+    TestOnnx::Messages calls;
+    for (int k = 0; k < 100; ++k)
+      calls.push_back(T::node(fmt::format("f{}", i + 1), {"a"}, {fmt::format("t{}", k)}, {}, "mine"));
+    model.functions.push_back(T::function(fmt::format("f{}", i), "mine", {"a"}, {"b"}, calls));
+  }
+  model.nodes = {T::node("f0", {"x"}, {"y"}, {}, "mine")};
+  EXPECT_EQ(complaint(model), "the model's functions unfold to more than 1000000 calls");
+}
+
+TEST(OnnxImport, BringsGroupsUpToDate) {
+  TestOnnx model;
+  model.version = 18;
+  model.inputs = {T::value("x", {T::dim(1), T::dim(6), T::dim(4)})};
+  model.outputs = {T::value("y", {T::dim(1), T::dim(6), T::dim(4)})};
+  model.initializers = {T::tensor<float>("s", {2}, {1, 2}, T::kFloat),
+                        T::tensor<float>("b", {2}, {3, 4}, T::kFloat)};
+  model.nodes = {
+      T::node("GroupNormalization", {"x", "s", "b"}, {"y"}, {T::attribute("num_groups", int64_t{2})})};
+  EXPECT_NE(graph_text(import(model)).find("= GroupNormalization(%x,"), std::string::npos);
+  model.nodes = {
+      T::node("GroupNormalization", {"", "s", "b"}, {"y"}, {T::attribute("num_groups", int64_t{2})})};
+  EXPECT_NE(complaint(model).find("\"X\" of GroupNormalization is missing"), std::string::npos)
+      << complaint(model);
 }
 
 TEST(OnnxImport, ReadsExternalDataInItsFolderOnly) {

@@ -44,7 +44,10 @@ bool NodeAppender::is_false(ValueId value) const {
 
 std::string NodeAppender::unique_name(const std::string& wanted) {
   std::string name = wanted;
-  for (int n = 1; !names_.insert(name).second; ++n) name = fmt::format("{}_{}", wanted, n);
+  if (names_.insert(name).second) return name;
+  int& last = last_number_[wanted];
+  while (!names_.insert(name = fmt::format("{}_{}", wanted, ++last)).second) {
+  }
   return name;
 }
 

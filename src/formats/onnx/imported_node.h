@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,6 +52,7 @@ class NodeAppender {
 
   Graph& graph_;
   std::set<std::string> names_;
+  std::map<std::string, int> last_number_;  ///< behind each name that was wanted twice
 };
 
 }  // namespace halftone

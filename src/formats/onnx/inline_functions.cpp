@@ -9,13 +9,24 @@ namespace {
 
 constexpr int kDeepestCall = 32;
 constexpr size_t kMostNodes = 1'000'000;
+constexpr size_t kMostNumbers = size_t{1} << 27;
+
+/// Numbers that a copy of the node takes memory for: those of its attributes that are lists.
+size_t listed_numbers(const OnnxNode& node) {
+  size_t count = 0;
+  for (const OnnxAttribute& a : node.attributes)
+    count += a.floats.size() + a.ints.size() + a.t.floats.size() + a.t.doubles.size() + a.t.ints.size();
+  return count;
+}
 
 using Names = std::map<std::string_view, std::string_view>;
 
 class Inliner {
  public:
   Inliner(const OnnxModel& model, const std::string& source, std::deque<std::string>& made_names)
-      : model_(model), source_(source), made_names_(made_names) {}
+      : model_(model), source_(source), made_names_(made_names) {
+    for (const OnnxFunction& f : model.functions) functions_.try_emplace({f.domain, f.name}, &f);
+  }
 
   std::vector<VersionedNode> run() {
     for (const OnnxNode& node : model_.graph.nodes) add(node, model_.opsets, 0);
@@ -24,10 +35,8 @@ class Inliner {
 
  private:
   void add(const OnnxNode& node, const std::vector<OnnxOpset>& opsets, int depth) {
-    const auto function =
-        std::find_if(model_.functions.begin(), model_.functions.end(),
-                     [&](const OnnxFunction& f) { return f.name == node.op && f.domain == node.domain; });
-    if (function != model_.functions.end()) return unfold(node, *function, depth);
+    const auto function = functions_.find({node.domain, node.op});
+    if (function != functions_.end()) return unfold(node, *function->second, depth);
     if (nodes_.size() == kMostNodes)
       throw InputError("{}: the model's functions unfold to more than {} nodes", source_, kMostNodes);
     nodes_.push_back({node, version(node.domain, opsets)});
@@ -45,6 +54,8 @@ class Inliner {
     if (depth == kDeepestCall)
       throw InputError("{}: function {} calls itself, or calls are more than {} deep", source_, function.name,
                        kDeepestCall);
+    if (calls_ == kMostNodes)
+      throw InputError("{}: the model's functions unfold to more than {} calls", source_, kMostNodes);
     Names names;
     const auto bind = [&](const auto& formal, const auto& actual) {
       for (size_t i = 0; i < formal.size(); ++i) names[formal[i]] = i < actual.size() ? actual[i] : "";
@@ -64,6 +75,10 @@ class Inliner {
       for (std::string_view& name : node.inputs) name = renamed(name);
       for (std::string_view& name : node.outputs) name = renamed(name);
       bind_attributes(node, call, function);
+      numbers_ += listed_numbers(node);
+      if (numbers_ > kMostNumbers)
+        throw InputError("{}: the model's functions unfold to more than {} numbers in attributes", source_,
+                         kMostNumbers);
       add(node, function.opsets, depth + 1);
     }
   }
@@ -94,8 +109,11 @@ class Inliner {
   const OnnxModel& model_;
   const std::string& source_;
   std::deque<std::string>& made_names_;
+  std::map<std::pair<std::string_view, std::string_view>, const OnnxFunction*>
+      functions_;  ///< by domain, name
   std::vector<VersionedNode> nodes_;
-  int calls_ = 0;
+  size_t calls_ = 0;
+  size_t numbers_ = 0;
 };
 
 }  // namespace

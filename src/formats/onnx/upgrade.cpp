@@ -172,8 +172,9 @@ void channel_slope(ImportedNode& node, NodeAppender& graph) {
 
 /// Before 21 scale and bias belonged to the groups; today to the channels: each is repeated for its group's.
 void group_parameters_to_channels(ImportedNode& node, NodeAppender& graph) {
+  if (!node.has_input(0)) return;
   const int64_t groups = node.attributes.get_int("num_groups", 0);
-  const Shape& x = graph.type(node.inputs.at(0)).shape;
+  const Shape x = graph.type(node.inputs[0]).shape;
   if (x.rank() < 2 || x[1] < 0 || groups <= 0 || x[1] % groups != 0)
     throw UnsupportedError("node \"{}\": GroupNormalization of {} in {} groups", node.name, x.str(), groups);
   for (size_t slot : {1, 2}) {

@@ -42,6 +42,8 @@ int cancel_transposes(Graph& graph) {
           graph, node.name + ".shape",
           Constant(Tensor::from<int64_t>({shape.rank()},
                                          std::span(shape.begin(), static_cast<size_t>(shape.rank())))));
+      if (std::find(shape.begin(), shape.end(), 0) != shape.end())
+        node.attributes.set("allowzero", int64_t{1});
       ++changes;
     }
     if (node.schema->name != "Transpose") continue;

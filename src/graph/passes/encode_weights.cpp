@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "graph/evaluate.h"
@@ -43,7 +44,8 @@ std::optional<Constant> encoded(const Graph& graph, const UseMap& uses, const No
                scales = float_constant(graph, node.inputs[1]);
   if (codes.empty() || scales.empty() || (codes.dtype() != DType::i8 && codes.dtype() != DType::u8) ||
       codes.shape().rank() < 2 || codes.shape().elements() == 0 || scales.shape().rank() > 1 ||
-      !is_symmetric(graph, node, codes.dtype()))
+      !is_symmetric(graph, node, codes.dtype()) ||
+      !std::ranges::all_of(scales.span<float>(), [](float scale) { return std::isfinite(scale); }))
     return std::nullopt;
 
   QuantizedTensor::Parts parts;

@@ -34,7 +34,8 @@ Affine affine_of(const Graph& graph, const Node& node) {
 bool takes_affine(const Graph& graph, const Node& node) {
   const bool conv = node.schema->name == "Conv";
   const bool gemm = node.schema->name == "Gemm" && node.attributes.get_int("transB", 0) != 0 &&
-                    node.attributes.get_float("alpha", 1) == 1 && node.attributes.get_float("beta", 1) == 1;
+                    node.attributes.get_float("alpha", 1) == 1 && node.attributes.get_float("beta", 1) == 1 &&
+                    graph.value(node.outputs[0]).type.shape.rank() == 2;
   if ((!conv && !gemm) || !node.use_encodings.empty() || node.attributes.has("activation")) return false;
   if (node.inputs.size() > 3 && node.inputs[3] != kNoValue) return false;
   if (graph.value(node.inputs[1]).type.dtype != DType::f32 || float_constant(graph, node.inputs[1]).empty())

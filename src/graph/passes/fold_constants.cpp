@@ -10,6 +10,33 @@ namespace {
 /// broadcast table, say).
 constexpr int64_t kLargestFold = int64_t{1} << 24;
 
+/// What folding may take in all: results are kept, and references are slow. In proportion to the model, with
+/// room for small ones, so that a small file cannot ask for much.
+class Budget {
+ public:
+  explicit Budget(const Graph& graph) {
+    for (const Value& value : graph.values())
+      if (value.constant) bytes_ += 2 * value.constant->stored_bytes();
+    flops_ += 8 * bytes_;
+  }
+
+  /// Takes a node's share, or none where that is more than is left.
+  bool grant(const OpSite& site) {
+    double bytes = 0;
+    for (const ValueType& output : site.outputs)
+      bytes += static_cast<double>(output.shape.elements()) * static_cast<double>(dtype_bytes(output.dtype));
+    const double flops = site.schema->alias ? 0 : site.schema->cost(site).flops;
+    if (bytes > bytes_ || flops > flops_) return false;
+    bytes_ -= bytes;
+    flops_ -= flops;
+    return true;
+  }
+
+ private:
+  double bytes_ = 256e6;
+  double flops_ = 4e9;
+};
+
 bool is_input_at_hand(const Graph& graph, const Node& node, ValueId input) {
   if (input == kNoValue) return true;
   const Value& value = graph.value(input);
@@ -45,14 +72,15 @@ void refine_types(Graph& graph, const Node& node) {
 }  // namespace
 
 /// Replaces nodes whose inputs are all plain constants, and those that ask for shapes that are known, by
-/// their results.
+/// their results. What would take far more memory or work than the model's size suggests stays to be run.
 int fold_constants(Graph& graph) {
   int changes = 0;
+  Budget budget(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   for (size_t n = 0; n < gone.size(); ++n) {
     const Node& node = graph.nodes()[n];
     if (changes > 0) refine_types(graph, node);
-    if (!is_foldable(graph, node)) continue;
+    if (!is_foldable(graph, node) || !budget.grant(graph.site(node))) continue;
     fold(graph, node);
     gone[n] = true;
     ++changes;

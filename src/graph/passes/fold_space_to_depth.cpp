@@ -25,7 +25,9 @@ std::optional<Start> every_second(const Graph& graph, const Node& slice) {
   const Shape& image = graph.value(slice.inputs[0]).type.shape;
   const std::vector<int64_t> starts = ints(graph, slice.inputs[1]), ends = ints(graph, slice.inputs[2]),
                              axes = ints(graph, slice.inputs[3]), steps = ints(graph, slice.inputs[4]);
-  if (image.rank() != 4 || axes.size() != 2 || steps != std::vector<int64_t>{2, 2}) return std::nullopt;
+  if (image.rank() != 4 || starts.size() != 2 || ends.size() != 2 || axes.size() != 2 ||
+      steps != std::vector<int64_t>{2, 2})
+    return std::nullopt;
   Start start{-1, -1};
   for (size_t i = 0; i < 2; ++i) {
     const auto axis = image.normalize_axis(axes[i]);

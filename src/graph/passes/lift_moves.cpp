@@ -77,7 +77,8 @@ int lift_moves(Graph& graph) {
   int changes = 0;
   for (const Node& node : graph.nodes()) {
     const bool moves =
-        moves_numbers(node) && is_codes(graph, node.inputs[0]) && node.schema->name != "Resize";
+        moves_numbers(node) && is_codes(graph, node.inputs[0]) && node.schema->name != "Resize" &&
+        std::ranges::all_of(node.outputs, [&](ValueId output) { return is_codes(graph, output); });
     const Node* quantize = moves ? origin(graph, uses, node.inputs[0]) : nullptr;
     for (size_t i = 1; quantize && i < node.inputs.size(); ++i) {
       if (!carries_numbers(node, i)) continue;

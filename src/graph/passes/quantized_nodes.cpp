@@ -14,7 +14,7 @@ std::optional<CodeScale> linear_codes(const Graph& graph, const Node& node) {
   const DType numbers = graph.value(quantize ? node.inputs[0] : node.outputs[0]).type.dtype;
   const auto scale = scalar_constant(graph, node.inputs[1]);
   if ((type != DType::u8 && type != DType::i8) || numbers != DType::f32 || !scale || !(*scale > 0) ||
-      !std::isfinite(*scale))
+      !std::isfinite(*scale) || graph.value(node.inputs[1]).type.dtype != DType::f32)
     return std::nullopt;
   CodeScale codes{*scale, static_cast<uint8_t>(type == DType::i8 ? 128 : 0)};
   if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return codes;

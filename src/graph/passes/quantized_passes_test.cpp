@@ -108,6 +108,21 @@ TEST(QuantizedPasses, QuantizedWeightsOfProductsAreTurned) {
       }
 }
 
+TEST(QuantizedPasses, IndicesOfAPoolAreNoCodes) {
+  for (const bool floating : {false, true}) {
+    Made m;
+    const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3);
+    ValueId x = m.add("QuantizeLinear", "xq", {m.input(), s, z});
+    if (floating) x = m.add("DequantizeLinear", "xd", {x, s, z});
+    const auto pool =
+        m.graph.add_node(*find_op("MaxPool"), "pool", {x}, {{"kernel_shape", std::vector<int64_t>{2, 2}}}, 2);
+    m.graph.add_output(pool[1], "places");
+    const std::string text = m.text_after_passes(pool[0]);
+    EXPECT_NE(text.find("%pool.1: i64[1, 2, 3, 3] = MaxPool(%x"), std::string::npos) << text;
+    EXPECT_EQ(text.find("codes_out"), std::string::npos) << text;
+  }
+}
+
 TEST(QuantizedPasses, WhatHasNoIntegerFormStaysAsItIs) {
   Made m;  // weights around another zero point; a scale that is computed
   const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3), w_zero = m.code<int8_t>("wz", 7);

@@ -2,6 +2,7 @@
 
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
+#include "ops/elementwise.h"
 
 namespace halftone {
 namespace {
@@ -49,7 +50,8 @@ std::optional<Found> find_attention(const Graph& graph, const UseMap& uses, cons
       break;
     }
   const Node* product = uses.made_by(scores, "MatMul");
-  if (!product) return std::nullopt;
+  if (!product || !shapes_agree(graph.value(scores).type.shape, graph.value(weights).type.shape))
+    return std::nullopt;
   found.inner.push_back(scores);
   found.q = product->inputs[0];
   found.k_turned = product->inputs[1];

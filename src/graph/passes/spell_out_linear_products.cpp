@@ -16,10 +16,10 @@ bool is_constant(const Graph& graph, const Node& node, size_t input) {
 bool is_ready(const Graph& graph, const Node& node) {
   for (size_t i = kXScale; i <= kBias; ++i)
     if (!is_constant(graph, node, i)) return false;
-  const auto& scale = graph.value(node.inputs[kWScale]);
+  for (size_t scale : {kXScale, kWScale, kYScale})
+    if (graph.value(node.inputs[scale]).type.dtype != DType::f32) return false;
   return scalar_constant(graph, node.inputs[kXScale]) && scalar_constant(graph, node.inputs[kYScale]) &&
-         scale.type.dtype == DType::f32 && scale.type.shape.rank() <= 1 &&
-         !graph.value(node.inputs[kX]).constant;
+         graph.value(node.inputs[kWScale]).type.shape.rank() <= 1 && !graph.value(node.inputs[kX]).constant;
 }
 
 /// Nodes in the place of one.

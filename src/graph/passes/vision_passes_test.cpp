@@ -164,6 +164,52 @@ TEST(VisionPasses, FocusIsAConvolutionOfTwiceTheSize) {
             "2]\noutput y = %y\n");
 }
 
+TEST(VisionPasses, SlicesThatARunMovesAreNoFocus) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 3, 8, 12});
+  const ValueId starts = d.graph.add_input("starts", {DType::i64, {2}});
+  const ValueId slice = d.node(
+      "Slice", "q", {x, starts, d.ints("ends", {8, 12}), d.ints("axes", {2, 3}), d.ints("steps", {2, 2})});
+  const ValueId focus = d.node("Concat", "focus", {slice, slice, slice, slice}, {{"axis", int64_t{1}}});
+  d.output(d.node("Conv", "y", {focus, d.constant("w", {5, 12, 3, 3})}));
+  run_passes(d.graph, standard_passes());
+  EXPECT_NE(graph_text(d.graph).find("= Slice(%x, %starts"), std::string::npos);
+}
+
+TEST(VisionPasses, NormalizationAcrossRowsStaysBesideALinearLayer) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 7, 4});
+  const ValueId h =
+      d.node("Gemm", "h", {x, d.constant("w", {3, 4}), d.constant("b", {3})}, {{"transB", int64_t{1}}});
+  d.output(d.node("BatchNormalization", "y",
+                  {h, d.constant("scale", {7}), d.constant("shift", {7}), d.constant("mean", {7}),
+                   d.constant("variance", {7})}));
+  run_passes(d.graph, standard_passes());
+  EXPECT_NE(graph_text(d.graph).find("%h: f32[2, 7, 3] = Gemm(%x, %w, %b)"), std::string::npos)
+      << graph_text(d.graph);
+}
+
+TEST(VisionPasses, MasksThatWidenTheScoresAreNoAttention) {
+  Draft d;
+  const ValueId q = d.input("q", {1, 2, 1, 4}), k = d.input("k", {1, 2, 5, 4}),
+                v = d.input("v", {1, 2, 5, 4});
+  const ValueId turned = d.node("Transpose", "turned", {k}, {{"perm", Ints{0, 1, 3, 2}}});
+  const ValueId masked =
+      d.node("Add", "masked", {d.node("MatMul", "scores", {q, turned}), d.input("mask", {3, 5})});
+  d.output(d.node("MatMul", "y", {d.node("Softmax", "p", {masked}), v}));
+  run_passes(d.graph, standard_passes());
+  EXPECT_EQ(graph_text(d.graph).find("Attention"), std::string::npos) << graph_text(d.graph);
+}
+
+TEST(VisionPasses, EmptyReshapesCancelToo) {
+  Draft d;
+  const ValueId x = d.input("x", {0, 3, 4});
+  const ValueId first = d.node("Reshape", "first", {x, d.ints("a", {12, 0})}, {{"allowzero", int64_t{1}}});
+  d.output(d.node("Reshape", "y", {first, d.ints("b", {4, 3, 2, 0})}, {{"allowzero", int64_t{1}}}));
+  run_passes(d.graph, standard_passes());
+  EXPECT_EQ(d.graph.value(d.graph.outputs()[0]).type.shape, (Shape{4, 3, 2, 0}));
+}
+
 TEST(VisionPasses, ChannelShuffleIsAGather) {
   Draft d;
   const ValueId x = d.input("x", {1, 6, 2, 2});

@@ -96,6 +96,7 @@ ConvTransposeExtent conv_transpose_extent(const OpSite& site) {
   if (asked.size() == rank + 2) asked.erase(asked.begin(), asked.begin() + 2);
   require(site, extra.size() == rank && (asked.empty() || asked.size() == rank),
           "output_padding and output_shape: expected {} values", rank);
+  for (int64_t size : asked) require(site, size > 0, "output_shape: found {}", size);
 
   extent.output = Shape{x[0], w[1] * groups};
   for (size_t a = 0; a < rank; ++a) {
@@ -113,7 +114,7 @@ ConvTransposeExtent conv_transpose_extent(const OpSite& site) {
       const int64_t total = std::max<int64_t>(0, whole - wanted);
       axis.pad_begin = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       axis.pad_end = total - axis.pad_begin;
-      require(site, wanted > 0, "output_shape: found {}", wanted);
+      require(site, wanted > 0, "{} outputs along spatial axis {}", wanted, a);
       extent.output.push_back(wanted);
     } else {
       const int64_t outputs = whole - axis.pad_begin - axis.pad_end;

@@ -60,6 +60,9 @@ TEST(ConvTranspose, RefusesWhatDoesNotFit) {
   OpRun pads(conv_transpose_schema(), {{"pads", Ints{9, 9}}});
   pads.type(DType::f32, {1, 4, 3}).type(DType::f32, {4, 2, 3});
   EXPECT_THROW(pads.site(), InputError);
+  OpRun asked(conv_transpose_schema(), {{"output_shape", Ints{-5}}});
+  asked.type(DType::f32, {1, 4, Shape::symbol_dim(0)}).type(DType::f32, {4, 2, 3});
+  EXPECT_THROW(asked.site(), InputError);
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ struct Padding {
   int64_t before = 0, behind = 0;
 };
 
+/// Pads longer than this come from no model and would overflow sums.
+constexpr int64_t kLongestPad = int64_t{1} << 40;
+
 /// By axis; nothing while pads or axes are unknown.
 std::optional<std::vector<Padding>> padding_of(const OpSite& site) {
   const int rank = site.input_shape(0).rank();
@@ -38,13 +41,25 @@ std::optional<std::vector<Padding>> padding_of(const OpSite& site) {
   std::vector<Padding> padding(static_cast<size_t>(rank));
   for (size_t i = 0; i < count; ++i) {
     const int axis = checked_axis(site, axes ? (*axes)[i] : static_cast<int64_t>(i), rank);
-    padding[static_cast<size_t>(axis)] = {(*pads)[i], (*pads)[i + count]};
+    const Padding pad{(*pads)[i], (*pads)[i + count]};
+    for (int64_t elements : {pad.before, pad.behind})
+      require(site, -kLongestPad <= elements && elements <= kLongestPad, "pads: found {}", elements);
+    padding[static_cast<size_t>(axis)] = pad;
   }
   return padding;
 }
 
+void check_fill(const OpSite& site) {
+  if (!site.has_input(2)) return;
+  const ValueType& fill = site.inputs[2].type;
+  require(site, fill.dtype == site.inputs[0].type.dtype && fill.shape.checked_elements().value_or(1) == 1,
+          "constant_value: expected one {}, found {} {}", dtype_name(site.inputs[0].type.dtype),
+          dtype_name(fill.dtype), fill.shape.str());
+}
+
 std::vector<ValueType> infer(const OpSite& site) {
   ValueType out = site.inputs[0].type;
+  check_fill(site);
   const Mode mode = mode_of(site);
   const auto padding = padding_of(site);
   if (!padding) return {{out.dtype, unknown_shape(out.shape.rank())}};

@@ -30,7 +30,7 @@ void reference(const OpSite&, std::span<const Operand> inputs, std::span<const M
   std::transform(xs.begin(), xs.end(), outputs[0].span<uint8_t>().begin(),
                  [&](float x) { return to_number<uint8_t>(std::nearbyint(x / scale) + zero); });
   outputs[1].span<float>()[0] = scale;
-  outputs[2].span<uint8_t>()[0] = static_cast<uint8_t>(zero);
+  outputs[2].span<uint8_t>()[0] = to_number<uint8_t>(zero);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ std::vector<std::vector<ResizeTap>> resize_taps(const OpSite& site, const Resize
   std::vector<std::vector<ResizeTap>> taps(static_cast<size_t>(axis.out));
   for (size_t y = 0; y < taps.size(); ++y) {
     const double x = input_coordinate(coordinates, axis, static_cast<double>(y));
-    if (axis.in == 0 || (coordinates == "tf_crop_and_resize" && (x < 0 || x > last))) continue;
+    if (axis.in == 0 || (coordinates == "tf_crop_and_resize" && !(x >= 0 && x <= last))) continue;
     if (mode == "nearest") {
       taps[y] = {{static_cast<int64_t>(std::clamp(nearest_index(nearest, x), 0.0, last)), 1}};
       continue;

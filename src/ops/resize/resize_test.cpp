@@ -91,6 +91,14 @@ TEST(Resize, RoundsIntegers) {
   EXPECT_EQ(values<uint8_t>(run.reference()[0]), (std::vector<uint8_t>{0, 64, 191, 255}));
 }
 
+TEST(Resize, ARegionThatIsNoNumberLiesOutside) {
+  OpRun run(resize_schema(), {{"coordinate_transformation_mode", std::string("tf_crop_and_resize")},
+                              {"extrapolation_value", 7.0f}});
+  run.input(Tensor::from<float>({2}, {1, 2})).constant(Constant(Tensor::from<float>({2}, {NAN, 1})));
+  run.constant(Constant(Tensor::from<float>({1}, {2})));
+  EXPECT_EQ(floats(run.reference()[0]), (std::vector<float>(4, 7)));
+}
+
 TEST(Resize, KnowsShapesAsFarAsItCan) {
   const int64_t batch = Shape::symbol_dim(0);
   OpRun fixed(resize_schema(), {{"axes", std::vector<int64_t>{-1}}});

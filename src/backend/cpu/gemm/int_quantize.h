@@ -26,7 +26,7 @@ struct NoOther {
 template <class V, class Other = NoOther>
 void quantize_rows(const IntPanelsView& weights, const float* a, const IntRows& to, int64_t begin,
                    int64_t end) {
-  const Other other(weights, to);
+  const Other other{weights, to};
   const int32_t start = weights.zero_kind == ZeroKind::shared ? V::code_bias(weights.bits) - weights.zero : 1;
   for (int64_t m = begin; m < end; ++m) {
     const float* row = a + m * weights.k;

@@ -162,5 +162,17 @@ TEST(CodeElements, MovesGoWhereTheReferenceSays) {
     }
 }
 
+TEST(CodeElements, WhatReadsOutsideIsLeftToTheReference) {
+  const Storage codes{Order::planar, kA};
+  OpRun gather(*find_op("Gather"));
+  gather.stored(random_tensor({3, 4}, 1), codes).ints({0, 3}).store_outputs({codes});
+  OpRun resize(*find_op("Resize"), {{"coordinate_transformation_mode", std::string("tf_crop_and_resize")}});
+  resize.stored(random_tensor({3, 4}, 1), codes).constant(Constant(Tensor::from<float>({4}, {0, 0, 2, 2})));
+  resize.constant(Constant(Tensor::from<float>({2}, {2, 2}))).store_outputs({codes});
+  for (OpRun* run : {&gather, &resize})
+    for (const Kernel* kernel : cpu_kernels(run->site().schema->name))
+      EXPECT_NE(kernel->refusal(run->site()), "") << kernel->name;
+}
+
 }  // namespace
 }  // namespace halftone::cpu

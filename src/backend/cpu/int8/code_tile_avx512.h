@@ -2,6 +2,7 @@
 
 // For *_avx512vnni.cpp and *_amx.cpp sources only (see code_tile_loops.h).
 
+#include <array>
 #include <immintrin.h>
 #include <type_traits>
 
@@ -23,7 +24,7 @@ struct Avx512Vnni : CodeFinishAvx512 {
   static constexpr int32_t kCodeBias = 0;
   static constexpr const ActivationLoops* kActivations = &activation_avx512vnni;
   static constexpr int kBlock = 4;
-  static constexpr int kRows[] = {12, 8, 8, 6};
+  static constexpr std::array<int, 4> kRows = {12, 8, 8, 6};
 
   static Sum sum_from(const int32_t* bias) { return _mm512_loadu_si512(bias); }
   static Weights weights(const int8_t* from) { return _mm512_loadu_si512(from); }

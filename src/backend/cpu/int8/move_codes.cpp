@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 #include "backend/kernel.h"
+#include "ops/gather/gather.h"
+#include "ops/movement.h"
 
 namespace halftone::cpu {
 namespace {
@@ -24,6 +27,8 @@ Refusal supports(const OpSite& site) {
   for (size_t i = 0; i < site.outputs.size(); ++i) {
     if (site.storage_of_output(i).codes != first.codes) return "inputs and outputs do not share one scale";
     if (!site.outputs[i].shape.is_concrete()) return "symbolic sizes";
+    if (site.outputs[i].shape.elements() > std::numeric_limits<int32_t>::max())
+      return "2^31 elements or more";
   }
   if (elements > kMostElements) return "more than 2^24 elements";
   return {};
@@ -31,7 +36,20 @@ Refusal supports(const OpSite& site) {
 
 Refusal supports_nearest(const OpSite& site) {
   if (site.attributes->get_string("mode", "nearest") != "nearest") return "it interpolates";
+  if (site.attributes->get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize")
+    return "it may read outside of its input";
   return supports(site);
+}
+
+Refusal supports_gather(const OpSite& site) {
+  if (Refusal refusal = supports(site); !refusal.empty()) return refusal;
+  if (!site.inputs[1].constant) return "indices that are computed";
+  const Tensor indices = site.inputs[1].constant->load();
+  const Operand operand{indices.view(), nullptr, nullptr, true};
+  const int64_t size = site.input_shape(0)[axis_attribute(site, "axis", 0, site.input_shape(0).rank())];
+  for (int64_t i = 0; i < indices.shape().elements(); ++i)
+    if (gather_index(operand, i, size) < 0) return "it reads outside of its input";
+  return {};
 }
 
 /// Where element `i` (counted in planar order) of a tensor lies in memory, and back.
@@ -153,7 +171,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 #define HALFTONE_MOVE_CODES(name, op, supports) \
   extern const Kernel name##_codes{#name "_codes", op, Isa::scalar, supports, prepare, true};
 HALFTONE_MOVE_CODES(depth_to_space, "DepthToSpace", supports)
-HALFTONE_MOVE_CODES(gather, "Gather", supports)
+HALFTONE_MOVE_CODES(gather, "Gather", supports_gather)
 HALFTONE_MOVE_CODES(resize_nearest, "Resize", supports_nearest)
 HALFTONE_MOVE_CODES(slice, "Slice", supports)
 HALFTONE_MOVE_CODES(space_to_depth, "SpaceToDepth", supports)
