@@ -13,10 +13,21 @@
 namespace halftone::cli {
 namespace {
 
-int complain(const char* kind, std::string text, ExitCode code) {
-  for (char& c : text)
-    if (c == '\n' || c == '\r') c = ' ';
+/// One line of bearable length, whatever names from files it holds: no ends of lines, nothing that moves the
+/// cursor.
+std::string one_line(std::string text) {
+  constexpr size_t kMost = 2000, kKept = kMost / 2;
+  for (char& c : text) {
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+    if ((c >= 0 && c < ' ') || c == 127) c = '?';
+  }
   text.erase(text.find_last_not_of(' ') + 1);
+  if (text.size() > kMost) text.replace(kKept, text.size() - 2 * kKept, " [...] ");
+  return text;
+}
+
+int complain(const char* kind, const std::string& what, ExitCode code) {
+  const std::string text = one_line(what);
   std::fflush(stdout);
   fmt::print(stderr, "halftone: {}: {}\n", kind, text);
   return static_cast<int>(code);

@@ -20,7 +20,9 @@ std::string reason() {
 
 class FileDescriptor {
  public:
-  FileDescriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+  /// Without waiting: a named pipe that nobody writes to would never open.
+  FileDescriptor(const fs::path& path, int flags)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK)) {}
   ~FileDescriptor() {
     if (fd_ >= 0) ::close(fd_);
   }

@@ -53,6 +53,8 @@ class Header {
       int64_t dim = 0;
       const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), dim);
       if (error != std::errc() || dim < 0) fail("a shape");
+      if (shape.rank() == Shape::kMaxRank)
+        throw UnsupportedError("{}: more than {} dimensions", source_, Shape::kMaxRank);
       shape.push_back(dim);
       rest.remove_prefix(static_cast<size_t>(end - rest.data()));
     }

@@ -36,7 +36,7 @@ class Descriptor {
 
 /// The file, mapped, or null when there is none. Only what this user alone could have written.
 std::shared_ptr<const std::byte> map(const fs::path& path, uint64_t& size) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) return nullptr;
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0)
@@ -146,7 +146,7 @@ std::unique_ptr<PlanFile> PlanFile::open(const fs::path& path, const Digest& key
 }
 
 std::optional<std::string> plan_file_name(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   PlanFileHeader header;
   if (::read(file.get(), &header, sizeof(header)) != sizeof(header) ||
       std::memcmp(header.magic, kPlanFileMagic, sizeof(kPlanFileMagic)) != 0 ||

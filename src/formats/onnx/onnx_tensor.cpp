@@ -140,6 +140,8 @@ const std::shared_ptr<const MappedFile>& OnnxTensorReader::data_file(std::string
   const fs::path own = file_->path().has_parent_path() ? file_->path().parent_path() : fs::path(".");
   if (!lies_in(own) && !lies_in(fs::canonical(file_->path(), error).parent_path()))
     throw InputError("{}: external data: {} leads out of the model's folder", where, path.string());
+  if (!fs::is_regular_file(real, error))
+    throw InputError("{}: external data: {} is no file", where, path.string());
   return data_files_.emplace(location, MappedFile::open(path)).first->second;
 }
 

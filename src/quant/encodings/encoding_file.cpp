@@ -62,7 +62,7 @@ class Entry {
 
 void add_scale(NamedEncoding& to, double scale, double offset, const Entry& entry) {
   const double codes = std::ldexp(1.0, to.bits);
-  if (!(scale > 0) || !std::isfinite(scale))
+  if (!(static_cast<float>(scale) > 0) || !std::isfinite(static_cast<float>(scale)))
     entry.fail(fmt::format("scale: expected a positive number, found {}", scale));
   if (!(offset <= 0 && offset > -codes) || offset != std::floor(offset))
     entry.fail(fmt::format("offset: expected a whole number from {} to 0, found {}", 1 - codes, offset));

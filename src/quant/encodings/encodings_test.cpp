@@ -119,6 +119,10 @@ TEST(Encodings, MistakesAreNamed) {
             std::string::npos);
   EXPECT_NE(refusal(one("a", R"("bw": 8, "scale": [0], "offset": [-3])")).find("positive"),
             std::string::npos);
+  for (const char* scale : {"1e-300", "1e300"})
+    EXPECT_NE(
+        refusal(one("a", fmt::format(R"("bw": 8, "scale": [{}], "offset": [-3])", scale))).find("positive"),
+        std::string::npos);
   EXPECT_NE(refusal(one("a", R"("bw": 8, "scale": [0.5], "offset": [3])")).find("offset"), std::string::npos);
   EXPECT_NE(refusal(one("a", R"("bw": 8, "scale": [0.5, 1], "offset": [-3])")).find("2 scales and 1 offsets"),
             std::string::npos);

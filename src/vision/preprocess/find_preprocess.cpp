@@ -49,7 +49,10 @@ std::optional<PreprocessSource> hf_file(const fs::path& path) {
 
 std::optional<PreprocessSource> own_file(const fs::path& path) {
   if (!fs::exists(path)) return std::nullopt;
-  return PreprocessSource{read_json(path, kMaxBytes), path.string()};
+  PreprocessSource found{read_json(path, kMaxBytes), path.string()};
+  if (!found.json.is_object())
+    throw InputError("{}: expected an object, found {}", found.source, found.json.type_name());
+  return found;
 }
 
 }  // namespace
