@@ -218,7 +218,7 @@ void run(int argc, char** argv) {
         "Add", asked, [&](OpRun& r) { r.input(hidden).input(hidden); }, {}, what, threads, roofs);
     if (!asked.empty() && asked != "PagedAttention") continue;
     for (int depth : depths)
-      for (KvFormat format : {KvFormat::f16, KvFormat::int8})
+      for (KvFormat format : {KvFormat::f16, KvFormat::bf16, KvFormat::int8})
         bench_attention(asked, static_cast<int>(rows), depth, format, threads, roofs);
   }
 }
