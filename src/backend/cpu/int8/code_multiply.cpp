@@ -80,17 +80,20 @@ void CodeMultiply::finish_floats(int64_t group, int64_t panel, int64_t first, in
     end(floats + row_of_output(row) * step() + first_output, outputs);
 }
 
-/// Short rows are put one behind the other meanwhile.
+/// Short rows are put together meanwhile, output by output.
 template <class End>
 void CodeMultiply::finish_few(int64_t first, int64_t count, int64_t output, int64_t outputs, End end) const {
   constexpr int64_t kRows = 64;
   float together[kRows * kFewOutputs];
+  float* at[kRows];
   for (int64_t done = 0; done < count; done += kRows) {
     const int64_t rows = std::min(kRows, count - done);
-    const auto at = [&](int64_t r) { return floats + row_of_output(first + done + r) * step() + output; };
-    for (int64_t r = 0; r < rows; ++r) std::copy_n(at(r), outputs, together + r * outputs);
+    for (int64_t r = 0; r < rows; ++r) at[r] = floats + row_of_output(first + done + r) * step() + output;
+    for (int64_t i = 0; i < outputs; ++i)
+      for (int64_t r = 0; r < rows; ++r) together[i * rows + r] = at[r][i];
     end(together, rows * outputs);
-    for (int64_t r = 0; r < rows; ++r) std::copy_n(together + r * outputs, outputs, at(r));
+    for (int64_t i = 0; i < outputs; ++i)
+      for (int64_t r = 0; r < rows; ++r) at[r][i] = together[i * rows + r];
   }
 }
 
