@@ -19,6 +19,16 @@ Words load(const std::byte* from) {
   return words;
 }
 
+/// Words a, b, c and d of x and, from 4 on, y.
+template <uint32_t a, uint32_t b, uint32_t c, uint32_t d>
+Words picked(Words x, Words y) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, y, a, b, c, d);
+#else
+  return __builtin_shuffle(x, y, Words{a, b, c, d});
+#endif
+}
+
 /// Exchanges the bits under `mask` with those `distance` above.
 template <class Word>
 Word exchanged(Word x, uint32_t mask, int distance) {
@@ -41,11 +51,10 @@ void pack_4x4(const std::byte* rows, int64_t row_bytes, std::byte* to) {
   const Words a = by_quads<kBits>(load(rows)), b = by_quads<kBits>(load(rows + row_bytes)),
               c = by_quads<kBits>(load(rows + 2 * row_bytes)),
               d = by_quads<kBits>(load(rows + 3 * row_bytes));
-  const Words ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-              ef = __builtin_shufflevector(a, b, 2, 6, 3, 7), gh = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  const Words lanes[] = {
-      __builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
-      __builtin_shufflevector(ef, gh, 0, 1, 4, 5), __builtin_shufflevector(ef, gh, 2, 3, 6, 7)};
+  const Words low_ab = picked<0, 4, 1, 5>(a, b), low_cd = picked<0, 4, 1, 5>(c, d),
+              high_ab = picked<2, 6, 3, 7>(a, b), high_cd = picked<2, 6, 3, 7>(c, d);
+  const Words lanes[] = {picked<0, 1, 4, 5>(low_ab, low_cd), picked<2, 3, 6, 7>(low_ab, low_cd),
+                         picked<0, 1, 4, 5>(high_ab, high_cd), picked<2, 3, 6, 7>(high_ab, high_cd)};
   for (int u = 0; u < 4; ++u) std::memcpy(to + u * kUnitBytes, &lanes[u], sizeof(Words));
 }
 
