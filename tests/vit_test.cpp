@@ -3,6 +3,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "models/vision_model.h"
+#include "models/vision_transformer.h"
 #include "npy.h"
 #include "runtime/session.h"
 #include "shared_files.h"
@@ -66,6 +67,10 @@ TEST(Vit, RefusesWhatDoesNotFit) {
   EXPECT_THROW(build_vision_model(checkpoint), InputError);  // no tensors
   checkpoint.config["patch_size"] = 15;
   EXPECT_THROW(build_vision_model(checkpoint), InputError);
+  checkpoint.config["patch_size"] = 16;
+  EXPECT_NO_THROW(read_vision_config(checkpoint.config, "config.json"));
+  checkpoint.config["layer_norm_eps"] = -1;
+  EXPECT_THROW(read_vision_config(checkpoint.config, "config.json"), InputError);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "models/vision_transformer.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "models/weights.h"
 
@@ -57,6 +59,8 @@ VisionConfig read_vision_config(Json json, std::string source, const Json& defau
   config.layers = static_cast<int>(positive("num_hidden_layers", kMaxLayers));
   config.qkv_bias = json_get_or<bool>(json, "qkv_bias", true, source);
   config.epsilon = json_get_or<float>(json, "layer_norm_eps", 1e-12f, source);
+  if (!(config.epsilon >= 0) || !std::isfinite(config.epsilon))
+    throw InputError("{}: key \"layer_norm_eps\": expected 0 or more, found {}", source, config.epsilon);
   config.activation = activation_named(json_get<std::string>(json, "hidden_act", source), source);
   if (config.hidden % config.heads != 0)
     throw InputError("{}: hidden_size {} does not divide into {} attention heads", source, config.hidden,
