@@ -240,6 +240,29 @@ TEST(ConvInt8, FloatsComeOutUnrounded) {
               code_tile_isas());
 }
 
+TEST(ConvInt8, FloatsThroughAFunctionStayClose) {
+  // Of few outputs too, whose rows are finished together.
+  for (int64_t outputs : {1, 4, 7, 24}) {
+    Attributes attributes;
+    set_fused_activation(attributes, {FusedActivation::Kind::sigmoid});
+    OpRun run(conv_schema(), attributes);
+    run.stored(random_tensor({2, 33, 9, 11}, 1, 1.5f), {Storage::Order::channels_last, kInput});
+    run.constant(int8_weights({outputs, 33, 1, 1}, 2)).constant(Constant(random_tensor({outputs}, 3)));
+    run.store_outputs({{Storage::Order::channels_last, std::nullopt}});
+    const std::vector<float> expected = floats(run.reference()[0]);
+    size_t count = 0;
+    for (const Kernel* kernel : cpu_kernels("Conv")) {
+      if (!kernel->name.starts_with("conv_int8_") || !kernel->supports(run.site()).empty()) continue;
+      ++count;
+      ThreadPool threads(3);
+      const std::vector<float> made = floats(run_kernel(*kernel, run, threads)[0]);
+      for (size_t i = 0; i < made.size(); ++i)
+        ASSERT_NEAR(made[i], expected[i], 1e-6f) << kernel->name << " " << outputs << " outputs, " << i;
+    }
+    EXPECT_EQ(count, code_tile_isas());
+  }
+}
+
 TEST(ConvInt8, StaysCloseToTheFloatingConvolution) {
   OpRun integer(conv_schema(), {}), floating(conv_schema(), {});
   const Tensor x = random_tensor({1, 32, 8, 8}, 5);
