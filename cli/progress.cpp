@@ -36,6 +36,12 @@ Progress::~Progress() {
   finish();
 }
 
+void Progress::begin(std::string label) {
+  label_ = std::move(label);
+  start_ = Clock::now();
+  tenths_told_ = 0;
+}
+
 void Progress::update(int64_t done, int64_t total) {
   if (silent_ || total <= 0) return;
   const auto now = Clock::now();

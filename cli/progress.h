@@ -16,6 +16,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Another part of the work begins, with pieces of its own.
+  void begin(std::string label);
   /// `done` of `total` pieces are finished. Cheap: it may be called for each piece.
   void update(int64_t done, int64_t total);
   /// Removes the bar, so that other output may follow. The destructor does so too.

@@ -40,6 +40,10 @@ Recipe with_observed_weights(Recipe recipe, const StaticFlags& flags) {
     throw UsageError(
         "--observer entropy compares histograms, and the weights under one scale are too few for "
         "one: minmax, percentile or mse");
+  if (flags.observer == "search")
+    throw UsageError(
+        "--observer search weighs ranges of activations by what they do to the model, and weights have "
+        "their own: minmax, percentile or mse");
   rounding->settings = {};
   if (flags.observer == "mse") rounding->settings = {{"search_scales", 1}};
   if (flags.observer == "percentile")
@@ -52,7 +56,8 @@ Recipe with_observed_weights(Recipe recipe, const StaticFlags& flags) {
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
   if (!flags.any()) return recipe;
   const bool own = flags.observer.empty() && recipe.static_activations &&
-                   recipe.static_activations->observer.method == "percentile";
+                   (recipe.static_activations->observer.method == "percentile" ||
+                    recipe.static_activations->observer.method == "search");
   if (flags.percentile != 0 && flags.observer != "percentile" && !own)
     throw UsageError("--percentile belongs to --observer percentile");
   if (!recipe.static_activations && flags.only_ranges())
@@ -64,7 +69,10 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
         recipe.name);
   StaticActivations& settings = *recipe.static_activations;
   if (!flags.observer.empty()) settings.observer.method = flags.observer;
-  if (flags.percentile != 0) settings.observer.percentile = flags.percentile;
+  if (flags.percentile != 0) {
+    settings.observer.method = "percentile";
+    settings.observer.percentile = flags.percentile;
+  }
   if (!flags.requantization.empty())
     settings.requantization =
         flags.requantization == "fixed" ? Requantization::fixed : Requantization::floating;
@@ -152,7 +160,12 @@ Receipt quantize_images(const QuantizeCommand& command) {
   options.memory = command.calibration.memory;
   options.seed = command.calibration.text.seed;
   options.blocks = command.blocks;
-  options.progress = [&](int done, int total, const std::string&) { progress.update(done, total); };
+  int before = 0;
+  options.progress = [&](int done, int total, const std::string& part) {
+    if (done < before) progress.begin(part);
+    before = done;
+    progress.update(done, total);
+  };
   quantize(command, recipe, options, model.graph, receipt);
   if (!command.output.empty()) {
     std::vector<CompanionFile> companions = companion_files(command.model);

@@ -119,6 +119,7 @@ class Calibrated(unittest.TestCase):
             self.assertLess(losses[("percentile",)], 0.8 * losses[()])
         for recipe, flags, words in (("rtn-w3", ("--observer", "entropy"), "too few"),
                                      ("rtn-w3", ("--observer", "moving-average"), "weights have none"),
+                                     ("rtn-w3", ("--observer", "search"), "weights have their own"),
                                      ("gptq-w4g32", ("--observer", "mse"), "does not round to nearest"),
                                      ("rtn-w3", ("--percentile", 99), "belongs to --observer percentile"),
                                      ("rtn-w3", ("--softmax", "log2"), "no static activations")):

@@ -111,7 +111,7 @@ Recipe int8(std::string name, bool dynamic) {
   recipe.minimum_elements = 0;
   if (dynamic) return recipe;
   recipe.static_activations = StaticActivations{};
-  recipe.static_activations->observer.method = "percentile";
+  recipe.static_activations->observer.method = "search";
   recipe.algorithms = {{"smoothquant"}};
   return recipe;
 }

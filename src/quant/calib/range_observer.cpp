@@ -57,18 +57,31 @@ class FromHistogram final : public RangeObserver {
   ClipRange range() const override {
     if (histogram_.not_finite()) refuse_not_finite(histogram_.not_finite());
     if (histogram_.count() == 0) return {};
-    const ClipRange all = with_zero(histogram_.minimum(), histogram_.maximum(), options_.symmetric);
+    const ClipRange all = whole();
     if (histogram_.width() == 0 || options_.method == "minmax") return all;
-    if (options_.method == "percentile") return percentile(all);
-    if (options_.method == "mse")
-      return least_error_range(histogram_, all, options_.norm, options_.symmetric);
+    if (options_.method == "percentile" || options_.method == "search")
+      return percentile(all, options_.percentile);
+    if (options_.method == "mse") return least_error(all);
     const float limit = least_divergence_limit(histogram_);
     return {std::max(all.low, -limit), std::min(all.high, limit)};
   }
 
+  std::vector<ClipRange> candidates() const override {
+    const ClipRange first = range();
+    if (options_.method != "search" || histogram_.count() == 0 || histogram_.width() == 0) return {first};
+    const ClipRange all = whole();
+    return {first, percentile(all, 99.999), least_error(all), all};
+  }
+
  private:
-  ClipRange percentile(const ClipRange& all) const {
-    const double tail = (1 - options_.percentile / 100) / 2;
+  ClipRange whole() const {
+    return with_zero(histogram_.minimum(), histogram_.maximum(), options_.symmetric);
+  }
+  ClipRange least_error(const ClipRange& all) const {
+    return least_error_range(histogram_, all, options_.norm, options_.symmetric);
+  }
+  ClipRange percentile(const ClipRange& all, double percent) const {
+    const double tail = (1 - percent / 100) / 2;
     const ClipRange cut =
         with_zero(quantile(histogram_, tail), quantile(histogram_, 1 - tail), options_.symmetric);
     return {std::max(all.low, cut.low), std::min(all.high, cut.high)};
@@ -81,8 +94,8 @@ class FromHistogram final : public RangeObserver {
 }  // namespace
 
 const std::vector<std::string>& observer_methods() {
-  static const std::vector<std::string> methods = {"minmax", "moving-average", "percentile", "mse",
-                                                   "entropy"};
+  static const std::vector<std::string> methods = {"minmax", "moving-average", "percentile",
+                                                   "mse",    "entropy",        "search"};
   return methods;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,7 +25,10 @@ struct ObserverOptions {
   /// - "mse": the range whose 256 codes leave the smallest mean |error|^norm;
   /// - "entropy": the symmetric range whose codes keep the distribution of magnitudes best, by KL divergence
   ///   (NVIDIA's calibrator: 128 levels of magnitude, 256 of values without sign; outliers count in the last
-  ///   bin of the reference only, and the last minimum wins), cut to what was seen.
+  ///   bin of the reference only, and the last minimum wins), cut to what was seen;
+  /// - "search": percentile (99.99 unless said otherwise), percentile 99.999, mse and minmax, of which who
+  /// knows
+  ///   what a range does to the model takes the best; the first where nobody does.
   std::string method = "mse";
   double momentum = 0.01;
   double percentile = 99.99;
@@ -42,7 +46,13 @@ class RangeObserver {
   virtual void see(std::span<const float> values) = 0;
   /// {0, 0} when nothing was seen. InputError when a value was NaN or infinite.
   virtual ClipRange range() const = 0;
+  /// The ranges to choose among, range() first; by kCandidates for "search", else range() alone.
+  virtual std::vector<ClipRange> candidates() const { return {range()}; }
 };
+
+/// What "search" chooses among.
+inline constexpr std::array<std::string_view, 4> kCandidates{"percentile", "percentile 99.999", "mse",
+                                                             "minmax"};
 
 /// Throws UsageError for an unknown method, with the nearest.
 std::unique_ptr<RangeObserver> make_range_observer(const ObserverOptions& options);

@@ -52,6 +52,23 @@ TEST(ValueHistogram, BinsHoldWhatTheyCover) {
   }
 }
 
+TEST(RangeObserver, SearchOffersWhatOthersTake) {
+  std::vector<float> values = normal_values(50000, 3);
+  values.push_back(90.0f);
+  const auto observer = make_range_observer({.method = "search"});
+  EXPECT_EQ(observer->candidates(), std::vector<ClipRange>{ClipRange{}});
+  observer->see(values);
+  const std::vector<ClipRange> candidates = observer->candidates();
+  ASSERT_EQ(candidates.size(), kCandidates.size());
+  EXPECT_EQ(candidates[0], observe({.method = "percentile"}, {values}));
+  EXPECT_EQ(candidates[0], observer->range());
+  EXPECT_EQ(candidates[1], observe({.method = "percentile", .percentile = 99.999}, {values}));
+  EXPECT_EQ(candidates[2], observe({.method = "mse"}, {values}));
+  EXPECT_EQ(candidates[3], observe({.method = "minmax"}, {values}));
+  EXPECT_LT(candidates[0].high, 10);
+  EXPECT_EQ(candidates[3].high, 90);
+}
+
 TEST(RangeObserver, MinMaxCoversAllAndZero) {
   EXPECT_EQ(observe({.method = "minmax"}, {{0.5f, 2.0f}, {1.0f, -0.25f}}), (ClipRange{-0.25f, 2.0f}));
   EXPECT_EQ(observe({.method = "minmax"}, {{0.5f, 2.0f}}), (ClipRange{0.0f, 2.0f}));

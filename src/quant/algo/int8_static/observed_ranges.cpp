@@ -54,7 +54,9 @@ std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const Ob
 
   for (const auto& [name, seen] : observers) {
     try {
-      ranges[name].clip = seen->range();
+      ObservedRange& range = ranges[name];
+      range.candidates = seen->candidates();
+      range.clip = range.candidates.front();
     } catch (const InputError& error) {
       throw InputError("value {}: {}", name, error.what());
     }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "quant/calib/calibration.h"
 #include "quant/calib/range_observer.h"
@@ -11,8 +12,9 @@ namespace halftone {
 
 /// What was seen of one value.
 struct ObservedRange {
-  ClipRange clip;   ///< as the observer has it
-  ClipRange whole;  ///< from the least to the largest number, 0 included
+  std::vector<ClipRange> candidates;  ///< as the observer has them, one or several (range_observer.h)
+  ClipRange clip;                     ///< that of them which is taken: the first until someone chooses
+  ClipRange whole;                    ///< from the least to the largest number, 0 included
 };
 
 /// The range of every floating value of a graph (by name), inputs too, over all samples. Runs the graph

@@ -1,8 +1,10 @@
 #include "quant/algo/int8_static/static_activations.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/ranges.h>
+#include <set>
 
 #include "base/error.h"
 #include "graph/static_codes.h"
@@ -104,7 +106,12 @@ class StaticInt8 {
       note_decisions();
       return std::move(notes_);
     }
-    if (recipe_.floating_share > 0 && keep_costly_layers()) encode();
+    const bool search = recipe_.observer.method == "search";
+    if (search || recipe_.floating_share > 0) {
+      const EndNoise ends(floating_, options_);
+      std::vector<double> noises = search ? choose_ranges(ends) : layer_noises(ends, "");
+      if (recipe_.floating_share > 0 && keep_costly_layers(noises)) encode();
+    }
     if (recipe_.measure && keep_slower_layers()) encode();
     note_decisions();
     return std::move(notes_);
@@ -170,16 +177,77 @@ class StaticInt8 {
     return trial;
   }
 
-  bool keep_costly_layers() {
-    const EndNoise ends(floating_, options_);
+  /// By target: the noise at the ends of the model of it alone on codes, as they are set.
+  std::vector<double> layer_noises(const EndNoise& ends, std::string_view ranges) const {
     const ValueCodes codes = value_codes(graph_, plan_, scales_);
-    const std::vector<double> work = multiply_adds(floating_, targets_);
-    std::vector<LayerCost> costs;
+    std::vector<double> noises;
     for (size_t t = 0; t < targets_.size(); ++t) {
       if (options_.progress)
-        options_.progress(static_cast<int>(t), static_cast<int>(targets_.size()), "noise of each layer");
-      costs.push_back({is_integer(targets_[t]) ? ends.of(alone(targets_[t], codes)) : 0, work[t]});
+        options_.progress(static_cast<int>(t) + 1, static_cast<int>(targets_.size()),
+                          ranges.empty() ? "noise of each layer"
+                                         : fmt::format("noise of each layer, ranges by {}", ranges));
+      noises.push_back(is_integer(targets_[t]) ? ends.of(alone(targets_[t], codes)) : 0);
     }
+    return noises;
+  }
+
+  /// Takes candidate `choice[group]` for the range of each value and encodes anew.
+  void take_ranges(const std::vector<size_t>& choice) {
+    for (size_t id = 0; id < plan_.group.size(); ++id) {
+      const auto found = ranges_.find(floating_.values()[id].name);
+      if (plan_.group[id] < 0 || found == ranges_.end()) continue;
+      const std::vector<ClipRange>& candidates = found->second.candidates;
+      const size_t chosen = choice[static_cast<size_t>(plan_.group[id])];
+      found->second.clip = candidates[chosen < candidates.size() ? chosen : 0];
+    }
+    encode();
+  }
+
+  /// Gives each scale group the candidate under which the layers that read it leave the least noise.
+  /// Returns the noise of each target.
+  std::vector<double> choose_ranges(const EndNoise& ends) {
+    std::vector<std::vector<double>> noises;  // by candidate, target
+    for (size_t k = 0; k < kCandidates.size(); ++k) {
+      take_ranges(std::vector<size_t>(static_cast<size_t>(plan_.groups), k));
+      noises.push_back(layer_noises(ends, kCandidates[k]));
+    }
+    std::vector<std::array<double, kCandidates.size()>> sums(static_cast<size_t>(plan_.groups));
+    std::vector<std::set<size_t>> read(targets_.size());  // groups, by target
+    for (size_t t = 0; t < targets_.size(); ++t) {
+      if (!is_integer(targets_[t])) continue;
+      for (const int position : targets_[t].nodes) {
+        const Node& node = floating_.nodes()[static_cast<size_t>(position)];
+        const int group = plan_.group[static_cast<size_t>(plan_.scale_of(node, 0))];
+        if (group >= 0) read[t].insert(static_cast<size_t>(group));
+      }
+      for (const size_t group : read[t])
+        for (size_t k = 0; k < kCandidates.size(); ++k) sums[group][k] += noises[k][t];
+    }
+    std::vector<size_t> choice;
+    for (const auto& sum : sums)
+      choice.push_back(static_cast<size_t>(std::min_element(sum.begin(), sum.end()) - sum.begin()));
+    take_ranges(choice);
+
+    std::vector<double> chosen(targets_.size());
+    for (size_t t = 0; t < targets_.size(); ++t) {
+      if (read[t].empty()) continue;
+      const size_t k = choice[*read[t].begin()];
+      chosen[t] = noises[k][t];
+      if (k != 0)
+        notes_.push_back({name_of(targets_[t].nodes.front()), kName,
+                          fmt::format("range of its input by {}: {:.1f} dB at the ends of the model, {:.1f} "
+                                      "by {}",
+                                      kCandidates[k], -10 * std::log10(noises[k][t]),
+                                      -10 * std::log10(noises[0][t]), kCandidates[0]),
+                          false});
+    }
+    return chosen;
+  }
+
+  bool keep_costly_layers(const std::vector<double>& noises) {
+    const std::vector<double> work = multiply_adds(floating_, targets_);
+    std::vector<LayerCost> costs;
+    for (size_t t = 0; t < targets_.size(); ++t) costs.push_back({noises[t], work[t]});
     const std::vector<bool> floating = choose_floating(costs, recipe_);
     for (size_t t = 0; t < targets_.size(); ++t)
       if (floating[t])
@@ -236,7 +304,7 @@ class StaticInt8 {
   const std::vector<QuantTarget>& targets_;
   const StaticActivations& recipe_;
   const QuantizeOptions& options_;
-  const std::map<std::string, ObservedRange> ranges_;
+  std::map<std::string, ObservedRange> ranges_;
   std::vector<bool> layers_;  ///< by node: computes on codes
   IntegerPlan plan_;
   std::vector<CodeScale> scales_;  ///< by group of the plan

@@ -160,6 +160,40 @@ TEST(StaticActivations, TheCostliestLayersStayFloatingWithTheirReason) {
   EXPECT_GT(decibels(wanted, run(some, threads, x)), decibels(wanted, run(all, threads, x)) + 15);
 }
 
+/// One number of the first sample is a hundred times the others: a percentile cuts it off.
+TEST(StaticActivations, RangesAreTakenByWhatTheyDoToTheModel) {
+  class OnePeak final : public CalibrationData {
+   public:
+    int samples() const override { return 6; }
+    std::map<std::string, Tensor> sample(int index) const override {
+      Tensor x = random_tensor({1, 4, 40, 40}, static_cast<unsigned>(100 + index));
+      if (index == 0) x.mutable_view().span<float>()[777] = 100;
+      return {{"x", std::move(x)}};
+    }
+  } samples;
+  ThreadPool threads(1);
+  Graph floating;
+  const ValueId x = floating.add_input("x", {DType::f32, {1, 4, 40, 40}});
+  const ValueId w = floating.add_constant("w", Constant(random_tensor({5, 4, 1, 1}, 3)));
+  floating.add_output(floating.add_node(*find_op("Conv"), "c", {x, w}).front(), "y");
+  QuantizeOptions options;
+  options.data = &samples;
+  options.threads = &threads;
+  const auto loss = [&](const char* observer) {
+    Recipe recipe = find_recipe("int8-static");
+    recipe.static_activations = settings_of(observer, Requantization::floating);
+    Graph graph = floating;
+    const QuantReport report = quantize_graph(graph, recipe, options);
+    const bool told = std::ranges::any_of(report.notes, [](const LayerNote& note) {
+      return note.layer == "c" && note.text.starts_with("range of its input by ");
+    });
+    EXPECT_EQ(told, observer == std::string_view("search"));
+    const Tensor peak = samples.sample(0).at("x");
+    return decibels(run(floating, threads, peak), run(graph, threads, peak));
+  };
+  EXPECT_GT(loss("search"), loss("percentile") + 10);
+}
+
 /// Numbers whose codes are all rounded up: without correction every output is off by the same.
 TEST(StaticActivations, BiasesTakeOffTheMeanOfRounding) {
   class Constants final : public CalibrationData {
