@@ -73,10 +73,9 @@ void add_quantize(CLI::App& app) {
   command
       ->add_option(
           "--observer", flags.observer,
-          "How ranges are found: int8-static, of each value (search: the best of four by the noise at the "
-          "ends "
-          "of the model); recipes that round to nearest (rtn, nf4, fp8), of the weights under each scale "
-          "(minmax, percentile, mse)")
+          "How ranges are found: int8-static, of each value (search: the best of four, by the noise at the "
+          "ends of the model); recipes that round to nearest (rtn, nf4, fp8), of the weights under each "
+          "scale (minmax, percentile, mse)")
       ->check(CLI::IsMember(observer_methods()))
       ->type_name("NAME");
   command->add_option("--percentile", flags.percentile, "--observer percentile: percent covered (99.99)")

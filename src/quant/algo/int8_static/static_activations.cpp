@@ -208,7 +208,7 @@ class StaticInt8 {
   std::vector<double> choose_ranges(const EndNoise& ends) {
     std::vector<std::vector<double>> noises;  // by candidate, target
     for (size_t k = 0; k < kCandidates.size(); ++k) {
-      take_ranges(std::vector<size_t>(static_cast<size_t>(plan_.groups), k));
+      if (k > 0) take_ranges(std::vector<size_t>(static_cast<size_t>(plan_.groups), k));
       noises.push_back(layer_noises(ends, kCandidates[k]));
     }
     std::vector<std::array<double, kCandidates.size()>> sums(static_cast<size_t>(plan_.groups));

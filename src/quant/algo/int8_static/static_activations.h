@@ -16,6 +16,9 @@ namespace halftone {
 /// encodings already; those of layers that stay floating get their originals back. `floating` is the same
 /// graph without encodings.
 ///
+/// With the observer "search" each scale takes the candidate range (range_observer.h) under which the layers
+/// that read it, alone on codes, leave the least noise at the ends of the model (end_noise.h).
+///
 /// The layers whose codes cost most at the ends of the model stay floating, within recipe.floating_share
 /// (costly_layers.h). With recipe.measure each layer is timed both ways on the first sample, and stays
 /// floating where its integer kernel is the slower one. Returns what was decided and why. Throws UsageError

@@ -160,6 +160,15 @@ TEST(StaticActivations, TheCostliestLayersStayFloatingWithTheirReason) {
   EXPECT_GT(decibels(wanted, run(some, threads, x)), decibels(wanted, run(all, threads, x)) + 15);
 }
 
+/// A 1x1 convolution "c" of 4 channels to 5.
+Graph one_layer(const Shape& shape) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, shape});
+  const ValueId w = graph.add_constant("w", Constant(random_tensor({5, 4, 1, 1}, 3)));
+  graph.add_output(graph.add_node(*find_op("Conv"), "c", {x, w}).front(), "y");
+  return graph;
+}
+
 /// One number of the first sample is a hundred times the others: a percentile cuts it off.
 TEST(StaticActivations, RangesAreTakenByWhatTheyDoToTheModel) {
   class OnePeak final : public CalibrationData {
@@ -172,10 +181,7 @@ TEST(StaticActivations, RangesAreTakenByWhatTheyDoToTheModel) {
     }
   } samples;
   ThreadPool threads(1);
-  Graph floating;
-  const ValueId x = floating.add_input("x", {DType::f32, {1, 4, 40, 40}});
-  const ValueId w = floating.add_constant("w", Constant(random_tensor({5, 4, 1, 1}, 3)));
-  floating.add_output(floating.add_node(*find_op("Conv"), "c", {x, w}).front(), "y");
+  const Graph floating = one_layer({1, 4, 40, 40});
   QuantizeOptions options;
   options.data = &samples;
   options.threads = &threads;
@@ -206,11 +212,8 @@ TEST(StaticActivations, BiasesTakeOffTheMeanOfRounding) {
     }
   } samples;
   ThreadPool threads(1);
-  Graph graph;
-  const ValueId x = graph.add_input("x", {DType::f32, {1, 4, 3, 3}});
-  const ValueId w = graph.add_constant("w", Constant(random_tensor({5, 4, 1, 1}, 3)));
-  graph.add_output(graph.add_node(*find_op("Conv"), "c", {x, w}).front(), "y");
-  const Graph floating = graph;
+  const Graph floating = one_layer({1, 4, 3, 3});
+  Graph graph = floating;
   Recipe recipe = find_recipe("int8-static");
   recipe.static_activations = settings_of("minmax", Requantization::floating);
   QuantizeOptions options;
