@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/silu_polynomial.h"
+
 namespace halftone {
 namespace {
 
@@ -67,7 +69,7 @@ CodeScale table_scale(const FusedActivation& activation, const CodeScale& out) {
   return fit_codes(at(low), at(high));
 }
 
-Requantizer::Requantizer(const OpSite& site, std::vector<double> units)
+Requantizer::Requantizer(const OpSite& site, std::vector<double> units, const std::vector<float>& gains)
     : codes_(site.storage_of_output(0).codes),
       activation_(fused_activation(site)),
       fixed_(requantization(site) == Requantization::fixed) {
@@ -77,6 +79,10 @@ Requantizer::Requantizer(const OpSite& site, std::vector<double> units)
     return;
   }
   inner_ = *codes_;
+  if (!gains.empty()) {
+    set_gains(units, gains);
+    return;
+  }
   const Kind kind = activation_.kind;
   if (kind == Kind::relu || kind == Kind::clip) {
     lowest_ = encode_activation(kind == Kind::relu ? 0 : activation_.a, *codes_);
@@ -99,6 +105,12 @@ void Requantizer::set_table() {
   table_ = activation_table(activation_, inner_, *codes_);
 }
 
+void Requantizer::set_gains(const std::vector<double>& units, const std::vector<float>& gains) {
+  zero_ = codes_->zero;
+  set_multipliers(units, 1, 1);
+  for (float gain : gains) gains_.push_back(static_cast<float>(double{gain} / codes_->scale));
+}
+
 void Requantizer::set_multipliers(const std::vector<double>& units, double scale, double slope_below) {
   for (double unit : units) {
     const double real = unit / scale;
@@ -112,9 +124,14 @@ void Requantizer::set_multipliers(const std::vector<double>& units, double scale
 
 int32_t Requantizer::bounded(int32_t sum, size_t output) const {
   const bool negative = sum < 0 && !below_.empty();
-  const int32_t moved = fixed_
-                            ? multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output])
-                            : rounded(static_cast<float>(sum) * (negative ? below_ : multipliers_)[output]);
+  int32_t moved;
+  if (fixed_) {
+    moved = multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output]);
+  } else {
+    float x = static_cast<float>(sum) * (negative ? below_ : multipliers_)[output];
+    if (!gains_.empty()) x = silu_by_polynomial(x) * gains_[output];
+    moved = rounded(x);
+  }
   return static_cast<int32_t>(std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));
 }
 

@@ -24,11 +24,16 @@ namespace halftone {
 ///
 /// Wide codes have no activation: code = clamp(round(sum * (u / s)), -32768, 32767).
 ///
+/// With gains (a factor g[i] of each output behind silu) there is no table:
+///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = silu(float(sum) * float(u)) in f32 by
+/// ops/silu_polynomial.h.
+///
 /// Without output codes the value is float(sum) * float(u), then the activation in f32.
 class Requantizer {
  public:
   /// The first `outputs.codes` (none: floats) of `site` and its attributes activation and requantization.
-  Requantizer(const OpSite& site, std::vector<double> units);
+  /// `gains`, one an output or none, want codes, not wide, silu and Requantization::floating.
+  Requantizer(const OpSite& site, std::vector<double> units, const std::vector<float>& gains = {});
 
   uint8_t code(int32_t sum, size_t output) const;
   int16_t wide_code(int32_t sum, size_t output) const;
@@ -38,6 +43,7 @@ class Requantizer {
   bool fixed() const { return fixed_; }
   const std::vector<float>& multipliers() const { return multipliers_; }
   const std::vector<float>& below() const { return below_; }  ///< of negative sums; empty: the same
+  const std::vector<float>& gains() const { return gains_; }  ///< g / s; empty: there are none
   const std::vector<FixedMultiplier>& fixed_multipliers() const { return fixed_multipliers_; }
   const std::vector<FixedMultiplier>& fixed_below() const { return fixed_below_; }
   int32_t zero() const { return zero_; }  ///< of the inner scale under a table
@@ -51,11 +57,12 @@ class Requantizer {
   int32_t bounded(int32_t sum, size_t output) const;
   void set_multipliers(const std::vector<double>& units, double scale, double slope_below);
   void set_table();
+  void set_gains(const std::vector<double>& units, const std::vector<float>& gains);
 
   std::optional<CodeScale> codes_;
   FusedActivation activation_;
   bool fixed_ = false, has_table_ = false;
-  std::vector<float> multipliers_, below_;
+  std::vector<float> multipliers_, below_, gains_;
   std::vector<FixedMultiplier> fixed_multipliers_, fixed_below_;
   int32_t zero_ = 0, lowest_ = 0, highest_ = 255;
   CodeScale inner_;

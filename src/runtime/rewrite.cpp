@@ -1,6 +1,7 @@
 #include "runtime/rewrite.h"
 
 #include "graph/passes/dynamic_activations.h"
+#include "graph/passes/fuse_gains.h"
 #include "graph/passes/layout.h"
 #include "graph/passes/lower_codes.h"
 
@@ -18,6 +19,8 @@ std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& optio
     for (PassReport& report : run_passes(graph, backend_passes(options.backend->wants_channels_last())))
       reports.push_back(std::move(report));
   lower_codes(graph);
+  const bool on_host = options.backend && !options.backend->memory();  // others have no such kernel
+  if (options.run_passes && on_host) fuse_gains(graph);
   verify(graph);
   return reports;
 }

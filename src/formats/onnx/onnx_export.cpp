@@ -171,6 +171,8 @@ class Exporter {
   }
 
   std::vector<ValueId> compute(const Node& node, const OpSite& site, std::vector<ValueId>& inputs) {
+    if (node.schema->name == "Conv" && site.has_input(kConvGains))
+      throw UnsupportedError("{} (Conv): gains are not exported", node.name);
     if (is_layer(from_, node)) return {layer(node, site, inputs)};
     if (node.schema->name == "Add" && follows_integers(site) && !site.any_wide())
       return {integer_sum(site, inputs)};

@@ -69,7 +69,8 @@ ValueId weight_gradient(GradientScope& s, const ConvExtent& extent) {
 }  // namespace
 
 void conv_gradient(GradientScope& s) {
-  if (s.input(3) != kNoValue || s.attributes().has("activation")) s.refuse("with what a pass fused into it");
+  if (s.input(3) != kNoValue || s.input(kConvGains) != kNoValue || s.attributes().has("activation"))
+    s.refuse("with what a pass fused into it");
   const Shape x = s.shape(s.input(0));
   if (!x.is_concrete()) s.refuse("at the symbolic shape " + x.str());
   ConvExtent extent = conv_extent(s.site());

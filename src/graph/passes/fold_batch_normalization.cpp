@@ -37,7 +37,8 @@ bool takes_affine(const Graph& graph, const Node& node) {
                     node.attributes.get_float("alpha", 1) == 1 && node.attributes.get_float("beta", 1) == 1 &&
                     graph.value(node.outputs[0]).type.shape.rank() == 2;
   if ((!conv && !gemm) || !node.use_encodings.empty() || node.attributes.has("activation")) return false;
-  if (node.inputs.size() > 3 && node.inputs[3] != kNoValue) return false;
+  for (size_t i = 3; i < node.inputs.size(); ++i)
+    if (node.inputs[i] != kNoValue) return false;
   if (graph.value(node.inputs[1]).type.dtype != DType::f32 || float_constant(graph, node.inputs[1]).empty())
     return false;
   if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return true;

@@ -5,6 +5,7 @@
 #include "graph/passes/pattern.h"
 #include "graph/passes/quantized_nodes.h"
 #include "graph/static_codes.h"
+#include "ops/conv/conv.h"
 #include "ops/requantizer.h"
 
 namespace halftone {
@@ -43,8 +44,8 @@ std::optional<FusedActivation> activation_of(const Graph& graph, const Node& nod
 }
 
 bool may_take(const Graph& graph, const Node* layer) {
-  return layer && layer->use_encodings.empty() && !layer->attributes.has("activation") &&
-         graph.value(layer->outputs[0]).type.dtype == DType::f32;
+  return layer && layer->inputs.size() <= kConvGains && layer->use_encodings.empty() &&
+         !layer->attributes.has("activation") && graph.value(layer->outputs[0]).type.dtype == DType::f32;
 }
 
 bool is_encoded(const Graph& graph, ValueId value) {

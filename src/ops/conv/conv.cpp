@@ -22,6 +22,9 @@ std::vector<ValueType> infer(const OpSite& site) {
   fused_activation(site);
   if (site.has_input(3))
     require(site, site.input_shape(3) == y, "R: expected {}, found {}", y.str(), site.input_shape(3).str());
+  if (site.has_input(kConvGains))
+    require(site, site.input_shape(kConvGains) == Shape{w[0]}, "G: expected [{}], found {}", w[0],
+            site.input_shape(kConvGains).str());
   return {{site.inputs[0].type.dtype, y}};
 }
 
@@ -30,7 +33,7 @@ Cost cost(const OpSite& site) {
   Cost total = traffic(site);
   const double outputs = static_cast<double>(site.outputs[0].shape.elements());
   total.flops = outputs * (2 * static_cast<double>(extent.group_inputs * extent.window.taps()) +
-                           site.has_input(2) + site.has_input(3));
+                           site.has_input(2) + site.has_input(3) + site.has_input(kConvGains));
   return total;
 }
 
@@ -45,7 +48,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
     round_to_bf16(xs.span<float>(), rounded.mutable_view().span<float>().data());
     xs = rounded;
   }
-  const Tensor ws = f32(1), bs = f32(2), rs = f32(3);
+  const Tensor ws = f32(1), bs = f32(2), rs = f32(3), gs = f32(kConvGains);
   const FusedActivation activation = fused_activation(site);
   convolve<double, float>(conv_extent(site), xs.span<float>(), xs.shape(), ws.span<float>(), outputs[0].shape,
                           [&](int64_t at, int64_t channel, double sum) {
@@ -53,7 +56,9 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
                               sum += static_cast<double>(bs.span<float>()[static_cast<size_t>(channel)]);
                             if (site.has_input(3))
                               sum += static_cast<double>(rs.span<float>()[static_cast<size_t>(at)]);
-                            const float y = apply_activation(activation, static_cast<float>(sum));
+                            float y = apply_activation(activation, static_cast<float>(sum));
+                            if (site.has_input(kConvGains))
+                              y *= gs.span<float>()[static_cast<size_t>(channel)];
                             store_floats({&y, 1}, outputs[0], at);
                           });
 }
@@ -63,7 +68,7 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
 const OpSchema& conv_schema() {
   static const OpSchema schema = {.name = "Conv",
                                   .domain = "",
-                                  .inputs = {{"X"}, {"W"}, {"B", true}, {"R", true}},
+                                  .inputs = {{"X"}, {"W"}, {"B", true}, {"R", true}, {"G", true}},
                                   .outputs = {"Y"},
                                   .infer = infer,
                                   .cost = cost,

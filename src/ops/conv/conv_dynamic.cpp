@@ -37,7 +37,7 @@ void dynamic_conv_reference(const OpSite& site, std::span<const Operand> inputs,
   const std::string refusal = dynamic_conv_refusal(site);
   require(site, refusal.empty(), "{}", refusal);
   auto f32 = [&](size_t i) { return site.has_input(i) ? to_f32(plain(inputs[i])) : Tensor(); };
-  const Tensor xs = f32(0), bs = f32(2), rs = f32(3);
+  const Tensor xs = f32(0), bs = f32(2), rs = f32(3), gs = f32(kConvGains);
   const IntegerWeights weights = dynamic_conv_weights(site, *inputs[1].quantized);
   const FusedActivation activation = fused_activation(site);
   const int64_t pictures = xs.shape()[0], elements = xs.shape().elements() / std::max<int64_t>(1, pictures);
@@ -57,6 +57,7 @@ void dynamic_conv_reference(const OpSite& site, std::span<const Operand> inputs,
                               if (site.has_input(2)) y += bs.span<float>()[c];
                               if (site.has_input(3)) y += rs.span<float>()[static_cast<size_t>(at)];
                               y = apply_activation(activation, y);
+                              if (site.has_input(kConvGains)) y *= gs.span<float>()[c];
                               store_floats({&y, 1}, outputs[0], at);
                             });
 }

@@ -1,22 +1,51 @@
 #include "ops/conv/conv_integer.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace halftone {
+namespace {
+
+std::vector<float> constant_floats(const OpSite& site, size_t input) {
+  std::vector<float> numbers;
+  if (!site.has_input(input)) return numbers;
+  numbers.resize(static_cast<size_t>(site.input_shape(input).elements()));
+  load_floats(site.inputs[input].constant->load().view(), 0, numbers);
+  return numbers;
+}
+
+std::string gains_refusal(const OpSite& site) {
+  const SiteInput& gains = site.inputs[kConvGains];
+  if (!gains.constant || gains.encoding) return "the gains are no plain constant";
+  const auto codes = site.storage_of_output(0).codes;
+  if (!codes || codes->wide()) return "gains without codes of 8 bits";
+  if (fused_activation(site).kind != FusedActivation::Kind::silu) return "gains behind no silu";
+  if (requantization(site) != Requantization::floating) return "gains under fixed requantization";
+  if (site.has_input(3)) return "gains beside a residual";
+  const std::vector<float> numbers = constant_gains(site);
+  const bool good = std::ranges::all_of(numbers, [](float g) { return g > 0 && std::isfinite(g); });
+  return good ? "" : "a gain is not positive and finite";
+}
+
+}  // namespace
 
 std::string integer_conv_refusal(const OpSite& site) {
   if (site.has_input(3) && !site.inputs[3].storage.codes) return "the residual is not stored as codes";
   if (site.storage_of_output(0).wide() && fused_activation(site).kind != FusedActivation::Kind::none)
     return "an activation of codes of 16 bits";
   if (site.has_input(3) && site.inputs[3].storage.wide()) return "the residual has codes of 16 bits";
+  if (site.has_input(kConvGains))
+    if (std::string refusal = gains_refusal(site); !refusal.empty()) return refusal;
   const Shape& w = site.input_shape(1);
   return integer_weights_refusal(site, 0, w.elements() / std::max<int64_t>(1, w[0]));
 }
 
 std::vector<float> constant_bias(const OpSite& site) {
-  std::vector<float> bias;
-  if (!site.has_input(2)) return bias;
-  bias.resize(static_cast<size_t>(site.input_shape(2).elements()));
-  load_floats(site.inputs[2].constant->load().view(), 0, bias);
-  return bias;
+  return constant_floats(site, 2);
+}
+
+std::vector<float> constant_gains(const OpSite& site) {
+  return constant_floats(site, kConvGains);
 }
 
 std::vector<float> residual_scales(const OpSite& site, const QuantizedTensor& weights) {
@@ -38,7 +67,7 @@ void integer_conv_reference(const OpSite& site, std::span<const Operand> inputs,
   const bool residual = site.has_input(3);
   const CodeScale added = residual ? *site.inputs[3].storage.codes : CodeScale{};
   const IntegerResidual joined = residual ? integer_residual(weights, added) : IntegerResidual{};
-  const Requantizer requantizer(site, weights.units);
+  const Requantizer requantizer(site, weights.units, constant_gains(site));
   const auto x = inputs[0].span<uint8_t>();
   const int32_t zero = site.inputs[0].storage.codes->zero;
   const Shape from = spatial_shape(site.input_shape(0)), to = spatial_shape(outputs[0].shape);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "op_run.h"
+#include "ops/fused_activation.h"
 
 namespace halftone {
 namespace {
@@ -55,6 +56,21 @@ TEST(Conv, GroupsSeeTheirOwnChannels) {
       .input(Tensor::from<float>({4, 2, 1}, {1, 0, 0, 1, 1, 1, 10, 0}))
       .input(Tensor::from<float>({4}, {0, 0, 0, 100}));
   EXPECT_EQ(floats(run.reference()[0]), (std::vector<float>{1, 2, 7, 130}));
+}
+
+TEST(Conv, GainsComeLast) {
+  Attributes attributes;
+  set_fused_activation(attributes, {FusedActivation::Kind::relu});
+  OpRun run(conv_schema(), attributes);
+  run.input(Tensor::from<float>({1, 1, 2}, {3, -2})).input(Tensor::from<float>({2, 1, 1}, {1, -1}));
+  run.absent().absent().input(Tensor::from<float>({2}, {10, NAN}));
+  const std::vector<float> y = floats(run.reference()[0]);
+  EXPECT_EQ(y[0], 30);
+  EXPECT_EQ(y[1], 0);
+  EXPECT_TRUE(std::isnan(y[2]) && std::isnan(y[3]));
+  OpRun wrong(conv_schema(), attributes);
+  wrong.input(ones({1, 1, 2})).input(ones({2, 1, 1})).absent().absent().input(ones({1, 2, 1}));
+  EXPECT_THROW(wrong.site(), InputError);
 }
 
 TEST(Conv, DilatesInOneAndThreeDimensions) {

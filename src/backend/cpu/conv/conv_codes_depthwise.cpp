@@ -63,7 +63,7 @@ class DepthwiseCodes final : public PreparedKernel {
     }
   }
 
-  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool keeps(size_t i) const override { return i == 1 || i == 2 || i == kConvGains; }
   bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override {
     return weights_.size() * sizeof(int16_t) + bias_.size() * sizeof(int32_t) + finish_.bytes();

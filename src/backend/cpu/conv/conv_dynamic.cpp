@@ -18,6 +18,7 @@ namespace {
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = dynamic_conv_refusal(site); !refusal.empty()) return refusal;
+  if (site.has_input(kConvGains)) return "it has gains";
   if (site.input_shape(0).rank() > 4) return "more than two spatial axes";
   const Storage last{Storage::Order::channels_last, {}};
   for (size_t i : {size_t{0}, size_t{3}})

@@ -31,7 +31,7 @@ class Int8Conv final : public PreparedKernel {
         adds_(!layer.residual.factors.empty()),
         threads_(threads) {}
 
-  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool keeps(size_t i) const override { return i == 1 || i == 2 || i == kConvGains; }
   bool spaces_rows() const override { return !adds_; }  // a residual lies as the output does
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite& site) const override {
@@ -261,7 +261,7 @@ class Int8Depthwise final : public PreparedKernel {
                                                              : layer.requantizer.float_activation())),
         threads_(threads) {}
 
-  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool keeps(size_t i) const override { return i == 1 || i == 2 || i == kConvGains; }
   bool spaces_rows() const override { return true; }
   size_t packed_bytes() const override { return weights_.bytes(); }
   size_t workspace_bytes(const OpSite&) const override {

@@ -26,6 +26,6 @@ Int8ConvLayer::Int8ConvLayer(const OpSite& site)
                               constant_bias(site))),
       residual(site.has_input(3) ? integer_residual(weights, *site.inputs[3].storage.codes)
                                  : IntegerResidual{}),
-      requantizer(site, weights.units) {}
+      requantizer(site, weights.units, constant_gains(site)) {}
 
 }  // namespace halftone::cpu

@@ -13,6 +13,8 @@ struct ConvCase {
   bool bias = true;
   bool floats = false;
   bool residual = false;
+  bool gains = false;
+  float gain = 1;  ///< the middle of them
 
   std::string str() const {
     return fmt::format("x {} w {} group {} stride {} pad {} dilation {} activation {}", x.str(), w.str(),
@@ -38,6 +40,12 @@ size_t check(const ConvCase& c, std::string_view how, std::string_view prefix) {
   if (c.residual)
     run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2),
                {Storage::Order::channels_last, {{0.02f, 99}}});
+  if (c.gains) {
+    while (run.site().inputs.size() < kConvGains) run.absent();
+    Tensor gains = random_tensor({c.w[0]}, 5);
+    for (float& g : gains.mutable_view().span<float>()) g = c.gain * std::exp2(g);
+    run.constant(Constant(gains));
+  }
   const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
   const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
   run.store_outputs({{Storage::Order::channels_last, c.floats ? std::nullopt : std::optional(out)}});
@@ -83,6 +91,11 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
        .w = {32, 24, 3, 3},
        .pads = {1, 1, 1, 1},
        .activation = {FusedActivation::Kind::silu}},
+      {.x = {1, 40, 9, 8},
+       .w = {40, 40, 3, 3},
+       .pads = {1, 1, 1, 1},
+       .activation = {FusedActivation::Kind::silu},
+       .gains = true},
       {.x = {1, 58, 7, 6}, .w = {58, 58, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
       {.x = {2, 18, 31, 26}, .w = {33, 18, 3, 3}, .pads = {0, 2, 1, 0}},
       {.x = {1, 64, 14, 14}, .w = {130, 64, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
@@ -94,8 +107,9 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
   };
   const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
   for (ConvCase c : cases) {
-    for (const char* how : {"floating", "fixed"})
-      EXPECT_EQ(check(c, how, "conv_winograd_codes"), expected) << c.str();
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
+    EXPECT_EQ(check(c, "fixed", "conv_winograd_codes"), c.gains ? 0 : expected) << c.str();
+    c.gains = false;
     c.floats = true;
     c.activation = {FusedActivation::Kind::relu};
     EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
@@ -216,6 +230,67 @@ TEST(ConvInt8, ActivationsInTheEpilogue) {
                       "conv_int8_depthwise"),
                 int8_isas());
     }
+}
+
+TEST(ConvInt8, GainsBehindSilu) {
+  const std::vector<ConvCase> cases = {
+      {.x = {1, 64, 13, 13}, .w = {70, 64, 1, 1}},
+      {.x = {1, 3, 19, 23}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},
+      {.x = {2, 12, 9, 7}, .w = {17, 12, 3, 3}, .pads = {1, 1, 1, 1}},
+      {.x = {1, 58, 5, 11}, .w = {58, 58, 1, 1}, .bias = false},
+      {.x = {3, 6, 4, 5}, .w = {12, 2, 3, 3}, .group = 3, .pads = {1, 1, 1, 1}},
+      {.x = {2, 18, 7, 5}, .w = {40, 18, 1, 1}, .pads = {1, 0, 2, 3}},
+      {.x = {1, 33, 9, 17}, .w = {4, 33, 1, 1}},
+      {.x = {1, 32, 6, 7}, .w = {32, 32, 1, 1}},
+      {.x = {1, 16, 11, 7}, .w = {16, 16, 1, 1}},
+      {.x = {1, 20, 1, 1}, .w = {300, 20, 1, 1}},
+  };
+  // Products that leave 32 bits, too.
+  for (float gain : {1.0f, 1e9f, 1e30f, 1e-30f})
+    for (ConvCase c : cases) {
+      c.activation = {FusedActivation::Kind::silu};
+      c.gains = true;
+      c.gain = gain;
+      EXPECT_EQ(check(c, "floating", "conv_int8_"), code_tile_isas()) << c.str() << " gain " << gain;
+      EXPECT_EQ(check(c, "fixed", "conv_"), 0u);
+      c.activation = {FusedActivation::Kind::relu};
+      EXPECT_EQ(check(c, "floating", "conv_"), 0u);
+    }
+}
+
+TEST(ConvInt8, GainsOfDepthwiseChannels) {
+  for (int64_t channels : {2, 16, 24, 58, 64, 130})
+    for (int64_t stride : {1, 2})
+      for (float gain : {1.0f, 1e30f}) {
+        ConvCase c{.x = {1, channels, 10, 9},
+                   .w = {channels, 1, 3, 3},
+                   .group = channels,
+                   .strides = {stride, stride},
+                   .pads = std::vector<int64_t>(4, 1),
+                   .activation = {FusedActivation::Kind::silu},
+                   .gains = true,
+                   .gain = gain};
+        EXPECT_EQ(check(c, "floating", "conv_int8_depthwise"), int8_isas()) << c.str();
+#if defined(__x86_64__)
+        const size_t lines = channels >= 16 && cpu_has(Isa::avx2) ? 1 : 0;
+        EXPECT_EQ(check(c, "floating", "conv_codes_depthwise"), lines) << c.str();
+#endif
+      }
+}
+
+TEST(ConvInt8, GainsThatAreNoPositiveNumbersHaveNoIntegerMeaning) {
+  for (float gain : {0.0f, -1.0f, NAN, INFINITY}) {
+    Attributes attributes;
+    set_fused_activation(attributes, {FusedActivation::Kind::silu});
+    OpRun run(conv_schema(), attributes);
+    run.stored(random_tensor({1, 5, 3, 3}, 1), {Storage::Order::channels_last, kInput});
+    run.constant(int8_weights({2, 5, 1, 1}, 2)).absent().absent();
+    run.constant(Constant(Tensor::from<float>({2}, {1, gain})));
+    run.store_outputs({{Storage::Order::channels_last, {{0.02f, 10}}}});
+    EXPECT_FALSE(integer_conv_refusal(run.site()).empty());
+    for (const Kernel* kernel : cpu_kernels("Conv")) EXPECT_FALSE(kernel->supports(run.site()).empty());
+    EXPECT_EQ(run.reference().size(), 1u);
+  }
 }
 
 TEST(ConvInt8, AResidualJoinsTheSum) {

@@ -9,6 +9,7 @@ Refusal float_conv_refusal(const OpSite& site, Storage::Order input) {
   if (rank > 4) return fmt::format("{} spatial axes", rank - 2);
   if (!site.inputs[1].constant) return "W is no constant";
   if (site.has_input(2) && !site.inputs[2].constant) return "B is no constant";
+  if (site.has_input(kConvGains)) return "it has gains";
   OpSite floats = site;  // weights of any floating type or encoding are converted as they are packed
   floats.inputs[1].type.dtype = DType::f32;
   floats.inputs[1].encoding = nullptr;

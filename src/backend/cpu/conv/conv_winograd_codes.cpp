@@ -91,7 +91,7 @@ class WinogradCodes final : public PreparedKernel {
                             });
   }
 
-  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool keeps(size_t i) const override { return i == 1 || i == 2 || i == kConvGains; }
   bool spaces_rows() const override { return !adds_; }  // a residual lies as the output does
   size_t packed_bytes() const override {
     return weights_.size() + bias_.size() * sizeof(int32_t) + finish_.bytes();

@@ -47,7 +47,9 @@ void store_floats(const __m512i (&sums)[4], const CodeFinish& f, int64_t first, 
   }
 }
 
-void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int64_t channels) {
+/// `codes(sum, output)`: the rounded product of 16 sums.
+template <class Codes>
+void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int64_t channels, Codes codes) {
   const __mmask64 mask = channels >= 64 ? ~__mmask64{0} : (__mmask64{1} << channels) - 1;
   const int64_t first = block * 64;
   for (int64_t r = 0; r < work.count; ++r) {
@@ -69,14 +71,25 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, in
       store_floats(sum, f, first, work.floats + r * work.out_step + first, channels);
       continue;
     }
-    for (int v = 0; v < 4; ++v) sum[v] = CodeFinishAvx512::requantize(sum[v], f, first + 16 * v);
+    for (int v = 0; v < 4; ++v) sum[v] = codes(sum[v], first + 16 * v);
     _mm512_mask_storeu_epi8(work.out + r * work.out_step + first, mask, codes_in_order(sum, f));
   }
 }
 
-void run(const CodeDepthwise& work, const CodeFinish& finish) {
+template <class Codes>
+void run_blocks(const CodeDepthwise& work, const CodeFinish& finish, Codes codes) {
   for (int64_t first = 0; first < work.channels; first += 64)
-    run_block(work, finish, first / 64, work.channels - first);
+    run_block(work, finish, first / 64, work.channels - first, codes);
+}
+
+void run(const CodeDepthwise& work, const CodeFinish& finish) {
+  const CodeFinish f = finish;
+  if (f.gains && !f.large)
+    return run_blocks(work, f, [&](__m512i sum, int64_t output) {
+      return _mm512_cvtps_epi32(CodeFinishAvx512::GainedProduct::at(f, output)(sum));
+    });
+  run_blocks(work, f,
+             [&](__m512i sum, int64_t output) { return CodeFinishAvx512::requantize(sum, f, output); });
 }
 
 }  // namespace

@@ -4,42 +4,25 @@
 
 #include <immintrin.h>
 
+#include "backend/cpu/int8/code_fixed_avx2.h"
 #include "backend/cpu/int8/code_look_up_avx2.h"
 #include "backend/cpu/int8/code_parts_avx2.h"
+#include "backend/cpu/int8/code_silu_avx2.h"
 #include "backend/cpu/int8/code_tile.h"
 #include "backend/cpu/store_part_avx2.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
-  /// multiply_fixed() on 8 lanes.
-  static __m256i multiply_fixed(__m256i x, __m256i mantissa, __m256i shift) {
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i left = _mm256_max_epi32(shift, zero);
-    const __m256i right = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
-    const __m256i limit = _mm256_srlv_epi32(_mm256_set1_epi32(0x7fffffff), left);
-    x = _mm256_min_epi32(_mm256_max_epi32(x, _mm256_sub_epi32(zero, limit)), limit);
-    x = _mm256_sllv_epi32(x, left);
-    const __m256i half = _mm256_set1_epi64x(int64_t{1} << 30);
-    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, mantissa), half);
-    const __m256i odd =
-        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(mantissa, 32)), half);
-    const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
-    const __m256i mask =
-        _mm256_sub_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), right), _mm256_set1_epi32(1));
-    const __m256i threshold = _mm256_sub_epi32(_mm256_srli_epi32(mask, 1), _mm256_srai_epi32(high, 31));
-    const __m256i up = _mm256_cmpgt_epi32(_mm256_and_si256(high, mask), threshold);
-    return _mm256_sub_epi32(_mm256_srav_epi32(high, right), up);
-  }
-
+struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAvx2 {
   static __m256i load(const int32_t* from) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
   }
 
   static __m256i requantize(__m256i sum, const CodeFinish& f, int64_t output) {
     if (!f.mantissas) {
-      const __m256 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
+      __m256 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
+      if (f.gains) product = _mm256_mul_ps(silu(product), _mm256_loadu_ps(f.gains + output));
       return _mm256_cvtps_epi32(f.large ? _mm256_min_ps(product, _mm256_set1_ps(1e9f)) : product);
     }
     __m256i mantissa = load(f.mantissas + output);
@@ -96,7 +79,7 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
   static void to_codes(const Rows& rows, const CodeFinish& f) {
     if (rows.count < 16 || f.mantissas || f.large) return rows_to_codes(rows, f);
     if (f.table) return rows_through_table(rows, f);
-    return f.below ? pairs_to_codes<true>(rows, f) : pairs_to_codes<false>(rows, f);
+    f.gains ? pairs_to_codes<Ends::gained>(rows, f) : plain_pairs_to_codes(rows, f);
   }
 
   /// Whole rows, a few at a time: all codes, then their entries. Together both want too many registers.
@@ -117,7 +100,7 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(joined + 16 * r + 8), high);
       }
       const Rows plain{rows.residual ? joined : sums, count, nullptr, rows.output, 16, nullptr, 16, made};
-      f.below ? pairs_to_codes<true>(plain, f) : pairs_to_codes<false>(plain, f);
+      plain_pairs_to_codes(plain, f);
       for (int64_t r = 0; r < count; r += 2) {
         const auto* two = reinterpret_cast<const __m256i*>(made + 16 * r);
         const __m256i codes = look_up(f.table, _mm256_load_si256(two));
@@ -143,21 +126,34 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
     }
   }
 
+  static void plain_pairs_to_codes(const Rows& rows, const CodeFinish& f) {
+    f.below ? pairs_to_codes<Ends::two_slopes>(rows, f) : pairs_to_codes<Ends::plain>(rows, f);
+  }
+
+  /// How a sum ends: by one multiplier, by another where it is negative, by a gain behind silu.
+  enum class Ends { plain, two_slopes, gained };
+
   /// Whole rows under floating requantization, two at a time, with what they share in registers.
-  template <bool kBelow>
+  template <Ends kEnds>
   static void pairs_to_codes(const Rows& rows, const CodeFinish& f) {
     const __m256 first = _mm256_loadu_ps(f.multipliers + rows.output);
     const __m256 last = _mm256_loadu_ps(f.multipliers + rows.output + 8);
-    const __m256 first_below = kBelow ? _mm256_loadu_ps(f.below + rows.output) : first;
-    const __m256 last_below = kBelow ? _mm256_loadu_ps(f.below + rows.output + 8) : last;
+    const float* others = kEnds == Ends::two_slopes ? f.below
+                          : kEnds == Ends::gained   ? f.gains
+                                                    : f.multipliers;
+    const __m256 first_other = _mm256_loadu_ps(others + rows.output);
+    const __m256 last_other = _mm256_loadu_ps(others + rows.output + 8);
     const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(f.zero));
     const __m256i lowest = _mm256_set1_epi8(static_cast<char>(f.lowest));
     const __m256i highest = _mm256_set1_epi8(static_cast<char>(f.highest));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     const Rows all = rows;
-    const auto times = [](__m256i sum, __m256 multiplier, __m256 below) {
-      if constexpr (kBelow) multiplier = _mm256_blendv_ps(multiplier, below, _mm256_castsi256_ps(sum));
-      return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), multiplier));
+    const auto times = [](__m256i sum, __m256 multiplier, __m256 other) {
+      if constexpr (kEnds == Ends::two_slopes)
+        multiplier = _mm256_blendv_ps(multiplier, other, _mm256_castsi256_ps(sum));
+      __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), multiplier);
+      if constexpr (kEnds == Ends::gained) product = _mm256_mul_ps(silu(product), other);
+      return _mm256_cvtps_epi32(product);
     };
     for (int64_t r = 0; r < all.rows; r += 2) {
       const bool both = r + 1 < all.rows;
@@ -170,9 +166,9 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2 {
         join(b_low, b_high, f, all.output, all.residual + next, 16);
       }
       const __m256i words =
-          _mm256_packs_epi32(times(a_low, first, first_below), times(a_high, last, last_below));
+          _mm256_packs_epi32(times(a_low, first, first_other), times(a_high, last, last_other));
       const __m256i more =
-          _mm256_packs_epi32(times(b_low, first, first_below), times(b_high, last, last_below));
+          _mm256_packs_epi32(times(b_low, first, first_other), times(b_high, last, last_other));
       __m256i codes = _mm256_packus_epi16(_mm256_adds_epi16(words, zero), _mm256_adds_epi16(more, zero));
       codes = _mm256_min_epu8(_mm256_max_epu8(codes, lowest), highest);
       codes = _mm256_permutevar8x32_epi32(codes, order);

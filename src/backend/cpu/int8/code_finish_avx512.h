@@ -4,12 +4,13 @@
 
 #include <immintrin.h>
 
+#include "backend/cpu/int8/code_silu_avx512.h"
 #include "backend/cpu/int8/code_tile.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct CodeFinishAvx512 {
+struct CodeFinishAvx512 : CodeSiluAvx512 {
   /// multiply_fixed() on 16 lanes.
   static __m512i multiply_fixed(__m512i x, __m512i mantissa, __m512i shift) {
     const __m512i zero = _mm512_setzero_si512();
@@ -43,7 +44,8 @@ struct CodeFinishAvx512 {
       }
       return multiply_fixed(sum, mantissa, shift);
     }
-    const __m512 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
+    __m512 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
+    if (f.gains) product = _mm512_mul_ps(silu(product), _mm512_loadu_ps(f.gains + output));
     return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(product, _mm512_set1_ps(1e9f)) : product);
   }
 
@@ -94,10 +96,28 @@ struct CodeFinishAvx512 {
       _mm512_mask_storeu_epi8(to, (uint64_t{1} << count) - 1, codes);
   }
 
-  /// Whether PlainFinish does what `f` asks for: a float multiplier an output, and no residual.
+  /// Whether PackedFinish does what `f` asks for: a float multiplier an output, and no residual.
   static bool is_plain(const CodeFinish& f) {
     return !f.mantissas && !f.below && !f.large && !f.residual_factors;
   }
+
+  /// What the sums of a panel become before they are rounded: a product,
+  struct Product {
+    __m512 multiplier;
+    static Product at(const CodeFinish& f, int64_t output) {
+      return {_mm512_loadu_ps(f.multipliers + output)};
+    }
+    __m512 operator()(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
+  };
+  /// or its silu times a gain.
+  struct GainedProduct {
+    Product product;
+    __m512 gain;
+    static GainedProduct at(const CodeFinish& f, int64_t output) {
+      return {Product::at(f, output), _mm512_loadu_ps(f.gains + output)};
+    }
+    __m512 operator()(__m512i sum) const { return _mm512_mul_ps(silu(product(sum)), gain); }
+  };
 
   /// Codes of kPanels panels (1 or 2) as the first of a vector.
   template <int kPanels>
@@ -107,14 +127,13 @@ struct CodeFinishAvx512 {
   }
 
   /// Packs the sums of several rows at once where they have few panels.
-  template <int kPanels>
-  struct PlainFinish {
+  template <int kPanels, class Products>
+  struct PackedFinish {
     static constexpr int kTogether = kPanels == 1 ? 4 : kPanels == 2 ? 2 : 1;
     CodeFinish finish;
-    __m512 multipliers[kPanels];
-    PlainFinish(const CodeFinish& f, int64_t output) : finish(f) {
-      for (int p = 0; p < kPanels; ++p)
-        multipliers[p] = _mm512_loadu_ps(f.multipliers + output + p * kCodePanel);
+    Products products[kPanels];
+    PackedFinish(const CodeFinish& f, int64_t output) : finish(f) {
+      for (int p = 0; p < kPanels; ++p) products[p] = Products::at(f, output + p * kCodePanel);
     }
     /// to(r): where row r lies; `adjacent`: right behind row r - 1.
     template <int kRows, class To>
@@ -129,9 +148,7 @@ struct CodeFinishAvx512 {
     void store_some(const __m512i (*sums)[kPanels], int first, To to, int64_t count, bool adjacent) const {
       __m512i x[kRows * kPanels];
       for (int r = 0; r < kRows; ++r)
-        for (int p = 0; p < kPanels; ++p)
-          x[r * kPanels + p] =
-              _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][p]), multipliers[p]));
+        for (int p = 0; p < kPanels; ++p) x[r * kPanels + p] = _mm512_cvtps_epi32(products[p](sums[r][p]));
       const __m512i codes = codes_of(x, finish);
       if constexpr (kRows == 1) return store_codes(to(first), codes, count);
       if (adjacent && kRows * kPanels == 4) return _mm512_storeu_si512(to(first), codes);
@@ -141,6 +158,11 @@ struct CodeFinishAvx512 {
         store_codes(to(first + r), lane<kPanels>(row + r * kPanels * kCodePanel), count);
     }
   };
+
+  template <int kPanels>
+  using PlainFinish = PackedFinish<kPanels, Product>;
+  template <int kPanels>
+  using GainedFinish = PackedFinish<kPanels, GainedProduct>;
 
   template <int kPanels>
   struct AnyFinish {

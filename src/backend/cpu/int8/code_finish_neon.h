@@ -5,6 +5,7 @@
 #include <arm_neon.h>
 
 #include "backend/cpu/int8/code_tile.h"
+#include "ops/silu_polynomial.h"
 
 namespace halftone::cpu {
 namespace {
@@ -25,7 +26,10 @@ struct CodeFinishNeon {
   }
 
   static int32x4_t requantize(int32x4_t sum, const CodeFinish& f, int64_t output) {
-    if (!f.mantissas) return vcvtnq_s32_f32(scaled(sum, f, output));
+    if (!f.mantissas) {
+      const float32x4_t product = scaled(sum, f, output);
+      return vcvtnq_s32_f32(f.gains ? gained(product, f, output) : product);
+    }
     int32x4_t mantissa = vld1q_s32(f.mantissas + output);
     int32x4_t shift = vld1q_s32(f.shifts + output);
     if (f.mantissas_below) {
@@ -44,6 +48,20 @@ struct CodeFinishNeon {
     for (int i = 0; i < 4; ++i)
       sum[i] = vmlaq_s32(vshlq_s32(sum[i], vdupq_n_s32(f.sum_shift)), vld1q_s32(all + 4 * i),
                          vld1q_s32(f.residual_factors + output + 4 * i));
+  }
+
+  /// silu_by_polynomial() on 4 lanes,
+  static float32x4_t silu(float32x4_t x) {
+    const float32x4_t u = vminnmq_f32(vabsq_f32(x), vdupq_n_f32(kSiluReach));
+    float32x4_t r = vdupq_n_f32(kSiluCoefficients[0]);
+    for (int i = 1; i <= kSiluDegree; ++i) r = vfmaq_f32(vdupq_n_f32(kSiluCoefficients[i]), r, u);
+    r = vmulq_f32(r, r);
+    r = vmulq_f32(r, r);
+    return vfmsq_f32(vmaxnmq_f32(x, vdupq_n_f32(0)), u, r);
+  }
+  /// times the gains, with bounds for what is no number.
+  static float32x4_t gained(float32x4_t x, const CodeFinish& f, int64_t output) {
+    return vminnmq_f32(vmulq_f32(silu(x), vld1q_f32(f.gains + output)), vdupq_n_f32(1e9f));
   }
 
   static float32x4_t scaled(int32x4_t sum, const CodeFinish& f, int64_t output) {

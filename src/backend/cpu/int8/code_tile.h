@@ -15,6 +15,7 @@ inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
 /// have an entry for each output, padded to whole blocks of panels.
 struct CodeFinish {
   const float* multipliers = nullptr;  ///< of floats, and of codes under Requantization::floating
+  const float* gains = nullptr;        ///< behind silu by ops/silu_polynomial.h, where there are any
   const float* below = nullptr;        ///< the multipliers of negative sums, where they differ
   const int32_t* mantissas = nullptr;  ///< set under Requantization::fixed
   const int32_t* shifts = nullptr;
@@ -25,7 +26,7 @@ struct CodeFinish {
   /// Of a residual in codes: what it is times, less which zero; sums are shifted left first.
   const int32_t* residual_factors = nullptr;
   int32_t residual_zero = 0, sum_shift = 0;
-  bool large = false;              ///< a multiplier is 1 or more, so a product may leave 32 bits
+  bool large = false;  ///< a multiplier is 1 or more, so a product may leave 32 bits, or a gain is
   const uint8_t* table = nullptr;  ///< 256 codes by code, or null
 };
 

@@ -185,19 +185,12 @@ void run(const CodeTile& tile, Make make) {
   _tile_release();
 }
 
-template <bool kPlain>
-void run_to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
-  using V = Avx512Vnni<kPlain>;
-  run<V>(tile, codes_store<V>(tile, finish, out));
-}
-
 void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
-  CodeFinishAvx512::is_plain(finish) ? run_to_codes<true>(tile, finish, out)
-                                     : run_to_codes<false>(tile, finish, out);
+  visit_finish(finish, [&]<class V>(V) { run<V>(tile, codes_store<V>(tile, finish, out)); });
 }
 
 void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
-  using V = Avx512Vnni<false>;
+  using V = Avx512VnniAny;
   run<V>(tile, floats_store<V>(tile, finish, out));
 }
 
@@ -208,7 +201,7 @@ const CodeLoops code_loops_amx = {0,
                                   scratch_bytes,
                                   to_codes,
                                   to_floats,
-                                  Avx512Vnni<false>::kActivations,
+                                  Avx512VnniAny::kActivations,
                                   kChunk,
                                   (kRegisterQuads - 1) * kRegisterBytes};
 

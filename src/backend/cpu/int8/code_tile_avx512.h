@@ -4,7 +4,6 @@
 
 #include <array>
 #include <immintrin.h>
-#include <type_traits>
 
 #include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/int8/code_finish_avx512.h"
@@ -13,11 +12,11 @@
 namespace halftone::cpu {
 namespace {
 
-/// kPlain: CodeFinishAvx512::is_plain().
-template <bool kPlain>
+/// Ends: the finish of so many panels.
+template <template <int> class Ends>
 struct Avx512Vnni : CodeFinishAvx512 {
   template <int kPanels>
-  using Finish = std::conditional_t<kPlain, PlainFinish<kPanels>, AnyFinish<kPanels>>;
+  using Finish = Ends<kPanels>;
   using Sum = __m512i;
   using Weights = __m512i;
   using Codes = __m512i;
@@ -35,6 +34,17 @@ struct Avx512Vnni : CodeFinishAvx512 {
   }
   static Sum dot(Sum sum, Weights weights, Codes codes) { return _mm512_dpbusd_epi32(sum, codes, weights); }
 };
+
+using Avx512VnniAny = Avx512Vnni<CodeFinishAvx512::AnyFinish>;
+using Avx512VnniPlain = Avx512Vnni<CodeFinishAvx512::PlainFinish>;
+using Avx512VnniGained = Avx512Vnni<CodeFinishAvx512::GainedFinish>;
+
+/// visit(V{}) with the one that does what `f` asks for.
+template <class Visit>
+void visit_finish(const CodeFinish& f, Visit visit) {
+  if (!CodeFinishAvx512::is_plain(f)) return visit(Avx512VnniAny{});
+  f.gains ? visit(Avx512VnniGained{}) : visit(Avx512VnniPlain{});
+}
 
 }  // namespace
 }  // namespace halftone::cpu

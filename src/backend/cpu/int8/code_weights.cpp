@@ -37,6 +37,14 @@ std::vector<int32_t> placed_bias(const IntegerWeights& weights, const CodeScale&
   return bias;
 }
 
+/// Whether a sum's silu times its gain may leave 32 bits. Silu makes no sum larger, and of none more than
+/// 1e-3.
+bool gains_are_large(const std::vector<float>& multipliers, const std::vector<float>& gains) {
+  for (size_t i = 0; i < gains.size(); ++i)
+    if (!(multipliers[i] < 1e20f && gains[i] < 1e9f && multipliers[i] * gains[i] < 0.5f)) return true;
+  return false;
+}
+
 }  // namespace
 
 FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int64_t>& outputs,
@@ -50,6 +58,7 @@ FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int
   const auto shift = [](const FixedMultiplier& m) { return m.shift; };
   place(requantizer.multipliers(), same, multipliers_);
   place(requantizer.below(), same, below_);
+  place(requantizer.gains(), same, gains_);
   place(requantizer.fixed_multipliers(), mantissa, mantissas_);
   place(requantizer.fixed_multipliers(), shift, shifts_);
   place(requantizer.fixed_below(), mantissa, mantissas_below_);
@@ -64,6 +73,7 @@ FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int
   const auto is_large = [](float x) { return x >= 1; };
   finish_.large = std::any_of(multipliers_.begin(), multipliers_.end(), is_large) ||
                   std::any_of(below_.begin(), below_.end(), is_large);
+  if (!gains_.empty()) finish_.large = gains_are_large(multipliers_, gains_);
 }
 
 CodeFinish FinishArrays::at(int64_t first) const {
@@ -71,6 +81,7 @@ CodeFinish FinishArrays::at(int64_t first) const {
   CodeFinish finish = finish_;
   finish.multipliers = from(multipliers_);
   finish.below = from(below_);
+  finish.gains = from(gains_);
   finish.mantissas = from(mantissas_);
   finish.shifts = from(shifts_);
   finish.mantissas_below = from(mantissas_below_);
@@ -81,7 +92,7 @@ CodeFinish FinishArrays::at(int64_t first) const {
 }
 
 size_t FinishArrays::bytes() const {
-  return 4 * (multipliers_.size() + below_.size() + mantissas_.size() + shifts_.size() +
+  return 4 * (multipliers_.size() + below_.size() + gains_.size() + mantissas_.size() + shifts_.size() +
               mantissas_below_.size() + shifts_below_.size() + residual_factors_.size()) +
          table_.size();
 }

@@ -20,7 +20,7 @@ class FinishArrays {
   size_t bytes() const;
 
  private:
-  std::vector<float> multipliers_, below_;
+  std::vector<float> multipliers_, below_, gains_;
   std::vector<int32_t> mantissas_, shifts_, mantissas_below_, shifts_below_, residual_factors_;
   std::vector<uint8_t> table_;
   CodeFinish finish_{};

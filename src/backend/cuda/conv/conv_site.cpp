@@ -56,6 +56,7 @@ Refusal conv_refusal(const OpSite& site) {
   if (!site.inputs[1].constant) return "W is no constant";
   if (site.input_shape(1).elements() == 0) return "there are no weights";
   if (site.has_input(2) && !site.inputs[2].constant) return "B is no constant";
+  if (site.has_input(kConvGains)) return "it has gains";
   if (site.has_input(3) && site.inputs[3].storage.order != site.storage_of_output(0).order)
     return "R and Y lie in different orders";
   return {};

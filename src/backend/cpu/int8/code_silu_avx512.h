@@ -1,0 +1,25 @@
+#pragma once
+
+// For *_avx512vnni.cpp and *_amx.cpp sources only (see code_tile_loops.h).
+
+#include <immintrin.h>
+
+#include "ops/silu_polynomial.h"
+
+namespace halftone::cpu {
+namespace {
+
+struct CodeSiluAvx512 {
+  /// silu_by_polynomial() on 16 lanes.
+  static __m512 silu(__m512 x) {
+    const __m512 u = _mm512_min_ps(_mm512_abs_ps(x), _mm512_set1_ps(kSiluReach));
+    __m512 r = _mm512_set1_ps(kSiluCoefficients[0]);
+    for (int i = 1; i <= kSiluDegree; ++i) r = _mm512_fmadd_ps(r, u, _mm512_set1_ps(kSiluCoefficients[i]));
+    r = _mm512_mul_ps(r, r);
+    r = _mm512_mul_ps(r, r);
+    return _mm512_fnmadd_ps(u, r, _mm512_max_ps(x, _mm512_setzero_ps()));
+  }
+};
+
+}  // namespace
+}  // namespace halftone::cpu

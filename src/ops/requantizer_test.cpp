@@ -1,0 +1,60 @@
+#include "ops/requantizer.h"
+
+#include <gtest/gtest.h>
+
+#include "op_run.h"
+#include "ops/silu_polynomial.h"
+
+namespace halftone {
+namespace {
+
+double silu(double x) {
+  return x / (1 + std::exp(-x));
+}
+
+TEST(SiluPolynomial, StaysWithinItsError) {
+  double largest = 0, beyond = 0;
+  for (int i = -400000; i <= 400000; ++i) {
+    const float x = static_cast<float>(i) / 10000;
+    const double error = std::fabs(double{silu_by_polynomial(x)} - silu(double{x}));
+    (std::fabs(x) > kSiluReach ? beyond : largest) =
+        std::max(error, std::fabs(x) > kSiluReach ? beyond : largest);
+  }
+  EXPECT_LT(largest, 1.03e-4);
+  EXPECT_GT(largest, 1e-4);
+  EXPECT_LT(beyond, 2.9e-5);
+}
+
+TEST(SiluPolynomial, KeepsZeroAndWhatIsNoNumber) {
+  EXPECT_EQ(silu_by_polynomial(0), 0);
+  EXPECT_EQ(silu_by_polynomial(1e30f), 1e30f);
+  EXPECT_NEAR(silu_by_polynomial(-1e30f), 0, 1e-20);
+  EXPECT_EQ(silu_by_polynomial(INFINITY), INFINITY);
+  EXPECT_NEAR(silu_by_polynomial(NAN), 0, 1e-20);
+}
+
+TEST(Requantizer, GainsFollowSilu) {
+  Attributes attributes;
+  set_fused_activation(attributes, {FusedActivation::Kind::silu});
+  const CodeScale out{0.02f, 14};
+  OpSite site;
+  site.schema = find_op("Conv");
+  site.attributes = &attributes;
+  site.output_storage = {{Storage::Order::planar, out}};
+  const std::vector<double> units = {0.001, 0.004, 1e30};
+  const std::vector<float> gains = {0.5f, 3, 1e30f};
+  const Requantizer requantizer(site, units, gains);
+  EXPECT_EQ(requantizer.table(), nullptr);
+  EXPECT_EQ(requantizer.zero(), 14);
+  for (int32_t sum = -20000; sum <= 20000; sum += 7)
+    for (size_t i : {size_t{0}, size_t{1}}) {
+      const double exact = silu(sum * units[i]) * double{gains[i]} / double{out.scale} + 14;
+      EXPECT_NEAR(requantizer.code(sum, i), std::clamp(exact, 0.0, 255.0), 0.53) << sum << " " << i;
+    }
+  EXPECT_EQ(requantizer.code(0, 0), 14);
+  EXPECT_EQ(requantizer.code(1, 2), 255);
+  EXPECT_EQ(requantizer.code(0, 2), 14);
+}
+
+}  // namespace
+}  // namespace halftone
