@@ -179,6 +179,7 @@ TEST(ConvInt8, DepthwiseLinesEqualTheReference) {
                        .activation = activation};
             const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
             EXPECT_EQ(check(c, how, "conv_codes_depthwise"), expected) << c.str();
+            EXPECT_EQ(check(c, how, "conv_codes_narrow"), channels <= 24 ? expected : 0) << c.str();
             if (activation.kind != FusedActivation::Kind::none) continue;
             c.floats = true;
             c.activation = {FusedActivation::Kind::relu};
