@@ -113,6 +113,42 @@ def many_of_one_name(count=100_000):
     return proto((1, 8), (7, graph), (8, proto((1, ""), (2, 17))))
 
 
+MANY = 20_000 if SANITIZED else 100_000  # nodes
+
+
+def chain(*links, count=MANY):
+    """x -> a link after the other -> y, both [1, 8]. A link: (operator, what it reads, attributes); None: the link before."""
+    nodes, last = [], "x"
+    for i in range(count):
+        op, reads, *attributes = links[i % len(links)]
+        nodes.append(proto(node(op, [last if name is None else name for name in reads], [f"v{i}"], *attributes)))
+        last = f"v{i}"
+    return nodes, last
+
+
+def large(nodes, last, *tensors):
+    graph = b"".join(nodes) + proto(node("Neg", [last], ["y"]), *tensors, (11, onnx_value("x", 1, 8)), (12, onnx_value("y", 1, 8)))
+    return proto((1, 8), (7, graph), (8, proto((1, ""), (2, 17))))
+
+
+def fan(count=MANY // 2):
+    """One value that many read, all of whose results live until the last is made."""
+    nodes = [proto(node("Sigmoid", ["x"], [f"s{i}"])) for i in range(count)]
+    sums = [proto(node("Add", [f"a{i - 1}" if i > 1 else "s0", f"s{i}"], [f"a{i}"])) for i in range(1, count)]
+    return large(nodes + sums, f"a{count - 1}")
+
+
+LARGE = {
+    "chain": large(*chain(("Neg", [None]))),
+    "fan": fan(),
+    "one value read by all": large(*chain(("Sigmoid", [None]), ("Add", [None, "x"]))),
+    "transposes that do nothing": large(*chain(("Transpose", [None], onnx_ints("perm", 0, 1)))),
+    "reshapes": large(*chain(("Reshape", [None, "s"])), ints("s", 1, 8)),
+    "layers of one weight": large(*chain(("MatMul", [None, "w"]), ("Add", [None, "b"])), floats("w", 8, 8), floats("b", 8)),
+    "concats": large(*chain(("Concat", [None, None], onnx_int("axis", 0)), ("ReduceMax", [None], onnx_ints("axes", 0)))),
+    "pairs of codes": large(*chain(("QuantizeLinear", [None, "q"]), ("DequantizeLinear", [None, "q"])), floats("q")),
+}
+
 GOOD = classifier()
 BIG = 1 << 40
 
@@ -265,6 +301,17 @@ class BadInput(unittest.TestCase):
                     self.assertIn(saying, line)
                     if "memory" not in line:
                         self.assertIn("bad.onnx", line)
+
+    def test_large_models(self):
+        """What a file of a few MB asks for grows with it, and no faster."""
+        x = self.at / "row.npy"
+        x.write_bytes(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 8), }", bytes(32)))
+        for what, data in LARGE.items():
+            model = self.write_model("large.onnx", data)
+            for arguments in (["inspect", model], ["infer", model, "--input", f"x={x}", "-o", self.work / "out"]):
+                with self.subTest(what, command=arguments[0]):
+                    done = halftone(*arguments)
+                    self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_models_cut_and_changed(self):
         """A file cut or changed anywhere is a model or an error."""

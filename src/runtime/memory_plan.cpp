@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "runtime/occupied_ranges.h"
 
 namespace halftone {
 
@@ -14,23 +15,18 @@ MemoryPlan plan_memory(std::span<const Lifetime> buffers) {
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
 
+  int steps = 0;
+  for (const Lifetime& buffer : buffers) steps = std::max(steps, buffer.last + 1);
+  OccupiedOverTime occupied(static_cast<size_t>(steps));
   MemoryPlan plan{std::vector<size_t>(buffers.size(), 0), 0};
-  std::vector<size_t> placed;  // sorted by offset
-  for (size_t buffer : order) {
-    const Lifetime& mine = buffers[buffer];
-    const size_t size = round_up(mine.bytes, kAlignment);
-    size_t offset = 0;
-    for (size_t other : placed) {
-      const Lifetime& theirs = buffers[other];
-      if (theirs.last < mine.first || mine.last < theirs.first) continue;
-      if (offset + size <= plan.offsets[other]) break;
-      offset = std::max(offset, plan.offsets[other] + round_up(theirs.bytes, kAlignment));
-    }
-    plan.offsets[buffer] = offset;
+  for (size_t i : order) {
+    const auto first = static_cast<size_t>(buffers[i].first), last = static_cast<size_t>(buffers[i].last);
+    const size_t size = round_up(buffers[i].bytes, kAlignment);
+    if (size == 0) break;
+    const size_t offset = occupied.first_free(first, last, size);
+    occupied.add(first, last, offset, offset + size);
+    plan.offsets[i] = offset;
     plan.arena_bytes = std::max(plan.arena_bytes, offset + size);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), buffer,
-                                   [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
-                  buffer);
   }
   return plan;
 }

@@ -1,7 +1,9 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
+#include <functional>
 #include <gtest/gtest.h>
+#include <numeric>
 #include <random>
 
 namespace halftone {
@@ -32,6 +34,49 @@ TEST(MemoryPlan, BuffersAliveTogetherNeverOverlap) {
       }
     }
   }
+}
+
+/// The lowest offset that is free, by looking at all that are placed.
+std::vector<size_t> placed_one_by_one(const std::vector<Lifetime>& buffers) {
+  std::vector<size_t> order(buffers.size()), offsets(buffers.size()), placed;
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return buffers[i].bytes; });
+  const auto size = [&](size_t i) { return (buffers[i].bytes + 63) / 64 * 64; };
+  for (size_t i : order) {
+    std::ranges::sort(placed, std::less(), [&](size_t other) { return offsets[other]; });
+    for (size_t other : placed) {
+      if (buffers[other].last < buffers[i].first || buffers[i].last < buffers[other].first) continue;
+      if (offsets[i] + size(i) <= offsets[other]) break;
+      offsets[i] = std::max(offsets[i], offsets[other] + size(other));
+    }
+    placed.push_back(i);
+  }
+  return offsets;
+}
+
+TEST(MemoryPlan, EachBufferHasTheLowestOffsetThatIsFree) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 100; ++round) {
+    const int steps = 1 + static_cast<int>(random() % 70);
+    std::vector<Lifetime> buffers(80);
+    for (Lifetime& buffer : buffers) {
+      buffer.bytes = random() % (round % 2 == 0 ? 5000 : 200);
+      buffer.first = static_cast<int>(random() % static_cast<unsigned>(steps));
+      buffer.last = buffer.first + static_cast<int>(random() % static_cast<unsigned>(steps - buffer.first));
+    }
+    EXPECT_EQ(plan_memory(buffers).offsets, placed_one_by_one(buffers)) << "round " << round;
+  }
+}
+
+TEST(MemoryPlan, ManyBuffersAliveTogether) {
+  constexpr int kCount = 100'000;
+  std::vector<Lifetime> fan, chain;
+  for (int i = 0; i < kCount; ++i) {
+    fan.push_back({static_cast<size_t>(64 * (1 + i % 7)), i, kCount + i});
+    chain.push_back({64, i, i + 1});
+  }
+  EXPECT_LE(plan_memory(fan).arena_bytes, size_t{64 * 4} * kCount);
+  EXPECT_EQ(plan_memory(chain).arena_bytes, 128u);
 }
 
 }  // namespace

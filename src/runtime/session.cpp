@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <unordered_map>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -37,6 +38,8 @@ struct Session::Binding {
   std::vector<OpSite> sites;                 // by node; may point into `known`
   std::vector<const SharedOperand*> shared;  // by node; null: run() of its own
   std::vector<Tensor> known;                 // by value
+  std::unordered_map<std::string_view, ValueId> outputs;
+  std::vector<ValueId> passed_through;  // inputs that are outputs
   size_t workspace_offset = 0;
   size_t workspace_bytes = 0;
   size_t arena_bytes = 0;
@@ -145,6 +148,8 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
 
   auto binding = std::make_unique<Binding>();
   Binding& b = *binding;
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    b.outputs.emplace(graph.output_names()[i], graph.outputs()[i]);
   ConcreteGraph concrete = concretize(graph, sizes);
   if (!concrete.is_complete()) {
     if (plan_->memory())
@@ -159,6 +164,10 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   b.root = std::move(layout.root);
   b.offsets = std::move(layout.offsets);
   b.row_steps = std::move(layout.row_steps);
+  std::vector<bool> is_output(graph.values().size());
+  for (ValueId id : graph.outputs()) is_output[index(b.root[index(id)])] = true;
+  for (ValueId id : graph.inputs())
+    if (is_output[index(id)] && b.types[index(id)].dtype != DType::state) b.passed_through.push_back(id);
   for (size_t n = 0; n < b.sites.size(); ++n) b.shared.push_back(shares_with_step_before(*plan_, n));
   for (size_t n = 0; n < b.sites.size(); ++n)
     if (const auto& prepared = plan_->steps()[n].prepared)
@@ -187,6 +196,8 @@ void Session::place_operands(Binding& b) {
   b.results.assign(graph.nodes().size(), {});
   b.from_inputs.clear();
   std::map<ValueId, State*> states = states_;
+  std::vector<bool> is_input(graph.values().size());
+  for (ValueId id : graph.inputs()) is_input[index(id)] = true;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
     State* state = nullptr;
@@ -209,7 +220,7 @@ void Session::place_operands(Binding& b) {
         } else {
           operand.tensor = {stored_dtype(b.types[index(id)].dtype, graph.value(id).storage),
                             b.types[index(id)].shape, base + b.offsets[index(root)]};
-          if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end()) {
+          if (is_input[index(root)]) {
             if (plan_->memory())
               operand.tensor.data = base + b.input_offsets[index(root)];
             else
@@ -261,12 +272,7 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
   } else {
     run_steps(b);
   }
-  for (size_t i = 0; i < graph.outputs().size(); ++i) {
-    const ValueId root = b.root[index(graph.outputs()[i])];
-    if (std::find(graph.inputs().begin(), graph.inputs().end(), root) != graph.inputs().end() &&
-        graph.value(root).type.dtype != DType::state)
-      passed_through_[root] = inputs.at(graph.value(root).name);
-  }
+  for (ValueId id : b.passed_through) passed_through_[id] = inputs.at(graph.value(id).name);
 }
 
 std::byte* Session::arena(size_t bytes) {
@@ -391,10 +397,9 @@ TensorView Session::output(std::string_view name) const {
 
 ValueId Session::output_id(std::string_view name) const {
   assert(last_);
-  const Graph& graph = plan_->graph();
-  for (size_t i = 0; i < graph.outputs().size(); ++i)
-    if (graph.output_names()[i] == name) return graph.outputs()[i];
-  throw InputError("the graph has no output \"{}\"", name);
+  const auto found = last_->outputs.find(name);
+  if (found == last_->outputs.end()) throw InputError("the graph has no output \"{}\"", name);
+  return found->second;
 }
 
 size_t Session::arena_bytes() const {

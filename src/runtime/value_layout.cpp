@@ -120,16 +120,28 @@ struct Arena {
   size_t bytes = 0;
 };
 
+/// Where each piece lies in the outermost whole that has it.
+Pieces in_outermost(const Pieces& pieces) {
+  Pieces found;
+  std::vector<size_t> inner;  // each a piece of the next
+  for (const auto& [id, piece] : pieces) {
+    for (size_t at = id; pieces.contains(at) && !found.contains(at); at = pieces.at(at).whole)
+      inner.push_back(at);
+    for (; !inner.empty(); inner.pop_back()) {
+      Piece at = pieces.at(inner.back());
+      if (const auto outer = found.find(at.whole); outer != found.end())
+        at = {outer->second.whole, outer->second.offset + at.offset};
+      found.emplace(inner.back(), at);
+    }
+  }
+  return found;
+}
+
 /// Places all values but pieces, whose wholes live from the first of their pieces to the last use of any.
 Arena place(std::vector<Lifetime> lifetimes, const std::vector<int>& first, const Pieces& pieces) {
-  const auto outermost = [&](size_t id) {
-    Piece place{id, 0};
-    for (auto at = pieces.find(id); at != pieces.end(); at = pieces.find(at->second.whole))
-      place = {at->second.whole, place.offset + at->second.offset};
-    return place;
-  };
-  for (const auto& [id, piece] : pieces) {
-    Lifetime& whole = lifetimes[outermost(id).whole];
+  const Pieces outermost = in_outermost(pieces);
+  for (const auto& [id, at] : outermost) {
+    Lifetime& whole = lifetimes[at.whole];
     whole.first = std::min(whole.first, lifetimes[id].first);
     whole.last = std::max(whole.last, lifetimes[id].last);
   }
@@ -143,24 +155,40 @@ Arena place(std::vector<Lifetime> lifetimes, const std::vector<int>& first, cons
   const MemoryPlan memory = plan_memory(placed);
   Arena arena{std::vector<size_t>(lifetimes.size()), memory.arena_bytes};
   for (size_t i = 0; i < owners.size(); ++i) arena.offsets[owners[i]] = memory.offsets[i];
-  for (const auto& [id, piece] : pieces) {
-    const Piece at = outermost(id);
-    arena.offsets[id] = arena.offsets[at.whole] + at.offset;
-  }
+  for (const auto& [id, at] : outermost) arena.offsets[id] = arena.offsets[at.whole] + at.offset;
   return arena;
 }
 
-/// Those of one Concat after the other, as long as the arena stays within `limit`.
+/// Values that may be placed in search of the pieces that fit: enough for each Concat of a graph of a few
+/// thousand.
+constexpr size_t kMostPlacings = size_t{1} << 20;
+
+/// Adds the pieces of those Concats with which `fits` says yes: all at once, else one half after the other.
+template <class Fits>
+void keep_what_fits(std::span<const Pieces> concats, const Fits& fits, size_t& tries, Pieces& kept) {
+  if (concats.empty() || tries == 0) return;
+  --tries;
+  Pieces more = kept;
+  for (const Pieces& parts : concats) more.insert(parts.begin(), parts.end());
+  if (fits(more)) {
+    kept = std::move(more);
+  } else if (concats.size() > 1) {
+    keep_what_fits(concats.first(concats.size() / 2), fits, tries, kept);
+    keep_what_fits(concats.subspan(concats.size() / 2), fits, tries, kept);
+  }
+}
+
+/// Those of Concats with which the arena stays within `limit`.
 template <class Bytes>
-Pieces pieces_that_fit(const Pieces& pieces, size_t limit, Bytes arena_bytes) {
+Pieces pieces_that_fit(const Pieces& pieces, size_t values, size_t limit, const Bytes& arena_bytes) {
   std::map<size_t, Pieces> by_whole;
   for (const auto& [id, piece] : pieces) by_whole[piece.whole].emplace(id, piece);
+  std::vector<Pieces> concats;
+  for (auto& [whole, parts] : by_whole) concats.push_back(std::move(parts));
   Pieces kept;
-  for (const auto& [whole, parts] : by_whole) {
-    Pieces more = kept;
-    more.insert(parts.begin(), parts.end());
-    if (arena_bytes(more) <= limit) kept = std::move(more);
-  }
+  size_t tries = kMostPlacings / values + 1;
+  keep_what_fits(
+      concats, [&](const Pieces& some) { return arena_bytes(some) <= limit; }, tries, kept);
   return kept;
 }
 
@@ -208,7 +236,7 @@ ValueLayout lay_out_values(const Graph& graph, const ConcreteGraph& concrete,
   Pieces pieces = PieceFinder(graph, concrete, layout.root, steps_of).find(lifetimes, first);
   Arena arena = pieces.empty() ? plain : place(lifetimes, first, pieces);
   if (arena.bytes > plain.bytes) {
-    pieces = pieces_that_fit(pieces, plain.bytes,
+    pieces = pieces_that_fit(pieces, count, plain.bytes,
                              [&](const Pieces& some) { return place(lifetimes, first, some).bytes; });
     arena = place(lifetimes, first, pieces);
   }

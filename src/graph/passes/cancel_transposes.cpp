@@ -28,20 +28,23 @@ bool is_identity(const std::vector<int64_t>& perm) {
 /// Reshape reads the first one's input, when its shape says all.
 int cancel_transposes(Graph& graph) {
   const UseMap uses(graph);
+  PassConstants constants(graph);
+  Replacements replaced(graph);
   int changes = 0;
   std::vector<bool> gone(graph.nodes().size(), false);
   for (size_t n = 0; n < gone.size(); ++n) {
     Node& node = graph.nodes()[n];
+    replaced.apply(node);
     if (!node.use_encodings.empty()) continue;
     if (node.schema->name == "Reshape") {
       const Node* first = uses.made_by(node.inputs[0], "Reshape");
       if (!first || !graph.value(node.outputs[0]).type.shape.is_concrete()) continue;
+      const Shape shape = graph.value(node.outputs[0]).type.shape;
       node.inputs[0] = first->inputs[0];
-      const Shape& shape = graph.value(node.outputs[0]).type.shape;
-      node.inputs[1] = add_pass_constant(
-          graph, node.name + ".shape",
-          Constant(Tensor::from<int64_t>({shape.rank()},
-                                         std::span(shape.begin(), static_cast<size_t>(shape.rank())))));
+      node.inputs[1] =
+          constants.add(node.name + ".shape",
+                        Constant(Tensor::from<int64_t>(
+                            {shape.rank()}, std::span(shape.begin(), static_cast<size_t>(shape.rank())))));
       if (std::find(shape.begin(), shape.end(), 0) != shape.end())
         node.attributes.set("allowzero", int64_t{1});
       ++changes;
@@ -55,10 +58,8 @@ int cancel_transposes(Graph& graph) {
       node.attributes.set("perm", perm);
       ++changes;
     }
-    const bool is_output =
-        std::find(graph.outputs().begin(), graph.outputs().end(), node.outputs[0]) != graph.outputs().end();
-    if (!is_identity(perm) || is_output) continue;
-    graph.replace_uses(node.outputs[0], node.inputs[0]);
+    if (!is_identity(perm) || uses.is_output(node.outputs[0])) continue;
+    replaced.add(node.outputs[0], node.inputs[0]);
     gone[n] = true;
     ++changes;
   }

@@ -78,6 +78,7 @@ std::optional<Constant> encoded(const Graph& graph, const UseMap& uses, const No
 /// constants -> the same layer of weights under an encoding.
 int encode_weights(Graph& graph) {
   const UseMap uses(graph);
+  PassConstants constants(graph);
   std::map<ValueId, ValueId> made;
   int changes = 0;
   for (Node& layer : graph.nodes()) {
@@ -89,7 +90,7 @@ int encode_weights(Graph& graph) {
       auto constant = encoded(graph, uses, *node);
       if (!constant) continue;
       made[layer.inputs[1]] =
-          add_pass_constant(graph, graph.value(layer.inputs[1]).name + ".codes", std::move(*constant));
+          constants.add(graph.value(layer.inputs[1]).name + ".codes", std::move(*constant));
     }
     layer.inputs[1] = made[layer.inputs[1]];
     ++changes;

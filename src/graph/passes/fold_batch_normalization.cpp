@@ -46,7 +46,7 @@ bool takes_affine(const Graph& graph, const Node& node) {
   return !bias.empty() && bias.shape() == Shape{graph.value(node.inputs[1]).type.shape[0]};
 }
 
-void fold_into(Graph& graph, Node& node, const Affine& affine) {
+void fold_into(Graph& graph, PassConstants& constants, Node& node, const Affine& affine) {
   const Tensor weights = float_constant(graph, node.inputs[1]);
   const size_t outputs = affine.factor.size();
   const size_t depth = static_cast<size_t>(weights.shape().elements()) / outputs;
@@ -60,18 +60,18 @@ void fold_into(Graph& graph, Node& node, const Affine& affine) {
     shifted.mutable_view().span<float>()[i] =
         affine.shift[i] + (has_bias ? bias.span<float>()[i] * affine.factor[i] : 0.0f);
   node.inputs.resize(std::max<size_t>(node.inputs.size(), 3), kNoValue);
-  node.inputs[1] = add_pass_constant(graph, graph.value(node.inputs[1]).name + ".folded", Constant(scaled));
-  node.inputs[2] = add_pass_constant(graph, node.name + ".bias.folded", Constant(shifted));
+  node.inputs[1] = constants.add(graph.value(node.inputs[1]).name + ".folded", Constant(scaled));
+  node.inputs[2] = constants.add(node.name + ".bias.folded", Constant(shifted));
 }
 
 /// BatchNormalization on its own -> a 1x1 depthwise Conv.
-void make_depthwise(Graph& graph, Node& node, const Affine& affine) {
+void make_depthwise(const Graph& graph, PassConstants& constants, Node& node, const Affine& affine) {
   Shape shape{static_cast<int64_t>(affine.factor.size()), 1};
   for (int a = 2; a < graph.value(node.inputs[0]).type.shape.rank(); ++a) shape.push_back(1);
   const ValueId weights =
-      add_pass_constant(graph, node.name + ".factor", Constant(Tensor::from<float>(shape, affine.factor)));
+      constants.add(node.name + ".factor", Constant(Tensor::from<float>(shape, affine.factor)));
   const ValueId bias =
-      add_pass_constant(graph, node.name + ".shift", Constant(Tensor::from<float>({shape[0]}, affine.shift)));
+      constants.add(node.name + ".shift", Constant(Tensor::from<float>({shape[0]}, affine.shift)));
   node.schema = find_op("Conv");
   node.inputs = {node.inputs[0], weights, bias};
   node.attributes = {{"group", shape[0]}};
@@ -83,6 +83,7 @@ void make_depthwise(Graph& graph, Node& node, const Affine& affine) {
 /// becomes a 1x1 depthwise Conv.
 int fold_batch_normalization(Graph& graph) {
   const UseMap uses(graph);
+  PassConstants constants(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   int changes = 0;
   for (size_t n = 0; n < gone.size(); ++n) {
@@ -97,12 +98,12 @@ int fold_batch_normalization(Graph& graph) {
     if (maker >= 0 && uses.only_feeds_one(x) &&
         takes_affine(graph, graph.nodes()[static_cast<size_t>(maker)])) {
       Node& layer = graph.nodes()[static_cast<size_t>(maker)];
-      fold_into(graph, layer, affine);
+      fold_into(graph, constants, layer, affine);
       layer.outputs[0] = node.outputs[0];
       gone[n] = true;
       ++changes;
     } else if (type.shape.rank() >= 3) {
-      make_depthwise(graph, node, affine);
+      make_depthwise(graph, constants, node, affine);
       ++changes;
     }
   }

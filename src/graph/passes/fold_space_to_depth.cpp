@@ -91,6 +91,7 @@ Tensor spread(const Tensor& weights, const Focus& focus) {
 /// of twice the size and stride over the image itself.
 int fold_space_to_depth(Graph& graph) {
   const UseMap uses(graph);
+  PassConstants constants(graph);
   int changes = 0;
   for (Node& node : graph.nodes()) {
     if (!takes_focus(graph, node)) continue;
@@ -102,7 +103,7 @@ int fold_space_to_depth(Graph& graph) {
     std::vector<int64_t> pads = node.attributes.get_ints("pads", {0, 0, 0, 0});
     for (int64_t& pad : pads) pad *= 2;
     node.inputs[0] = focus->image;
-    node.inputs[1] = add_pass_constant(graph, name, Constant(spread(weights, *focus)));
+    node.inputs[1] = constants.add(name, Constant(spread(weights, *focus)));
     node.attributes.set("pads", pads);
     node.attributes.set("strides", std::vector<int64_t>{2, 2});
     node.attributes.set("kernel_shape", std::vector<int64_t>{2 * weights.shape()[2], 2 * weights.shape()[3]});

@@ -21,10 +21,7 @@ int fuse_skip_norm(Graph& graph) {
     const bool same_type = graph.value(add.inputs[0]).type == graph.value(sum).type &&
                            graph.value(add.inputs[1]).type == graph.value(sum).type;
     // The sum moves to where the norm stands, so nothing may read it earlier.
-    bool read_earlier = false;
-    const size_t here = static_cast<size_t>(&node - graph.nodes().data());
-    for (size_t n = maker + 1; n < here; ++n)
-      for (ValueId input : graph.nodes()[n].inputs) read_earlier |= input == sum;
+    const bool read_earlier = uses.read_by(sum) != &node;
     if (gone[maker] || !add.use_encodings.empty() || !last_axis || !same_type || read_earlier) continue;
 
     node.inputs = {add.inputs[0], add.inputs[1], node.inputs[1]};

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
+
+#include "graph/passes/pattern.h"
 
 namespace halftone {
 
@@ -147,18 +150,19 @@ class Layout {
 
   /// Graph outputs are planar: another value takes over what is stored channels-last, the output is its copy.
   void turn_outputs() {
+    Replacements inner_of(graph_);
+    std::vector<Node> copies;
     for (ValueId output : graph_.outputs()) {
       if (order(output) == Order::planar) continue;
       const std::string name = graph_.value(output).name + ".channels_last";
       const ValueId inner = graph_.add_value(name, ValueType(graph_.value(output).type));
       graph_.value(inner).storage = graph_.value(output).storage;
       graph_.value(output).storage.order = Order::planar;
-      for (Node& node : graph_.nodes()) {
-        std::replace(node.inputs.begin(), node.inputs.end(), output, inner);
-        std::replace(node.outputs.begin(), node.outputs.end(), output, inner);
-      }
-      graph_.nodes().push_back({find_op("Identity"), graph_.value(output).name, {inner}, {output}, {}, {}});
+      inner_of.add(output, inner);
+      copies.push_back({find_op("Identity"), graph_.value(output).name, {inner}, {output}, {}, {}});
     }
+    inner_of.rename(graph_.nodes());
+    std::ranges::move(copies, std::back_inserter(graph_.nodes()));
   }
 
   Graph& graph_;

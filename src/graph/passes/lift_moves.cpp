@@ -12,13 +12,19 @@ bool is_codes(const Graph& graph, ValueId value) {
   return !graph.value(value).constant && (type == DType::u8 || type == DType::i8);
 }
 
-/// The QuantizeLinear from which `value` comes, over operators that move integers; null where there is none.
-const Node* origin(const Graph& graph, const UseMap& uses, ValueId value) {
-  for (const Node* node = uses.made_by(value); node; node = uses.made_by(node->inputs[0])) {
-    if (node->schema->name == "QuantizeLinear") return linear_codes(graph, *node) ? node : nullptr;
-    if (!moves_numbers(*node) || !is_codes(graph, node->inputs[0])) return nullptr;
+/// By value: the QuantizeLinear from which it comes, over operators that move integers; null where there is
+/// none.
+std::vector<const Node*> origins(const Graph& graph) {
+  std::vector<const Node*> of(graph.values().size());
+  for (const Node& node : graph.nodes()) {
+    const Node* origin = nullptr;
+    if (node.schema->name == "QuantizeLinear")
+      origin = linear_codes(graph, node) ? &node : nullptr;
+    else if (moves_numbers(node) && is_codes(graph, node.inputs[0]))
+      origin = of[static_cast<size_t>(node.inputs[0])];
+    for (ValueId output : node.outputs) of[static_cast<size_t>(output)] = origin;
   }
-  return nullptr;
+  return of;
 }
 
 /// Nodes between codes and numbers under the scale and zero point of one QuantizeLinear.
@@ -72,17 +78,18 @@ class Lift {
 /// An operator that moves codes of one QuantizeLinear (MaxPool of u8, ...) -> the same on numbers, between
 /// DequantizeLinear and QuantizeLinear: one form of what moves between integer layers.
 int lift_moves(Graph& graph) {
-  const UseMap uses(graph);
+  const std::vector<const Node*> origin = origins(graph);
+  const auto origin_of = [&](ValueId value) { return origin[static_cast<size_t>(value)]; };
   std::vector<Node> nodes;
   int changes = 0;
   for (const Node& node : graph.nodes()) {
     const bool moves =
         moves_numbers(node) && is_codes(graph, node.inputs[0]) && node.schema->name != "Resize" &&
         std::ranges::all_of(node.outputs, [&](ValueId output) { return is_codes(graph, output); });
-    const Node* quantize = moves ? origin(graph, uses, node.inputs[0]) : nullptr;
+    const Node* quantize = moves ? origin_of(node.inputs[0]) : nullptr;
     for (size_t i = 1; quantize && i < node.inputs.size(); ++i) {
       if (!carries_numbers(node, i)) continue;
-      const Node* other = origin(graph, uses, node.inputs[i]);
+      const Node* other = origin_of(node.inputs[i]);
       if (!other || linear_codes(graph, *other) != linear_codes(graph, *quantize)) quantize = nullptr;
     }
     if (!quantize) {

@@ -97,6 +97,7 @@ bool is_bias(const Graph& graph, ValueId value, int64_t n) {
 /// an Add of a bias behind it becomes its C.
 int linear_to_gemm(Graph& graph) {
   const OpSchema* gemm = find_op("Gemm");
+  PassConstants constants(graph);
   int changes = 0;
   std::map<ValueId, std::vector<Node*>> products;  // by their weights
   for (Node& node : graph.nodes()) {
@@ -107,14 +108,14 @@ int linear_to_gemm(Graph& graph) {
     products[node.inputs[1]].push_back(&node);
   }
   const std::vector<std::vector<int>> users = graph.users();
+  const UseMap uses(graph);
   for (auto& [weights, nodes] : products) {
     // Weights that nobody else reads keep their name.
-    const bool others = users[static_cast<size_t>(weights)].size() != nodes.size() ||
-                        std::ranges::count(graph.outputs(), weights) > 0;
+    const bool others = users[static_cast<size_t>(weights)].size() != nodes.size() || uses.is_output(weights);
     Constant turned = turned_weights(graph.value(weights));
     ValueId id = weights;
     if (others) {
-      id = add_pass_constant(graph, graph.value(weights).name + ".turned", std::move(turned));
+      id = constants.add(graph.value(weights).name + ".turned", std::move(turned));
     } else {
       graph.value(id).type.shape = turned.shape();
       graph.value(id).constant = std::move(turned);
@@ -127,7 +128,6 @@ int linear_to_gemm(Graph& graph) {
     }
   }
 
-  const UseMap uses(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   for (size_t n = 0; n < gone.size(); ++n) {
     const Node& add = graph.nodes()[n];
@@ -141,8 +141,8 @@ int linear_to_gemm(Graph& graph) {
         continue;
       ValueId bias = other;
       if (graph.value(other).type.shape.rank() > 2)
-        bias = add_pass_constant(
-            graph, graph.value(other).name + ".row",
+        bias = constants.add(
+            graph.value(other).name + ".row",
             Constant(graph.value(other).constant->load().reshaped({graph.value(other).type.shape.back()})));
       Node& fused = graph.nodes()[static_cast<size_t>(uses.maker(product))];
       fused.inputs.push_back(bias);

@@ -1,9 +1,12 @@
 #include "graph/passes/lower_codes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 
+#include "graph/passes/pattern.h"
 #include "graph/static_codes.h"
 
 namespace halftone {
@@ -18,13 +21,14 @@ class Conversions {
 
   /// `value` under another storage: an earlier conversion, or a new node right before the next.
   ValueId convert(ValueId value, const Storage& storage) {
-    for (ValueId made : made_[value])
-      if (graph_.value(made).storage == storage) return made;
+    std::map<Key, ValueId>& made = made_[value];
+    const auto [at, fresh] = made.try_emplace(key(storage), kNoValue);
+    if (!fresh) return at->second;
     std::string name = fmt::format("{}/{}", graph_.value(value).name, storage.codes ? "codes" : "floats");
-    if (const size_t count = made_[value].size()) name += fmt::format(".{}", count);
+    if (made.size() > 1) name += fmt::format(".{}", made.size() - 1);
     const ValueId id = graph_.add_value(name, graph_.value(value).type);
     graph_.value(id).storage = storage;
-    made_[value].push_back(id);
+    at->second = id;
     Node node;
     node.schema = find_op("Identity");
     node.name = name;
@@ -36,8 +40,14 @@ class Conversions {
   std::vector<Node> take() { return std::exchange(pending_, {}); }
 
  private:
+  using Key = std::tuple<Storage::Order, bool, float, uint16_t>;
+  static Key key(const Storage& storage) {
+    const CodeScale codes = storage.codes.value_or(CodeScale{});
+    return {storage.order, storage.codes.has_value(), codes.scale, codes.zero};
+  }
+
   Graph& graph_;
-  std::map<ValueId, std::vector<ValueId>> made_;
+  std::map<ValueId, std::map<Key, ValueId>> made_;
   std::vector<Node> pending_;
 };
 
@@ -49,6 +59,8 @@ bool reads_channels_last(const Graph& graph, const Node& node) {
 
 /// Graph outputs are plain: another value takes over what is stored otherwise, and the output is its copy.
 void make_outputs_plain(Graph& graph, std::vector<Node>& nodes) {
+  Replacements inner_of(graph);
+  std::vector<Node> copies;
   for (ValueId output : graph.outputs()) {
     const Storage storage = graph.value(output).storage;
     if (storage.plain()) continue;
@@ -56,17 +68,16 @@ void make_outputs_plain(Graph& graph, std::vector<Node>& nodes) {
     const ValueId inner = graph.add_value(name + "/stored", ValueType(graph.value(output).type));
     graph.value(inner).storage = storage;
     graph.value(output).storage = {};
-    for (Node& node : nodes) {
-      std::replace(node.inputs.begin(), node.inputs.end(), output, inner);
-      std::replace(node.outputs.begin(), node.outputs.end(), output, inner);
-    }
+    inner_of.add(output, inner);
     Node copy;
     copy.schema = find_op("Identity");
     copy.name = name + "/plain";
     copy.inputs = {inner};
     copy.outputs = {output};
-    nodes.push_back(std::move(copy));
+    copies.push_back(std::move(copy));
   }
+  inner_of.rename(nodes);
+  std::ranges::move(copies, std::back_inserter(nodes));
 }
 
 }  // namespace

@@ -2,18 +2,29 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace halftone {
 
 UseMap::UseMap(const Graph& graph)
-    : graph_(graph), makers_(graph.values().size(), -1), uses_(graph.values().size(), 0) {
+    : graph_(graph),
+      makers_(graph.values().size(), -1),
+      readers_(graph.values().size(), -1),
+      uses_(graph.values().size(), 0),
+      outputs_(graph.values().size()) {
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     for (ValueId output : graph.nodes()[n].outputs)
       makers_[static_cast<size_t>(output)] = static_cast<int>(n);
-    for (ValueId input : graph.nodes()[n].inputs)
-      if (input != kNoValue) ++uses_[static_cast<size_t>(input)];
+    for (ValueId input : graph.nodes()[n].inputs) {
+      if (input == kNoValue) continue;
+      if (uses_[static_cast<size_t>(input)]++ == 0)
+        readers_[static_cast<size_t>(input)] = static_cast<int>(n);
+    }
   }
-  for (ValueId output : graph.outputs()) ++uses_[static_cast<size_t>(output)];
+  for (ValueId output : graph.outputs()) {
+    ++uses_[static_cast<size_t>(output)];
+    outputs_[static_cast<size_t>(output)] = true;
+  }
 }
 
 const Node* UseMap::made_by(ValueId value) const {
@@ -24,6 +35,10 @@ const Node* UseMap::made_by(ValueId value) const {
 const Node* UseMap::made_by(ValueId value, std::string_view op) const {
   const Node* node = made_by(value);
   return node && node->schema->name == op && node->use_encodings.empty() ? node : nullptr;
+}
+
+const Node* UseMap::read_by(ValueId value) const {
+  return first_reader(value) < 0 ? nullptr : &graph_.nodes()[static_cast<size_t>(first_reader(value))];
 }
 
 bool UseMap::only_feeds_one(ValueId value) const {
@@ -58,14 +73,38 @@ Tensor float_constant(const Graph& graph, ValueId value) {
   return to_f32(constant->load());
 }
 
-ValueId add_pass_constant(Graph& graph, const std::string& name, Constant constant) {
-  auto taken = [&](const std::string& candidate) {
-    return std::any_of(graph.values().begin(), graph.values().end(),
-                       [&](const Value& value) { return value.name == candidate; });
-  };
+ValueId PassConstants::add(const std::string& name, Constant constant) {
+  if (taken_.empty())
+    for (const Value& value : graph_.values()) taken_.emplace(value.name, 0);
   std::string free = name;
-  for (int i = 1; taken(free); ++i) free = name + "." + std::to_string(i);
-  return graph.add_constant(free, std::move(constant));
+  while (!taken_.emplace(free, 0).second) free = name + "." + std::to_string(++taken_[name]);
+  return graph_.add_constant(std::move(free), std::move(constant));
+}
+
+ValueId add_pass_constant(Graph& graph, const std::string& name, Constant constant) {
+  return PassConstants(graph).add(name, std::move(constant));
+}
+
+Replacements::Replacements(const Graph& graph) : instead_(graph.values().size()) {
+  std::iota(instead_.begin(), instead_.end(), ValueId{0});
+}
+
+void Replacements::apply(Node& node) const {
+  for (ValueId& input : node.inputs) input = (*this)(input);
+}
+
+void Replacements::rename(std::span<Node> nodes) const {
+  for (Node& node : nodes) {
+    apply(node);
+    for (ValueId& output : node.outputs) output = (*this)(output);
+  }
+}
+
+void Replacements::apply(Graph& graph) const {
+  for (Node& node : graph.nodes()) apply(node);
+  const std::vector<ValueId> outputs = graph.outputs();
+  for (ValueId output : outputs)
+    if ((*this)(output) != output) graph.replace_uses(output, (*this)(output));
 }
 
 }  // namespace halftone

@@ -97,10 +97,10 @@ ValueId packed(const Graph& graph, const UseMap& uses, ValueId heads) {
 /// The one node that reads `value`, if it is that operator.
 Node* only_reader(Graph& graph, const UseMap& uses, ValueId value, std::string_view op) {
   if (!uses.only_feeds_one(value)) return nullptr;
-  for (Node& node : graph.nodes())
-    if (!node.inputs.empty() && node.inputs[0] == value)
-      return node.schema->name == op && node.use_encodings.empty() ? &node : nullptr;
-  return nullptr;
+  const int reader = uses.first_reader(value);
+  if (reader < 0) return nullptr;
+  Node& node = graph.nodes()[static_cast<size_t>(reader)];
+  return node.inputs[0] == value && node.schema->name == op && node.use_encodings.empty() ? &node : nullptr;
 }
 
 /// The whole of it over [batch, length, heads * dim], when Q, K, V and the result are all views of such

@@ -22,6 +22,7 @@ int64_t shuffle_groups(const Shape& whole, const Shape& split, const std::vector
 /// channels, which needs no certain order of the bytes.
 int recognise_channel_shuffle(Graph& graph) {
   const UseMap uses(graph);
+  PassConstants constants(graph);
   int changes = 0;
   for (Node& node : graph.nodes()) {
     if (node.schema->name != "Reshape" || !node.use_encodings.empty()) continue;
@@ -39,8 +40,8 @@ int recognise_channel_shuffle(Graph& graph) {
     for (int64_t c = 0; c < channels; ++c) from.push_back(c % groups * (channels / groups) + c / groups);
     const ValueId x = split->inputs[0];
     node.schema = find_op("Gather");
-    node.inputs = {x, add_pass_constant(graph, node.name + ".channels",
-                                        Constant(Tensor::from<int64_t>({channels}, from)))};
+    node.inputs = {x,
+                   constants.add(node.name + ".channels", Constant(Tensor::from<int64_t>({channels}, from)))};
     node.attributes = {{"axis", int64_t{1}}};
     ++changes;
   }

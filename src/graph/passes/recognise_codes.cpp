@@ -48,8 +48,8 @@ class Recognition {
       if (node.schema->name != "QuantizeLinear" || !is_float_activation(graph_, node.inputs[0])) continue;
       const Codes codes = linear_codes(graph_, node);
       const auto& readers = users_[static_cast<size_t>(node.outputs[0])];
-      const bool is_output = std::ranges::count(graph_.outputs(), node.outputs[0]) > 0;
-      if (!codes || is_output || readers.empty() || !std::ranges::all_of(readers, [&](int reader) {
+      if (!codes || uses_.is_output(node.outputs[0]) || readers.empty() ||
+          !std::ranges::all_of(readers, [&](int reader) {
             const Node& other = graph_.nodes()[static_cast<size_t>(reader)];
             return other.schema->name == "DequantizeLinear" && linear_codes(graph_, other) == codes;
           }))
@@ -127,9 +127,10 @@ class Recognition {
   /// A pair that nothing gives becomes an Identity that reads codes; the others go.
   void replace() {
     std::vector<bool> gone(graph_.nodes().size());
+    Replacements replaced(graph_);
     for (const Pair& pair : pairs_) {
       Node& node = graph_.nodes()[pair.quantize];
-      ValueId value = node.inputs[0];
+      ValueId value = replaced(node.inputs[0]);
       if (!pair.absorbed) {
         value = graph_.nodes()[pair.dequantize[0]].outputs[0];
         node = {find_op("Identity"), node.name, {node.inputs[0]}, {value}, {}, {}};
@@ -138,10 +139,10 @@ class Recognition {
       gone[pair.quantize] = pair.absorbed;
       for (size_t n : pair.dequantize) {
         gone[n] = true;
-        if (const ValueId made = graph_.nodes()[n].outputs[0]; made != value)
-          graph_.replace_uses(made, value);
+        replaced.add(graph_.nodes()[n].outputs[0], value);
       }
     }
+    replaced.apply(graph_);
     graph_.remove_nodes(gone);
   }
 

@@ -72,10 +72,9 @@ class Settling {
 
   /// The codes that the one reader of `value` makes of it.
   std::optional<CodeScale> made_from(ValueId value) const {
-    for (const Node& node : graph_.nodes())
-      if (!node.inputs.empty() && node.inputs[0] == value && node.schema->name == "QuantizeLinear")
-        return linear_codes(graph_, node);
-    return std::nullopt;
+    const Node* node = uses_.read_by(value);
+    if (!node || node->schema->name != "QuantizeLinear" || node->inputs[0] != value) return std::nullopt;
+    return linear_codes(graph_, *node);
   }
 
   /// Add(Conv, r).

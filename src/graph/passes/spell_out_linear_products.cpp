@@ -25,7 +25,8 @@ bool is_ready(const Graph& graph, const Node& node) {
 /// Nodes in the place of one.
 class Spelling {
  public:
-  Spelling(Graph& graph, const Node& node) : graph_(graph), node_(node) {}
+  Spelling(Graph& graph, PassConstants& constants, const Node& node)
+      : graph_(graph), constants_(constants), node_(node) {}
 
   ValueId add(std::string_view op, const char* part, std::vector<ValueId> inputs, Attributes attributes,
               const Shape& shape) {
@@ -49,19 +50,19 @@ class Spelling {
     std::vector<float> scales(static_cast<size_t>(channels));
     for (size_t i = 0; i < scales.size(); ++i)
       scales[i] = x * w.span<float>()[w.shape().elements() == 1 ? 0 : i];
-    return add_pass_constant(graph_, node_.name + "/bias_scale",
-                             Constant(Tensor::from<float>({channels}, scales)));
+    return constants_.add(node_.name + "/bias_scale", Constant(Tensor::from<float>({channels}, scales)));
   }
 
   std::vector<Node> nodes;
 
  private:
   Graph& graph_;
+  PassConstants& constants_;
   const Node& node_;
 };
 
-std::vector<Node> spelled(Graph& graph, const Node& node) {
-  Spelling to(graph, node);
+std::vector<Node> spelled(Graph& graph, PassConstants& constants, const Node& node) {
+  Spelling to(graph, constants, node);
   const bool conv = node.schema->name == "QLinearConv";
   const Shape w_shape = graph.value(node.inputs[kW]).type.shape,
               y_shape = graph.value(node.outputs[0]).type.shape;
@@ -88,6 +89,7 @@ int spell_out_linear_products(Graph& graph) {
     return (node.schema->name == "QLinearConv" || node.schema->name == "QLinearMatMul") &&
            is_ready(graph, node);
   };
+  PassConstants constants(graph);
   std::vector<Node> nodes;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node node = graph.nodes()[n];
@@ -95,7 +97,7 @@ int spell_out_linear_products(Graph& graph) {
       nodes.push_back(node);
       continue;
     }
-    for (Node& part : spelled(graph, node)) nodes.push_back(std::move(part));
+    for (Node& part : spelled(graph, constants, node)) nodes.push_back(std::move(part));
     ++changes;
   }
   if (changes > 0) graph.nodes() = std::move(nodes);
