@@ -11,7 +11,7 @@ constexpr int64_t kBlock = 16;
 constexpr int kRows = 4;  // 4 x 2 sums, 2 of weights, 4 on the way
 
 /// One block of channels from `first` on, of which `channels` are there, for rows [row, row + kCount).
-template <int kCount>
+template <bool kGained, int kCount>
 void run_rows(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int64_t first, int64_t channels,
               int64_t row) {
   const int64_t place = block * kBlock;
@@ -47,8 +47,8 @@ void run_rows(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int
   __m128i codes[kCount + 1];
 #pragma GCC unroll 4
   for (int r = 0; r < kCount; ++r)
-    codes[r] = CodeFinishAvx2::codes_of(CodeFinishAvx2::requantize(low[r], f, place),
-                                        CodeFinishAvx2::requantize(high[r], f, place + 8), f);
+    codes[r] = CodeFinishAvx2::codes_of(CodeFinishAvx2::ended<kGained>(low[r], f, place),
+                                        CodeFinishAvx2::ended<kGained>(high[r], f, place + 8), f);
   if (f.table) {
     codes[kCount] = codes[kCount - 1];
 #pragma GCC unroll 4
@@ -63,7 +63,8 @@ void run_rows(const CodeDepthwise& work, const CodeFinish& f, int64_t block, int
     CodeFinishAvx2::store_part(work.out + (row + r) * work.out_step + first, codes[r], channels);
 }
 
-void run(const CodeDepthwise& work, const CodeFinish& finish) {
+template <bool kGained>
+void run_blocks(const CodeDepthwise& work, const CodeFinish& finish) {
   const int64_t blocks = (work.channels + kBlock - 1) / kBlock;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t left = work.channels - kBlock;  // the last block ends where the channels do
@@ -71,9 +72,13 @@ void run(const CodeDepthwise& work, const CodeFinish& finish) {
     const int64_t channels = left < 0 ? work.channels : kBlock;
     int64_t row = 0;
     for (; row + kRows <= work.count; row += kRows)
-      run_rows<kRows>(work, finish, block, first, channels, row);
-    for (; row < work.count; ++row) run_rows<1>(work, finish, block, first, channels, row);
+      run_rows<kGained, kRows>(work, finish, block, first, channels, row);
+    for (; row < work.count; ++row) run_rows<kGained, 1>(work, finish, block, first, channels, row);
   }
+}
+
+void run(const CodeDepthwise& work, const CodeFinish& finish) {
+  finish.gained ? run_blocks<true>(work, finish) : run_blocks<false>(work, finish);
 }
 
 }  // namespace

@@ -84,9 +84,9 @@ void run_blocks(const CodeDepthwise& work, const CodeFinish& finish, Codes codes
 
 void run(const CodeDepthwise& work, const CodeFinish& finish) {
   const CodeFinish f = finish;
-  if (f.gains && !f.large)
+  if (f.gained)
     return run_blocks(work, f, [&](__m512i sum, int64_t output) {
-      return _mm512_cvtps_epi32(CodeFinishAvx512::GainedProduct::at(f, output)(sum));
+      return CodeFinishAvx512::GainedProduct::at(f, output)(sum, f);
     });
   run_blocks(work, f,
              [&](__m512i sum, int64_t output) { return CodeFinishAvx512::requantize(sum, f, output); });

@@ -15,24 +15,21 @@ namespace halftone::cpu {
 namespace {
 
 struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAvx2 {
-  static __m256i load(const int32_t* from) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  /// Below -2^31 the conversion gives the smallest number.
+  static __m256i rounded(__m256 product, const CodeFinish& f) {
+    return _mm256_cvtps_epi32(f.large ? _mm256_min_ps(product, _mm256_set1_ps(1e9f)) : product);
+  }
+
+  /// kGained: whether there are gains.
+  template <bool kGained>
+  static __m256i ended(__m256i sum, const CodeFinish& f, int64_t output) {
+    if constexpr (!kGained) return requantize(sum, f, output);
+    const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(f.multipliers + output));
+    return rounded(_mm256_mul_ps(silu(x), _mm256_loadu_ps(f.below + output)), f);
   }
 
   static __m256i requantize(__m256i sum, const CodeFinish& f, int64_t output) {
-    if (!f.mantissas) {
-      __m256 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
-      if (f.gains) product = _mm256_mul_ps(silu(product), _mm256_loadu_ps(f.gains + output));
-      return _mm256_cvtps_epi32(f.large ? _mm256_min_ps(product, _mm256_set1_ps(1e9f)) : product);
-    }
-    __m256i mantissa = load(f.mantissas + output);
-    __m256i shift = load(f.shifts + output);
-    if (f.mantissas_below) {
-      const __m256i negative = _mm256_srai_epi32(sum, 31);
-      mantissa = _mm256_blendv_epi8(mantissa, load(f.mantissas_below + output), negative);
-      shift = _mm256_blendv_epi8(shift, load(f.shifts_below + output), negative);
-    }
-    return multiply_fixed(sum, mantissa, shift);
+    return f.mantissas ? fixed(sum, f, output) : rounded(scaled(sum, f, output), f);
   }
 
   /// Both halves of a sum shifted, and the residual of 16 outputs (of which `count` are there) added.
@@ -77,9 +74,10 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
   };
 
   static void to_codes(const Rows& rows, const CodeFinish& f) {
-    if (rows.count < 16 || f.mantissas || f.large) return rows_to_codes(rows, f);
+    if (rows.count < 16 || f.mantissas || f.large)
+      return f.gained ? rows_to_codes<true>(rows, f) : rows_to_codes<false>(rows, f);
     if (f.table) return rows_through_table(rows, f);
-    f.gains ? pairs_to_codes<Ends::gained>(rows, f) : plain_pairs_to_codes(rows, f);
+    f.gained ? pairs_to_codes<Ends::gained>(rows, f) : plain_pairs_to_codes(rows, f);
   }
 
   /// Whole rows, a few at a time: all codes, then their entries. Together both want too many registers.
@@ -113,13 +111,14 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
   }
 
   /// Any rows, one by one.
+  template <bool kGained>
   static void rows_to_codes(const Rows& rows, const CodeFinish& f) {
     for (int64_t r = 0; r < rows.rows; ++r) {
       const int64_t at = (rows.places ? rows.places[r] : r) * rows.step;
       __m256i low = load(rows.sums + 16 * r), high = load(rows.sums + 16 * r + 8);
       if (rows.residual) join(low, high, f, rows.output, rows.residual + at, rows.count);
-      low = requantize(low, f, rows.output);
-      high = requantize(high, f, rows.output + 8);
+      low = ended<kGained>(low, f, rows.output);
+      high = ended<kGained>(high, f, rows.output + 8);
       __m128i codes = codes_of(low, high, f);
       if (f.table) codes = _mm256_castsi256_si128(look_up(f.table, _mm256_castsi128_si256(codes)));
       store_part(rows.out + at, codes, rows.count);
@@ -138,9 +137,7 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
   static void pairs_to_codes(const Rows& rows, const CodeFinish& f) {
     const __m256 first = _mm256_loadu_ps(f.multipliers + rows.output);
     const __m256 last = _mm256_loadu_ps(f.multipliers + rows.output + 8);
-    const float* others = kEnds == Ends::two_slopes ? f.below
-                          : kEnds == Ends::gained   ? f.gains
-                                                    : f.multipliers;
+    const float* others = kEnds == Ends::plain ? f.multipliers : f.below;
     const __m256 first_other = _mm256_loadu_ps(others + rows.output);
     const __m256 last_other = _mm256_loadu_ps(others + rows.output + 8);
     const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(f.zero));

@@ -44,8 +44,7 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
       }
       return multiply_fixed(sum, mantissa, shift);
     }
-    __m512 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
-    if (f.gains) product = _mm512_mul_ps(silu(product), _mm512_loadu_ps(f.gains + output));
+    const __m512 product = scaled(sum, f, output);  // below -2^31 the conversion gives the smallest number
     return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(product, _mm512_set1_ps(1e9f)) : product);
   }
 
@@ -96,27 +95,31 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
       _mm512_mask_storeu_epi8(to, (uint64_t{1} << count) - 1, codes);
   }
 
-  /// Whether PackedFinish does what `f` asks for: a float multiplier an output, and no residual.
+  /// Whether PlainFinish does what `f` asks for: a float multiplier an output, and no residual.
   static bool is_plain(const CodeFinish& f) {
     return !f.mantissas && !f.below && !f.large && !f.residual_factors;
   }
 
-  /// What the sums of a panel become before they are rounded: a product,
+  /// What the sums of a panel become before they are packed: a rounded product,
   struct Product {
     __m512 multiplier;
     static Product at(const CodeFinish& f, int64_t output) {
       return {_mm512_loadu_ps(f.multipliers + output)};
     }
-    __m512 operator()(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
+    __m512 of(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
+    __m512i operator()(__m512i sum, const CodeFinish&) const { return _mm512_cvtps_epi32(of(sum)); }
   };
-  /// or its silu times a gain.
+  /// or that of its silu and a gain.
   struct GainedProduct {
     Product product;
     __m512 gain;
     static GainedProduct at(const CodeFinish& f, int64_t output) {
-      return {Product::at(f, output), _mm512_loadu_ps(f.gains + output)};
+      return {Product::at(f, output), _mm512_loadu_ps(f.below + output)};
     }
-    __m512 operator()(__m512i sum) const { return _mm512_mul_ps(silu(product(sum)), gain); }
+    __m512i operator()(__m512i sum, const CodeFinish& f) const {
+      const __m512 x = _mm512_mul_ps(silu(product.of(sum)), gain);
+      return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(x, _mm512_set1_ps(1e9f)) : x);
+    }
   };
 
   /// Codes of kPanels panels (1 or 2) as the first of a vector.
@@ -148,7 +151,7 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
     void store_some(const __m512i (*sums)[kPanels], int first, To to, int64_t count, bool adjacent) const {
       __m512i x[kRows * kPanels];
       for (int r = 0; r < kRows; ++r)
-        for (int p = 0; p < kPanels; ++p) x[r * kPanels + p] = _mm512_cvtps_epi32(products[p](sums[r][p]));
+        for (int p = 0; p < kPanels; ++p) x[r * kPanels + p] = products[p](sums[r][p], finish);
       const __m512i codes = codes_of(x, finish);
       if constexpr (kRows == 1) return store_codes(to(first), codes, count);
       if (adjacent && kRows * kPanels == 4) return _mm512_storeu_si512(to(first), codes);

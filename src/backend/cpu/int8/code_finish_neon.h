@@ -26,10 +26,8 @@ struct CodeFinishNeon {
   }
 
   static int32x4_t requantize(int32x4_t sum, const CodeFinish& f, int64_t output) {
-    if (!f.mantissas) {
-      const float32x4_t product = scaled(sum, f, output);
-      return vcvtnq_s32_f32(f.gains ? gained(product, f, output) : product);
-    }
+    if (f.gained) return vcvtnq_s32_f32(gained(sum, f, output));
+    if (!f.mantissas) return vcvtnq_s32_f32(scaled(sum, f, output));
     int32x4_t mantissa = vld1q_s32(f.mantissas + output);
     int32x4_t shift = vld1q_s32(f.shifts + output);
     if (f.mantissas_below) {
@@ -60,8 +58,9 @@ struct CodeFinishNeon {
     return vfmsq_f32(vmaxnmq_f32(x, vdupq_n_f32(0)), u, r);
   }
   /// times the gains, with bounds for what is no number.
-  static float32x4_t gained(float32x4_t x, const CodeFinish& f, int64_t output) {
-    return vminnmq_f32(vmulq_f32(silu(x), vld1q_f32(f.gains + output)), vdupq_n_f32(1e9f));
+  static float32x4_t gained(int32x4_t sum, const CodeFinish& f, int64_t output) {
+    const float32x4_t x = vmulq_f32(vcvtq_f32_s32(sum), vld1q_f32(f.multipliers + output));
+    return vminnmq_f32(vmulq_f32(silu(x), vld1q_f32(f.below + output)), vdupq_n_f32(1e9f));
   }
 
   static float32x4_t scaled(int32x4_t sum, const CodeFinish& f, int64_t output) {

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include "backend/cpu/int8/code_tile.h"
+
 namespace halftone::cpu {
 namespace {
 
@@ -26,6 +28,22 @@ struct CodeFixedAvx2 {
     const __m256i threshold = _mm256_sub_epi32(_mm256_srli_epi32(mask, 1), _mm256_srai_epi32(high, 31));
     const __m256i up = _mm256_cmpgt_epi32(_mm256_and_si256(high, mask), threshold);
     return _mm256_sub_epi32(_mm256_srav_epi32(high, right), up);
+  }
+
+  static __m256i load(const int32_t* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  }
+
+  /// Sums times the Q31 multipliers of `f`.
+  static __m256i fixed(__m256i sum, const CodeFinish& f, int64_t output) {
+    __m256i mantissa = load(f.mantissas + output);
+    __m256i shift = load(f.shifts + output);
+    if (f.mantissas_below) {
+      const __m256i negative = _mm256_srai_epi32(sum, 31);
+      mantissa = _mm256_blendv_epi8(mantissa, load(f.mantissas_below + output), negative);
+      shift = _mm256_blendv_epi8(shift, load(f.shifts_below + output), negative);
+    }
+    return multiply_fixed(sum, mantissa, shift);
   }
 };
 

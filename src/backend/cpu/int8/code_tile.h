@@ -15,8 +15,8 @@ inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
 /// have an entry for each output, padded to whole blocks of panels.
 struct CodeFinish {
   const float* multipliers = nullptr;  ///< of floats, and of codes under Requantization::floating
-  const float* gains = nullptr;        ///< behind silu by ops/silu_polynomial.h, where there are any
-  const float* below = nullptr;        ///< the multipliers of negative sums, where they differ
+  const float* below = nullptr;  ///< the multipliers of negative sums, where they differ, or, if `gained`,
+                                 ///< factors behind silu by ops/silu_polynomial.h
   const int32_t* mantissas = nullptr;  ///< set under Requantization::fixed
   const int32_t* shifts = nullptr;
   const int32_t* mantissas_below = nullptr;
@@ -27,8 +27,11 @@ struct CodeFinish {
   const int32_t* residual_factors = nullptr;
   int32_t residual_zero = 0, sum_shift = 0;
   bool large = false;  ///< a multiplier is 1 or more, so a product may leave 32 bits, or a gain is
+  bool gained = false;
   const uint8_t* table = nullptr;  ///< 256 codes by code, or null
 };
+/// Loops hold a copy, which compilers take apart into registers up to this size.
+static_assert(sizeof(CodeFinish) <= 96);
 
 /// u8 codes times s8 weights: rows of codes, gathered tap by tap.
 struct CodeTile {

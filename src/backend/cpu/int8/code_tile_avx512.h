@@ -42,8 +42,8 @@ using Avx512VnniGained = Avx512Vnni<CodeFinishAvx512::GainedFinish>;
 /// visit(V{}) with the one that does what `f` asks for.
 template <class Visit>
 void visit_finish(const CodeFinish& f, Visit visit) {
-  if (!CodeFinishAvx512::is_plain(f)) return visit(Avx512VnniAny{});
-  f.gains ? visit(Avx512VnniGained{}) : visit(Avx512VnniPlain{});
+  if (f.gained) return visit(Avx512VnniGained{});
+  CodeFinishAvx512::is_plain(f) ? visit(Avx512VnniPlain{}) : visit(Avx512VnniAny{});
 }
 
 }  // namespace

@@ -73,7 +73,8 @@ FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int
   const auto is_large = [](float x) { return x >= 1; };
   finish_.large = std::any_of(multipliers_.begin(), multipliers_.end(), is_large) ||
                   std::any_of(below_.begin(), below_.end(), is_large);
-  if (!gains_.empty()) finish_.large = gains_are_large(multipliers_, gains_);
+  finish_.gained = !gains_.empty();
+  if (finish_.gained) finish_.large = gains_are_large(multipliers_, gains_);
 }
 
 CodeFinish FinishArrays::at(int64_t first) const {
@@ -81,7 +82,7 @@ CodeFinish FinishArrays::at(int64_t first) const {
   CodeFinish finish = finish_;
   finish.multipliers = from(multipliers_);
   finish.below = from(below_);
-  finish.gains = from(gains_);
+  if (finish.gained) finish.below = from(gains_);
   finish.mantissas = from(mantissas_);
   finish.shifts = from(shifts_);
   finish.mantissas_below = from(mantissas_below_);
