@@ -3,6 +3,7 @@
 // Attention of at most four queries that share a KV head: each stored row is read once, as it lies, turned
 // into what is multiplied in registers. Codes of int8 are multiplied as integers, with queries and weights
 // as integers of 16 bits: half as many products as in f32, and their scales are left to scores and weights.
+// AVX-512 takes weights of 8 bits, a quarter of the products, where no weight of a tile is large.
 
 #include "backend/cpu/paged_attention/code_products_simd.h"
 #include "backend/cpu/paged_attention/query_products_simd.h"
@@ -57,6 +58,17 @@ void scale(float* numbers, float factor, const float* factors, int64_t begin, in
   for (int64_t t = end; t < padded; ++t) numbers[t] = 0;
 }
 
+/// A weight of one byte is off by 2^-9 of the largest of its tile, where a value is off by 2^-8 of the
+/// largest of its row. It is enough where no weight of the tile is more than this share of all so far.
+constexpr float kCoarseShare = 1.0f / 16;
+
+/// Of `count` numbers of at least 0.
+float largest(const float* numbers, int64_t count) {
+  Float top = Simd::zero();
+  for (int64_t t = 0; t < count; t += Simd::kWidth) top = Simd::max(top, Simd::load(numbers + t));
+  return Simd::highest(top);
+}
+
 /// Keys and values of one head from `position` on, which are rows of a block from `slot` on.
 struct StoredTile {
   const KvTile &keys, &values;
@@ -64,12 +76,13 @@ struct StoredTile {
   int64_t slot, position, tokens;
 };
 
-template <int kQueries, class Element, int kCache>
+/// kDim: the queries' padded_dim where it is known to the compiler; 0: any.
+template <int kQueries, class Element, int kCache, int64_t kDim = 0>
 void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stored) {
   constexpr int64_t kMost = AttentionLoops::kMostTokens;
   const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
   if (seen.begin >= seen.end) return;
-  const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
+  const int64_t dim = kDim ? kDim : tile.padded_dim, padded = padded_tokens(stored.tokens);
   const bool coded = stored.keys.format == KvFormat::int8;
   const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
   const int64_t skipped = stored.slot * dim * Element::kBytes;
@@ -86,23 +99,30 @@ void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stor
     score_codes<kQueries>(tile.codes + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
   else
     score_rows<kQueries>(tile.queries + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
-  for (int q = 0; q < kQueries; ++q) {
-    float* own = scores + q * padded;
-    const int64_t begin = seen.begins[q], end = seen.ends[q];
-    if (coded) scale(own, as_codes ? tile.code_scales[query + q] : 1.0f, key_scales, begin, end, padded);
-    tile.shrink[query + q] = weigh(tile, query + q, own, begin, end, padded);
-    if (coded) scale(own, 1.0f, value_scales, begin, end, padded);
-  }
+  if (coded)
+    for (int q = 0; q < kQueries; ++q)
+      scale(scores + q * padded, as_codes ? tile.code_scales[query + q] : 1.0f, key_scales, seen.begins[q],
+            seen.ends[q], padded);
+  weigh_all<kQueries>(tile, query, scores, seen, padded);
+  bool fine[kQueries];  // of weights, as codes
+  if (coded)
+    for (int q = 0; q < kQueries; ++q) {
+      float* own = scores + q * padded;
+      if (kHasByteWeights) fine[q] = largest(own, padded) > tile.total[query + q] * kCoarseShare;
+      scale(own, 1.0f, value_scales, seen.begins[q], seen.ends[q], padded);
+    }
   float* sum = tile.sum + query * dim;
   const float* shrink = tile.shrink + query;
   if (as_codes)
-    add_codes<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
+    add_codes<kQueries>(sum, shrink, scores, padded, fine, values, seen.begin, seen.end, dim);
   else
     add_rows<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
 }
 
 template <int kCache, class Element>
 void attend_few(const QueryTile& tile, const StoredTile& stored) {
+  if (tile.count == 4 && tile.padded_dim == 128)
+    return attend_queries<4, Element, kCache, 128>(tile, 0, stored);
   if (tile.count == 4) return attend_queries<4, Element, kCache>(tile, 0, stored);
   if (tile.count == 2) return attend_queries<2, Element, kCache>(tile, 0, stored);
   for (int64_t query = 0; query < tile.count; ++query)

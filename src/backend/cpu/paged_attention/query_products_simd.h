@@ -11,7 +11,7 @@ namespace {
 /// Keeps a in a register: compilers would load it again for each product.
 inline void keep(Float& a) {
 #if defined(__AVX512F__)
-  asm("" : "+v"(a));
+  asm volatile("" : "+v"(a));
 #elif defined(__AVX2__)
   asm("" : "+x"(a));
 #else
@@ -19,9 +19,20 @@ inline void keep(Float& a) {
 #endif
 }
 
+/// sum + a * b in the register of sum: compilers copy a sum that a loop carries to another one and back.
+inline Float add_product(Float sum, Float a, Float b) {
+#if defined(__AVX512F__)
+  asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#else
+  return Simd::fma(a, b, sum);
+#endif
+}
+
 /// scores[q, t] = queries[q] . keys[first + t] for kQueries rows and kKeys rows.
 template <int kQueries, int kKeys, class Rows>
-void dot(const float* queries, Rows& keys, int64_t first, int64_t dim, float* scores, int64_t stride) {
+[[gnu::always_inline]] inline void dot(const float* queries, Rows& keys, int64_t first, int64_t dim,
+                                       float* scores, int64_t stride) {
   Float sums[kQueries][kKeys];
   for (auto& row : sums)
     for (Float& sum : row) sum = Simd::zero();
@@ -32,7 +43,7 @@ void dot(const float* queries, Rows& keys, int64_t first, int64_t dim, float* sc
     for (int q = 0; q < kQueries; ++q) {
       Float query = Simd::load(queries + q * dim + i);
       keep(query);
-      for (int t = 0; t < kKeys; ++t) sums[q][t] = Simd::fma(query, key[t], sums[q][t]);
+      for (int t = 0; t < kKeys; ++t) sums[q][t] = add_product(sums[q][t], query, key[t]);
     }
   }
   store_sums(sums, scores, stride);
@@ -52,8 +63,9 @@ void score_rows(const float* queries, Rows& keys, int64_t begin, int64_t end, in
 /// sum[q] = sum[q] * shrink[q] + sum over t of [begin, end) of weights[q, t] * values[t], over columns [i, i
 /// + kVectors vectors).
 template <int kQueries, int kVectors, class Rows>
-void add_columns(float* sum, const float* shrink, const float* weights, int64_t stride, Rows& values,
-                 int64_t begin, int64_t end, int64_t dim, int64_t i) {
+[[gnu::always_inline]] inline void add_columns(float* sum, const float* shrink, const float* weights,
+                                               int64_t stride, Rows& values, int64_t begin, int64_t end,
+                                               int64_t dim, int64_t i) {
   Float sums[kQueries][kVectors];
   for (int q = 0; q < kQueries; ++q)
     for (int v = 0; v < kVectors; ++v)
@@ -64,7 +76,7 @@ void add_columns(float* sum, const float* shrink, const float* weights, int64_t 
     for (int v = 0; v < kVectors; ++v) value[v] = values.load(t, i + v * Simd::kWidth);
     for (int q = 0; q < kQueries; ++q) {
       const Float weight = Simd::broadcast(weights[q * stride + t]);
-      for (int v = 0; v < kVectors; ++v) sums[q][v] = Simd::fma(weight, value[v], sums[q][v]);
+      for (int v = 0; v < kVectors; ++v) sums[q][v] = add_product(sums[q][v], weight, value[v]);
     }
   }
   for (int q = 0; q < kQueries; ++q)

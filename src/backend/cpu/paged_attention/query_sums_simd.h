@@ -23,7 +23,7 @@ constexpr bool kHasSumsOfAll<4, 4> = true;
 /// The sum of each vector's lanes in the order of Simd::sum(), in 45 instructions and not 128: scores of four
 /// queries and four keys, lane 4 q + t. `add` may take the lanes for other numbers than floats.
 template <class Add>
-Float sums_of_all(const Float (&sums)[4][4], Add add) {
+[[gnu::always_inline]] inline Float sums_of_all(const Float (&sums)[4][4], Add add) {
   Float fours[4];  // of key t: four lanes each of queries 0 to 3
   for (int t = 0; t < 4; ++t) {
     const auto eights = [&](int q) {
@@ -45,7 +45,7 @@ Float sums_of_all(const Float (&sums)[4][4], Add add) {
 template <>
 constexpr bool kHasSumsOfAll<4, 2> = true;
 template <class Add>
-__m256 sums_of_all(const Float (&sums)[4][2], Add add) {
+[[gnu::always_inline]] inline __m256 sums_of_all(const Float (&sums)[4][2], Add add) {
   const auto eights = [&](int t, int q) {
     return add(_mm512_shuffle_f32x4(sums[q][t], sums[q + 1][t], 0x44),
                _mm512_shuffle_f32x4(sums[q][t], sums[q + 1][t], 0xee));
@@ -72,7 +72,7 @@ constexpr bool kHasSumsOfAll<4, 2> = true;
 /// The sum of each vector's lanes in the order of Simd::sum(), in 21 instructions and not 48: scores of four
 /// queries and two keys, two lanes each. `add` may take the lanes for other numbers than floats.
 template <class Add>
-Float sums_of_all(const Float (&sums)[4][2], Add add) {
+[[gnu::always_inline]] inline Float sums_of_all(const Float (&sums)[4][2], Add add) {
   const auto halves = [&](Float low, Float high) {
     return add(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
   };
@@ -88,7 +88,8 @@ Float sums_of_all(const Float (&sums)[4][2], Add add) {
 
 /// The sum of each vector's lanes, Simd::sum() of it bit for bit.
 template <int kQueries, int kKeys>
-void store_sums(const Float (&sums)[kQueries][kKeys], float* scores, int64_t stride) {
+[[gnu::always_inline]] inline void store_sums(const Float (&sums)[kQueries][kKeys], float* scores,
+                                              int64_t stride) {
   if constexpr (kHasSumsOfAll<kQueries, kKeys>) {
     store_all(sums_of_all(sums, [](Float a, Float b) { return Simd::add(a, b); }), scores, stride);
   } else {

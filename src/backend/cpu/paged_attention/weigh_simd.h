@@ -1,7 +1,6 @@
 #pragma once
 
-#include "backend/cpu/paged_attention/attention_loops.h"
-#include "backend/cpu/simd_math.h"
+#include "backend/cpu/paged_attention/weigh_four_avx512.h"
 
 namespace halftone::cpu {
 namespace {
@@ -63,7 +62,26 @@ struct Seen {
       end = ends[q] > end ? ends[q] : end;
     }
   }
+  /// Whether all queries see all of [0, tokens).
+  bool whole(int64_t tokens) const {
+    bool all = true;
+    for (int q = 0; q < kQueries; ++q) all &= begins[q] == 0 && ends[q] == tokens;
+    return all;
+  }
 };
+
+/// weigh() of each query of a group, whose scores are rows of `padded`. Sets their shrink.
+template <int kQueries>
+void weigh_all(const QueryTile& tile, int64_t query, float* scores, const Seen<kQueries>& seen,
+               int64_t padded) {
+#if defined(__AVX512F__)
+  if (kQueries == 4 && tile.softcap == 0 && seen.whole(padded))
+    return weigh_four(tile, query, scores, padded);
+#endif
+  for (int q = 0; q < kQueries; ++q)
+    tile.shrink[query + q] =
+        weigh(tile, query + q, scores + q * padded, seen.begins[q], seen.ends[q], padded);
+}
 
 inline int64_t padded_tokens(int64_t tokens) {
   return (tokens + kAttentionPadding - 1) / kAttentionPadding * kAttentionPadding;

@@ -4,7 +4,7 @@
 // sources only (simd.h). Such an integer is off by 2^-16 of the largest of its row, where a code is off by
 // 2^-8.
 
-#include "backend/cpu/simd_math.h"
+#include "backend/cpu/paged_attention/query_sums_simd.h"
 
 namespace halftone::cpu {
 namespace {
@@ -47,33 +47,36 @@ struct Wide {
   static constexpr int64_t kCodes = 32;
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector load(const int16_t* p) { return _mm512_loadu_si512(p); }
-  static Vector pair(const int16_t* p) {
-    int both;
-    __builtin_memcpy(&both, p, sizeof(both));
-    return _mm512_set1_epi32(both);
-  }
   static Vector load_codes(const std::byte* p) {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
-  /// a and b in pairs: of columns 0 to 7 and 16 to 23, then of the others.
-  static void pairs(const std::byte* a, const std::byte* b, Vector& first, Vector& second) {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
-    const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
-    first = _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(x, y));
-    second = _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(x, y));
+  /// In place: compilers copy a sum that a loop carries to another register and back.
+  static Vector add_products(Vector sum, Vector a, Vector b) {
+    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
   }
-  static void floats_of_pairs(Vector first, Vector second, Float& low, Float& high) {
-    low = _mm512_cvtepi32_ps(_mm512_inserti64x4(first, _mm512_castsi512_si256(second), 1));
-    high = _mm512_cvtepi32_ps(_mm512_shuffle_i64x2(first, second, 0xee));
-  }
-  static Vector add_products(Vector sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
-  static Float add(Float a, Float b) {
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
-  }
-  static Float bits(Vector a) { return _mm512_castsi512_ps(a); }
-  static Float floats(Float bits) { return _mm512_cvtepi32_ps(_mm512_castps_si512(bits)); }
   static float sum(Vector a) { return static_cast<float>(_mm512_reduce_add_epi32(a)); }
-  static void keep(Vector& a) { asm("" : "+v"(a)); }
+  /// The sums of the lanes of four rows of four vectors, lane 4 q + t. Integers may be added in any order.
+  [[gnu::always_inline]] static Float sums_of_all(const Vector (&sums)[4][4]) {
+    Vector rows[4];
+    for (int q = 0; q < 4; ++q)
+      rows[q] = add_pairs<64>(add_pairs<32>(sums[q][0], sums[q][1]), add_pairs<32>(sums[q][2], sums[q][3]));
+    const Vector first = add_lanes(rows[0], rows[1]), second = add_lanes(rows[2], rows[3]);
+    return _mm512_cvtepi32_ps(add_lanes(first, second));
+  }
+  static void keep(Vector& a) { asm volatile("" : "+v"(a)); }
+
+ private:
+  template <int kBits>
+  static Vector add_pairs(Vector a, Vector b) {
+    if constexpr (kBits == 32)
+      return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    else
+      return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+  }
+  static Vector add_lanes(Vector a, Vector b) {
+    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+  }
 };
 #elif defined(__AVX2__)
 struct Wide {
@@ -97,18 +100,19 @@ struct Wide {
     first = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
     second = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
   }
-  static void floats_of_pairs(Vector first, Vector second, Float& low, Float& high) {
-    low = _mm256_cvtepi32_ps(first);
-    high = _mm256_cvtepi32_ps(second);
-  }
   static Vector add_products(Vector sum, Vector a, Vector b) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
   }
-  static Float add(Float a, Float b) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+  /// The same of four rows of two vectors.
+  static Float sums_of_all(const Vector (&sums)[4][2]) {
+    Float bits[4][2];
+    for (int q = 0; q < 4; ++q)
+      for (int t = 0; t < 2; ++t) bits[q][t] = _mm256_castsi256_ps(sums[q][t]);
+    const Float all = cpu::sums_of_all(bits, [](Float a, Float b) {
+      return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+    });
+    return _mm256_cvtepi32_ps(_mm256_castps_si256(all));
   }
-  static Float bits(Vector a) { return _mm256_castsi256_ps(a); }
-  static Float floats(Float bits) { return _mm256_cvtepi32_ps(_mm256_castps_si256(bits)); }
   static float sum(Vector a) {
     __m128i x = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
