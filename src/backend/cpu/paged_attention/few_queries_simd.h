@@ -72,7 +72,7 @@ float largest(const float* numbers, int64_t count) {
 /// Keys and values of one head from `position` on, which are rows of a block from `slot` on.
 struct StoredTile {
   const KvTile &keys, &values;
-  const std::byte* next;
+  const std::byte *next_keys, *next_values;
   int64_t slot, position, tokens;
 };
 
@@ -86,8 +86,11 @@ void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stor
   const bool coded = stored.keys.format == KvFormat::int8;
   const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
   const int64_t skipped = stored.slot * dim * Element::kBytes;
-  StoredElements<Element, kCache> keys(stored.keys.stored + skipped, dim, stored.values.stored + skipped);
-  StoredElements<Element, kCache> values(stored.values.stored + skipped, dim, stored.next);
+  // A second cache holds what is read a tile later; a first one would lose it.
+  const std::byte* beside_keys = kCache == 2 ? stored.next_keys : stored.values.stored + skipped;
+  const std::byte* beside_values = kCache == 2 ? stored.next_values : stored.next_keys;
+  StoredElements<Element, kCache> keys(stored.keys.stored + skipped, dim, beside_keys);
+  StoredElements<Element, kCache> values(stored.values.stored + skipped, dim, beside_values);
   alignas(64) float key_scales[kMost], value_scales[kMost], scores[kQueries * kMost];
   if (coded)
     for (int64_t t = 0; t < stored.tokens; ++t) {
@@ -130,9 +133,9 @@ void attend_few(const QueryTile& tile, const StoredTile& stored) {
 }
 
 template <int kCache>
-void attend_few(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next,
-                int64_t slot, int64_t position, int64_t tokens) {
-  const StoredTile stored{keys, values, next, slot, position, tokens};
+void attend_few(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next_keys,
+                const std::byte* next_values, int64_t slot, int64_t position, int64_t tokens) {
+  const StoredTile stored{keys, values, next_keys, next_values, slot, position, tokens};
   if (keys.format == KvFormat::f16) return attend_few<kCache, HalfElement>(tile, stored);
   if (keys.format == KvFormat::bf16) return attend_few<kCache, BfloatElement>(tile, stored);
   attend_few<kCache, CodeElement>(tile, stored);

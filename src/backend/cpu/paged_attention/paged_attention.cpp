@@ -271,21 +271,6 @@ class PagedAttention : public PreparedKernel {
     return {keys, values};
   }
 
-  /// How many of the positions from `position` on stand together in one block, up to `end`.
-  static int64_t tile_tokens(const KvCache& cache, int64_t position, int64_t end) {
-    const int64_t block_tokens = cache.layout().block_tokens;
-    return std::min({kTileTokens, block_tokens - position % block_tokens, end - position});
-  }
-  /// The keys of a head from `position` on; null where the piece ends before.
-  const std::byte* next_keys(KvCache& cache, const AttentionPiece& piece, int64_t position, int64_t head,
-                             int64_t end) const {
-    if (position >= end) return nullptr;
-    const KvCache::Layout& layout = cache.layout();
-    const int block = piece.blocks[position / layout.block_tokens];
-    return cache.keys(spec_.layer, block, static_cast<int>(piece.kv_head + head)) +
-           position % layout.block_tokens * layout.row_bytes();
-  }
-
   void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
               float* partials) const {
     const QueryTile tile = gather_queries(run, piece, scratch);
@@ -300,6 +285,8 @@ class PagedAttention : public PreparedKernel {
     }
     if (piece.kv_heads == 1 && has_tiles_for(tile, cache.layout().format))
       attend_by_tiles(tile, piece, cache, position, end, scratch.operands);
+    else if (reads_stored(piece, cache.layout().format))
+      attend_stored(tile, piece, cache, position, end);
     else
       attend_by_blocks(tile, piece, cache, position, end, scratch);
     if (piece.parts > 1)
@@ -344,46 +331,86 @@ class PagedAttention : public PreparedKernel {
     }
   }
 
+  /// What multiplies codes as integers takes all rows of a short run, so that each is computed as it is
+  /// alone.
+  bool reads_stored(const AttentionPiece& piece, KvFormat format) const {
+    return read_as_stored(format) && spec_.head_dim == padded_ &&
+           (head_queries(piece) <= AttentionLoops::kFewQueries ||
+            (format == KvFormat::int8 && piece.rows <= AttentionPieces::kFewRows));
+  }
+
+  /// Few queries of all heads of a piece.
+  void attend_stored(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
+                     int64_t end) const {
+    const KvFormat format = cache.layout().format;
+    const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
+    const int64_t head_bytes = block_tokens * row_bytes, queries = head_queries(piece);
+    const auto head = static_cast<int>(piece.kv_head);
+    QueryTile own[kPieceHeads];
+    for (int64_t h = 0; h < piece.kv_heads; ++h) own[h] = rows(tile, h * queries, (h + 1) * queries);
+    if (format == KvFormat::int8) loops_.widen(tile);
+    while (position < end) {
+      const int64_t index = position / block_tokens, slot = position % block_tokens;
+      const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
+      const int block = piece.blocks[index];
+      KvTile keys{cache.keys(spec_.layer, block, head), nullptr, format, spec_.head_dim, padded_, nullptr};
+      KvTile values = keys;
+      values.stored = cache.values(spec_.layer, block, head);
+      if (format == KvFormat::int8) {
+        keys.scales = cache.key_scales(spec_.layer, block, head);
+        values.scales = cache.value_scales(spec_.layer, block, head);
+      }
+      // Where the first head goes on, and from there the others; behind a part the next one, which is often
+      // this thread's too.
+      const std::byte *keys_after = nullptr, *values_after = nullptr;
+      if (position + tokens <= tile.last[tile.count - 1]) {
+        const int64_t next = position + tokens, row = next % block_tokens * row_bytes;
+        keys_after = cache.keys(spec_.layer, piece.blocks[next / block_tokens], head) + row;
+        values_after = cache.values(spec_.layer, piece.blocks[next / block_tokens], head) + row;
+      }
+      for (int64_t h = 0; h < piece.kv_heads; ++h) {
+        const bool more = h + 1 < piece.kv_heads;
+        const int64_t beside = head_bytes + slot * row_bytes;
+        const std::byte* next_keys = more ? keys.stored + beside : keys_after;
+        const std::byte* next_values = more ? values.stored + beside : values_after;
+        for (int64_t query = 0; query < queries; query += AttentionLoops::kFewQueries)
+          attend_few_(rows(own[h], query, std::min(query + AttentionLoops::kFewQueries, queries)), keys,
+                      values, next_keys, next_values, slot, position, tokens);
+        keys.stored += head_bytes;
+        values.stored += head_bytes;
+        if (format != KvFormat::int8) continue;
+        keys.scales += block_tokens;
+        values.scales += block_tokens;
+      }
+      position += tokens;
+    }
+  }
+
   void attend_by_blocks(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
                         int64_t end, const Scratch& scratch) const {
     const int64_t block_tokens = cache.layout().block_tokens;
     const KvFormat format = cache.layout().format;
-    // What multiplies codes as integers takes all rows of a short run, so that each is computed as it is
-    // alone.
-    const bool few = read_as_stored(format) && spec_.head_dim == padded_ &&
-                     (head_queries(piece) <= AttentionLoops::kFewQueries ||
-                      (format == KvFormat::int8 && piece.rows <= AttentionPieces::kFewRows));
-    if (few && format == KvFormat::int8) loops_.widen(tile);
     while (position < end) {
       const int block = piece.blocks[position / block_tokens];
       const int64_t slot = position % block_tokens;
-      const int64_t tokens = tile_tokens(cache, position, end);
+      const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
       const bool open = codes_by_block(format) && cache.is_open(spec_.layer, block);
       for (int64_t head = 0; head < piece.kv_heads; ++head) {
         const QueryTile own = rows(tile, head * head_queries(piece), (head + 1) * head_queries(piece));
         const int64_t near = queries_near(cache, own, position / block_tokens);
-        auto attend_stored = [&](bool codes, int64_t from, int64_t to) {
+        auto attend_some = [&](bool codes, int64_t from, int64_t to) {
           if (from >= to) return;
           const auto [keys, values] =
               tiles(cache, block, static_cast<int>(piece.kv_head + head), codes, scratch);
           const QueryTile part = rows(own, from, to);
-          if (few) {
-            const bool more = head + 1 < piece.kv_heads;
-            const std::byte* next =
-                next_keys(cache, piece, more ? position : position + tokens, more ? head + 1 : 0, end);
-            for (int64_t query = 0; query < part.count; query += AttentionLoops::kFewQueries)
-              attend_few_(rows(part, query, std::min(query + AttentionLoops::kFewQueries, part.count)), keys,
-                          values, next, slot, position, tokens);
-            return;
-          }
           loops_.score(part, keys, slot, position, tokens);
           loops_.add(part, values, slot, position, tokens);
         };
         if (open) {
-          attend_stored(false, 0, near);
-          attend_stored(true, near, own.count);
+          attend_some(false, 0, near);
+          attend_some(true, near, own.count);
         } else {
-          attend_stored(true, 0, own.count);
+          attend_some(true, 0, own.count);
         }
       }
       position += tokens;
