@@ -41,6 +41,12 @@ class FloatArena {
   int64_t used_ = 0;
 };
 
+/// Into the second cache.
+void fetch(const void* from, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64)
+    __builtin_prefetch(static_cast<const std::byte*>(from) + line, 0, 2);
+}
+
 /// One thread's memory.
 struct Scratch {
   float *queries, *sum, *tile, *highest, *total, *scores, *shrink, *code_scales;
@@ -367,6 +373,11 @@ class PagedAttention : public PreparedKernel {
         const int64_t next = position + tokens, row = next % block_tokens * row_bytes;
         keys_after = cache.keys(spec_.layer, piece.blocks[next / block_tokens], head) + row;
         values_after = cache.values(spec_.layer, piece.blocks[next / block_tokens], head) + row;
+        if (format == KvFormat::int8) {
+          const int64_t bytes = piece.kv_heads * block_tokens * static_cast<int64_t>(sizeof(float));
+          fetch(cache.key_scales(spec_.layer, piece.blocks[next / block_tokens], head), bytes);
+          fetch(cache.value_scales(spec_.layer, piece.blocks[next / block_tokens], head), bytes);
+        }
       }
       for (int64_t h = 0; h < piece.kv_heads; ++h) {
         const bool more = h + 1 < piece.kv_heads;
