@@ -19,7 +19,7 @@ Tensor channel_factors(const Graph& graph, ValueId constant, const ValueType& ty
 
 class GainFusion {
  public:
-  explicit GainFusion(Graph& graph) : graph_(graph), uses_(graph) {}
+  explicit GainFusion(Graph& graph) : graph_(graph), uses_(graph), constants_(graph) {}
 
   int run() {
     const size_t count = graph_.nodes().size();
@@ -66,13 +66,14 @@ class GainFusion {
     site.output_storage = {codes.storage};
     if (!integer_conv_refusal(site).empty()) return false;
     const auto maker = static_cast<size_t>(uses_.maker(conv.outputs[0]));
-    fused.inputs[kConvGains] = add_pass_constant(graph_, fused.name + "/gains", constant);
+    fused.inputs[kConvGains] = constants_.add(fused.name + "/gains", constant);
     graph_.nodes()[maker] = std::move(fused);
     return true;
   }
 
   Graph& graph_;
   const UseMap uses_;
+  PassConstants constants_;
 };
 
 }  // namespace
