@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/passes/lower_codes.h"
+#include "graph/passes/pass.h"
 #include "graph/static_codes.h"
 #include "int8_weights.h"
 #include "ops/fused_activation.h"
@@ -91,6 +92,29 @@ TEST(FuseGains, OtherChainsStay) {
     EXPECT_EQ(fuse_gains(graph), 0) << i;
     EXPECT_EQ(graph_text(graph), before) << i;
   }
+}
+
+TEST(FuseGains, WhatFollowsGainsIsNotFusedBeforeThem) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 2, 4, 4}});
+  const ValueId w = graph.add_constant("w", Constant(random_tensor({2, 2, 1, 1}, 1)));
+  const ValueId g = graph.add_constant("g", Constant(Tensor::from<float>({2}, {1, 2})));
+  const auto conv = [&](const char* name) {
+    return graph.add_node(*find_op("Conv"), name, {x, w, kNoValue, kNoValue, g}).front();
+  };
+  const ValueId relu = graph.add_node(*find_op("Relu"), "relu", {conv("a")}).front();
+  const ValueId sum = graph.add_node(*find_op("Add"), "sum", {conv("b"), relu}).front();
+  const ValueId normalised =
+      graph.add_node(*find_op("BatchNormalization"), "n", {conv("c"), g, g, g, g}).front();
+  graph.add_output(sum, "sum");
+  graph.add_output(normalised, "normalised");
+  run_passes(graph, standard_passes());
+  verify(graph);
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes()) names.emplace_back(node.schema->name);
+  EXPECT_EQ(std::ranges::count(names, "Relu"), 1);
+  EXPECT_EQ(std::ranges::count(names, "Add"), 1);
+  EXPECT_EQ(std::ranges::count(names, "Conv"), 4);  // the normalization is a depthwise one
 }
 
 }  // namespace
