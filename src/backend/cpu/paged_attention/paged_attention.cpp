@@ -281,13 +281,12 @@ class PagedAttention : public PreparedKernel {
               float* partials) const {
     const QueryTile tile = gather_queries(run, piece, scratch);
     const int64_t block_tokens = cache.layout().block_tokens;
-    const int64_t part_tokens = AttentionPieces::kPartBlocks * block_tokens;
     // From the start of a block, wherever the window begins, so that tiles do not depend on the other rows.
     int64_t position = tile.first[0] / block_tokens * block_tokens;
     int64_t end = int64_t{tile.last[tile.count - 1]} + 1;
     if (piece.parts > 1) {
-      position = std::max(position, piece.part * part_tokens);
-      end = std::min(end, (piece.part + 1) * part_tokens);
+      position = std::max(position, AttentionPieces::part_begin(piece.part) * block_tokens);
+      end = std::min(end, AttentionPieces::part_begin(piece.part + 1) * block_tokens);
     }
     if (piece.kv_heads == 1 && has_tiles_for(tile, cache.layout().format))
       attend_by_tiles(tile, piece, cache, position, end, scratch.operands);

@@ -98,6 +98,8 @@ TEST(CpuPagedAttention, Decodes) {
   compare_all({.spans = {{0, 1, 30}}});
   compare_all({.spans = {{0, 1, 300}}});             // five parts
   compare_all({.spans = {{0, 2, 127}, {2, 1, 5}}});  // three parts, and one
+  for (int past : {383, 384, 511, 512, 700})
+    compare_all({.spans = {{0, 1, past}, {1, 1, 250}}});  // long parts
   compare_all({.window = 10, .spans = {{0, 1, 300}}});
 }
 

@@ -9,6 +9,13 @@ namespace {
 
 enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks };
 
+/// Parts of a history of so many blocks, at least 1.
+int64_t parts_of(int64_t blocks) {
+  const int64_t units = std::max<int64_t>(1, ceil_div(blocks, AttentionPieces::kPartBlocks));
+  const int64_t far = std::max<int64_t>(0, units - AttentionPieces::kShortParts);
+  return units - far / 2;
+}
+
 }  // namespace
 
 AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows,
@@ -19,11 +26,11 @@ AttentionPieces::AttentionPieces(const KernelRun& run, const PagedAttentionSpec&
       kv_heads_(spec.kv_heads),
       heads_(heads),
       piece_rows_(piece_rows),
-      part_tokens_(kPartBlocks * block_tokens),
+      block_tokens_(block_tokens),
       cut_(most_parts(run.site) > 1) {}
 
 int64_t AttentionPieces::most_parts(const OpSite& site) {
-  return site.input_shape(kQuery)[0] > kFewRows ? 1 : ceil_div(site.input_shape(kBlocks)[1], kPartBlocks);
+  return site.input_shape(kQuery)[0] > kFewRows ? 1 : parts_of(site.input_shape(kBlocks)[1]);
 }
 
 SequenceSpan AttentionPieces::sequence(int64_t s) const {
@@ -33,7 +40,7 @@ SequenceSpan AttentionPieces::sequence(int64_t s) const {
 
 int64_t AttentionPieces::parts(int64_t s) const {
   const SequenceSpan span = sequence(s);
-  return cut_ ? std::max<int64_t>(1, ceil_div(int64_t{span.past} + span.rows, part_tokens_)) : 1;
+  return cut_ ? parts_of(ceil_div(int64_t{span.past} + span.rows, block_tokens_)) : 1;
 }
 
 int64_t AttentionPieces::count(int64_t s) const {

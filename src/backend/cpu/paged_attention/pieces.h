@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "backend/kernel.h"
 #include "ops/paged_attention/paged_attention.h"
 
@@ -16,18 +18,24 @@ struct AttentionPiece {
 
 /// The pieces of one run, by number. Query vectors that share a KV head go over the cache together, so that
 /// reading it is cheap beside the products. Where there are few rows, the history is cut into parts of some
-/// blocks each, which do not depend on the number of threads: so neither do the results. A block has the keys
-/// (or values) of its heads one behind the other, and memory is fastest in long pieces: where rows are few,
-/// heads go together.
+/// blocks each, which do not depend on the number of threads: so neither do the results. Long histories have
+/// longer parts behind their first ones, for each part costs as much as reading some blocks. A block has the
+/// keys (or values) of its heads one behind the other, and memory is fastest in long pieces: where rows are
+/// few, heads go together.
 class AttentionPieces {
  public:
   static constexpr int64_t kFewRows = 8;  ///< rows in a run up to which histories are cut
   static constexpr int64_t kPartBlocks = 16;
+  static constexpr int64_t kShortParts = 4;  ///< the others are twice as long
 
   /// Pieces of up to `piece_rows` rows and `heads` KV heads.
   AttentionPieces(const KernelRun& run, const PagedAttentionSpec& spec, int64_t piece_rows, int64_t heads,
                   int64_t block_tokens);
 
+  /// The first block of a part.
+  static int64_t part_begin(int64_t part) {
+    return kPartBlocks * (part + std::max<int64_t>(0, part - kShortParts));
+  }
   /// Parts that a history can have, by the shapes alone.
   static int64_t most_parts(const OpSite& site);
 
@@ -46,7 +54,7 @@ class AttentionPieces {
   int64_t width_;
   int64_t kv_heads_, heads_;
   int64_t piece_rows_;
-  int64_t part_tokens_;
+  int64_t block_tokens_;
   bool cut_;
 };
 
