@@ -151,7 +151,7 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
     if (machine) report["machine"] = machine_json(*machine);
     if (options.check_plan) report["plan_check"] = plan_check_json(checks);
     if (options.layers) report["layers"] = layers_json(*plan, speed.layers, roof);
-    if (options.passes) report["passes"] = passes_json(*plan);
+    if (options.passes) report["passes"] = passes_json(plan->passes());
     return print_json(report);
   }
   if (options.layers) print_layers(*plan, speed.layers, roof);

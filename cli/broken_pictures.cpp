@@ -8,7 +8,11 @@
 namespace halftone::cli {
 
 BrokenPictures::BrokenPictures(ImageRunner& runner, size_t pictures) : pictures_(pictures) {
-  if (pictures < 2) return;
+  watch(runner);
+}
+
+void BrokenPictures::watch(ImageRunner& runner) {
+  if (pictures_ < 2) return;
   runner.pass_over_broken([this](const std::string& why) {
     ++broken_;
     fmt::print(stderr, "halftone: warning: {}\n", why);

@@ -10,6 +10,8 @@ namespace halftone::cli {
 class BrokenPictures {
  public:
   BrokenPictures(ImageRunner& runner, size_t pictures);
+  /// Another runner, over those pictures of the first that can be read.
+  void watch(ImageRunner& runner);
   /// After the run. Throws InputError when no picture could be read.
   void check_some_are_whole() const;
   /// "unreadable": how many, where any were.

@@ -165,7 +165,7 @@ void add_infer(CLI::App& app) {
       ->add_option("-o,--output-dir", options->output_dir,
                    "Write outputs here: NAME.npy, with --input-list in Result_0, Result_1, ...")
       ->type_name("DIR");
-  command->add_flag("--passes", options->passes, "Say what each pass over the graph did and its time");
+  add_passes_option(*command, options->passes);
   command->add_flag("--raw", options->raw, "Write outputs as raw elements (NAME.raw)");
   command->footer(
       "Example:\n  halftone infer model.onnx --input images=image.npy --output-dir out\n"

@@ -6,6 +6,7 @@
 #include "cli/graph_options.h"
 #include "cli/graph_report.h"
 #include "cli/model_options.h"
+#include "cli/pass_report.h"
 #include "cli/table.h"
 #include "cost/graph_cost.h"
 #include "formats/halftone_folder.h"
@@ -20,6 +21,7 @@ struct Options {
   ModelOptions model;
   std::vector<std::string> dims;
   bool graph = false;
+  bool passes = false;
   int prompt_tokens = 512;
 };
 
@@ -84,12 +86,18 @@ void inspect(const Options& options) {
   OpenedModel opened = open_either(options.model.model, options.dims);
   if (opened.graph) {
     if (options.graph) return print_text(graph_text(*opened.graph));
-    return report_graph(*opened.graph, options.model);
+    return report_graph(*opened.graph, options.model, options.passes);
   }
   const LlmModel llm = opened.folder ? load_llm(std::move(*opened.folder))
                                      : load_llm(options.model.model, options.model.context);
   const LlmInfo info = llm_info(llm.graph);
   if (options.graph) return print_text(graph_text(llm.graph));
+  std::vector<PassReport> passes;
+  if (options.passes) {
+    GraphToRun to_run = graph_to_run(llm.graph, options.model);
+    fmt::print(stderr, "{}", passes_text(to_run.passes, to_run.graph.nodes().size()));
+    passes = std::move(to_run.passes);
+  }
   KvCache::Layout layout = kv_layout(llm.graph);
   layout.format = options.model.kv;
   const double kv_bytes = static_cast<double>(KvCache::bytes_per_token(layout));
@@ -116,6 +124,7 @@ void inspect(const Options& options) {
     report["bytes_by_type"][encoding] = part.bytes;
   report["decode"] = cost_json(decode, 1);
   report["prefill"] = cost_json(prefill, prompt_tokens);
+  if (options.passes) report["passes"] = passes_json(passes);
   print_json(report);
 }
 
@@ -128,6 +137,7 @@ void add_inspect(CLI::App& app) {
   command->add_option("MODEL", options->model.model, "The same without -m; an .onnx file too")
       ->type_name("PATH");
   add_dim_option(*command, options->dims);
+  add_passes_option(*command, options->passes);
   command->add_flag("--graph", options->graph, "Print the graph as text instead");
   command
       ->add_option("-p,--prompt-tokens", options->prompt_tokens, "Length of the prefill whose cost is told")

@@ -35,15 +35,24 @@ void eval_against(const Options& o, std::span<const LabelledImage> images) {
   other.model.model = o.reference;
   OpenVisionModel model = open_vision_model(o.vision), reference = open_vision_model(other);
   Progress progress("top-1 of both", o.vision.model.json);
+  BrokenPictures broken(*reference.runner, images.size());
+  broken.watch(*model.runner);
   ReceiptPictures both;
   both.classes = compare_classifiers(*model.runner, *reference.runner, images,
                                      [&](int64_t done, int64_t total) { progress.update(done, total); });
   progress.finish();
-  both.protocol =
-      fmt::format("{} pictures of {}, pre-processing {}", images.size(), o.images, model.preprocess_source);
-  if (o.vision.model.json) return print_json(pictures_json(both));
+  broken.check_some_are_whole();
+  both.protocol = fmt::format("{} pictures of {}, pre-processing {}", both.classes->model.images, o.images,
+                              model.preprocess_source);
+  if (o.vision.model.json) {
+    OrderedJson report = pictures_json(both);
+    broken.add_to(report);
+    print_json(report);
+    return broken.finish();
+  }
   for (const auto& [name, figures] : picture_rows(both)) print_text(fmt::format("{}: {}\n", name, figures));
   print_text(fmt::format("Protocol: {}\n", both.protocol));
+  broken.finish();
 }
 
 void eval_top1(const Options& o) {

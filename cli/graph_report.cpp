@@ -5,11 +5,11 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/pass_report.h"
 #include "cli/table.h"
 #include "cost/graph_cost.h"
 #include "cost/memory.h"
 #include "graph/concretize.h"
-#include "graph/passes/pass.h"
 #include "graph/shape_text.h"
 #include "runtime/rewrite.h"
 
@@ -41,15 +41,6 @@ GraphFacts facts_of(const Graph& graph, const std::map<std::string, int64_t>& si
   for (size_t n = 0; n < cost.nodes.size(); ++n)
     facts.operators[std::string(graph.nodes()[n].schema->name)].flops += cost.nodes[n].flops;
   return facts;
-}
-
-/// The arena of the graph as compile() leaves it: with a backend's layouts, and codes.
-double arena_to_run(Graph graph, const ModelOptions& options, const std::map<std::string, int64_t>& sizes) {
-  CompileOptions compiling;
-  compiling.backend = options.backend;
-  compiling.exact = options.exact;
-  rewrite_to_run(graph, compiling);
-  return arena_bytes(graph, sizes);
 }
 
 struct Port {
@@ -116,13 +107,24 @@ OrderedJson ports_json(const Graph& graph, const std::vector<Port>& ports) {
 
 }  // namespace
 
-void report_graph(const Graph& graph, const ModelOptions& options) {
+GraphToRun graph_to_run(Graph graph, const ModelOptions& options) {
+  CompileOptions compiling;
+  compiling.backend = options.backend;
+  compiling.exact = options.exact;
+  GraphToRun made{std::move(graph), {}};
+  made.passes = rewrite_to_run(made.graph, compiling);
+  return made;
+}
+
+void report_graph(const Graph& graph, const ModelOptions& options, bool passes) {
   std::map<std::string, int64_t> sizes;
   for (const Symbol& symbol : graph.symbols()) sizes.emplace(symbol.name, 1);
   Graph folded = graph;
   run_passes(folded, standard_passes());
   GraphFacts facts = facts_of(folded, sizes);
-  if (facts.static_shapes) facts.arena = arena_to_run(graph, options, sizes);
+  const GraphToRun to_run = graph_to_run(graph, options);
+  if (facts.static_shapes) facts.arena = arena_bytes(to_run.graph, sizes);
+  if (passes) fmt::print(stderr, "{}", passes_text(to_run.passes, to_run.graph.nodes().size()));
   if (!options.json) return print_report(folded, facts);
   OrderedJson report;
   report["graph"] = graph.name;
@@ -138,6 +140,7 @@ void report_graph(const Graph& graph, const ModelOptions& options) {
   }
   report["operators"] = OrderedJson::object();
   for (const auto& [name, share] : facts.operators) report["operators"][name] = share.count;
+  if (passes) report["passes"] = passes_json(to_run.passes);
   print_json(report);
 }
 

@@ -58,7 +58,7 @@ Json flags_json(const VisionOptions& o) {
 
 void add_vision_options(CLI::App& command, VisionOptions& o) {
   add_runtime_options(command, o.model);
-  command.add_flag("--passes", o.passes, "Say what each pass over the graph did and its time");
+  add_passes_option(command, o.passes);
   add_force_option(command, o.model);
   command
       .add_option("--labels", o.labels, "Names of the classes: a line each, a JSON list, or a config.json")

@@ -362,6 +362,12 @@ class BadInput(unittest.TestCase):
             report = json.loads(done.stdout)
             self.assertEqual(report["unreadable"], 1)
             self.assertEqual(report["images"] if "top1" in report else len(report["images"]), 1)
+        done = halftone("eval", "top1", "-m", self.model, "--reference", self.model, "--images", self.pictures, "--json")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual([line for line in done.stderr.splitlines() if "a.png" in line], done.stderr.splitlines()[:1])
+        self.assertIn("1 of 2 pictures cannot be read", done.stderr.splitlines()[-1])
+        report = json.loads(done.stdout)
+        self.assertEqual((report["unreadable"], report["images"]), (1, 1))
         (self.pictures / "b.png").write_bytes(b"")
         for arguments in (["classify", self.model, self.pictures], ["eval", "top1", "-m", self.model, "--images", self.pictures]):
             for flags in ([], ["--json"]):

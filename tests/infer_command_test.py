@@ -106,6 +106,11 @@ class Infer(unittest.TestCase):
         self.assertEqual(report["inputs"], [{"name": "x", "dtype": "f32", "shape": "[4, 2]"}])
         self.assertGreaterEqual(report["arena_bytes"], 48)
         self.assertIn("Parameters", halftone("inspect", self.model).stdout)
+        result = halftone("inspect", self.model, "--json", "--passes")
+        self.assertRegex(result.stderr, r"fold_constants +0 +\d")
+        passes = json.loads(result.stdout)["passes"]
+        self.assertIn("fold_constants", [done["pass"] for done in passes])
+        self.assertTrue(all(done["ms"] >= 0 for done in passes))
 
 
 if __name__ == "__main__":

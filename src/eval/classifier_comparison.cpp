@@ -11,20 +11,31 @@ namespace {
 
 constexpr size_t kChunk = 256;
 
+/// What one classifier says of a picture.
+struct Answer {
+  std::vector<double> log_probabilities;
+  int best = 0;
+  bool right = false, among_five = false;
+
+  Answer(std::span<const float> scores, const LabelledImage& image)
+      : log_probabilities(halftone::log_probabilities(scores)) {
+    if (static_cast<size_t>(image.label) >= scores.size())
+      throw InputError("{}: class {}, where the model has {}", image.path, image.label, scores.size());
+    const auto likeliest = likeliest_classes(scores, 5);
+    best = likeliest[0].label;
+    right = best == image.label;
+    for (const ClassScore& score : likeliest) among_five |= score.label == image.label;
+  }
+};
+
 /// Counts of one classifier.
 struct Count {
   int64_t first = 0, among_five = 0, images = 0;
 
-  /// Whether the likeliest class is the right one.
-  bool add(std::span<const float> scores, const LabelledImage& image) {
-    if (static_cast<size_t>(image.label) >= scores.size())
-      throw InputError("{}: class {}, where the model has {}", image.path, image.label, scores.size());
-    const auto best = likeliest_classes(scores, 5);
-    const bool right = best[0].label == image.label;
-    first += right;
-    for (const ClassScore& score : best) among_five += score.label == image.label;
+  void add(const Answer& answer) {
+    first += answer.right;
+    among_five += answer.among_five;
     ++images;
-    return right;
   }
   TopAccuracy shares() const {
     const auto count = static_cast<double>(std::max<int64_t>(images, 1));
@@ -32,12 +43,17 @@ struct Count {
   }
 };
 
-/// What the comparison needs of the reference's answer.
-struct Answer {
-  std::vector<double> log_probabilities;
-  int best = 0;
-  bool right = false;
-};
+/// Calls seen(picture, scores) for each that is not passed over.
+template <class Seen>
+void run_labelled(ImageRunner& runner, std::span<const LabelledImage> images, const Seen& seen) {
+  std::vector<std::string> paths;
+  for (const LabelledImage& image : images) paths.push_back(image.path);
+  auto at = images.begin();
+  runner.run(paths, [&](const PreparedImage& prepared, std::span<const TensorView> outputs) {
+    while (at->path != prepared.path) ++at;
+    seen(*at++, class_scores(outputs));
+  });
+}
 
 double divergence(std::span<const double> reference, std::span<const double> model) {
   double sum = 0;
@@ -61,28 +77,24 @@ ClassifierComparison compare_classifiers(ImageRunner& model, ImageRunner& refere
   double kld = 0;
   for (size_t begin = 0; begin < images.size(); begin += kChunk) {
     const auto chunk = images.subspan(begin, std::min(kChunk, images.size() - begin));
-    std::vector<std::string> paths;
-    for (const LabelledImage& image : chunk) paths.push_back(image.path);
-    std::vector<Answer> answers;
-    reference.run(paths, [&](const PreparedImage&, std::span<const TensorView> outputs) {
-      const auto scores = class_scores(outputs);
-      Answer& answer = answers.emplace_back();
-      answer.right = theirs.add(scores, chunk[answers.size() - 1]);
-      answer.best = likeliest_classes(scores, 1)[0].label;
-      answer.log_probabilities = log_probabilities(scores);
+    std::vector<LabelledImage> read;
+    std::vector<Answer> answers;  // of the reference to what it could read
+    run_labelled(reference, chunk, [&](const LabelledImage& image, std::span<const float> scores) {
+      answers.emplace_back(scores, image);
+      read.push_back(image);
     });
-    size_t at = 0;
-    model.run(paths, [&](const PreparedImage& image, std::span<const TensorView> outputs) {
-      const auto scores = class_scores(outputs);
-      const Answer& answer = answers[at];
-      if (scores.size() != answer.log_probabilities.size())
+    run_labelled(model, read, [&](const LabelledImage& image, std::span<const float> scores) {
+      const Answer& expected = answers[static_cast<size_t>(&image - read.data())];
+      if (scores.size() != expected.log_probabilities.size())
         throw InputError("{}: {} classes, where the other model has {}", image.path, scores.size(),
-                         answer.log_probabilities.size());
-      const bool right = ours.add(scores, chunk[at++]);
-      gained += right && !answer.right;
-      lost += !right && answer.right;
-      same += likeliest_classes(scores, 1)[0].label == answer.best;
-      kld += divergence(answer.log_probabilities, log_probabilities(scores));
+                         expected.log_probabilities.size());
+      const Answer says(scores, image);
+      ours.add(says);
+      theirs.add(expected);
+      gained += says.right && !expected.right;
+      lost += !says.right && expected.right;
+      same += says.best == expected.best;
+      kld += divergence(expected.log_probabilities, says.log_probabilities);
       if (progress) progress(ours.images, static_cast<int64_t>(images.size()));
     });
   }

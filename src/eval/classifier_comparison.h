@@ -14,8 +14,9 @@ struct ClassifierComparison {
   double top1_interval = 0;
 };
 
-/// Both see the pictures in chunks, so that the scores of one chunk are held at a time. Throws InputError
-/// when the two differ in their classes, or a label is beyond them.
+/// Both see the pictures in chunks, so that the scores of one chunk are held at a time; a picture that either
+/// passes over counts for neither. Throws InputError when the two differ in their classes, or a label is
+/// beyond them.
 ClassifierComparison compare_classifiers(ImageRunner& model, ImageRunner& reference,
                                          std::span<const LabelledImage> images,
                                          const EvalProgress& progress = {});

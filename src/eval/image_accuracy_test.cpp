@@ -86,6 +86,27 @@ TEST_F(ColourModel, ComparedWithItselfAgrees) {
   EXPECT_DOUBLE_EQ(same.top1_interval, 0);
 }
 
+TEST_F(ColourModel, ComparedOnWhatBothCanRead) {
+  labels("r.png 0\nbroken.png 0\ng.png 0\nb.png 2\n");
+  std::ofstream(folder_ / "broken.png") << "no picture";
+  ThreadPool threads(2);
+  ImageRunner model(compile(graph_, {}, threads), Preprocess{}, threads);
+  ImageRunner reference(compile(graph_, {}, threads), Preprocess{}, threads);
+  int broken = 0;
+  reference.pass_over_broken([&](const std::string&) {
+    ++broken;
+    fs::remove(folder_ / "g.png");  // so that the model alone cannot read it
+  });
+  model.pass_over_broken([&](const std::string&) { ++broken; });
+  const ClassifierComparison same = compare_classifiers(model, reference, read_labelled_images(folder_));
+  EXPECT_EQ(broken, 2);
+  EXPECT_EQ(same.model.images, 2);
+  EXPECT_EQ(same.reference.images, 2);
+  EXPECT_DOUBLE_EQ(same.model.top1, 1);
+  EXPECT_DOUBLE_EQ(same.reference.top1, 1);
+  EXPECT_DOUBLE_EQ(same.agreement, 1);
+}
+
 TEST(PairedInterval, IsTheNormalApproximation) {
   // 12 gained, 8 lost of 500: se = sqrt(20 - 16 / 500) / 500.
   EXPECT_NEAR(paired_interval(12, 8, 500), 1.959964 * std::sqrt(20 - 0.032) / 500, 1e-12);
