@@ -124,6 +124,35 @@ TEST(VisionPasses, SigmoidTimesItsInputIsSwish) {
   EXPECT_EQ(nodes_after(d), "%y: f32[1, 3, 4, 4] = Conv(%x, %w) activation=\"silu\"\noutput y = %y\n");
 }
 
+TEST(VisionPasses, ConvTakesBoundedActivations) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 2, 4, 4});
+  const ValueId a = d.node("Conv", "a", {x, d.constant("v", {3, 2, 1, 1})});
+  const ValueId six = d.node("Clip", "six", {a, d.number("low", 0), d.number("high", 6)});
+  const ValueId b = d.node("Conv", "b", {six, d.constant("w", {3, 3, 1, 1})});
+  const ValueId gate = d.node("HardSigmoid", "gate", {b}, {{"alpha", 1.0f / 6}, {"beta", 0.5f}});
+  d.output(d.node("Mul", "y", {b, gate}));
+  EXPECT_EQ(nodes_after(d),
+            "%six: f32[1, 3, 4, 4] = Conv(%x, %v) activation=\"clip\" activation_a=0 activation_b=6\n"
+            "%y: f32[1, 3, 4, 4] = Conv(%six, %w) activation=\"hard_swish\"\noutput y = %y\n");
+}
+
+TEST(VisionPasses, MomentsOfARowAreLayerNormalization) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 8});
+  const auto mean = [&](const char* name, ValueId value) {
+    return d.node("ReduceMean", name, {value, d.ints(std::string(name) + ".axes", {-1})});
+  };
+  const ValueId centred = d.node("Sub", "centred", {x, mean("mean", x)});
+  const ValueId squares = d.node("Pow", "squares", {centred, d.number("two", 2)});
+  const ValueId variance = d.node("Add", "variance", {mean("moment", squares), d.number("epsilon", 1e-5f)});
+  const ValueId normal = d.node("Div", "normal", {centred, d.node("Sqrt", "deviation", {variance})});
+  const ValueId scaled = d.node("Mul", "scaled", {normal, d.constant("w", {8})});
+  d.output(d.node("Add", "y", {scaled, d.constant("b", {8})}));
+  EXPECT_EQ(nodes_after(d),
+            "%y: f32[2, 3, 8] = LayerNormalization(%x, %w, %b) axis=-1 epsilon=1e-05\noutput y = %y\n");
+}
+
 TEST(VisionPasses, GeluHoweverItIsBracketed) {
   for (bool halves_first : {false, true}) {
     Draft d;
