@@ -76,13 +76,12 @@ struct StoredTile {
   int64_t slot, position, tokens;
 };
 
-/// kDim: the queries' padded_dim where it is known to the compiler; 0: any.
-template <int kQueries, class Element, int kCache, int64_t kDim = 0>
+template <int kQueries, class Element, int kCache>
 void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stored) {
   constexpr int64_t kMost = AttentionLoops::kMostTokens;
   const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
   if (seen.begin >= seen.end) return;
-  const int64_t dim = kDim ? kDim : tile.padded_dim, padded = padded_tokens(stored.tokens);
+  const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
   const bool coded = stored.keys.format == KvFormat::int8;
   const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
   const int64_t skipped = stored.slot * dim * Element::kBytes;
@@ -124,8 +123,6 @@ void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stor
 
 template <int kCache, class Element>
 void attend_few(const QueryTile& tile, const StoredTile& stored) {
-  if (tile.count == 4 && tile.padded_dim == 128)
-    return attend_queries<4, Element, kCache, 128>(tile, 0, stored);
   if (tile.count == 4) return attend_queries<4, Element, kCache>(tile, 0, stored);
   if (tile.count == 2) return attend_queries<2, Element, kCache>(tile, 0, stored);
   for (int64_t query = 0; query < tile.count; ++query)
