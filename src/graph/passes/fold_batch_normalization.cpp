@@ -51,8 +51,9 @@ void fold_into(Graph& graph, PassConstants& constants, Node& node, const Affine&
   const size_t outputs = affine.factor.size();
   const size_t depth = static_cast<size_t>(weights.shape().elements()) / outputs;
   Tensor scaled = Tensor::allocate(DType::f32, weights.shape());
-  for (size_t i = 0; i < outputs * depth; ++i)
-    scaled.mutable_view().span<float>()[i] = weights.span<float>()[i] * affine.factor[i / depth];
+  const auto from = weights.span<float>();
+  const auto to = scaled.mutable_view().span<float>();
+  for (size_t i = 0; i < outputs * depth; ++i) to[i] = from[i] * affine.factor[i / depth];
   const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
   const Tensor bias = has_bias ? float_constant(graph, node.inputs[2]) : Tensor();
   Tensor shifted = Tensor::allocate(DType::f32, {static_cast<int64_t>(outputs)});
