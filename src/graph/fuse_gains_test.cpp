@@ -61,8 +61,8 @@ constant %w: f32[3, 2, 1, 1] as int8 per-channel f32-scales
 constant %factors: f32[1, 3, 1, 1]
 constant %conv/gains: f32[3]
 %x/codes: f32[1, 2, 4, 4] (u8 * 0.5 - 10) = Identity(%x)
-%product/codes: f32[1, 3, 4, 4] (u8 * 0.25 - 3) = Conv(%x/codes, %w, -, -, %conv/gains) activation="silu"
-%pool/stored: f32[1, 3, 3, 3] (u8 * 0.25 - 3) = MaxPool(%product/codes) kernel_shape=[2, 2]
+%conv: f32[1, 3, 4, 4] (u8 * 0.25 - 3) = Conv(%x/codes, %w, -, -, %conv/gains) activation="silu"
+%pool/stored: f32[1, 3, 3, 3] (u8 * 0.25 - 3) = MaxPool(%conv) kernel_shape=[2, 2]
 %pool: f32[1, 3, 3, 3] = Identity(%pool/stored)
 output pool = %pool
 )");
@@ -74,6 +74,25 @@ TEST(FuseGains, FactorsMayLeaveOutTheBatch) {
   verify(graph);
 }
 
+TEST(FuseGains, TheFinestCodesAreMadeAndTheOthersConverted) {
+  Graph graph = lowered({.other_codes = true});
+  EXPECT_EQ(fuse_gains(graph), 1);
+  verify(graph);
+  const std::string text = graph_text(graph);
+  EXPECT_NE(text.find("%conv: f32[1, 3, 4, 4] (u8 * 0.25 - 3) = Conv("), std::string::npos) << text;
+  EXPECT_NE(text.find("(u8 * 0.5 - 10) = Identity(%conv)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Mul"), std::string::npos) << text;
+}
+
+TEST(FuseGains, FloatsAreDecodedForTheirReaders) {
+  Graph graph = lowered({.product_is_output = true});
+  EXPECT_EQ(fuse_gains(graph), 1);
+  verify(graph);
+  const std::string text = graph_text(graph);
+  EXPECT_NE(text.find("%conv: f32[1, 3, 4, 4] (u8 * 0.25 - 3) = Conv("), std::string::npos) << text;
+  EXPECT_NE(text.find("%product: f32[1, 3, 4, 4] = Identity(%conv)"), std::string::npos) << text;
+}
+
 TEST(FuseGains, OtherChainsStay) {
   const std::vector<Chain> chains = {
       {.activation = FusedActivation::Kind::relu},
@@ -82,9 +101,7 @@ TEST(FuseGains, OtherChainsStay) {
       {.factors = Tensor::from<float>({1}, {2})},
       {.factors = random_tensor({1, 1, 1, 4}, 1)},
       {.codes = {0.25f, CodeScale::kWideZero}},
-      {.product_is_output = true},
       {.other_reader = true},
-      {.other_codes = true},
   };
   for (size_t i = 0; i < chains.size(); ++i) {
     Graph graph = lowered(chains[i]);

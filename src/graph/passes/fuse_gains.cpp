@@ -1,5 +1,8 @@
 #include "graph/passes/fuse_gains.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "graph/passes/pattern.h"
 #include "ops/conv/conv_integer.h"
 
@@ -19,29 +22,63 @@ Tensor channel_factors(const Graph& graph, ValueId constant, const ValueType& ty
 
 class GainFusion {
  public:
-  explicit GainFusion(Graph& graph) : graph_(graph), uses_(graph), constants_(graph) {}
+  explicit GainFusion(Graph& graph) : graph_(graph), uses_(graph), users_(graph.users()), constants_(graph) {}
 
   int run() {
-    const size_t count = graph_.nodes().size();
-    std::vector<bool> gone(count, false);
+    std::vector<bool> gone(graph_.nodes().size(), false);
     int changes = 0;
-    for (size_t n = 0; n < count; ++n) {
-      const Node& stored = graph_.nodes()[n];
-      if (stored.schema->name != "Identity" || !stored.use_encodings.empty()) continue;
-      const Node* mul = only_maker(stored.inputs[0], "Mul");
-      for (size_t side = 0; mul && side < 2; ++side) {
-        const Node* conv = only_maker(mul->inputs[side], "Conv");
-        if (!conv || !fuse(*conv, mul->inputs[1 - side], stored.outputs[0])) continue;
-        gone[n] = gone[static_cast<size_t>(uses_.maker(stored.inputs[0]))] = true;
-        ++changes;
-        break;
-      }
+    for (size_t n = 0; n < gone.size(); ++n) {
+      const Node product = graph_.nodes()[n];
+      if (product.schema->name != "Mul") continue;
+      const int stored = finest_codes(product.outputs[0]);
+      if (stored < 0) continue;
+      const ValueId codes = node(stored).outputs[0];
+      const auto fuses = [&](size_t side) {
+        const Node* conv = only_maker(product.inputs[side], "Conv");
+        return conv && fuse(*conv, product.inputs[1 - side], codes);
+      };
+      if (!fuses(0) && !fuses(1)) continue;
+      gone[static_cast<size_t>(stored)] = true;
+      gone[n] = !convert_from(codes, static_cast<int>(n));
+      ++changes;
     }
     graph_.remove_nodes(gone);
     return changes;
   }
 
  private:
+  Node& node(int position) { return graph_.nodes()[static_cast<size_t>(position)]; }
+
+  /// The Identity that stores a value of floats as the finest codes, or -1.
+  int finest_codes(ValueId floats) {
+    int finest = -1;
+    for (const int reader : users_[static_cast<size_t>(floats)]) {
+      const auto& codes = graph_.value(node(reader).outputs[0]).storage.codes;
+      if (node(reader).schema->name != "Identity" || !codes) continue;
+      if (finest < 0 || codes->scale < graph_.value(node(finest).outputs[0]).storage.codes->scale)
+        finest = reader;
+    }
+    return finest;
+  }
+
+  /// Whoever stores what node `product` makes as other codes converts `codes`; whoever reads the floats gets
+  /// them decoded, by the node itself. False where nobody does.
+  bool convert_from(ValueId codes, int product) {
+    const ValueId floats = node(product).outputs[0];
+    const auto outputs = std::count(graph_.outputs().begin(), graph_.outputs().end(), floats);
+    bool read = outputs > 0;
+    for (const int reader : users_[static_cast<size_t>(floats)]) {
+      const ValueId y = node(reader).outputs[0];
+      if (y == codes) continue;
+      if (node(reader).schema->name == "Identity" && graph_.value(y).storage.codes)
+        node(reader).inputs[0] = codes;
+      else
+        read = true;
+    }
+    if (read) node(product) = {find_op("Identity"), node(product).name, {codes}, {floats}, {}, {}};
+    return read;
+  }
+
   /// The node that makes a plain value in floats which feeds one node alone, if it is that operator.
   const Node* only_maker(ValueId value, std::string_view op) const {
     const Node* node = uses_.made_by(value, op);
@@ -49,7 +86,8 @@ class GainFusion {
   }
 
   bool fuse(const Node& conv, ValueId factors, ValueId output) {
-    const Value& sum = graph_.value(conv.outputs[0]);
+    const ValueId floats = conv.outputs[0];
+    const Value& sum = graph_.value(floats);
     const Value& codes = graph_.value(output);
     if (!(codes.type == sum.type) || codes.storage.order != sum.storage.order ||
         conv.inputs.size() > kConvGains)
@@ -65,14 +103,16 @@ class GainFusion {
     site.inputs[kConvGains] = {true, {DType::f32, gains.shape()}, &constant};
     site.output_storage = {codes.storage};
     if (!integer_conv_refusal(site).empty()) return false;
-    const auto maker = static_cast<size_t>(uses_.maker(conv.outputs[0]));
+    const auto maker = static_cast<size_t>(uses_.maker(floats));
     fused.inputs[kConvGains] = constants_.add(fused.name + "/gains", constant);
     graph_.nodes()[maker] = std::move(fused);
+    std::swap(graph_.value(floats).name, graph_.value(output).name);
     return true;
   }
 
   Graph& graph_;
   const UseMap uses_;
+  const std::vector<std::vector<int>> users_;
   PassConstants constants_;
 };
 
