@@ -86,6 +86,8 @@ void add_quantize(CLI::App& app) {
       ->type_name("HOW");
   command->add_flag("!--no-measure", flags.measure,
                     "int8-static: do not time layers; all that can computes in integers");
+  command->add_flag("!--no-even-channels", flags.even_channels,
+                    "int8-static: leave the channels of values between convolutions as they are");
   command->add_flag("--integer-only", flags.integer_only,
                     "int8-static: no floating point between input and output (I-BERT's Gelu, Softmax and "
                     "LayerNormalization)");

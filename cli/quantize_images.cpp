@@ -64,8 +64,8 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
     return with_observed_weights(std::move(recipe), flags);
   if (!recipe.static_activations)
     throw UsageError(
-        "recipe {} has no static activations: --requantization, --no-measure, --integer-only, --softmax and "
-        "--gelu do nothing",
+        "recipe {} has no static activations: --requantization, --no-measure, --no-even-channels, "
+        "--integer-only, --softmax and --gelu do nothing",
         recipe.name);
   StaticActivations& settings = *recipe.static_activations;
   if (!flags.observer.empty()) settings.observer.method = flags.observer;
@@ -77,6 +77,7 @@ Recipe with_static_flags(Recipe recipe, const StaticFlags& flags) {
     settings.requantization =
         flags.requantization == "fixed" ? Requantization::fixed : Requantization::floating;
   settings.measure = settings.measure && flags.measure;
+  settings.even_channels = settings.even_channels && flags.even_channels;
   if (flags.integer_only) settings.integer_only = true;
   if (!flags.softmax.empty()) settings.log2_softmax = flags.softmax == "log2";
   if (!flags.gelu.empty()) {
@@ -112,6 +113,7 @@ void quantize(const QuantizeCommand& command, const Recipe& recipe, QuantizeOpti
   const std::set<std::string> known = value_names(graph);
   const bool calibrated = options.data != nullptr;
   options.encodings_only = !calibrated;
+  options.even_factors = &file.even_channels;
   receipt.report = quantize_graph(graph, recipe, options);
   const AppliedEncodings applied = apply_encodings(graph, file, known);
   if (!calibrated && !applied.unnamed.empty())

@@ -15,13 +15,14 @@ struct StaticFlags {
   std::string observer;        ///< of recipes that round to nearest: of the weights of each scale
   double percentile = 0;       ///< of the observer percentile; 0: its own
   std::string requantization;  ///< "floating" or "fixed"
-  bool measure = true;
+  bool measure = true, even_channels = true;
   bool integer_only = false;
   std::string softmax;  ///< "exact" or "log2"
   std::string gelu;     ///< "one", "twin" or "polynomial"
 
   bool only_ranges() const {
-    return requantization.empty() && measure && !integer_only && softmax.empty() && gelu.empty();
+    return requantization.empty() && measure && even_channels && !integer_only && softmax.empty() &&
+           gelu.empty();
   }
   bool any() const { return !observer.empty() || percentile != 0 || !only_ranges(); }
 };

@@ -88,7 +88,11 @@ ModelComparison compare_graphs(const Graph& original, const Graph& other, const 
     if (layers.count(name) == 0 || twin == there.end()) continue;
     const auto as_stored = stored.find(name);
     const bool decoded = twin->second.empty() && as_stored != stored.end();
-    compared[name] = {{name, decoded ? as_stored->second : twin->second, {}}};
+    // Static int8 divides the channels of convolutions by factors.
+    const std::optional<int> channels =
+        node.schema->name == "Conv" ? std::optional<int>(1) : std::optional<int>();
+    compared.insert_or_assign(
+        name, Compared{{name, decoded ? as_stored->second : twin->second, {}}, ClosenessMeter(channels)});
     order.push_back(name);
   }
   std::map<std::string, Compared> outputs;

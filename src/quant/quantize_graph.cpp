@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "graph/passes/pass.h"
 #include "graph/static_codes.h"
+#include "quant/algo/int8_static/even_channels.h"
 #include "quant/algo/int8_static/prepare_graph.h"
 #include "quant/algo/int8_static/static_activations.h"
 #include "quant/algorithm.h"
@@ -112,6 +113,14 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
     run_passes(graph, standard_passes());
     if (recipe.static_activations->integer_only && options.data && !options.encodings_only)
       ranges = part_outliers(graph, options, recipe.minimum_elements);
+    const bool products = !recipe.static_activations->integer_only &&
+                          recipe.static_activations->requantization == Requantization::floating;
+    if (options.even_factors) {
+      even_out_channels(graph, products, *options.even_factors);
+    } else if (recipe.static_activations->even_channels && options.data && !options.encodings_only) {
+      const std::vector<LayerNote> evened = even_out_channels(graph, products, options);
+      ranges.insert(ranges.end(), evened.begin(), evened.end());
+    }
     prepare_static_graph(graph, *recipe.static_activations);
   } else if (groups_weights(recipe)) {
     linear_to_gemm(graph);
@@ -188,6 +197,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   for (auto& [position, layer] : layers) report.layers.push_back(std::move(layer));
   report.bytes_after = constant_bytes(graph);
   report.bits_per_weight = bits / report.quantized_elements;
+  if (recipe.static_activations) fold_idle_products(graph);
   verify(graph);
   return report;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -52,6 +53,10 @@ class BlockStore {
 };
 
 /// What quantizing needs beside graph and recipe. Recipes without calibration need none of it.
+/// By the name of a layer: what the channels of its output are divided by (static_activations:
+/// even_channels).
+using EvenFactors = std::map<std::string, std::vector<float>>;
+
 struct QuantizeOptions {
   const CalibrationData* data = nullptr;
   ThreadPool* threads = nullptr;     ///< required with data
@@ -64,6 +69,8 @@ struct QuantizeOptions {
   std::optional<std::pair<int, int>> blocks{};
   /// Sets encodings alone, rounded to nearest, whatever the algorithms: for planning, where sizes count.
   bool encodings_only = false;
+  /// In the place of those that static activations would choose; null: these.
+  const EvenFactors* even_factors = nullptr;
   /// Called before each block and at the end.
   std::function<void(int done, int total, const std::string& block)> progress{};
 };

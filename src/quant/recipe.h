@@ -41,10 +41,12 @@ struct StaticActivations {
   /// Layers that run faster in floating point on this machine stay there.
   bool measure = true;
   /// The noisiest layers stay floating, up to this share of all multiply-adds (0: none does).
-  double floating_share = 0.35;
+  double floating_share = 0.25;
   /// ... until the noise of the others adds up to less than this at the ends of the model, in decibels below
   /// the signal (algo/int8_static/end_noise.h).
   double noise = 20;
+  /// Channels of values between convolutions are divided by a factor each (algo/int8_static/even_channels.h).
+  bool even_channels = true;
   /// No floating point between input and output: LayerNormalization, Softmax and Attention too compute in
   /// integers (I-BERT), sums end by fixed-point multipliers, nothing stays floating.
   bool integer_only = false;

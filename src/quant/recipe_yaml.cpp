@@ -176,7 +176,8 @@ Encoding read_weights(const Reader& reader) {
 
 constexpr const char* kNoScaleOfAChannel =
     "per: channel: a product sums over its channels, so no scale of one can be taken out of the sum; "
-    "algorithms: [smoothquant] moves the ranges of channels into the weights";
+    "algorithms: [smoothquant] and static_activations: {even_channels: true} move the ranges of channels "
+    "into the weights";
 
 Encoding read_activations(const Reader& reader) {
   reader.expect_map("activations", {"format", "group", "per"});
@@ -243,7 +244,7 @@ AlgorithmStep read_algorithm(const Reader& reader) {
 StaticActivations read_static_activations(const Reader& reader) {
   reader.expect_map("static_activations",
                     {"observer", "momentum", "percentile", "norm", "symmetric", "requantization", "measure",
-                     "floating_share", "noise", "integer_only", "softmax", "gelu", "per"});
+                     "floating_share", "noise", "even_channels", "integer_only", "softmax", "gelu", "per"});
   StaticActivations settings;
   if (const auto per = reader.find("per"))
     if (const size_t which =
@@ -275,6 +276,7 @@ StaticActivations read_static_activations(const Reader& reader) {
   if (const auto measure = reader.find("measure")) settings.measure = measure->boolean("measure");
   number("floating_share", 0, 1, settings.floating_share);
   number("noise", 0, 100, settings.noise);
+  if (const auto even = reader.find("even_channels")) settings.even_channels = even->boolean("even_channels");
   if (const auto only = reader.find("integer_only")) settings.integer_only = only->boolean("integer_only");
   if (const auto softmax = reader.find("softmax"))
     settings.log2_softmax = softmax->choice("softmax", std::vector<std::string>{"exact", "log2"}) == 1;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "graph/static_codes.h"
+#include "quant/algo/int8_static/even_channels.h"
 #include "scheme/number_format.h"
 
 namespace halftone {
@@ -161,6 +162,22 @@ bool is_said(const Encoding& encoding) {
          encoding.granularity.kind != Granularity::Kind::per_group;
 }
 
+/// Layer by layer a list of numbers.
+EvenFactors read_even_channels(const Json& json, const std::string& source) {
+  EvenFactors factors;
+  const auto found = json.find("even_channels");
+  if (found == json.end()) return factors;
+  if (!found->is_object()) throw InputError("{}: even_channels: expected an object", source);
+  for (const auto& [layer, numbers] : found->items()) {
+    if (!numbers.is_array()) throw InputError("{}: even_channels: {}: expected numbers", source, layer);
+    for (const Json& number : numbers) {
+      if (!number.is_number()) throw InputError("{}: even_channels: {}: expected numbers", source, layer);
+      factors[layer].push_back(number.get<float>());
+    }
+  }
+  return factors;
+}
+
 }  // namespace
 
 EncodingFile read_encodings(const fs::path& path) {
@@ -168,8 +185,8 @@ EncodingFile read_encodings(const fs::path& path) {
   const std::string source = path.string();
   if (!json.is_object() || (!json.contains("activation_encodings") && !json.contains("param_encodings")))
     throw InputError("{}: expected an object with activation_encodings and param_encodings", source);
-  return {source, read_part(json, "activation_encodings", source),
-          read_part(json, "param_encodings", source)};
+  return {source, read_part(json, "activation_encodings", source), read_part(json, "param_encodings", source),
+          read_even_channels(json, source)};
 }
 
 OrderedJson encodings_json(const Graph& graph) {
@@ -191,6 +208,7 @@ OrderedJson encodings_json(const Graph& graph) {
       parameters.push_back(weights_json(value));
   OrderedJson json;
   json["version"] = "1.0.0";
+  if (const EvenFactors factors = even_factors(graph); !factors.empty()) json["even_channels"] = factors;
   json["activation_encodings"] = std::move(activations);
   json["param_encodings"] = std::move(parameters);
   return json;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "graph/graph.h"
+#include "quant/quantize_graph.h"
 
 namespace halftone {
 
@@ -23,6 +24,8 @@ struct NamedEncoding {
 struct EncodingFile {
   std::string source;
   std::vector<NamedEncoding> activations, parameters;
+  /// They are those of a graph whose channels were divided by these (quant/algo/int8_static/even_channels.h).
+  EvenFactors even_channels;
 };
 
 /// Versions 0.6.1 (objects by name) and 1.0.0 (lists). Entries of floating types are left out. Throws

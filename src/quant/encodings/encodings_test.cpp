@@ -107,6 +107,16 @@ std::string refusal(const std::string& text) {
   return "";
 }
 
+TEST(Encodings, EvenChannelsAreTold) {
+  Graph graph = coded_graph();
+  EXPECT_FALSE(encodings_json(graph).contains("even_channels"));
+  EXPECT_TRUE(file_of(kLists).even_channels.empty());
+  graph.nodes()[0].attributes.set("even_channels", std::vector<float>{0.1f, 1});
+  const EncodingFile file = file_of(encodings_json(graph).dump());
+  EXPECT_EQ(file.even_channels, (EvenFactors{{graph.nodes()[0].name, {0.1f, 1}}}));
+  EXPECT_THROW(file_of(R"({"even_channels": 1, "activation_encodings": []})"), InputError);
+}
+
 TEST(Encodings, MistakesAreNamed) {
   const auto one = [](const std::string& name, const std::string& rest) {
     return R"({"activation_encodings": [{"name": ")" + name + R"(", )" + rest + "}]}";
