@@ -41,7 +41,7 @@ struct StaticActivations {
   /// Layers that run faster in floating point on this machine stay there.
   bool measure = true;
   /// The noisiest layers stay floating, up to this share of all multiply-adds (0: none does).
-  double floating_share = 0.25;
+  double floating_share = 0.15;
   /// ... until the noise of the others adds up to less than this at the ends of the model, in decibels below
   /// the signal (algo/int8_static/end_noise.h).
   double noise = 20;
