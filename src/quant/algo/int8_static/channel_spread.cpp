@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "quant/algo/int8_static/sample_choice.h"
 
 namespace halftone {
 namespace {
@@ -53,13 +54,10 @@ std::map<std::string, std::vector<ChannelSpread>> observe_channels_of_values(con
     for (size_t run = 0; run * inner < numbers.size(); ++run)
       see(channels[run % channels.size()], numbers.subspan(run * inner, inner));
   });
-  for (int i = 0; i < options.data->samples(); ++i) {
-    const std::map<std::string, Tensor> sample = options.data->sample(i);
-    std::map<std::string, TensorView> inputs;
-    for (const auto& [name, tensor] : sample) inputs.emplace(name, tensor.view());
-    session.run(inputs);
-    if (options.progress) options.progress(i + 1, options.data->samples(), "ranges of channels");
-  }
+  const int samples = options.data->samples();
+  run_samples(session, choose_samples(*options.data, samples), *options.data, {}, [&](size_t run) {
+    if (options.progress) options.progress(static_cast<int>(run) + 1, samples, "ranges of channels");
+  });
   for (const auto& [name, channels] : seen)
     for (const ChannelSpread& channel : channels)
       if (!std::isfinite(channel.squares)) throw InputError("value {}: not finite", name);
