@@ -52,11 +52,10 @@ class BlockStore {
   virtual FinishedBlock save(int index, const std::string& name, FinishedBlock block) = 0;
 };
 
-/// What quantizing needs beside graph and recipe. Recipes without calibration need none of it.
-/// By the name of a layer: what the channels of its output are divided by (static_activations:
-/// even_channels).
+/// By the name of a layer: what each channel of its output is divided by (static_activations: even_channels).
 using EvenFactors = std::map<std::string, std::vector<float>>;
 
+/// What quantizing needs beside graph and recipe. Recipes without calibration need none of it.
 struct QuantizeOptions {
   const CalibrationData* data = nullptr;
   ThreadPool* threads = nullptr;     ///< required with data
@@ -69,7 +68,7 @@ struct QuantizeOptions {
   std::optional<std::pair<int, int>> blocks{};
   /// Sets encodings alone, rounded to nearest, whatever the algorithms: for planning, where sizes count.
   bool encodings_only = false;
-  /// In the place of those that static activations would choose; null: these.
+  /// Taken in the place of those that even_channels would find in the data; null: those.
   const EvenFactors* even_factors = nullptr;
   /// Called before each block and at the end.
   std::function<void(int done, int total, const std::string& block)> progress{};
