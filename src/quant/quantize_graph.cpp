@@ -108,18 +108,18 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
                                    [](const RecipeRule& rule) { return rule.activations.has_value(); });
   // Layers with encodings are not fused any more.
   if (!recipe.static_activations && convolves && dynamic) run_passes(graph, standard_passes());
-  std::vector<LayerNote> ranges;
+  std::vector<LayerNote> prepared;
   if (recipe.static_activations) {
     run_passes(graph, standard_passes());
     if (recipe.static_activations->integer_only && options.data && !options.encodings_only)
-      ranges = part_outliers(graph, options, recipe.minimum_elements);
+      prepared = part_outliers(graph, options, recipe.minimum_elements);
     const bool products = !recipe.static_activations->integer_only &&
                           recipe.static_activations->requantization == Requantization::floating;
     if (options.even_factors) {
       even_out_channels(graph, products, *options.even_factors);
     } else if (recipe.static_activations->even_channels && options.data && !options.encodings_only) {
       const std::vector<LayerNote> evened = even_out_channels(graph, products, options);
-      ranges.insert(ranges.end(), evened.begin(), evened.end());
+      prepared.insert(prepared.end(), evened.begin(), evened.end());
     }
     prepare_static_graph(graph, *recipe.static_activations);
   } else if (groups_weights(recipe)) {
@@ -160,7 +160,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
       quantized_layers[i].push_back(std::move(layer));
     }
   report.notes = run_algorithms(graph, recipe, targets.quantized, options);
-  report.notes.insert(report.notes.begin(), ranges.begin(), ranges.end());
+  report.notes.insert(report.notes.begin(), prepared.begin(), prepared.end());
   if (samples && !samples->remark().empty())
     report.notes.push_back({graph.name, "calibration", samples->remark(), true});
   if (recipe.static_activations && options.encodings_only)

@@ -1,6 +1,5 @@
 #include "graph/passes/fuse_gains.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "graph/passes/pattern.h"
@@ -8,17 +7,6 @@
 
 namespace halftone {
 namespace {
-
-/// The constant as gains of `type`'s channels, or an empty tensor.
-Tensor channel_factors(const Graph& graph, ValueId constant, const ValueType& type) {
-  const Tensor factors = float_constant(graph, constant);
-  const int missing = type.shape.rank() - factors.shape().rank();
-  if (factors.empty() || type.shape.rank() < 2 || missing < 0) return {};
-  const int64_t channels = type.shape[1];
-  if (factors.shape().elements() != channels) return {};
-  if (channels > 1 && (missing > 1 || factors.shape()[1 - missing] != channels)) return {};
-  return Tensor::from<float>({channels}, factors.span<float>());
-}
 
 class GainFusion {
  public:
@@ -28,7 +16,7 @@ class GainFusion {
     std::vector<bool> gone(graph_.nodes().size(), false);
     int changes = 0;
     for (size_t n = 0; n < gone.size(); ++n) {
-      const Node product = graph_.nodes()[n];
+      const Node& product = graph_.nodes()[n];
       if (product.schema->name != "Mul") continue;
       const int stored = finest_codes(product.outputs[0]);
       if (stored < 0) continue;
@@ -65,8 +53,7 @@ class GainFusion {
   /// them decoded, by the node itself. False where nobody does.
   bool convert_from(ValueId codes, int product) {
     const ValueId floats = node(product).outputs[0];
-    const auto outputs = std::count(graph_.outputs().begin(), graph_.outputs().end(), floats);
-    bool read = outputs > 0;
+    bool read = uses_.is_output(floats);
     for (const int reader : users_[static_cast<size_t>(floats)]) {
       const ValueId y = node(reader).outputs[0];
       if (y == codes) continue;
@@ -92,7 +79,7 @@ class GainFusion {
     if (!(codes.type == sum.type) || codes.storage.order != sum.storage.order ||
         conv.inputs.size() > kConvGains)
       return false;
-    const Tensor gains = channel_factors(graph_, factors, sum.type);
+    const Tensor gains = channel_constant(graph_, factors, sum.type.shape);
     if (gains.empty()) return false;
     Node fused = conv;
     fused.inputs.resize(kConvGains + 1, kNoValue);

@@ -73,6 +73,16 @@ Tensor float_constant(const Graph& graph, ValueId value) {
   return to_f32(constant->load());
 }
 
+Tensor channel_constant(const Graph& graph, ValueId value, const Shape& shape) {
+  const Tensor constant = float_constant(graph, value);
+  const int missing = shape.rank() - constant.shape().rank();
+  if (constant.empty() || shape.rank() < 2 || missing < 0) return {};
+  const int64_t channels = shape[1];
+  if (constant.shape().elements() != channels) return {};
+  if (channels > 1 && (missing > 1 || constant.shape()[1 - missing] != channels)) return {};
+  return Tensor::from<float>({channels}, constant.span<float>());
+}
+
 ValueId PassConstants::add(const std::string& name, Constant constant) {
   if (taken_.empty())
     for (const Value& value : graph_.values()) taken_.emplace(value.name, 0);

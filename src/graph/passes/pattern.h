@@ -43,6 +43,9 @@ bool is_scalar(const Graph& graph, ValueId value, float number);
 
 /// The elements of a plain (not encoded) floating constant as f32, or an empty tensor.
 Tensor float_constant(const Graph& graph, ValueId value);
+/// [channels]: the same where it broadcasts to one element a channel (axis 1) of values of `shape`, or an
+/// empty tensor.
+Tensor channel_constant(const Graph& graph, ValueId value, const Shape& shape);
 
 /// Constants that a pass adds beside the nodes that will read them, and nothing else.
 class PassConstants {

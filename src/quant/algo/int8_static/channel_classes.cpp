@@ -84,6 +84,13 @@ std::vector<int32_t> ChannelClasses::of(ValueId value) const {
   return classes;
 }
 
+bool ChannelClasses::any_is_free() const {
+  for (ValueId value = 0; value < std::ssize(count_); ++value)
+    for (int64_t c = 0; c < count(value); ++c)
+      if (ties_.root(at(value, c)) != ties_.root(0)) return true;
+  return false;
+}
+
 void ChannelClasses::visit(const Graph& graph, const UseMap& uses, const Node& node, bool products) {
   const std::string_view op = node.schema->name;
   if (op == "Conv") return layer(graph, uses, node, products);

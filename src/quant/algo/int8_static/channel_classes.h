@@ -33,6 +33,8 @@ class ChannelClasses {
 
   /// The class of each channel of a value; empty where it has no channels.
   std::vector<int32_t> of(ValueId value) const;
+  /// Whether any channel may be divided.
+  bool any_is_free() const;
 
  private:
   void visit(const Graph& graph, const UseMap& uses, const Node& node, bool products);

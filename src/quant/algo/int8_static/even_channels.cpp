@@ -60,17 +60,6 @@ void multiply_read_channels(Graph& graph, const Node& node, std::vector<float> f
   scale(weights, 0, std::move(by_output));
 }
 
-/// The constant of a Mul with one element a channel, or nothing.
-std::vector<float> factors_of_product(const Graph& graph, const Node& node) {
-  if (node.schema->name != "Mul" || !is_float_activation(graph, node.inputs[0])) return {};
-  const Tensor by = float_constant(graph, node.inputs[1]);
-  const Shape& shape = graph.value(node.inputs[0]).type.shape;
-  if (by.shape().rank() != shape.rank() || shape.rank() < 3 || by.shape()[1] != shape[1] ||
-      by.shape().elements() != shape[1])
-    return {};
-  return {by.span<float>().begin(), by.span<float>().end()};
-}
-
 /// Divides each value by the factors of its channels' classes.
 std::vector<LayerNote> divide(Graph& graph, const ChannelClasses& classes, bool products,
                               const std::map<int32_t, float>& factors) {
@@ -121,6 +110,7 @@ std::vector<LayerNote> divide(Graph& graph, const ChannelClasses& classes, bool 
 
 std::vector<LayerNote> even_out_channels(Graph& graph, bool products, const QuantizeOptions& options) {
   const ChannelClasses classes(graph, products);
+  if (!classes.any_is_free()) return {};
   return divide(graph, classes, products,
                 choose_even_factors(graph, classes, observe_channels_of_values(graph, options)));
 }
@@ -160,12 +150,13 @@ int fold_idle_products(Graph& graph) {
   const std::vector<std::vector<int>> users = graph.users();
   std::vector<bool> gone(graph.nodes().size());
   for (size_t n = 0; n < gone.size(); ++n) {
-    const Node product = graph.nodes()[n];
-    const std::vector<float> factors = factors_of_product(graph, product);
-    const ValueId y = factors.empty() ? kNoValue : product.outputs[0];
-    if (y == kNoValue || users[static_cast<size_t>(y)].empty() ||
-        std::count(graph.outputs().begin(), graph.outputs().end(), y) > 0)
-      continue;
+    const Node& product = graph.nodes()[n];
+    if (product.schema->name != "Mul" || !is_float_activation(graph, product.inputs[0])) continue;
+    const ValueId x = product.inputs[0], y = product.outputs[0];
+    if (users[static_cast<size_t>(y)].empty() || uses.is_output(y)) continue;
+    const Tensor by = channel_constant(graph, product.inputs[1], graph.value(x).type.shape);
+    if (by.empty()) continue;
+    const std::vector<float> factors(by.span<float>().begin(), by.span<float>().end());
     const std::vector<int>& readers = users[static_cast<size_t>(y)];
     const auto reader = [&](int position) -> Node& { return graph.nodes()[static_cast<size_t>(position)]; };
     if (!std::all_of(readers.begin(), readers.end(), [&](int position) {
@@ -175,7 +166,7 @@ int fold_idle_products(Graph& graph) {
       continue;
     for (const int position : readers) {
       multiply_read_channels(graph, reader(position), factors);
-      reader(position).inputs[0] = product.inputs[0];
+      reader(position).inputs[0] = x;
     }
     gone[n] = true;
   }

@@ -13,7 +13,8 @@ namespace halftone {
 /// for activations: a sum over channels takes them where they are multiplied into weights; equalization as
 /// Nagel et al., arXiv:1906.04721, have it, beyond homogeneous activations.)
 ///
-/// Runs the graph over all calibration data. InputError for values that are not finite.
+/// Runs the graph over all calibration data where anything can be divided. InputError for values that are not
+/// finite.
 std::vector<LayerNote> even_out_channels(Graph& graph, bool products, const QuantizeOptions& options);
 
 /// The same by factors that are known. InputError for a layer that the graph has not, or that cannot be

@@ -159,6 +159,15 @@ TEST(EvenChannels, WithoutProductsSiluAndWhatMeetsItStay) {
   EXPECT_NE(classes_of(network(), false, "d"), std::vector<int32_t>(6, 0));
 }
 
+TEST(EvenChannels, NothingRunsWhereNothingIsFree) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 3, kSize, kSize}});
+  graph.add_output(add_conv(graph, "only", x, 4, 3, "silu"), "y");
+  EXPECT_FALSE(ChannelClasses(graph, true).any_is_free());
+  EXPECT_TRUE(ChannelClasses(network(), true).any_is_free());
+  EXPECT_TRUE(even_out_channels(graph, true, QuantizeOptions{}).empty());  // no data to run over
+}
+
 TEST(EvenChannels, IdleProductsGoIntoTheWeights) {
   ThreadPool threads(1);
   const Samples samples;
