@@ -49,23 +49,23 @@ struct Made {
   CodeScale codes(float scale) const { return {scale, zero}; }
 };
 
-/// Images: a convolution, one with a residual and SiLU (a table), a pool of the same scale, a sum, a Flatten
-/// of codes, a product that ends in floats.
+/// Images: a convolution with SiLU, one with a residual and hard swish (a table), a pool of the same scale, a
+/// sum, a Flatten of codes, a product that ends in floats.
 Graph image_network(uint8_t zero) {
   Made made;
   made.zero = zero;
   made.graph.name = "images";
   const Attributes padded = {{"pads", std::vector<int64_t>(4, 1)}};
   const ValueId x = made.graph.add_input("x", {DType::f32, {2, 3, 9, 7}});
-  Attributes with_relu = padded, with_silu = padded;
-  with_relu.set("activation", std::string("relu"));
+  Attributes with_silu = padded, with_swish = padded;
   with_silu.set("activation", std::string("silu"));
+  with_swish.set("activation", std::string("hard_swish"));
   const ValueId a =
-      made.add("Conv", "a", {x, made.weights("a.w", {8, 3, 3, 3}), made.bias("a.b", 8)}, with_relu);
+      made.add("Conv", "a", {x, made.weights("a.w", {8, 3, 3, 3}), made.bias("a.b", 8)}, with_silu);
   set_codes_in(made.last(), 0, made.codes(0.03f));
   set_codes_out(made.last(), 0, made.codes(0.025f));
   const ValueId b =
-      made.add("Conv", "b", {a, made.weights("b.w", {8, 8, 3, 3}), made.bias("b.b", 8), a}, with_silu);
+      made.add("Conv", "b", {a, made.weights("b.w", {8, 8, 3, 3}), made.bias("b.b", 8), a}, with_swish);
   set_codes_in(made.last(), 0, made.codes(0.025f));
   set_codes_in(made.last(), 3, made.codes(0.025f));
   set_codes_out(made.last(), 0, made.codes(0.02f));

@@ -41,8 +41,9 @@ Requantization requantization(const OpSite& site) {
   return how == "fixed" ? Requantization::fixed : Requantization::floating;
 }
 
-bool has_table(const FusedActivation& activation) {
+bool has_table(const FusedActivation& activation, Requantization how) {
   const Kind kind = activation.kind;
+  if (kind == Kind::silu) return how == Requantization::fixed;
   return kind != Kind::none && kind != Kind::relu && kind != Kind::clip &&
          !(kind == Kind::leaky_relu && activation.a >= 0);
 }
@@ -79,15 +80,15 @@ Requantizer::Requantizer(const OpSite& site, std::vector<double> units, const st
     return;
   }
   inner_ = *codes_;
-  if (!gains.empty()) {
-    set_gains(units, gains);
+  const Kind kind = activation_.kind;
+  if (kind == Kind::silu && !fixed_) {
+    set_gains(units, gains.empty() ? std::vector<float>(units.size(), 1) : gains);
     return;
   }
-  const Kind kind = activation_.kind;
   if (kind == Kind::relu || kind == Kind::clip) {
     lowest_ = encode_activation(kind == Kind::relu ? 0 : activation_.a, *codes_);
     if (kind == Kind::clip) highest_ = encode_activation(activation_.b, *codes_);
-  } else if (has_table(activation_)) {
+  } else if (has_table(activation_, requantization(site))) {
     set_table();
   }
   if (codes_->wide()) {

@@ -18,15 +18,14 @@ namespace halftone {
 ///   code = clamp(round(sum * (u / s)) + z, lowest, highest).
 /// round() is the product with float(u / s) in f32, halves to even (Requantization::floating), or gemmlowp's
 /// multiply_fixed() (Requantization::fixed). relu and clip only narrow lowest and highest; leaky_relu
-/// multiplies negative sums by float(a u / s). Every other activation is a table: the sum becomes the code of
-/// an inner scale, which covers just the arguments among which the result changes, and the table has the code
-/// of f at each.
+/// multiplies negative sums by float(a u / s). silu, under Requantization::floating, is computed in f32 by
+/// ops/silu_polynomial.h, and may have a gain behind it, a factor g[i] of each output (1 where none is
+/// given):
+///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = silu(float(sum) * float(u)).
+/// Every other activation is a table: the sum becomes the code of an inner scale, which covers just the
+/// arguments among which the result changes, and the table has the code of f at each.
 ///
 /// Wide codes have no activation: code = clamp(round(sum * (u / s)), -32768, 32767).
-///
-/// With gains (a factor g[i] of each output behind silu) there is no table:
-///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = silu(float(sum) * float(u)) in f32 by
-/// ops/silu_polynomial.h.
 ///
 /// Without output codes the value is float(sum) * float(u), then the activation in f32.
 class Requantizer {
@@ -43,7 +42,9 @@ class Requantizer {
   bool fixed() const { return fixed_; }
   const std::vector<float>& multipliers() const { return multipliers_; }
   const std::vector<float>& below() const { return below_; }  ///< of negative sums; empty: the same
-  const std::vector<float>& gains() const { return gains_; }  ///< g / s; empty: there are none
+  const std::vector<float>& gains() const {
+    return gains_;
+  }  ///< g / s behind silu; empty: a table or no silu
   const std::vector<FixedMultiplier>& fixed_multipliers() const { return fixed_multipliers_; }
   const std::vector<FixedMultiplier>& fixed_below() const { return fixed_below_; }
   int32_t zero() const { return zero_; }  ///< of the inner scale under a table
@@ -69,8 +70,9 @@ class Requantizer {
   std::array<uint8_t, 256> table_{};
 };
 
-/// Whether an activation of codes is a table: none of those that bounds or a second multiplier express.
-bool has_table(const FusedActivation& activation);
+/// Whether an activation of codes is a table: none of those that bounds, a second multiplier or a polynomial
+/// express.
+bool has_table(const FusedActivation& activation, Requantization how);
 
 /// The inner scale of an activation's table for results of scale `out`.
 CodeScale table_scale(const FusedActivation& activation, const CodeScale& out);

@@ -56,5 +56,20 @@ TEST(Requantizer, GainsFollowSilu) {
   EXPECT_EQ(requantizer.code(0, 2), 14);
 }
 
+TEST(Requantizer, SiluAloneHasGainsOfOne) {
+  Attributes attributes;
+  set_fused_activation(attributes, {FusedActivation::Kind::silu});
+  OpSite site;
+  site.schema = find_op("Conv");
+  site.attributes = &attributes;
+  site.output_storage = {{Storage::Order::planar, CodeScale{0.02f, 14}}};
+  const std::vector<double> units = {0.001, 0.004};
+  const Requantizer alone(site, units), gained(site, units, {1, 1});
+  EXPECT_EQ(alone.gains(), gained.gains());
+  EXPECT_EQ(alone.table(), nullptr);
+  attributes.set("requantization", std::string("fixed"));
+  EXPECT_NE(Requantizer(site, units).table(), nullptr);
+}
+
 }  // namespace
 }  // namespace halftone

@@ -19,8 +19,7 @@ std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& optio
     for (PassReport& report : run_passes(graph, backend_passes(options.backend->wants_channels_last())))
       reports.push_back(std::move(report));
   lower_codes(graph);
-  const bool on_host = options.backend && !options.backend->memory();  // others have no such kernel
-  if (options.run_passes && on_host) fuse_gains(graph);
+  if (options.run_passes && options.backend) fuse_gains(graph);
   verify(graph);
   return reports;
 }

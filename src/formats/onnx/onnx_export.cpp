@@ -203,7 +203,7 @@ class Exporter {
                         residual_scales(site, *encoded_weights(node)), name + "/r");
     if (residual != kNoValue) sum = to_.node("Add", name + "/residual", {sum, residual});
     if (const Codes codes = site.storage_of_output(0).codes;
-        codes && has_table(activation) && !options_.tensorrt)
+        codes && has_table(activation, requantization(site)) && !options_.tensorrt)
       sum = pair(sum, table_scale(activation, *codes), name + "/inner");
     return spell_activation(to_, name, activation, sum);
   }

@@ -144,7 +144,9 @@ int fuse_code_tables(Graph& graph) {
         !may_take(graph, layer) || !uses.only_feeds_one(x) || codes_out(*layer, 0) != in)
       continue;
     const auto activation = activation_of(graph, node);
-    if (!activation || !has_table(*activation) || !(table_scale(*activation, *out) == *in)) continue;
+    if (!activation || !has_table(*activation, requantization(graph.site(*layer))) ||
+        !(table_scale(*activation, *out) == *in))
+      continue;
     Node& fused = graph.nodes()[static_cast<size_t>(uses.maker(x))];
     set_fused_activation(fused.attributes, *activation);
     set_codes_out(fused, 0, *out);

@@ -33,7 +33,30 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
     return _mm512_mask_add_epi32(down, up, down, _mm512_set1_epi32(1));
   }
 
+  /// What the sums of a panel become before they are packed: a rounded product,
+  struct Product {
+    __m512 multiplier;
+    static Product at(const CodeFinish& f, int64_t output) {
+      return {_mm512_loadu_ps(f.multipliers + output)};
+    }
+    __m512 of(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
+    __m512i operator()(__m512i sum, const CodeFinish&) const { return _mm512_cvtps_epi32(of(sum)); }
+  };
+  /// or that of its silu and a gain.
+  struct GainedProduct {
+    Product product;
+    __m512 gain;
+    static GainedProduct at(const CodeFinish& f, int64_t output) {
+      return {Product::at(f, output), _mm512_loadu_ps(f.below + output)};
+    }
+    __m512i operator()(__m512i sum, const CodeFinish& f) const {
+      const __m512 x = _mm512_mul_ps(silu(product.of(sum)), gain);
+      return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(x, _mm512_set1_ps(1e9f)) : x);
+    }
+  };
+
   static __m512i requantize(__m512i sum, const CodeFinish& f, int64_t output) {
+    if (f.gained) return GainedProduct::at(f, output)(sum, f);
     if (f.mantissas) {
       __m512i mantissa = _mm512_loadu_si512(f.mantissas + output);
       __m512i shift = _mm512_loadu_si512(f.shifts + output);
@@ -99,28 +122,6 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
   static bool is_plain(const CodeFinish& f) {
     return !f.mantissas && !f.below && !f.large && !f.residual_factors;
   }
-
-  /// What the sums of a panel become before they are packed: a rounded product,
-  struct Product {
-    __m512 multiplier;
-    static Product at(const CodeFinish& f, int64_t output) {
-      return {_mm512_loadu_ps(f.multipliers + output)};
-    }
-    __m512 of(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
-    __m512i operator()(__m512i sum, const CodeFinish&) const { return _mm512_cvtps_epi32(of(sum)); }
-  };
-  /// or that of its silu and a gain.
-  struct GainedProduct {
-    Product product;
-    __m512 gain;
-    static GainedProduct at(const CodeFinish& f, int64_t output) {
-      return {Product::at(f, output), _mm512_loadu_ps(f.below + output)};
-    }
-    __m512i operator()(__m512i sum, const CodeFinish& f) const {
-      const __m512 x = _mm512_mul_ps(silu(product.of(sum)), gain);
-      return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(x, _mm512_set1_ps(1e9f)) : x);
-    }
-  };
 
   /// Codes of kPanels panels (1 or 2) as the first of a vector.
   template <int kPanels>

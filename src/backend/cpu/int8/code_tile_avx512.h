@@ -42,7 +42,7 @@ using Avx512VnniGained = Avx512Vnni<CodeFinishAvx512::GainedFinish>;
 /// visit(V{}) with the one that does what `f` asks for.
 template <class Visit>
 void visit_finish(const CodeFinish& f, Visit visit) {
-  if (f.gained) return visit(Avx512VnniGained{});
+  if (f.gained && !f.residual_factors) return visit(Avx512VnniGained{});
   CodeFinishAvx512::is_plain(f) ? visit(Avx512VnniPlain{}) : visit(Avx512VnniAny{});
 }
 

@@ -3,6 +3,7 @@
 // Stored codes in device code, as ops/storage.h and ops/requantizer.h have them, bit for bit.
 
 #include "backend/cuda/fused_activation.h"
+#include "ops/silu_polynomial.h"
 
 namespace halftone::cuda {
 
@@ -38,10 +39,25 @@ DEVICE int32_t multiply_fixed(int32_t x, const DeviceMultiplier& by) {
   return (high >> right) + ((high & mask) > threshold ? 1 : 0);
 }
 
+/// silu_by_polynomial() (ops/silu_polynomial.h).
+DEVICE float silu_by_polynomial(float x) {
+  constexpr float c[] = {kSiluCoefficients[0], kSiluCoefficients[1], kSiluCoefficients[2],
+                         kSiluCoefficients[3], kSiluCoefficients[4], kSiluCoefficients[5],
+                         kSiluCoefficients[6]};
+  const float size = x < 0 ? -x : x, u = size < kSiluReach ? size : kSiluReach;
+  float r = c[0];
+  UNROLL
+  for (int i = 1; i <= kSiluDegree; ++i) r = multiply_add(r, u, c[i]);
+  r = product(r, r);
+  r = product(r, r);
+  return multiply_add(-u, r, x > 0 ? x : 0);
+}
+
 /// Requantizer: what becomes of the sums of one layer.
 struct DeviceRequantizer {
   const float* multipliers;             ///< by output
   const float* below;                   ///< of negative sums; null: the same
+  const float* gains;                   ///< behind silu; null: a table or no silu
   const DeviceMultiplier* fixed;        ///< null: the product is in f32
   const DeviceMultiplier* fixed_below;  ///< null: the same
   const uint8_t* table;                 ///< null: none
@@ -56,8 +72,9 @@ DEVICE uint8_t requantize(const DeviceRequantizer& by, int32_t sum, int output) 
     moved = multiply_fixed(sum, (below ? by.fixed_below : by.fixed)[output]);
   } else {
     const bool below = sum < 0 && by.below;
-    moved = round_to_int(
-        cut(product(static_cast<float>(sum), (below ? by.below : by.multipliers)[output]), -1e9f, 1e9f));
+    float x = product(static_cast<float>(sum), (below ? by.below : by.multipliers)[output]);
+    if (by.gains) x = product(silu_by_polynomial(x), by.gains[output]);
+    moved = round_to_int(cut(x, -1e9f, 1e9f));
   }
   const int64_t shifted = int64_t{moved} + by.zero;
   const int32_t code = shifted < by.lowest    ? by.lowest

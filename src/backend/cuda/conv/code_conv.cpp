@@ -1,5 +1,7 @@
 #include "backend/cuda/conv/code_conv.h"
 
+#include "ops/conv/conv_integer.h"
+
 namespace halftone::cuda {
 
 CodeConv::CodeConv(const OpSite& site, IntegerWeights integers, bool plain)
@@ -15,7 +17,7 @@ CodeConv::CodeConv(const OpSite& site, IntegerWeights integers, bool plain)
   for (size_t o = 0; o < static_cast<size_t>(integers_.outputs); ++o)
     bias.push_back(plain ? folded_bias(integers_, o, input_) : integers_.bias[o]);
   end_.bias = uploads_.add(bias, fmt::format("the bias of {}", site.name));
-  end_.requantizer = upload_requantizer(Requantizer(site, integers_.units), uploads_);
+  end_.requantizer = upload_requantizer(Requantizer(site, integers_.units, constant_gains(site)), uploads_);
 }
 
 CodeEnd CodeConv::end_of(const KernelRun& run) const {

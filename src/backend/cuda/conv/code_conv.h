@@ -11,7 +11,7 @@ class CodeConv : public CudaKernel {
  public:
   CodeConv(const OpSite& site, IntegerWeights integers, bool plain);
 
-  bool keeps(size_t i) const override { return i == 1 || i == 2; }
+  bool keeps(size_t i) const override { return i == 1 || i == 2 || i == kConvGains; }
   size_t packed_bytes() const override { return uploads_.bytes(); }
 
  protected:

@@ -85,6 +85,7 @@ Refusal supports(const OpSite& site) {
     if (site.has_input(i) && (site.inputs[i].storage.codes || site.inputs[i].type.dtype != DType::f32))
       return fmt::format("{} is not f32", site.schema->inputs[i].name);
   if (site.storage_of_output(0).codes || site.outputs[0].dtype != DType::f32) return "Y is not f32";
+  if (site.has_input(kConvGains)) return "it has gains";
   return conv_refusal(site);
 }
 

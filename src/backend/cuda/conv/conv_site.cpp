@@ -56,7 +56,6 @@ Refusal conv_refusal(const OpSite& site) {
   if (!site.inputs[1].constant) return "W is no constant";
   if (site.input_shape(1).elements() == 0) return "there are no weights";
   if (site.has_input(2) && !site.inputs[2].constant) return "B is no constant";
-  if (site.has_input(kConvGains)) return "it has gains";
   if (site.has_input(3) && site.inputs[3].storage.order != site.storage_of_output(0).order)
     return "R and Y lie in different orders";
   return {};
@@ -68,6 +67,7 @@ Refusal float_conv_refusal(const OpSite& site) {
     if (site.has_input(i) && site.inputs[i].storage.codes)
       return fmt::format("{} is stored as codes", site.schema->inputs[i].name);
   if (site.storage_of_output(0).codes) return "Y is stored as codes";
+  if (site.has_input(kConvGains)) return "it has gains";
   return {};
 }
 

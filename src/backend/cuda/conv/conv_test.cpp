@@ -17,6 +17,7 @@ struct Case {
   std::vector<int64_t> strides = {1, 1}, pads = {0, 0, 0, 0}, dilations = {1, 1};
   FusedActivation activation = {};
   bool bias = true, residual = false;
+  bool gains = false;
   Storage in = kLast, out = kLast;
 
   std::string str() const {
@@ -164,10 +165,15 @@ void check_codes(const char* kernel, const Case& c, const char* how, bool to_flo
   run.stored(random_tensor(c.x, 1, 1.5f), {c.in.order, kInput}).constant(int8_weights(c.w, 2));
   if (c.bias)
     run.constant(Constant(random_tensor({c.w[0]}, 3)));
-  else if (c.residual)
+  else if (c.residual || c.gains)
     run.absent();
   if (c.residual)
     run.stored(random_tensor({c.x[0], c.w[0], c.x[2], c.x[3]}, 4, 2), {c.out.order, {{0.02f, 99}}});
+  if (c.gains) {
+    Tensor gains = absolute(random_tensor({c.w[0]}, 5, 2));
+    for (float& gain : gains.mutable_view().span<float>()) gain += 0.1f;
+    run.absent().constant(Constant(std::move(gains)));
+  }
   const double deviation = 0.3 * std::sqrt(static_cast<double>(c.w.elements() / c.w[0]));
   const CodeScale out = fit_codes(static_cast<float>(-2 * deviation), static_cast<float>(3 * deviation));
   run.store_outputs({{c.out.order, to_floats ? std::nullopt : std::optional(out)}});
@@ -208,11 +214,35 @@ TEST(CudaConvCodes, EqualsTheReferenceOneChannelAGroup) {
                     how);
 }
 
-TEST(CudaConvCodes, ActivationsAreBoundsSlopesAndTables) {
+TEST(CudaConvCodes, GainsBehindSilu) {
+  check_codes("conv_codes",
+              {.x = {1, 32, 9, 9}, .w = {70, 32, 1, 1}, .activation = {Kind::silu}, .gains = true},
+              "floating");
+  check_codes("conv_codes",
+              {.x = {1, 3, 9, 11},
+               .w = {24, 3, 3, 3},
+               .strides = {2, 2},
+               .pads = {1, 1, 1, 1},
+               .activation = {Kind::silu},
+               .bias = false,
+               .gains = true},
+              "floating");
+  check_codes("conv_depthwise_codes",
+              {.x = {2, 24, 7, 6},
+               .w = {24, 1, 3, 3},
+               .group = 24,
+               .pads = {1, 1, 1, 1},
+               .activation = {Kind::silu},
+               .gains = true},
+              "floating");
+}
+
+TEST(CudaConvCodes, ActivationsAreBoundsSlopesPolynomialsAndTables) {
   for (const FusedActivation& activation : {FusedActivation{Kind::clip, -1, 0.5f},
                                             {Kind::leaky_relu, 0.1f},
                                             {Kind::leaky_relu, -0.5f},
-                                            {Kind::silu}})
+                                            {Kind::silu},
+                                            {Kind::tanh}})
     for (const char* how : {"floating", "fixed"})
       check_codes("conv_codes", {.x = {1, 9, 4, 4}, .w = {12, 9, 1, 1}, .activation = activation}, how);
 }
