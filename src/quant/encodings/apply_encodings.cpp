@@ -143,8 +143,8 @@ class Application {
 
   /// Symmetric codes count from the middle, or, as some tools have it, from the one below.
   static bool is_symmetric(const NamedEncoding& given) {
-    const int32_t middle = 1 << (given.bits - 1);
-    return std::ranges::all_of(given.offsets, [&](int32_t offset) {
+    const int64_t middle = int64_t{1} << (given.bits - 1);
+    return std::ranges::all_of(given.offsets, [&](int64_t offset) {
       return offset == -middle || (given.symmetric && offset == 1 - middle);
     });
   }

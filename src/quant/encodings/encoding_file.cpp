@@ -25,9 +25,9 @@ class Entry {
     return type == "float" || type == "FLOAT";
   }
   int bits() const {
-    const auto bits = static_cast<int>(number(list_ ? "bw" : "bitwidth"));
-    if (bits < 2 || bits > 32) fail(fmt::format("{} bits", bits));
-    return bits;
+    const double bits = number(list_ ? "bw" : "bitwidth");
+    if (!(bits >= 2 && bits <= 32) || bits != std::floor(bits)) fail(fmt::format("{} bits", bits));
+    return static_cast<int>(bits);
   }
   bool symmetric() const {
     const auto found = json_.find(list_ ? "is_sym" : "is_symmetric");
@@ -68,7 +68,7 @@ void add_scale(NamedEncoding& to, double scale, double offset, const Entry& entr
   if (!(offset <= 0 && offset > -codes) || offset != std::floor(offset))
     entry.fail(fmt::format("offset: expected a whole number from {} to 0, found {}", 1 - codes, offset));
   to.scales.push_back(static_cast<float>(scale));
-  to.offsets.push_back(static_cast<int32_t>(offset));
+  to.offsets.push_back(static_cast<int64_t>(offset));
 }
 
 /// Version 0.6.1: an object for each scale. The range stands where the scale is missing.

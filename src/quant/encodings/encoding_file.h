@@ -17,7 +17,7 @@ struct NamedEncoding {
   int bits = 8;
   bool symmetric = false;
   std::vector<float> scales;
-  std::vector<int32_t> offsets;  ///< as many; 0 or less
+  std::vector<int64_t> offsets;  ///< as many; 0 or less
 };
 
 /// A file of encodings as QNN's and AIMET's tools exchange them (docs/formats/encodings.md).

@@ -148,7 +148,15 @@ TEST(Encodings, MistakesAreNamed) {
   EXPECT_NE(refusal(R"({"param_encodings": [{"name": "a.w", "bw": 8, "scale": [1], "offset": [-100]}]})")
                 .find("symmetric"),
             std::string::npos);
+  EXPECT_NE(refusal(one("a", R"("bw": 8.5, "scale": [0.5], "offset": [-3])")).find("8.5 bits"),
+            std::string::npos);
   EXPECT_THROW(file_of("[]"), InputError);
+}
+
+TEST(Encodings, OffsetsOfThirtyTwoBitsAreRead) {
+  const EncodingFile file = file_of(
+      R"({"param_encodings": [{"name": "a.b", "bw": 32, "is_sym": false, "scale": [1e-6], "offset": [-4294967295]}]})");
+  EXPECT_EQ(file.parameters[0].offsets, std::vector<int64_t>{-4294967295});
 }
 
 }  // namespace

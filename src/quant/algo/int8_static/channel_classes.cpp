@@ -30,13 +30,20 @@ bool is_homogeneous(const Node& node) {
   return activation.empty() || activation == "relu" || activation == "leaky_relu";
 }
 
+/// Of all values of a graph: beyond, none is taken to have any.
+constexpr int64_t kMostChannels = int64_t{1} << 26;
+
 /// By value: how many channels it has.
 std::vector<int32_t> channels_of(const Graph& graph) {
-  std::vector<int32_t> count;
-  for (const Value& value : graph.values()) {
+  std::vector<int32_t> count(graph.values().size());
+  int64_t left = kMostChannels;
+  for (size_t id = 0; id < count.size(); ++id) {
+    const Value& value = graph.values()[id];
     const Shape& shape = value.type.shape;
-    const bool there = !value.constant && is_float(value.type.dtype) && shape.rank() >= 2 && shape[1] > 0;
-    count.push_back(there ? static_cast<int32_t>(shape[1]) : 0);
+    if (value.constant || !is_float(value.type.dtype) || shape.rank() < 2 || shape[1] <= 0) continue;
+    if (shape[1] > left) return std::vector<int32_t>(count.size());
+    count[id] = static_cast<int32_t>(shape[1]);
+    left -= shape[1];
   }
   return count;
 }

@@ -31,7 +31,8 @@ class ChannelClasses {
  public:
   ChannelClasses(const Graph& graph, bool products);
 
-  /// The class of each channel of a value; empty where it has no channels.
+  /// The class of each channel of a value; empty where it has no channels, and for all values of a graph that
+  /// have too many together.
   std::vector<int32_t> of(ValueId value) const;
   /// Whether any channel may be divided.
   bool any_is_free() const;

@@ -128,7 +128,8 @@ void even_out_channels(Graph& graph, bool products, const EvenFactors& known) {
       throw InputError("even_channels: {} factors for the {} channels of \"{}\"", own.size(), channels.size(),
                        layer);
     for (size_t c = 0; c < own.size(); ++c) {
-      const bool fits = channels[c] != 0 ? own[c] > 0 && std::isfinite(own[c]) : own[c] == 1;
+      const bool divides = own[c] > 0 && std::isfinite(own[c]) && std::isfinite(1 / own[c]);
+      const bool fits = channels[c] != 0 ? divides : own[c] == 1;
       if (!fits || factors.try_emplace(channels[c], own[c]).first->second != own[c])
         throw InputError("even_channels: channel {} of \"{}\" cannot be divided by {}", c, layer, own[c]);
     }

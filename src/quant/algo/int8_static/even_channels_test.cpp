@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "op_run.h"
 #include "quant/algo/int8_static/channel_classes.h"
+#include "quant/algo/int8_static/even_factors.h"
 #include "quant/recipe.h"
 
 namespace halftone {
@@ -198,6 +199,45 @@ TEST(EvenChannels, KnownFactorsGiveTheSameGraph) {
   refused({{"c", {1, 1, 1, 1, 1, -1}}});
   refused({{"e", {1, 1, 1, 1, 2}}});                                   // a Sigmoid reads it
   refused({{"c", {1, 1, 1, 1, 1, 2}}, {"d", {1, 1, 1, 1, 1, 1.5f}}});  // added to one another
+}
+
+TEST(EvenChannels, FactorsWhoseInverseIsNoNumberAreRefused) {
+  Graph graph = network();
+  EXPECT_THROW(even_out_channels(graph, true, {{"c", {1, 1, 1, 1, 1, 1e-44f}}}), InputError);
+}
+
+TEST(EvenChannels, WeightsThatAreNotFiniteDivideNothing) {
+  Graph graph = network();
+  Value& weights = graph.value(graph.nodes()[1].inputs[1]);
+  Tensor infinite = weights.constant->load();
+  infinite.mutable_view().span<float>()[0] = -HUGE_VALF;  // behind it a Relu may leave finite numbers
+  weights.constant = Constant(infinite);
+  const ChannelClasses classes(graph, true);
+  std::map<std::string, std::vector<ChannelSpread>> seen;
+  for (const Value& value : graph.values())
+    for (size_t c = 0; c < classes.of(graph.nodes()[0].outputs[0]).size(); ++c)
+      if (value.name == "a") seen["a"].push_back({0, 1.0f + static_cast<float>(c), 8, 9, 9});
+  for (const auto& [channel, factor] : choose_even_factors(graph, classes, seen)) EXPECT_EQ(factor, 1);
+}
+
+TEST(EvenChannels, LayersOfNoOutputsReadNothing) {
+  Graph graph;
+  const ValueId a = add_conv(graph, "a", graph.add_input("x", {DType::f32, {1, 3, kSize, kSize}}), 8, 1, "");
+  graph.add_output(graph.add_node(*find_op("Relu"), "r", {a}).front(), "y");
+  const ValueId none = graph.add_constant("none", Constant(Tensor::from<float>({0, 8, 1, 1}, {})));
+  const ValueId b = add_conv(graph, "b", a, 8, 1, "relu");
+  graph.add_output(graph.add_node(*find_op("Conv"), "empty", {b, none}).front(), "z");
+  ThreadPool threads(1);
+  const Samples samples;
+  EXPECT_NO_THROW(even_out_channels(graph, true, options_with(samples, threads)));
+}
+
+TEST(EvenChannels, MoreChannelsThanCanBeCountedStay) {
+  Graph graph;
+  ValueId x = graph.add_input("x", {DType::f32, {1, int64_t{1} << 30, 1, 1}});
+  for (const char* name : {"a", "b", "c"}) x = graph.add_node(*find_op("Relu"), name, {x}).front();
+  graph.add_output(x, "y");
+  EXPECT_EQ(ChannelClasses(graph, true).of(x), std::vector<int32_t>());
 }
 
 TEST(EvenChannels, ClassesFollowTheChannels) {

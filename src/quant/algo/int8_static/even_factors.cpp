@@ -123,6 +123,8 @@ std::map<int32_t, double> best_factors(const Component& component) {
   const double allowed = kNear * *std::min_element(noises.begin(), noises.end());
   const auto chosen =
       std::find_if(noises.begin(), noises.end(), [&](double noise) { return noise <= allowed; });
+  // Weights that are not finite: nothing is divided here, and who rounds them names them.
+  if (chosen == noises.end()) return factors_for(component, r, whole, 0);
   return factors_for(component, r, whole, kAlphas[chosen - noises.begin()]);
 }
 
@@ -172,7 +174,7 @@ std::map<int32_t, float> choose_even_factors(const Graph& graph, const ChannelCl
     if (!multiplies_input(graph, uses, node)) continue;
     const std::vector<int32_t>& read = values[static_cast<size_t>(node.inputs[0])];
     const auto named = std::find_if(read.begin(), read.end(), [](int32_t c) { return c != 0; });
-    if (named == read.end()) continue;
+    if (named == read.end() || graph.value(node.inputs[1]).type.shape.elements() == 0) continue;
     readers.push_back(make_reader(graph, node, classes));
     components[meetings.root(*named)].readers.push_back(&readers.back());
   }

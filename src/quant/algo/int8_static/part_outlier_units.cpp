@@ -151,7 +151,9 @@ std::vector<LayerNote> part_outlier_units(Graph& graph,
     if (units.empty()) continue;
     const int64_t width =
         std::min(layer_form(graph, first)->channels, layer_form(graph, graph.nodes()[mlp.second])->outputs);
+    if (width == 0) continue;
     const int64_t rows = std::max(std::ssize(units) * int64_t{1}, (minimum_elements + width - 1) / width);
+    if (rows > std::ssize(found->second)) continue;  // then no recipe takes the layers themselves
     notes.push_back({first.name, "int8-static",
                      fmt::format("{} of its {} units, over {:g} times the others, have layers of their own",
                                  units.size(), found->second.size(), kFar),

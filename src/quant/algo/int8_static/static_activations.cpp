@@ -275,8 +275,8 @@ class StaticInt8 {
   }
 
   void note_decisions() {
-    for (const Value& value : graph_.values()) {
-      const auto id = static_cast<size_t>(&value - graph_.values().data());
+    for (size_t id = 0; id < plan_.group.size(); ++id) {  // corrected biases stand behind
+      const Value& value = graph_.values()[id];
       const auto seen = ranges_.find(value.name);
       if (plan_.group[id] >= 0 && seen != ranges_.end() && seen->second.clip == ClipRange{})
         notes_.push_back(

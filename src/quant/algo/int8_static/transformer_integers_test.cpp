@@ -96,6 +96,18 @@ TEST(TransformerIntegers, UnitsApartComputeWhatTheyDid) {
   EXPECT_NE(text.find("Gemm(%one.norm, %one.up.w/outliers, %one.up.b/outliers)"), std::string::npos) << text;
 }
 
+TEST(TransformerIntegers, UnitsOfLayersBelowTheMinimumStay) {
+  const Rows rows;
+  ThreadPool threads(1);
+  QuantizeOptions options;
+  options.data = &rows;
+  options.threads = &threads;
+  Blocks blocks;
+  const std::string before = graph_text(blocks.graph);
+  EXPECT_TRUE(part_outliers(blocks.graph, options, int64_t{1} << 62).empty());
+  EXPECT_EQ(graph_text(blocks.graph), before);
+}
+
 TEST(TransformerIntegers, TheStreamHasSixteenBits) {
   const Rows rows;
   ThreadPool threads(1);
