@@ -99,6 +99,16 @@ bool cpu_is_amd() {
 #endif
 }
 
+bool cpu_is_zen5() {
+#if defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kFamily = 0x1a;
+  return cpu_is_amd() && __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 0xf) + (a >> 20 & 0xff) >= kFamily;
+#else
+  return false;
+#endif
+}
+
 std::string cpu_model_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)

@@ -26,6 +26,8 @@ void limit_isa(Isa isa);
 /// Whether AMD designed it: its prefetchers follow several streams of memory by themselves, and fetching a
 /// little ahead of them makes reading slower (docs/benchmarks/cpu.md).
 bool cpu_is_amd();
+/// Whether it is AMD's family 1Ah, Zen 5 (or later): reads fastest what is fetched in the order of addresses.
+bool cpu_is_zen5();
 
 /// The processor's own name ("AMD EPYC ..."), or "unknown".
 std::string cpu_model_name();

@@ -72,6 +72,42 @@ TEST(GemmInt, EveryScaleTypeAndGroupLength) {
     }
 }
 
+#if defined(__x86_64__)
+/// Whatever processor this is, loops that read weights as another likes it give the same bits.
+TEST(GemmInt, EveryReadingOfWeights) {
+  if (!cpu_has(Isa::avx512vnni)) GTEST_SKIP() << "no AVX-512 VNNI";
+  const IntGemmLoops& loops = int_gemm_avx512vnni;
+  ThreadPool threads(1);
+  constexpr int64_t n = 100, k = 224, stride = 256;
+  unsigned seed = 3000;
+  for (const auto& [format, granularity] : {std::pair("int2", Granularity::per_group(64)),
+                                            {"int4", Granularity::per_group(32)},
+                                            {"int8", Granularity::per_axis(0)}}) {
+    const Encoding encoding{.format = find_number_format(format), .granularity = granularity};
+    const IntPanels panels(encoded({n, k}, encoding, ++seed), "B", k, threads);
+    IntPanelsView view = panels.view();
+    ASSERT_LE(view.packed_k, stride);
+    for (int64_t m = 1; m <= loops.few_rows_most(view); ++m) {
+      const Tensor a = random_tensor({m, k}, static_cast<unsigned>(m));
+      std::vector<int8_t> codes(static_cast<size_t>(m * stride));
+      std::vector<int32_t> sums(static_cast<size_t>(m * view.segment_count));
+      std::vector<float> scales(static_cast<size_t>(m));
+      const IntRows rows{m, codes.data(), stride, nullptr, 0, sums.data(), m, scales.data(), 1, k};
+      loops.quantize(view, a.span<float>().data(), rows, 0, m);
+      const auto product = [&](Reading reading) {
+        view.reading = reading;
+        std::vector<float> y(static_cast<size_t>(m * n), -1);
+        loops.few_rows(view, rows, {y.data(), 1, 0, nullptr, 0, 0}, 0, view.panels);
+        return y;
+      };
+      const std::vector<float> expected = product(Reading::ahead);
+      EXPECT_EQ(product(Reading::next_panels), expected) << format << " m " << m;
+      EXPECT_EQ(product(Reading::in_order), expected) << format << " m " << m;
+    }
+  }
+}
+#endif
+
 TEST(GemmInt, DoubleQuantizedScales) {
   const Encoding per_token = dynamic_int8(Granularity::per_token());
   const Encoding encoding{.format = find_number_format("int4"),

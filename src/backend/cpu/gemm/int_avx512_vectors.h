@@ -20,6 +20,7 @@ struct Avx512Vnni {
   /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
   static constexpr int kMostRows = 8, kFourRowsPanels = 2;
   static constexpr int kTileRows = 6, kTilePanels = 2;
+  static constexpr bool kReadsInOrder = true;  ///< has loops for Reading::in_order
 
   /// What dot() subtracts from each code.
   static constexpr int32_t code_bias(int) { return 0; }
@@ -63,9 +64,11 @@ struct Avx512Vnni {
     __builtin_memcpy(&four, a, sizeof(four));
     return _mm512_set1_epi32(four);
   }
+  /// In place: g++ 12 copies each sum that a loop carries to another register and back.
   template <bool kWide>
   static Int dot(Int acc, Codes codes, __m512i activations) {
-    return _mm512_dpbusd_epi32(acc, codes, activations);
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(activations));
+    return acc;
   }
 };
 

@@ -3,6 +3,7 @@
 // Few rows of activations: bound by the memory that the weights come from; for the per-ISA sources only
 // (gemm_int_loops.h says why all of it is in an unnamed namespace).
 
+#include "backend/cpu/gemm/int_panel_in_order.h"
 #include "backend/cpu/gemm/int_segment.h"
 
 namespace halftone::cpu {
@@ -17,7 +18,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
   // Fetched while units of the panels are read: what stands a little ahead, into the first cache; or every
   // fourth line of as many panels that come next, into the second: the processor follows by itself what it
   // once saw begin.
-  const bool fetch_next = kPanels == 4 && weights.fetch_next_panels;
+  const bool fetch_next = kPanels == 4 && weights.reading == Reading::next_panels;
   const int64_t ahead = fetch_next ? kPanels * weights.panel_bytes : 4096 / kPanels;
   const std::byte* panel[kPanels];
   const std::byte* codes[kPanels];
@@ -107,6 +108,9 @@ void few_rows_in(const IntPanelsView& weights, const IntRows& rows, const IntOut
 template <class V, Mode kMode, int kBits>
 void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
+  if constexpr (V::kReadsInOrder)
+    if (weights.reading == Reading::in_order)
+      return few_rows_in_order<V, kMode, kBits>(weights, rows, out, begin, end);
   int64_t panel = begin;
   for (; panel + V::kStreams <= end; panel += V::kStreams)
     few_rows_in<V, kMode, kBits, V::kStreams>(weights, rows, out, panel);

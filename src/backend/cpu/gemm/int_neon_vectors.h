@@ -26,6 +26,7 @@ struct NeonDot {
   /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
   static constexpr int kMostRows = 4, kFourRowsPanels = 2;
   static constexpr int kTileRows = 2, kTilePanels = 1;
+  static constexpr bool kReadsInOrder = false;  ///< has loops for Reading::in_order
 
   /// vdotq_s32 multiplies signed bytes: codes of 8 bits are taken less 128.
   static constexpr int32_t code_bias(int bits) { return bits == 8 ? 128 : 0; }

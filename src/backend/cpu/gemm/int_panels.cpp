@@ -80,7 +80,7 @@ IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a
   v.zero_kind = encoding.real_minimum ? ZeroKind::minimum
                 : encoding.symmetric  ? ZeroKind::shared
                                       : ZeroKind::per_group;
-  v.fetch_next_panels = cpu_is_amd();
+  v.reading = cpu_is_zen5() ? Reading::in_order : cpu_is_amd() ? Reading::next_panels : Reading::ahead;
 
   const int64_t unit_columns = kQuad * 8 / v.bits;
   int64_t units = 0;

@@ -24,6 +24,13 @@ inline constexpr int64_t kUnitBytes = 64;
 
 enum class ScaleType : int32_t { f32, f16, bf16 };
 enum class ZeroKind : int32_t { shared, per_group, minimum };
+/// How weights are best read from memory, which is a matter of the processor's own prefetchers
+/// (docs/benchmarks/cpu.md).
+enum class Reading : int32_t {
+  ahead,        ///< a few panels side by side, what stands a little ahead is fetched
+  next_panels,  ///< a few panels side by side, lines of those that come next are fetched
+  in_order      ///< one panel at a time, line by line
+};
 
 /// Columns under one scale of B and one of A, padded so that they fill whole units; the activations in the
 /// padding are 0.
@@ -55,9 +62,7 @@ struct IntPanelsView {
   int32_t zero;       ///< the code that means 0 under ZeroKind::shared
   ScaleType scale_type;
   ZeroKind zero_kind;
-  /// Few rows fetch the panels that come next, not what stands a little ahead: where the processor follows
-  /// streams of memory better by itself.
-  bool fetch_next_panels;
+  Reading reading;  ///< by few rows
 };
 
 /// Whether activations are quantized for both alike: the same segments of columns, the same sums.
