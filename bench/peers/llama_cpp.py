@@ -2,7 +2,7 @@
 """llama.cpp beside Halftone on the same shapes with random weights, by turns in one run.
 
     bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
-                             [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
+                             [--recipe R] [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
                              [--cmake-args=-DGGML_NATIVE=ON | --wheel] [--plain-buffers] [--short]
 
 The first call makes a virtual environment in FOLDER/venv and goes on in it. It builds llama.cpp there from the source
@@ -13,6 +13,8 @@ scales. Each round times Halftone (`bench --synthetic`, one repetition), then ll
 single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
 Halftone / llama.cpp: median of the rounds, least and most. Rows stand at the end; each round is told on standard error as it
 ends, and what was taken until then makes the rows where the program is interrupted (Ctrl-C, SIGTERM) or one side fails.
+
+--recipe takes another recipe of Halftone than that of as many bits (W4g128 beside Q4_0, say).
 
 --short stands for -t 2 -p 64 -n 8 -r 2: a look of a minute and a half a type at the 1B shape, not a measurement.
 
@@ -251,6 +253,7 @@ def main():
     parser.add_argument("--halftone", default="build/halftone")
     parser.add_argument("--shape", default="llama-3.2-1b", choices=SHAPES)
     parser.add_argument("--types", default="q4_0,q8_0", type=lambda text: text.split(","))
+    parser.add_argument("--recipe", help="of Halftone, beside every type")
     parser.add_argument("-t", "--threads", default=[1, 2], type=numbers)
     parser.add_argument("-p", "--prompt", default=512, type=int)
     parser.add_argument("-n", "--generated", default=64, type=int)
@@ -305,7 +308,7 @@ def compare(o, kind, path, threads, taken):
             raise KeyboardInterrupt
         peer.run([(1, 0, 0)])  # pages and threads
         for number in range(o.rounds):
-            ours = halftone(o.halftone, o.shape, RECIPES[kind], threads, o.prompt, o.generated, o.batches)
+            ours = halftone(o.halftone, o.shape, o.recipe or RECIPES[kind], threads, o.prompt, o.generated, o.batches)
             theirs = {f"pp{o.prompt}": peer.prefill(o.prompt)}
             for texts in o.batches:
                 name = f"tg{o.generated}" + (f" x{texts}" if texts > 1 else "")

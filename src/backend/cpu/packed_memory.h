@@ -6,8 +6,8 @@
 
 namespace halftone::cpu {
 
-/// Memory for packed weights: 64-byte aligned, and in huge pages where it is long enough for them (2 MiB) and
-/// the system grants them, since a product that reads gigabytes would otherwise miss the TLB on every 4 KiB.
+/// Memory for packed weights: 64-byte aligned, and but for the shortest in huge pages (2 MiB) where the
+/// system grants them, since a product that reads gigabytes would otherwise miss the TLB on every 4 KiB.
 class PackedMemory {
  public:
   PackedMemory() = default;

@@ -8,25 +8,25 @@
 namespace halftone::cpu {
 namespace {
 
-/// Fetches a panel's front and codes kAhead bytes before they are read, line by line in the order of their
-/// addresses, though scales are read beside the codes: one stream, which the processor follows furthest. Its
-/// end fetches the beginning of the next panel.
+/// Fetches lines in the order of their addresses, though scales are read beside the codes: one stream, which
+/// the processor follows furthest. Codes are fetched kAhead bytes before they are read, and as much more
+/// towards the end of a panel as the next one has in front of its codes.
 class FetchInOrder {
  public:
-  FetchInOrder(const IntPanelsView& weights, const std::byte* panel)
-      : next_(panel + kAhead), front_lines_(weights.codes_offset / kLine), segments_(weights.segment_count) {}
+  FetchInOrder(const IntPanelsView& weights, const std::byte* codes)
+      : next_(codes + kAhead), front_lines_(weights.codes_offset / kLine), segments_(weights.segment_count) {}
 
   void line() {
     __builtin_prefetch(next_);
     next_ += kLine;
   }
-  /// One segment's part of as many lines as the front has: codes alone would fall behind.
+  /// One segment's part of as many lines as a front has: codes alone would fall behind.
   void front() {
     for (owed_ += front_lines_; owed_ >= segments_; owed_ -= segments_) line();
   }
 
  private:
-  static constexpr int64_t kLine = 64, kAhead = 10240;
+  static constexpr int64_t kLine = 64, kAhead = 7168;
   const std::byte* next_;
   int64_t front_lines_, segments_, owed_ = 0;
 };
@@ -38,7 +38,7 @@ void panel_in_order(const IntPanelsView& weights, const IntRows& rows, const Int
   const std::byte* panel = weights.data + panel_index * weights.panel_bytes;
   const std::byte* codes = panel + weights.codes_offset;
   const int8_t* a = rows.codes + m0 * rows.stride;
-  FetchInOrder fetch(weights, panel);
+  FetchInOrder fetch(weights, codes);
   typename V::Float sum[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) sum[r] = V::broadcast(0.0f);
