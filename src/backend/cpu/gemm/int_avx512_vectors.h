@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include "backend/cpu/byte_products_avx512.h"
 #include "backend/cpu/gemm/int_panels.h"
 
 namespace halftone::cpu {
@@ -64,11 +65,9 @@ struct Avx512Vnni {
     __builtin_memcpy(&four, a, sizeof(four));
     return _mm512_set1_epi32(four);
   }
-  /// In place: g++ 12 copies each sum that a loop carries to another register and back.
   template <bool kWide>
   static Int dot(Int acc, Codes codes, __m512i activations) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(activations));
-    return acc;
+    return add_byte_products(acc, codes, activations);
   }
 };
 

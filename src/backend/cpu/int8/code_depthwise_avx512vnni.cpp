@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "backend/cpu/activation/activation_loops.h"
+#include "backend/cpu/byte_products_avx512.h"
 #include "backend/cpu/int8/code_depthwise.h"
 #include "backend/cpu/int8/code_finish_avx512.h"
 
@@ -65,7 +66,7 @@ void run_block(const CodeDepthwise& work, const CodeFinish& f, int64_t block, in
       const __m512i quads[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
                                 _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
       for (int v = 0; v < 4; ++v)
-        sum[v] = _mm512_dpbusd_epi32(sum[v], quads[v], _mm512_loadu_si512(weights + 64 * v));
+        sum[v] = add_byte_products(sum[v], quads[v], _mm512_loadu_si512(weights + 64 * v));
     }
     if (work.floats) {
       store_floats(sum, f, first, work.floats + r * work.out_step + first, channels);

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "backend/cpu/activation/activation_loops.h"
+#include "backend/cpu/byte_products_avx512.h"
 #include "backend/cpu/int8/code_finish_avx512.h"
 #include "backend/cpu/int8/code_tile_loops.h"
 
@@ -32,7 +33,7 @@ struct Avx512Vnni : CodeFinishAvx512 {
     __builtin_memcpy(&quad, from, sizeof(quad));
     return _mm512_set1_epi32(quad);
   }
-  static Sum dot(Sum sum, Weights weights, Codes codes) { return _mm512_dpbusd_epi32(sum, codes, weights); }
+  static Sum dot(Sum sum, Weights weights, Codes codes) { return add_byte_products(sum, codes, weights); }
 };
 
 using Avx512VnniAny = Avx512Vnni<CodeFinishAvx512::AnyFinish>;

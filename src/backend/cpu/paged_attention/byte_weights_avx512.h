@@ -3,6 +3,7 @@
 // Sums of int8 values with weights in bytes: rows go by four, whose codes of one column stand in the four
 // bytes of a vpdpbusd, so that no code is widened; for per-ISA sources only (simd.h).
 
+#include "backend/cpu/byte_products_avx512.h"
 #include "backend/cpu/paged_attention/attention_loops.h"
 #include "backend/cpu/simd_math.h"
 
@@ -46,12 +47,6 @@ struct ByteWeights {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
   }
 };
-
-/// In place: compilers copy a sum that a loop carries to another register and back.
-inline __m512i add_byte_products(__m512i sum, __m512i weights, __m512i values) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(values));
-  return sum;
-}
 
 /// The codes of four rows, column by column: vector a has those of columns 4a to 4a + 3 of each 16.
 struct FourRows {
