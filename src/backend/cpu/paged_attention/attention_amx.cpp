@@ -352,6 +352,6 @@ constexpr AttentionTiles kTiles{128, 17, scratch_bytes, begin, attend};
 
 }  // namespace
 
-const AttentionLoops attention_amx{score, add, widen_queries, attend_few<1>, attend_few<2>, &kTiles};
+const AttentionLoops attention_amx{score, add, widen_queries, kFewLoops<1>, kFewLoops<2>, &kTiles};
 
 }  // namespace halftone::cpu

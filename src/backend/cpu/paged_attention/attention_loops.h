@@ -53,15 +53,18 @@ struct AttentionLoops {
   void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
   /// Sets codes and code_scales.
   void (*widen)(const QueryTile& tile);
-  /// Both, of at most kFewQueries and of keys and values that are f16, bf16 or int8, read as they are stored
-  /// (dim is padded_dim). The next keys and values are those read after them, and fetched meanwhile; null:
-  /// none.
-  using AttendFew = void(const QueryTile& tile, const KvTile& keys, const KvTile& values,
-                         const std::byte* next_keys, const std::byte* next_values, int64_t slot,
-                         int64_t position, int64_t tokens);
-  AttendFew* attend_few;
-  AttendFew* attend_few_from_second_cache;  ///< fetches no further than there: for cpu_is_amd()
-  const AttentionTiles* tiles = nullptr;    ///< for many queries; null: none
+  /// The same of at most kFewQueries and of keys (or values) that are f16, bf16 or int8, read as they are
+  /// stored (dim is padded_dim). `next` are those read after them, and fetched meanwhile; null: none. Scores
+  /// lie at tile.scores, and are weights from one call to the other.
+  struct Few {
+    void (*score)(const QueryTile& tile, const KvTile& keys, const std::byte* next, int64_t slot,
+                  int64_t position, int64_t tokens);
+    void (*add)(const QueryTile& tile, const KvTile& values, const std::byte* next, int64_t slot,
+                int64_t position, int64_t tokens);
+  };
+  Few few;
+  Few few_from_second_cache;              ///< fetches no further than there
+  const AttentionTiles* tiles = nullptr;  ///< for many queries; null: none
 };
 
 extern const AttentionLoops attention_amx;

@@ -69,74 +69,111 @@ float largest(const float* numbers, int64_t count) {
   return Simd::highest(top);
 }
 
-/// Keys and values of one head from `position` on, which are rows of a block from `slot` on.
+/// Keys (or values) of one head from `position` on, which are rows of a block from `slot` on.
 struct StoredTile {
-  const KvTile &keys, &values;
-  const std::byte *next_keys, *next_values;
+  const KvTile& rows;
+  const std::byte* next;
   int64_t slot, position, tokens;
+
+  template <class Element, int kCache>
+  StoredElements<Element, kCache> elements(int64_t dim) const {
+    return {rows.stored + slot * dim * Element::kBytes, dim, next};
+  }
+  void copy_scales(float* to) const {
+    for (int64_t t = 0; t < tokens; ++t) to[t] = rows.scales[slot + t];
+  }
 };
 
+constexpr bool as_codes(const KvTile& rows, int64_t dim) {
+  return kHasCodeProducts && rows.format == KvFormat::int8 && code_products_take(dim);
+}
+
 template <int kQueries, class Element, int kCache>
-void attend_queries(const QueryTile& tile, int64_t query, const StoredTile& stored) {
-  constexpr int64_t kMost = AttentionLoops::kMostTokens;
+void score_stored(const QueryTile& tile, int64_t query, const StoredTile& stored) {
   const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
   if (seen.begin >= seen.end) return;
   const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
-  const bool coded = stored.keys.format == KvFormat::int8;
-  const bool as_codes = kHasCodeProducts && coded && code_products_take(dim);
-  const int64_t skipped = stored.slot * dim * Element::kBytes;
-  // A second cache holds what is read a tile later; a first one would lose it.
-  const std::byte* beside_keys = kCache == 2 ? stored.next_keys : stored.values.stored + skipped;
-  const std::byte* beside_values = kCache == 2 ? stored.next_values : stored.next_keys;
-  StoredElements<Element, kCache> keys(stored.keys.stored + skipped, dim, beside_keys);
-  StoredElements<Element, kCache> values(stored.values.stored + skipped, dim, beside_values);
-  alignas(64) float key_scales[kMost], value_scales[kMost], scores[kQueries * kMost];
-  if (coded)
-    for (int64_t t = 0; t < stored.tokens; ++t) {
-      key_scales[t] = stored.keys.scales[stored.slot + t];
-      value_scales[t] = stored.values.scales[stored.slot + t];
-    }
-
-  if (as_codes)
+  auto keys = stored.elements<Element, kCache>(dim);
+  float* scores = tile.scores + query * padded;
+  const bool codes = as_codes(stored.rows, dim);
+  if (codes)
     score_codes<kQueries>(tile.codes + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
   else
     score_rows<kQueries>(tile.queries + query * dim, keys, seen.begin, seen.end, dim, scores, padded);
-  if (coded)
+  if (stored.rows.format == KvFormat::int8) {
+    alignas(64) float scales[AttentionLoops::kMostTokens];
+    stored.copy_scales(scales);
     for (int q = 0; q < kQueries; ++q)
-      scale(scores + q * padded, as_codes ? tile.code_scales[query + q] : 1.0f, key_scales, seen.begins[q],
+      scale(scores + q * padded, codes ? tile.code_scales[query + q] : 1.0f, scales, seen.begins[q],
             seen.ends[q], padded);
+  }
   weigh_all<kQueries>(tile, query, scores, seen, padded);
-  bool fine[kQueries];  // of weights, as codes
-  if (coded)
-    for (int q = 0; q < kQueries; ++q) {
-      float* own = scores + q * padded;
-      if (kHasByteWeights) fine[q] = largest(own, padded) > tile.total[query + q] * kCoarseShare;
-      scale(own, 1.0f, value_scales, seen.begins[q], seen.ends[q], padded);
-    }
-  float* sum = tile.sum + query * dim;
-  const float* shrink = tile.shrink + query;
-  if (as_codes)
-    add_codes<kQueries>(sum, shrink, scores, padded, fine, values, seen.begin, seen.end, dim);
-  else
-    add_rows<kQueries>(sum, shrink, scores, padded, values, seen.begin, seen.end, dim);
 }
 
-template <int kCache, class Element>
-void attend_few(const QueryTile& tile, const StoredTile& stored) {
-  if (tile.count == 4) return attend_queries<4, Element, kCache>(tile, 0, stored);
-  if (tile.count == 2) return attend_queries<2, Element, kCache>(tile, 0, stored);
-  for (int64_t query = 0; query < tile.count; ++query)
-    attend_queries<1, Element, kCache>(tile, query, stored);
+template <int kQueries, class Element, int kCache>
+void add_stored(const QueryTile& tile, int64_t query, const StoredTile& stored) {
+  const Seen<kQueries> seen(tile, query, stored.position, stored.tokens);
+  if (seen.begin >= seen.end) return;
+  const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
+  auto values = stored.elements<Element, kCache>(dim);
+  float* weights = tile.scores + query * padded;
+  bool fine[kQueries];  // of weights, as codes
+  if (stored.rows.format == KvFormat::int8) {
+    alignas(64) float scales[AttentionLoops::kMostTokens];
+    stored.copy_scales(scales);
+    for (int q = 0; q < kQueries; ++q) {
+      float* own = weights + q * padded;
+      if (kHasByteWeights) fine[q] = largest(own, padded) > tile.total[query + q] * kCoarseShare;
+      scale(own, 1.0f, scales, seen.begins[q], seen.ends[q], padded);
+    }
+  }
+  float* sum = tile.sum + query * dim;
+  const float* shrink = tile.shrink + query;
+  if (as_codes(stored.rows, dim))
+    add_codes<kQueries>(sum, shrink, weights, padded, fine, values, seen.begin, seen.end, dim);
+  else
+    add_rows<kQueries>(sum, shrink, weights, padded, values, seen.begin, seen.end, dim);
+}
+
+/// visit.operator()<kQueries>(query) for all of at most four queries.
+template <class Visit>
+void in_groups(int64_t count, Visit visit) {
+  if (count == 4) return visit.template operator()<4>(0);
+  if (count == 2) return visit.template operator()<2>(0);
+  for (int64_t query = 0; query < count; ++query) visit.template operator()<1>(query);
+}
+/// visit.operator()<Element>() for elements of `format`.
+template <class Visit>
+void by_element(KvFormat format, Visit visit) {
+  if (format == KvFormat::f16) return visit.template operator()<HalfElement>();
+  if (format == KvFormat::bf16) return visit.template operator()<BfloatElement>();
+  visit.template operator()<CodeElement>();
 }
 
 template <int kCache>
-void attend_few(const QueryTile& tile, const KvTile& keys, const KvTile& values, const std::byte* next_keys,
-                const std::byte* next_values, int64_t slot, int64_t position, int64_t tokens) {
-  const StoredTile stored{keys, values, next_keys, next_values, slot, position, tokens};
-  if (keys.format == KvFormat::f16) return attend_few<kCache, HalfElement>(tile, stored);
-  if (keys.format == KvFormat::bf16) return attend_few<kCache, BfloatElement>(tile, stored);
-  attend_few<kCache, CodeElement>(tile, stored);
+void score_few(const QueryTile& tile, const KvTile& keys, const std::byte* next, int64_t slot,
+               int64_t position, int64_t tokens) {
+  const StoredTile stored{keys, next, slot, position, tokens};
+  by_element(keys.format, [&]<class Element>() {
+    in_groups(tile.count, [&]<int kQueries>(int64_t query) {
+      score_stored<kQueries, Element, kCache>(tile, query, stored);
+    });
+  });
 }
+
+template <int kCache>
+void add_few(const QueryTile& tile, const KvTile& values, const std::byte* next, int64_t slot,
+             int64_t position, int64_t tokens) {
+  const StoredTile stored{values, next, slot, position, tokens};
+  by_element(values.format, [&]<class Element>() {
+    in_groups(tile.count, [&]<int kQueries>(int64_t query) {
+      add_stored<kQueries, Element, kCache>(tile, query, stored);
+    });
+  });
+}
+
+template <int kCache>
+constexpr AttentionLoops::Few kFewLoops{score_few<kCache>, add_few<kCache>};
 
 }  // namespace
 }  // namespace halftone::cpu

@@ -22,6 +22,8 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
 constexpr int64_t kTileTokens = 64;
 /// Query vectors in one piece of work, unless one row has more.
 constexpr int64_t kPieceQueries = 64;
+/// Few queries fetch heads that are read at least so many bytes later.
+constexpr int64_t kFetchBytes = 8192;
 /// KV heads that go together where rows are few.
 constexpr int64_t kPieceHeads = 8;
 
@@ -74,7 +76,7 @@ class PagedAttention : public PreparedKernel {
  public:
   PagedAttention(const OpSite& site, const AttentionLoops& loops, ThreadPool& threads)
       : loops_(loops),
-        attend_few_(cpu_is_amd() ? *loops.attend_few_from_second_cache : *loops.attend_few),
+        few_(cpu_is_amd() && !cpu_is_zen5() ? loops.few_from_second_cache : loops.few),
         spec_(paged_attention_spec(site)),
         group_(spec_.num_heads / spec_.kv_heads),
         piece_rows_(
@@ -344,20 +346,18 @@ class PagedAttention : public PreparedKernel {
             (format == KvFormat::int8 && piece.rows <= AttentionPieces::kFewRows));
   }
 
-  /// Few queries of all heads of a piece.
+  /// Few queries of all heads of a piece. Of each block the keys of all heads, then their values, in the
+  /// order in which they lie.
   void attend_stored(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
                      int64_t end) const {
     const KvFormat format = cache.layout().format;
     const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
-    const int64_t head_bytes = block_tokens * row_bytes, queries = head_queries(piece);
     const auto head = static_cast<int>(piece.kv_head);
-    QueryTile own[kPieceHeads];
-    for (int64_t h = 0; h < piece.kv_heads; ++h) own[h] = rows(tile, h * queries, (h + 1) * queries);
     if (format == KvFormat::int8) loops_.widen(tile);
     while (position < end) {
-      const int64_t index = position / block_tokens, slot = position % block_tokens;
+      const int64_t slot = position % block_tokens;
       const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
-      const int block = piece.blocks[index];
+      const int block = piece.blocks[position / block_tokens];
       KvTile keys{cache.keys(spec_.layer, block, head), nullptr, format, spec_.head_dim, padded_, nullptr};
       KvTile values = keys;
       values.stored = cache.values(spec_.layer, block, head);
@@ -365,34 +365,50 @@ class PagedAttention : public PreparedKernel {
         keys.scales = cache.key_scales(spec_.layer, block, head);
         values.scales = cache.value_scales(spec_.layer, block, head);
       }
-      // Where the first head goes on, and from there the others; behind a part the next one, which is often
-      // this thread's too.
-      const std::byte *keys_after = nullptr, *values_after = nullptr;
-      if (position + tokens <= tile.last[tile.count - 1]) {
-        const int64_t next = position + tokens, row = next % block_tokens * row_bytes;
-        keys_after = cache.keys(spec_.layer, piece.blocks[next / block_tokens], head) + row;
-        values_after = cache.values(spec_.layer, piece.blocks[next / block_tokens], head) + row;
+      // Behind a part the next one, which is often this thread's too.
+      const std::byte* after = nullptr;
+      const int64_t next = position + tokens;
+      if (next <= tile.last[tile.count - 1]) {
+        const int next_block = piece.blocks[next / block_tokens];
+        after = cache.keys(spec_.layer, next_block, head) + next % block_tokens * row_bytes;
         if (format == KvFormat::int8) {
           const int64_t bytes = piece.kv_heads * block_tokens * static_cast<int64_t>(sizeof(float));
-          fetch(cache.key_scales(spec_.layer, piece.blocks[next / block_tokens], head), bytes);
-          fetch(cache.value_scales(spec_.layer, piece.blocks[next / block_tokens], head), bytes);
+          fetch(cache.key_scales(spec_.layer, next_block, head), bytes);
+          fetch(cache.value_scales(spec_.layer, next_block, head), bytes);
         }
       }
-      for (int64_t h = 0; h < piece.kv_heads; ++h) {
-        const bool more = h + 1 < piece.kv_heads;
-        const int64_t beside = head_bytes + slot * row_bytes;
-        const std::byte* next_keys = more ? keys.stored + beside : keys_after;
-        const std::byte* next_values = more ? values.stored + beside : values_after;
-        for (int64_t query = 0; query < queries; query += AttentionLoops::kFewQueries)
-          attend_few_(rows(own[h], query, std::min(query + AttentionLoops::kFewQueries, queries)), keys,
-                      values, next_keys, next_values, slot, position, tokens);
-        keys.stored += head_bytes;
-        values.stored += head_bytes;
-        if (format != KvFormat::int8) continue;
-        keys.scales += block_tokens;
-        values.scales += block_tokens;
+      const std::byte* first_values = values.stored + slot * row_bytes;
+      for_heads(tile, piece, cache, keys, slot, first_values,
+                [&](const QueryTile& few, const std::byte* fetched) {
+                  few_.score(few, keys, fetched, slot, position, tokens);
+                });
+      for_heads(tile, piece, cache, values, slot, after, [&](const QueryTile& few, const std::byte* fetched) {
+        few_.add(few, values, fetched, slot, position, tokens);
+      });
+      position = next;
+    }
+  }
+
+  /// body(queries, what is read next) for few queries at a time of each head of a piece, whose rows `stored`
+  /// goes through. `after` is the first head's of what is read behind the last.
+  template <class Body>
+  void for_heads(const QueryTile& tile, const AttentionPiece& piece, const KvCache& cache, KvTile& stored,
+                 int64_t slot, const std::byte* after, Body body) const {
+    const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
+    const int64_t queries = head_queries(piece), head_bytes = block_tokens * row_bytes;
+    const int64_t lead = std::min(ceil_div(kFetchBytes, head_bytes), piece.kv_heads);
+    for (int64_t h = 0; h < piece.kv_heads; ++h) {
+      const int64_t beyond = h + lead - piece.kv_heads;
+      const std::byte* next = beyond < 0 ? stored.stored + lead * head_bytes + slot * row_bytes
+                              : after    ? after + beyond * head_bytes
+                                         : nullptr;
+      for (int64_t query = h * queries; query < (h + 1) * queries; query += AttentionLoops::kFewQueries) {
+        QueryTile few = rows(tile, query, std::min(query + AttentionLoops::kFewQueries, (h + 1) * queries));
+        few.scores += query * kTileTokens;
+        body(few, next);
       }
-      position += tokens;
+      stored.stored += head_bytes;
+      if (stored.scales) stored.scales += block_tokens;
     }
   }
 
@@ -477,7 +493,7 @@ class PagedAttention : public PreparedKernel {
   }
 
   const AttentionLoops& loops_;
-  AttentionLoops::AttendFew& attend_few_;
+  const AttentionLoops::Few& few_;
   PagedAttentionSpec spec_;
   int64_t group_;  ///< query heads that share one KV head
   int64_t piece_rows_;
