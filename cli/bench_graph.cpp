@@ -145,6 +145,7 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
                        {"compile_ms", start.compile_ms},
                        {"first_inference_ms", first},
                        {"arena_bytes", session.arena_bytes()},
+                       {"workspace_bytes", session.workspace_bytes()},
                        {"packed_bytes", plan->packed_bytes()},
                        {"planned_memory_bytes", planned},
                        {"peak_memory_bytes", peak_memory}};
@@ -158,10 +159,11 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
   print_text(fmt::format(
       "latency {:.3f} ms (median of {}, p90 {:.3f}, spread ± {:.1f} %), {:.1f} runs/s, {} threads\n"
       "first inference {:.1f} ms: load {:.1f}, compile {:.1f}, first run {:.1f}\n"
-      "memory: intermediate values {}, packed weights {}, at the peak {} (planned {})\n",
+      "memory: intermediate values {}, workspace {}, packed weights {}, at the peak {} (planned {})\n",
       speed.latency.median, options.repetitions, speed.latency.p90, 100 * speed.latency.spread, per_second,
       threads.size(), first, start.load_ms, start.compile_ms, speed.first_ms,
-      bytes_text(static_cast<double>(session.arena_bytes())),
+      bytes_text(static_cast<double>(session.arena_bytes() - session.workspace_bytes())),
+      bytes_text(static_cast<double>(session.workspace_bytes())),
       bytes_text(static_cast<double>(plan->packed_bytes())), bytes_text(peak_memory), bytes_text(planned)));
   if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }

@@ -14,6 +14,7 @@ class BrokenPictures {
   void watch(ImageRunner& runner);
   /// After the run. Throws InputError when no picture could be read.
   void check_some_are_whole() const;
+  size_t count() const { return broken_; }
   /// "unreadable": how many, where any were.
   void add_to(OrderedJson& report) const;
   /// Throws InputError when any were.

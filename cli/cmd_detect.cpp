@@ -50,8 +50,8 @@ std::string summary_text(const std::string& path, const std::vector<Detection>& 
   return fmt::format("{}: {}\n", path, text.empty() ? "nothing" : text);
 }
 
-/// Pictures keep their names; those that are neither PNG nor JPEG become PNG. Two of one name would overwrite
-/// each other.
+/// Pictures keep their names; those that are neither PNG nor JPEG become PNG. Two of one name, their endings
+/// aside, would overwrite each other's boxes.
 std::map<std::string, fs::path> output_paths(const std::vector<std::string>& images, const fs::path& folder) {
   std::map<std::string, fs::path> paths;
   std::map<fs::path, std::string> taken;
@@ -59,10 +59,11 @@ std::map<std::string, fs::path> output_paths(const std::vector<std::string>& ima
     fs::path name = fs::path(image).filename();
     const fs::path kind = name.extension();
     if (kind != ".png" && kind != ".jpg" && kind != ".jpeg") name.replace_extension(".png");
-    const auto [there, fresh] = taken.emplace(name, image);
+    const fs::path boxes = fs::path(name).replace_extension(".json");
+    const auto [there, fresh] = taken.emplace(boxes, image);
     if (!fresh && there->second != image)
-      throw UsageError("--out {}: {} and {} would both be written to {}", folder.string(), there->second,
-                       image, name.string());
+      throw UsageError("--out {}: boxes of {} and {} would both be written to {}", folder.string(),
+                       there->second, image, boxes.string());
     paths[image] = folder / name;
     if (fs::exists(paths[image]) && fs::equivalent(paths[image], image))
       throw UsageError("--out {}: {} would overwrite itself", folder.string(), image);
@@ -77,7 +78,7 @@ void detect(const Options& o) {
   const Detector detector(model.runner->graph(), model.preprocess, o.head);
   check_label_count(o.vision, model, static_cast<size_t>(detector.classes()));
   if (!o.out.empty()) {
-    fs::create_directories(o.out);
+    make_folder(o.out);
     model.runner->keep_originals();
   }
   OrderedJson report;

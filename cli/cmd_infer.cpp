@@ -134,6 +134,7 @@ void infer(const Options& o) {
   OrderedJson report;
   report["model"] = o.model.model;
   report["arena_bytes"] = session.arena_bytes();
+  report["workspace_bytes"] = session.workspace_bytes();
   report["planned_memory_bytes"] = planned;
   report["peak_memory_bytes"] = peak_memory_bytes();
   report["runs"] = OrderedJson::array();

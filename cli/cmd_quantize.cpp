@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/export_formats.h"
 #include "cli/quantize_run.h"
@@ -35,9 +36,15 @@ void quantize_command(const QuantizeCommand& options) {
   const Receipt receipt = run_quantize(options);
   for (const std::string& pattern : receipt.report.unmatched)
     fmt::print(stderr, "halftone: warning: no layer matches \"{}\" of the recipe\n", pattern);
-  if (options.json) return print_json(receipt_json(receipt));
-  if (options.layers) print_layers(receipt.report);
-  print_text(receipt_text(receipt));
+  if (options.json) {
+    print_json(receipt_json(receipt));
+  } else {
+    if (options.layers) print_layers(receipt.report);
+    print_text(receipt_text(receipt));
+  }
+  if (receipt.pictures && receipt.pictures->unreadable > 0)
+    throw InputError("{} of {} pictures cannot be read", receipt.pictures->unreadable,
+                     receipt.pictures->pictures);
 }
 
 }  // namespace

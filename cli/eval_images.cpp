@@ -44,10 +44,10 @@ void eval_against(const Options& o, std::span<const LabelledImage> images) {
   broken.check_some_are_whole();
   both.protocol = fmt::format("{} pictures of {}, pre-processing {}", both.classes->model.images, o.images,
                               model.preprocess_source);
+  both.pictures = images.size();
+  both.unreadable = broken.count();
   if (o.vision.model.json) {
-    OrderedJson report = pictures_json(both);
-    broken.add_to(report);
-    print_json(report);
+    print_json(pictures_json(both));
     return broken.finish();
   }
   for (const auto& [name, figures] : picture_rows(both)) print_text(fmt::format("{}: {}\n", name, figures));

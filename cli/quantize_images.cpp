@@ -138,6 +138,9 @@ Receipt quantize_images(const QuantizeCommand& command) {
   ThreadPool threads(command.threads);
   VisionModel model = load_vision_model(command.model);
 
+  std::optional<PictureEvaluation> evaluation;
+  if (command.evaluate && !command.eval_images.empty()) evaluation.emplace(command, model);
+
   Receipt receipt;
   receipt.model = command.model;
   receipt.output = command.output;
@@ -180,12 +183,12 @@ Receipt quantize_images(const QuantizeCommand& command) {
   receipt.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   receipt.peak_memory = peak_memory_bytes();
   receipt.peak_anonymous = memory.peak_bytes();
-  if (!command.evaluate || command.eval_images.empty())
+  if (evaluation)
+    receipt.pictures = evaluation->measure(model.graph, threads);
+  else
     receipt.not_evaluated = command.evaluate
                                 ? "no labelled pictures; --eval-images DIR names some (eval top1, eval map)"
                                 : "--no-eval";
-  else
-    receipt.pictures = evaluate_pictures(command, model.graph, threads);
   if (!command.output.empty()) write_receipt(receipt, command.output);
   return receipt;
 }

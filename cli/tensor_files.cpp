@@ -99,9 +99,7 @@ fs::path write_output(const fs::path& folder, const std::string& name, const Ten
   std::string file = name;
   for (char& c : file)
     if (std::strchr("/\\:*?\"<>|", c) || static_cast<unsigned char>(c) < ' ') c = '_';
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw ResourceError("{}: {}", folder.string(), error.message());
+  make_folder(folder);
   const fs::path path = folder / (file + (raw ? ".raw" : ".npy"));
   if (!raw) {
     write_npy(path, tensor);

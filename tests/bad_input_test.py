@@ -368,6 +368,20 @@ class BadInput(unittest.TestCase):
         self.assertIn("1 of 2 pictures cannot be read", done.stderr.splitlines()[-1])
         report = json.loads(done.stdout)
         self.assertEqual((report["unreadable"], report["images"]), (1, 1))
+        (self.at / "whole").mkdir()
+        (self.at / "whole/a.png").write_bytes(png(8, 8))
+        quantize = ["quantize", "-m", self.model, "--recipe", "int8-static", "--calib", self.at / "whole", "--eval-images", self.pictures, "-o"]
+        done = halftone(*quantize, self.at / "int8", "--json")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(sum("a.png" in line for line in done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("1 of 2 pictures cannot be read", done.stderr.splitlines()[-1])
+        report = json.loads(done.stdout)["evaluation"]
+        self.assertEqual((report["unreadable"], report["images"]), (1, 1))
+        self.assertEqual(json.loads((self.at / "int8/report.json").read_text())["evaluation"], report)
+        # Which pictures there are is read before anything is quantized.
+        (self.pictures / "labels.txt").rename(self.at / "labels.txt")
+        self.complaint([*quantize, self.work / "out"], codes=(3,))
+        (self.at / "labels.txt").rename(self.pictures / "labels.txt")
         (self.pictures / "b.png").write_bytes(b"")
         for arguments in (["classify", self.model, self.pictures], ["eval", "top1", "-m", self.model, "--images", self.pictures]):
             for flags in ([], ["--json"]):

@@ -105,6 +105,11 @@ class Infer(unittest.TestCase):
         self.assertEqual(sum(report["operators"].values()), 1)
         self.assertEqual(report["inputs"], [{"name": "x", "dtype": "f32", "shape": "[4, 2]"}])
         self.assertGreaterEqual(report["arena_bytes"], 48)
+        (self.at / "four.npy").write_bytes(npy([4, 2], range(8)))
+        for command in (["infer", self.model, "--input", f"x={self.at / 'four.npy'}"], ["bench", self.model, "--dim", "N=4", "-r", "1"]):
+            run = json.loads(halftone(*command, "--json").stdout)
+            beyond = run["arena_bytes"] - run["workspace_bytes"] - report["arena_bytes"]  # up to where the workspace begins
+            self.assertTrue(0 <= beyond < 64, (run, report))
         self.assertIn("Parameters", halftone("inspect", self.model).stdout)
         result = halftone("inspect", self.model, "--json", "--passes")
         self.assertRegex(result.stderr, r"fold_constants +0 +\d")

@@ -71,6 +71,26 @@ def check_detect(folder):
         assert "person" in names, names
         assert json.loads((out / "000000397133.json").read_text()) == report["images"][0]
         assert (out / "000000397133.jpg").read_bytes()[:2] == b"\xff\xd8"
+    twins = folder / "twins"
+    twins.mkdir()
+    for name in ("a.jpg", "a.png"):
+        os.symlink(dogs / "000000397133.jpg", twins / name)
+    yolox = MODELS / "detect/yolox_nano_416.onnx"
+    assert "both be written to a.json" in run("detect", yolox, twins, "--out", folder / "boxes", code=2).stderr
+    (folder / "file").write_text("no folder")
+    assert "cannot create the folder" in run("detect", yolox, dogs / "000000397133.jpg", "--out", folder / "file/boxes", code=5).stderr
+    truth = json.loads((dogs.parent / "instances.json").read_text())
+    truth["images"] = truth["images"][:3]
+    kept = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [box for box in truth["annotations"] if box["image_id"] in kept]
+    truth["images"][0]["file_name"] = "none.jpg"
+    (folder / "boxes.json").write_text(json.dumps(truth))
+    missing = run("quantize", "-m", yolox, "--recipe", "rtn-w8", "--eval-images", dogs.parent,
+                  "--annotations", folder / "boxes.json", "-o", folder / "w8", "--json", code=3)
+    assert missing.stderr.count("none.jpg") == 1 and "1 of 3 pictures cannot be read" in missing.stderr, missing.stderr
+    lost = json.loads(missing.stdout)["evaluation"]
+    whole = run("eval", "map", "-m", folder / "w8", "--images", dogs.parent, "--annotations", folder / "boxes.json", "--json", code=3)
+    assert lost["unreadable"] == 1 and lost["ap"] == json.loads(whole.stdout)["ap"], lost
 
 
 def check_quantized_onnx(folder):

@@ -408,4 +408,8 @@ size_t Session::arena_bytes() const {
   return arena_.empty() ? 0 : arena_.size_bytes();
 }
 
+size_t Session::workspace_bytes() const {
+  return last_ ? last_->workspace_bytes : 0;
+}
+
 }  // namespace halftone

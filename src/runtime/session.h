@@ -46,6 +46,8 @@ class Session {
 
   /// Bytes of the arena and workspace so far.
   size_t arena_bytes() const;
+  /// Bytes of it that kernels had as workspace in the last run; the rest holds values.
+  size_t workspace_bytes() const;
   const Plan& plan() const { return *plan_; }
 
  private:

@@ -24,6 +24,8 @@ struct ReceiptEval {
 /// What was measured of a quantized model of pictures against its original: a classifier, or a detector.
 struct ReceiptPictures {
   std::string protocol;
+  size_t pictures = 0;    ///< that were asked for
+  size_t unreadable = 0;  ///< of them: passed over
   std::optional<ClassifierComparison> classes{};
   struct Boxes {
     AveragePrecision model, reference;

@@ -35,6 +35,9 @@ std::vector<std::pair<std::string, std::string>> picture_rows(const ReceiptPictu
   if (pictures.boxes)
     for (const Precision& p : kPrecisions)
       rows.emplace_back(p.name, percents(pictures.boxes->model.*p.value, pictures.boxes->reference.*p.value));
+  if (pictures.unreadable > 0)
+    rows.emplace_back("Unreadable",
+                      fmt::format("{} of {} pictures, passed over", pictures.unreadable, pictures.pictures));
   return rows;
 }
 
@@ -56,6 +59,7 @@ OrderedJson pictures_json(const ReceiptPictures& pictures) {
       json[p.key] = pictures.boxes->model.*p.value * 100;
       json[std::string("reference_") + p.key] = pictures.boxes->reference.*p.value * 100;
     }
+  if (pictures.unreadable > 0) json["unreadable"] = pictures.unreadable;
   json["protocol"] = pictures.protocol;
   return json;
 }

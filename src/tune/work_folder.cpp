@@ -82,7 +82,7 @@ WorkFolder::WorkFolder(fs::path folder, const Json& key, bool resume) : folder_(
     throw InputError("{}: is in the way: expected a work folder of halftone quantize or nothing",
                      folder_.string());
   fs::remove_all(folder_);
-  fs::create_directories(folder_);
+  make_folder(folder_);
   write_json(folder_ / kKeyFile, key);
 }
 
