@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -107,6 +108,9 @@ TEST(Pools, RefuseWhatDoesNotFit) {
   constexpr int64_t kHuge = int64_t{1} << 30, kHalf = kHuge / 2;
   OpRun wide(average_pool_schema(), {{"kernel_shape", Ints{kHuge, kHuge}}, {"pads", Ints(4, kHalf)}});
   EXPECT_THROW(wide.type(DType::f32, {1, 1, 4, 4}).site(), InputError);
+  OpRun endless(max_pool_schema(),
+                {{"kernel_shape", Ints{1}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}});
+  EXPECT_THROW(endless.type(DType::f32, {1, 1, std::numeric_limits<int64_t>::max()}).site(), InputError);
   OpRun integers(global_average_pool_schema());
   EXPECT_THROW(integers.type(DType::i32, {1, 1, 4}).site(), InputError);
 }

@@ -9,6 +9,8 @@ namespace {
 
 /// Windows, strides and pads larger than this come from no model and would overflow products.
 constexpr int64_t kLargestStep = int64_t{1} << 30;
+/// So are longer spatial axes; times strides they would overflow.
+constexpr int64_t kLongestAxis = int64_t{1} << 31;
 /// Places under one window: a picture of 4096 x 4096.
 constexpr int64_t kMostTaps = int64_t{1} << 24;
 
@@ -52,6 +54,8 @@ Window read_window(const OpSite& site, const Shape& input, std::span<const int64
             "kernel_shape: found {} with dilation {}", kernel[a], dilations[a]);
     require(site, kernel[a] <= kMostTaps / taps, "kernel_shape: more than {} places", kMostTaps);
     taps *= kernel[a];
+    const int64_t size = input[static_cast<int>(a) + 2];
+    require(site, size <= kLongestAxis, "spatial axis {} has {} elements", a, size);
     window.axes[a] = {kernel[a], strides[a], dilations[a], pads[a], pads[rank + a]};
   }
   if (same)

@@ -1,5 +1,7 @@
 #include "ops/conv/conv.h"
 
+#include <algorithm>
+
 #include "ops/conv/conv_dynamic.h"
 #include "ops/conv/convolve.h"
 #include "ops/elementwise.h"
@@ -90,7 +92,8 @@ Shape conv_output_shape(const OpSite& site, const Shape& x, const Shape& w) {
   require(site, w.rank() == x.rank() && w.is_concrete(), "W: expected [M, C / group, kernel...], found {}",
           w.str());
   const int64_t groups = site.attributes->get_int("group", 1);
-  require(site, groups >= 1 && w[0] % groups == 0, "{} outputs in {} groups", w[0], groups);
+  require(site, groups >= 1 && groups <= std::max<int64_t>(1, w[0]) && w[0] % groups == 0,
+          "{} outputs in {} groups", w[0], groups);
   require(site, x[1] < 0 || (x[1] % groups == 0 && x[1] / groups == w[1]),
           "X has {} channels, W takes {} in each of {} groups", x[1], w[1], groups);
   const std::vector<int64_t> kernel(w.begin() + 2, w.end());

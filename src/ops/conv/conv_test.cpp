@@ -109,6 +109,7 @@ TEST(Conv, RefusesWhatDoesNotFit) {
     EXPECT_THROW(run.site(), InputError) << x.str() << w.str();
   };
   refuses({}, {1, 3, 8, 8}, {4, 2, 3, 3});
+  refuses({{"group", int64_t{1} << 62}}, {1, 0, 8, 8}, {0, 0, 3, 3});
   refuses({}, {1, 3, 8}, {4, 3, 3, 3});
   refuses({}, {1, 3, 2, 8}, {4, 3, 3, 3});
   refuses({{"group", int64_t{3}}}, {1, 3, 8, 8}, {4, 1, 3, 3});

@@ -18,7 +18,8 @@ std::vector<ValueType> infer(const OpSite& site) {
   require(site, w.rank() == x.rank() && w.is_concrete(), "W: expected [C, M / group, kernel...], found {}",
           w.str());
   const int64_t groups = site.attributes->get_int("group", 1);
-  require(site, groups >= 1 && w[0] % groups == 0, "{} channels in {} groups", w[0], groups);
+  require(site, groups >= 1 && groups <= std::max<int64_t>(1, w[0]) && w[0] % groups == 0,
+          "{} channels in {} groups", w[0], groups);
   require(site, x[1] < 0 || x[1] == w[0], "X has {} channels, W takes {}", x[1], w[0]);
   const std::vector<int64_t> kernel(w.begin() + 2, w.end());
   require(site, site.attributes->get_ints("kernel_shape", kernel) == kernel, "kernel_shape differs from W {}",

@@ -57,6 +57,9 @@ TEST(ConvTranspose, RefusesWhatDoesNotFit) {
   OpRun bias(conv_transpose_schema());
   bias.type(DType::f32, {1, 4, 8}).type(DType::f32, {4, 2, 3}).type(DType::f32, {4});
   EXPECT_THROW(bias.site(), InputError);
+  OpRun groups(conv_transpose_schema(), {{"group", int64_t{1} << 62}});
+  groups.type(DType::f32, {1, 0, 8}).type(DType::f32, {0, 2, 3});
+  EXPECT_THROW(groups.site(), InputError);
   OpRun pads(conv_transpose_schema(), {{"pads", Ints{9, 9}}});
   pads.type(DType::f32, {1, 4, 3}).type(DType::f32, {4, 2, 3});
   EXPECT_THROW(pads.site(), InputError);
