@@ -44,8 +44,7 @@ TEST(QuantizedPasses, PairsBecomeCodesOfTheLayers) {
   EXPECT_EQ(m.text_after_passes(soft),
             "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %wd.codes: f32[2, 2, 1, 1] as int8 per-channel "
             "f32-scales\n"
-            "%xd: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 3]\n"
-            "%relu: f32[1, 2, 4, 4] = Conv(%xd, %wd.codes) activation=\"relu\" codes_in=[0.5, 3] "
+            "%relu: f32[1, 2, 4, 4] = Conv(%x, %wd.codes) activation=\"relu\" codes_in=[0.5, 3] "
             "codes_out=[0.25, 3]\n"
             "%soft: f32[1, 2, 4, 4] = Softmax(%relu)\noutput y = %soft\n");
 }
@@ -59,9 +58,22 @@ TEST(QuantizedPasses, SigmoidAndProductOnCodesAreOneTable) {
   const ValueId product = m.add("Mul", "mul", {x, m.add("DequantizeLinear", "gd", {gate, t, zero})});
   const ValueId y = m.add("DequantizeLinear", "yd", {m.add("QuantizeLinear", "yq", {product, u, z}), u, z});
   EXPECT_EQ(m.text_after_passes(y),
-            "graph \ninput %x: f32[1, 2, 4, 4]\n%xd: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 3]\n"
-            "%mul: f32[1, 2, 4, 4] = Swish(%xd) codes_in=[0.5, 3] codes_out=[0.25, 3] gate_scale=0.004 "
+            "graph \ninput %x: f32[1, 2, 4, 4]\n"
+            "%mul: f32[1, 2, 4, 4] = Swish(%x) codes_in=[0.5, 3] codes_out=[0.25, 3] gate_scale=0.004 "
             "gate_zero=0\noutput y = %mul\n");
+}
+
+TEST(QuantizedPasses, CodesThatOnlyTheirReadersRoundToAreTheirs) {
+  for (const bool read_as_floats : {false, true}) {
+    Made m;
+    const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3), w_scale = m.number("ws", 0.1f);
+    const ValueId factors = m.graph.add_constant("f", Constant(Tensor::from<float>({1, 2, 1, 1}, {1, 2})));
+    const ValueId y = m.add("Mul", "y", {m.input(), factors});
+    const ValueId yd = m.add("DequantizeLinear", "yd", {m.add("QuantizeLinear", "yq", {y, s, z}), s, z});
+    const ValueId conv = m.add("Conv", "c", {yd, m.add("DequantizeLinear", "wd", {m.weights("w"), w_scale})});
+    if (read_as_floats) m.graph.add_output(m.add("Softmax", "soft", {yd}), "soft");
+    EXPECT_EQ(m.text_after_passes(conv).find("Identity") != std::string::npos, read_as_floats);
+  }
 }
 
 TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
@@ -74,8 +86,7 @@ TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
   EXPECT_EQ(m.text_after_passes(m.add("DequantizeLinear", "yd", {pool, s, z})),
             "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %conv/bias: f32[2]\n"
             "constant %conv/w.codes: f32[2, 2, 1, 1] as int8 per-tensor f32-scales\n"
-            "%conv/x: f32[1, 2, 4, 4] = Identity(%x) codes_in=[0.5, 123]\n"
-            "%conv/sum: f32[1, 2, 4, 4] = Conv(%conv/x, %conv/w.codes, %conv/bias) codes_in=[0.5, 123] "
+            "%conv/sum: f32[1, 2, 4, 4] = Conv(%x, %conv/w.codes, %conv/bias) codes_in=[0.5, 123] "
             "codes_out=[0.5, 123]\n"
             "%pool/numbers: f32[1, 2, 3, 3] = MaxPool(%conv/sum) codes_in=[0.5, 123] codes_out=[0.5, 123] "
             "kernel_shape=[2, 2]\n"

@@ -124,19 +124,35 @@ class Recognition {
     }
   }
 
-  /// A pair that nothing gives becomes an Identity that reads codes; the others go.
+  /// Whoever reads the numbers of a pair rounds them to its codes itself.
+  bool readers_round(const Pair& pair) const {
+    return std::ranges::all_of(pair.dequantize, [&](size_t n) {
+      const ValueId value = graph_.nodes()[n].outputs[0];
+      return !uses_.is_output(value) &&
+             std::ranges::all_of(users_[static_cast<size_t>(value)], [&](int user) {
+               const Node& reader = graph_.nodes()[static_cast<size_t>(user)];
+               for (size_t i = 0; i < reader.inputs.size(); ++i)
+                 if (reader.inputs[i] == value && codes_in(reader, i) != pair.codes) return false;
+               return true;
+             });
+    });
+  }
+
+  /// A pair that neither what makes its numbers nor what reads them stands for becomes an Identity that reads
+  /// codes; the others go.
   void replace() {
     std::vector<bool> gone(graph_.nodes().size());
     Replacements replaced(graph_);
     for (const Pair& pair : pairs_) {
       Node& node = graph_.nodes()[pair.quantize];
       ValueId value = replaced(node.inputs[0]);
-      if (!pair.absorbed) {
+      const bool goes = pair.absorbed || readers_round(pair);
+      if (!goes) {
         value = graph_.nodes()[pair.dequantize[0]].outputs[0];
         node = {find_op("Identity"), node.name, {node.inputs[0]}, {value}, {}, {}};
         set_codes_in(node, 0, pair.codes);
       }
-      gone[pair.quantize] = pair.absorbed;
+      gone[pair.quantize] = goes;
       for (size_t n : pair.dequantize) {
         gone[n] = true;
         replaced.add(graph_.nodes()[n].outputs[0], value);
