@@ -91,6 +91,15 @@ TEST(Gradient, Gemm) {
     }
 }
 
+TEST(Gradient, GemmOfRowsInMoreDimensions) {
+  for (const int64_t trans_b : {0, 1}) {
+    GradientCheck check;
+    const ValueId a = check.input(random_tensor({2, 3, 5}, 9));
+    const ValueId b = check.input(random_tensor(trans_b ? Shape{7, 5} : Shape{5, 7}, 10));
+    check.run({check.node("Gemm", {a, b, check.input(random_tensor({7}, 11))}, {{"transB", trans_b}})});
+  }
+}
+
 TEST(Gradient, MatMul) {
   GradientCheck matrix;
   matrix.run({matrix.node(

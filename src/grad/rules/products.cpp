@@ -2,24 +2,12 @@
 
 namespace halftone {
 
-/// Y = alpha A' B' + beta C, A' and B' transposed or not.
-void gemm_gradient(GradientScope& s) {
-  const ValueId a = s.input(0), b = s.input(1), dy = s.gradient();
-  const int64_t trans_a = s.attributes().get_int("transA", 0), trans_b = s.attributes().get_int("transB", 0);
-  const float alpha = s.attributes().get_float("alpha", 1);
-  auto product = [&](ValueId left, ValueId right, int64_t trans_left, int64_t trans_right) {
-    return s.op("Gemm", {left, right}, {{"alpha", alpha}, {"transA", trans_left}, {"transB", trans_right}});
-  };
-  if (s.wants(0)) s.give(0, trans_a ? product(b, dy, trans_b, 1) : product(dy, b, 0, 1 - trans_b));
-  if (s.wants(1)) s.give(1, trans_b ? product(dy, a, 1, trans_a) : product(a, dy, 1 - trans_a, 0));
-  if (s.wants(2)) s.give(2, s.times(s.sum_to(dy, s.shape(s.input(2))), s.attributes().get_float("beta", 1)));
-}
-
 namespace {
 
 /// [..., k] as one matrix [all others, k].
 ValueId as_matrix(GradientScope& s, ValueId value) {
   const Shape shape = s.shape(value);
+  if (shape.rank() == 2) return value;
   Shape matrix{1, shape.back()};
   for (int axis = 0; axis + 1 < shape.rank(); ++axis) {
     if (shape[axis] < 0 && matrix[0] != 1) s.refuse("at the symbolic shape " + shape.str());
@@ -29,6 +17,23 @@ ValueId as_matrix(GradientScope& s, ValueId value) {
 }
 
 }  // namespace
+
+/// Y = alpha A' B' + beta C, A' and B' transposed or not; A may have more than two dimensions, all but the
+/// last of them rows.
+void gemm_gradient(GradientScope& s) {
+  const ValueId a = s.input(0), b = s.input(1), dy = s.gradient();
+  const int64_t trans_a = s.attributes().get_int("transA", 0), trans_b = s.attributes().get_int("transB", 0);
+  const float alpha = s.attributes().get_float("alpha", 1);
+  auto product = [&](ValueId left, ValueId right, int64_t trans_left, int64_t trans_right) {
+    return s.op("Gemm", {left, right}, {{"alpha", alpha}, {"transA", trans_left}, {"transB", trans_right}});
+  };
+  if (s.wants(0)) s.give(0, trans_a ? product(b, dy, trans_b, 1) : product(dy, b, 0, 1 - trans_b));
+  if (s.wants(1)) {
+    const ValueId rows = as_matrix(s, a), slopes = as_matrix(s, dy);
+    s.give(1, trans_b ? product(slopes, rows, 1, trans_a) : product(rows, slopes, 1 - trans_a, 0));
+  }
+  if (s.wants(2)) s.give(2, s.times(s.sum_to(dy, s.shape(s.input(2))), s.attributes().get_float("beta", 1)));
+}
 
 /// The product of the last two axes. A matrix on the right sums over the others in one product of matrices.
 void mat_mul_gradient(GradientScope& s) {
