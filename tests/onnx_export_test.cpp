@@ -9,6 +9,7 @@
 #include "formats/onnx/import_onnx.h"
 #include "formats/onnx/write_onnx.h"
 #include "formats/test_folder.h"
+#include "graph/passes/pass.h"
 #include "graph/static_codes.h"
 #include "graph_run.h"
 #include "op_run.h"
@@ -87,8 +88,8 @@ Graph image_network(uint8_t zero) {
   return std::move(made.graph);
 }
 
-/// Tokens: a linear layer over three dimensions whose codes Gelu reads, one whose weights alone are encoded,
-/// packed attention, Swish.
+/// Tokens: a linear layer over three dimensions whose codes Gelu reads, one whose own Gelu makes codes, one
+/// whose weights alone are encoded, packed attention, Swish.
 Graph token_network() {
   Made made;
   made.graph.name = "tokens";
@@ -99,8 +100,14 @@ Graph token_network() {
   set_codes_in(made.last(), 0, made.codes(0.02f));
   set_codes_out(made.last(), 0, made.codes(0.03f));
   const ValueId gelu = made.add("Gelu", "gelu", {up});
+  Attributes with_gelu = turned;
+  with_gelu.set("activation", std::string("gelu"));
+  const ValueId own =
+      made.add("Gemm", "own", {up, made.weights("own.w", {12, 12}), made.bias("own.b", 12)}, with_gelu);
+  set_codes_in(made.last(), 0, made.codes(0.03f));
+  set_codes_out(made.last(), 0, made.codes(0.02f));
   const ValueId only =
-      made.add("Gemm", "only", {gelu, made.weights("only.w", {12, 12}), made.bias("only.b", 12)}, turned);
+      made.add("Gemm", "only", {own, made.weights("only.w", {12, 12}), made.bias("only.b", 12)}, turned);
   const ValueId plain = made.add("Gemm", "plain", {only, made.weights("plain.w", {12, 12}, false)}, turned);
   const ValueId mixed =
       made.add("Attention", "mixed", {only, plain, gelu},
@@ -163,7 +170,7 @@ TEST(OnnxExport, TokensKeepTheirMeaning) {
   const Graph graph = token_network();
   const Tensor x = random_tensor({2, 5, 12}, 78);
   const OnnxExport exported = export_onnx(graph, {});
-  EXPECT_EQ(exported.integers, std::vector<std::string>{"up"});
+  EXPECT_EQ(exported.integers, (std::vector<std::string>{"up", "own"}));
   EXPECT_EQ(exported.weights_only, std::vector<std::string>{"only"});
   EXPECT_EQ(exported.floating, std::vector<std::string>{"plain"});
   for (std::string_view op : {"Attention", "Swish"}) EXPECT_EQ(count(exported.graph, op), 0) << op;
@@ -186,6 +193,17 @@ TEST(OnnxExport, WhatIsReadBackComputesTheSameIntegers) {
       expect_within(run_compiled(read, x, output), run_compiled(graph, x, output),
                     graph.name == "images" ? 0 : 1e-6f);
   }
+}
+
+TEST(OnnxExport, TheActivationOfALayerIsItsOwnAgain) {
+  Graph read = written_and_read(export_onnx(token_network(), {}).graph);
+  run_passes(read, standard_passes());
+  EXPECT_EQ(count(read, "Gelu"), 1);
+  const auto own = std::ranges::find_if(
+      read.nodes(), [](const Node& node) { return node.attributes.get_string("activation", "") == "gelu"; });
+  ASSERT_NE(own, read.nodes().end());
+  EXPECT_EQ(own->schema->name, "Gemm");
+  EXPECT_TRUE(codes_in(*own, 0) && codes_out(*own, 0));
 }
 
 TEST(OnnxExport, TensorRtSeesZerosOfZero) {

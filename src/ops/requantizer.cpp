@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/silu_polynomial.h"
-
 namespace halftone {
 namespace {
 
@@ -43,7 +41,7 @@ Requantization requantization(const OpSite& site) {
 
 bool has_table(const FusedActivation& activation, Requantization how) {
   const Kind kind = activation.kind;
-  if (kind == Kind::silu) return how == Requantization::fixed;
+  if (gate_of(kind) != Gate::none) return how == Requantization::fixed;
   return kind != Kind::none && kind != Kind::relu && kind != Kind::clip &&
          !(kind == Kind::leaky_relu && activation.a >= 0);
 }
@@ -81,7 +79,8 @@ Requantizer::Requantizer(const OpSite& site, std::vector<double> units, const st
   }
   inner_ = *codes_;
   const Kind kind = activation_.kind;
-  if (kind == Kind::silu && !fixed_) {
+  if (gate_of(kind) != Gate::none && !fixed_ && !codes_->wide()) {
+    gate_ = gate_of(kind);
     set_gains(units, gains.empty() ? std::vector<float>(units.size(), 1) : gains);
     return;
   }
@@ -130,7 +129,7 @@ int32_t Requantizer::bounded(int32_t sum, size_t output) const {
     moved = multiply_fixed(sum, (negative ? fixed_below_ : fixed_multipliers_)[output]);
   } else {
     float x = static_cast<float>(sum) * (negative ? below_ : multipliers_)[output];
-    if (!gains_.empty()) x = silu_by_polynomial(x) * gains_[output];
+    if (gate_ != Gate::none) x = gated(gate_, x) * gains_[output];
     moved = rounded(x);
   }
   return static_cast<int32_t>(std::clamp(int64_t{moved} + zero_, int64_t{lowest_}, int64_t{highest_}));

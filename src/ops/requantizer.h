@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ops/fused_activation.h"
+#include "ops/gate_polynomial.h"
 #include "ops/op_schema.h"
 #include "scheme/requantize.h"
 
@@ -18,10 +19,10 @@ namespace halftone {
 ///   code = clamp(round(sum * (u / s)) + z, lowest, highest).
 /// round() is the product with float(u / s) in f32, halves to even (Requantization::floating), or gemmlowp's
 /// multiply_fixed() (Requantization::fixed). relu and clip only narrow lowest and highest; leaky_relu
-/// multiplies negative sums by float(a u / s). silu, under Requantization::floating, is computed in f32 by
-/// ops/silu_polynomial.h, and may have a gain behind it, a factor g[i] of each output (1 where none is
-/// given):
-///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = silu(float(sum) * float(u)).
+/// multiplies negative sums by float(a u / s). silu and gelu, under Requantization::floating, are computed in
+/// f32 by ops/gate_polynomial.h, and may have a gain behind them, a factor g[i] of each output (1 where none
+/// is given):
+///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = gated(gate, float(sum) * float(u)).
 /// Every other activation is a table: the sum becomes the code of an inner scale, which covers just the
 /// arguments among which the result changes, and the table has the code of f at each.
 ///
@@ -31,7 +32,7 @@ namespace halftone {
 class Requantizer {
  public:
   /// The first `outputs.codes` (none: floats) of `site` and its attributes activation and requantization.
-  /// `gains`, one an output or none, want codes, not wide, silu and Requantization::floating.
+  /// `gains`, one an output or none, want a gate().
   Requantizer(const OpSite& site, std::vector<double> units, const std::vector<float>& gains = {});
 
   uint8_t code(int32_t sum, size_t output) const;
@@ -42,9 +43,9 @@ class Requantizer {
   bool fixed() const { return fixed_; }
   const std::vector<float>& multipliers() const { return multipliers_; }
   const std::vector<float>& below() const { return below_; }  ///< of negative sums; empty: the same
-  const std::vector<float>& gains() const {
-    return gains_;
-  }  ///< g / s behind silu; empty: a table or no silu
+  /// Of silu and gelu where they are computed, not looked up.
+  Gate gate() const { return gate_; }
+  const std::vector<float>& gains() const { return gains_; }  ///< g / s behind the gate
   const std::vector<FixedMultiplier>& fixed_multipliers() const { return fixed_multipliers_; }
   const std::vector<FixedMultiplier>& fixed_below() const { return fixed_below_; }
   int32_t zero() const { return zero_; }  ///< of the inner scale under a table
@@ -63,6 +64,7 @@ class Requantizer {
   std::optional<CodeScale> codes_;
   FusedActivation activation_;
   bool fixed_ = false, has_table_ = false;
+  Gate gate_ = Gate::none;
   std::vector<float> multipliers_, below_, gains_;
   std::vector<FixedMultiplier> fixed_multipliers_, fixed_below_;
   int32_t zero_ = 0, lowest_ = 0, highest_ = 255;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "op_run.h"
-#include "ops/silu_polynomial.h"
+#include "ops/gate_polynomial.h"
 
 namespace halftone {
 namespace {
@@ -12,25 +12,42 @@ double silu(double x) {
   return x / (1 + std::exp(-x));
 }
 
-TEST(SiluPolynomial, StaysWithinItsError) {
-  double largest = 0, beyond = 0;
-  for (int i = -400000; i <= 400000; ++i) {
-    const float x = static_cast<float>(i) / 10000;
-    const double error = std::fabs(double{silu_by_polynomial(x)} - silu(double{x}));
-    (std::fabs(x) > kSiluReach ? beyond : largest) =
-        std::max(error, std::fabs(x) > kSiluReach ? beyond : largest);
+struct GateCase {
+  Gate gate;
+  double (*exact)(double x);
+  double within, beyond;  ///< the largest errors
+};
+const GateCase kGates[] = {
+    {Gate::silu, silu, 1.03e-4, 2.9e-5},
+    {Gate::gelu, [](double x) { return 0.5 * x * (1 + std::erf(x * 0.70710678118654752)); }, 4.2e-6, 1e-6},
+    {Gate::gelu_tanh,
+     [](double x) { return 0.5 * x * (1 + std::tanh(0.79788456080286536 * (x + 0.044715 * x * x * x))); },
+     8.7e-6, 1e-6}};
+
+TEST(GatePolynomial, StaysWithinItsError) {
+  for (const GateCase& c : kGates) {
+    const float reach = kGatePolynomials[static_cast<size_t>(c.gate)].reach;
+    double largest = 0, beyond = 0;
+    for (int i = -400000; i <= 400000; ++i) {
+      const float x = static_cast<float>(i) / 20000;
+      const double error = std::fabs(double{gated(c.gate, x)} - c.exact(double{x}));
+      double& most = std::fabs(x) > reach ? beyond : largest;
+      most = std::max(most, error);
+    }
+    EXPECT_LT(largest, c.within);
+    EXPECT_GT(largest, 0.9 * c.within);
+    EXPECT_LT(beyond, c.beyond);
   }
-  EXPECT_LT(largest, 1.03e-4);
-  EXPECT_GT(largest, 1e-4);
-  EXPECT_LT(beyond, 2.9e-5);
 }
 
-TEST(SiluPolynomial, KeepsZeroAndWhatIsNoNumber) {
-  EXPECT_EQ(silu_by_polynomial(0), 0);
-  EXPECT_EQ(silu_by_polynomial(1e30f), 1e30f);
-  EXPECT_NEAR(silu_by_polynomial(-1e30f), 0, 1e-20);
-  EXPECT_EQ(silu_by_polynomial(INFINITY), INFINITY);
-  EXPECT_NEAR(silu_by_polynomial(NAN), 0, 1e-20);
+TEST(GatePolynomial, KeepsZeroAndWhatIsNoNumber) {
+  for (const GateCase& c : kGates) {
+    EXPECT_EQ(gated(c.gate, 0), 0);
+    EXPECT_EQ(gated(c.gate, 1e30f), 1e30f);
+    EXPECT_NEAR(gated(c.gate, -1e30f), 0, 1e-20);
+    EXPECT_EQ(gated(c.gate, INFINITY), INFINITY);
+    EXPECT_NEAR(gated(c.gate, NAN), 0, 1e-20);
+  }
 }
 
 TEST(Requantizer, GainsFollowSilu) {
@@ -56,7 +73,7 @@ TEST(Requantizer, GainsFollowSilu) {
   EXPECT_EQ(requantizer.code(0, 2), 14);
 }
 
-TEST(Requantizer, SiluAloneHasGainsOfOne) {
+TEST(Requantizer, AGateAloneHasGainsOfOne) {
   Attributes attributes;
   set_fused_activation(attributes, {FusedActivation::Kind::silu});
   OpSite site;

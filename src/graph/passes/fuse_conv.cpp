@@ -64,8 +64,9 @@ bool is_wide_linear(const Graph& graph, const Node& gemm) {
   return plain && constants && (a.rank() > 2 || a[0] >= 16);
 }
 
-/// Folds activations into the operators named `op` that alone feed them.
-int fuse_activations_into(Graph& graph, std::string_view op) {
+/// Folds activations into the operators named `op` that alone feed them; `integers`: into those alone that
+/// multiply codes.
+int fuse_activations_into(Graph& graph, std::string_view op, bool integers = false) {
   const UseMap uses(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   int changes = 0;
@@ -79,7 +80,8 @@ int fuse_activations_into(Graph& graph, std::string_view op) {
     const auto activation = activation_of(graph, node);
     if (!activation) continue;
     Node& fused = graph.nodes()[static_cast<size_t>(uses.maker(x))];
-    if (is_encoded(graph, fused.inputs[1]) && !source_codes(graph, uses, fused.inputs[0])) continue;
+    const bool encoded = is_encoded(graph, fused.inputs[1]);
+    if (encoded ? !source_codes(graph, uses, fused.inputs[0]) : integers) continue;
     set_fused_activation(fused.attributes, *activation);
     fused.outputs[0] = node.outputs[0];
     gone[n] = true;
@@ -158,7 +160,12 @@ int fuse_code_tables(Graph& graph) {
   return changes;
 }
 
-/// The same for Gemm. Kernels of encoded weights leave activations alone, so it runs after the recipes.
+/// The same for Gemm, of codes,
+int fuse_integer_gemm_activation(Graph& graph) {
+  return fuse_activations_into(graph, "Gemm", true);
+}
+
+/// and any. Kernels of encoded weights leave activations alone, so it runs after the recipes.
 int fuse_gemm_activation(Graph& graph) {
   return fuse_activations_into(graph, "Gemm");
 }

@@ -9,8 +9,6 @@
 
 namespace halftone {
 
-int fuse_gemm_activation(Graph& graph);
-
 namespace {
 
 using Order = Storage::Order;

@@ -30,6 +30,9 @@ std::span<const Pass> standard_passes();
 /// MatMul's [in, out] would run along its outputs.
 int linear_to_gemm(Graph& graph);
 
+/// Activations behind a Gemm of many rows that alone feeds them -> the Gemm's own.
+int fuse_gemm_activation(Graph& graph);
+
 /// Runs the passes once each in order and verifies the graph where they changed something: at the end, or
 /// with asserts after each (verifying costs as much as all passes together).
 std::vector<PassReport> run_passes(Graph& graph, std::span<const Pass> passes);

@@ -7,9 +7,9 @@
 namespace halftone {
 
 /// Why a Conv has no integer meaning; empty when it has. It needs X, and the residual if there is one, stored
-/// as codes, and weights as integer_weights_refusal() wants them. Gains go with silu, floating requantization
-/// and codes that are not wide, without a residual, and are constant, positive and finite. Padding is the
-/// code that means 0.
+/// as codes, and weights as integer_weights_refusal() wants them. Gains go with silu or gelu, floating
+/// requantization and codes that are not wide, without a residual, and are constant, positive and finite.
+/// Padding is the code that means 0.
 std::string integer_conv_refusal(const OpSite& site);
 
 /// sum = bias + sum over c, t of (X - zero) W, joined by the residual (IntegerResidual), then as

@@ -78,7 +78,7 @@ void run_blocks(const CodeDepthwise& work, const CodeFinish& finish) {
 }
 
 void run(const CodeDepthwise& work, const CodeFinish& finish) {
-  finish.gained ? run_blocks<true>(work, finish) : run_blocks<false>(work, finish);
+  finish.gate != Gate::none ? run_blocks<true>(work, finish) : run_blocks<false>(work, finish);
 }
 
 }  // namespace

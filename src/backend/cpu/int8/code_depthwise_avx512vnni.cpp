@@ -85,7 +85,7 @@ void run_blocks(const CodeDepthwise& work, const CodeFinish& finish, Codes codes
 
 void run(const CodeDepthwise& work, const CodeFinish& finish) {
   const CodeFinish f = finish;
-  if (f.gained)
+  if (f.gate != Gate::none)
     return run_blocks(work, f, [&](__m512i sum, int64_t output) {
       return CodeFinishAvx512::GainedProduct::at(f, output)(sum, f);
     });

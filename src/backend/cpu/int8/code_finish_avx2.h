@@ -5,27 +5,28 @@
 #include <immintrin.h>
 
 #include "backend/cpu/int8/code_fixed_avx2.h"
+#include "backend/cpu/int8/code_gate_avx2.h"
 #include "backend/cpu/int8/code_look_up_avx2.h"
 #include "backend/cpu/int8/code_parts_avx2.h"
-#include "backend/cpu/int8/code_silu_avx2.h"
 #include "backend/cpu/int8/code_tile.h"
 #include "backend/cpu/store_part_avx2.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAvx2 {
+struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeGateAvx2 {
   /// Below -2^31 the conversion gives the smallest number.
   static __m256i rounded(__m256 product, const CodeFinish& f) {
     return _mm256_cvtps_epi32(f.large ? _mm256_min_ps(product, _mm256_set1_ps(1e9f)) : product);
   }
 
-  /// kGained: whether there are gains.
+  /// kGained: whether there is a gate, and gains behind it.
   template <bool kGained>
   static __m256i ended(__m256i sum, const CodeFinish& f, int64_t output) {
     if constexpr (!kGained) return requantize(sum, f, output);
     const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(f.multipliers + output));
-    return rounded(_mm256_mul_ps(silu(x), _mm256_loadu_ps(f.below + output)), f);
+    const __m256 y = gated(x, kGateLanes[static_cast<size_t>(f.gate)]);
+    return rounded(_mm256_mul_ps(y, _mm256_loadu_ps(f.below + output)), f);
   }
 
   static __m256i requantize(__m256i sum, const CodeFinish& f, int64_t output) {
@@ -75,9 +76,9 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
 
   static void to_codes(const Rows& rows, const CodeFinish& f) {
     if (rows.count < 16 || f.mantissas || f.large)
-      return f.gained ? rows_to_codes<true>(rows, f) : rows_to_codes<false>(rows, f);
+      return f.gate != Gate::none ? rows_to_codes<true>(rows, f) : rows_to_codes<false>(rows, f);
     if (f.table) return rows_through_table(rows, f);
-    f.gained ? pairs_to_codes<Ends::gained>(rows, f) : plain_pairs_to_codes(rows, f);
+    f.gate != Gate::none ? pairs_to_codes<Ends::gained>(rows, f) : plain_pairs_to_codes(rows, f);
   }
 
   /// Whole rows, a few at a time: all codes, then their entries. Together both want too many registers.
@@ -129,7 +130,7 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
     f.below ? pairs_to_codes<Ends::two_slopes>(rows, f) : pairs_to_codes<Ends::plain>(rows, f);
   }
 
-  /// How a sum ends: by one multiplier, by another where it is negative, by a gain behind silu.
+  /// How a sum ends: by one multiplier, by another where it is negative, by a gate and a gain.
   enum class Ends { plain, two_slopes, gained };
 
   /// Whole rows under floating requantization, two at a time, with what they share in registers.
@@ -145,11 +146,12 @@ struct CodeFinishAvx2 : CodePartsAvx2, CodeLookUpAvx2, CodeFixedAvx2, CodeSiluAv
     const __m256i highest = _mm256_set1_epi8(static_cast<char>(f.highest));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     const Rows all = rows;
-    const auto times = [](__m256i sum, __m256 multiplier, __m256 other) {
+    const GateLanes& gate = kGateLanes[static_cast<size_t>(f.gate)];
+    const auto times = [&gate](__m256i sum, __m256 multiplier, __m256 other) {
       if constexpr (kEnds == Ends::two_slopes)
         multiplier = _mm256_blendv_ps(multiplier, other, _mm256_castsi256_ps(sum));
       __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), multiplier);
-      if constexpr (kEnds == Ends::gained) product = _mm256_mul_ps(silu(product), other);
+      if constexpr (kEnds == Ends::gained) product = _mm256_mul_ps(gated(product, gate), other);
       return _mm256_cvtps_epi32(product);
     };
     for (int64_t r = 0; r < all.rows; r += 2) {

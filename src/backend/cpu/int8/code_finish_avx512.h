@@ -4,13 +4,13 @@
 
 #include <immintrin.h>
 
-#include "backend/cpu/int8/code_silu_avx512.h"
+#include "backend/cpu/int8/code_gate_avx512.h"
 #include "backend/cpu/int8/code_tile.h"
 
 namespace halftone::cpu {
 namespace {
 
-struct CodeFinishAvx512 : CodeSiluAvx512 {
+struct CodeFinishAvx512 : CodeGateAvx512 {
   /// multiply_fixed() on 16 lanes.
   static __m512i multiply_fixed(__m512i x, __m512i mantissa, __m512i shift) {
     const __m512i zero = _mm512_setzero_si512();
@@ -42,7 +42,7 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
     __m512 of(__m512i sum) const { return _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier); }
     __m512i operator()(__m512i sum, const CodeFinish&) const { return _mm512_cvtps_epi32(of(sum)); }
   };
-  /// or that of its silu and a gain.
+  /// or that of its gated number and a gain.
   struct GainedProduct {
     Product product;
     __m512 gain;
@@ -50,13 +50,14 @@ struct CodeFinishAvx512 : CodeSiluAvx512 {
       return {Product::at(f, output), _mm512_loadu_ps(f.below + output)};
     }
     __m512i operator()(__m512i sum, const CodeFinish& f) const {
-      const __m512 x = _mm512_mul_ps(silu(product.of(sum)), gain);
+      const GatePolynomial& by = kGatePolynomials[static_cast<size_t>(f.gate)];
+      const __m512 x = _mm512_mul_ps(gated(product.of(sum), by), gain);
       return _mm512_cvtps_epi32(f.large ? _mm512_min_ps(x, _mm512_set1_ps(1e9f)) : x);
     }
   };
 
   static __m512i requantize(__m512i sum, const CodeFinish& f, int64_t output) {
-    if (f.gained) return GainedProduct::at(f, output)(sum, f);
+    if (f.gate != Gate::none) return GainedProduct::at(f, output)(sum, f);
     if (f.mantissas) {
       __m512i mantissa = _mm512_loadu_si512(f.mantissas + output);
       __m512i shift = _mm512_loadu_si512(f.shifts + output);

@@ -5,7 +5,7 @@
 #include <arm_neon.h>
 
 #include "backend/cpu/int8/code_tile.h"
-#include "ops/silu_polynomial.h"
+#include "ops/gate_polynomial.h"
 
 namespace halftone::cpu {
 namespace {
@@ -26,7 +26,7 @@ struct CodeFinishNeon {
   }
 
   static int32x4_t requantize(int32x4_t sum, const CodeFinish& f, int64_t output) {
-    if (f.gained) return vcvtnq_s32_f32(gained(sum, f, output));
+    if (f.gate != Gate::none) return vcvtnq_s32_f32(gained(sum, f, output));
     if (!f.mantissas) return vcvtnq_s32_f32(scaled(sum, f, output));
     int32x4_t mantissa = vld1q_s32(f.mantissas + output);
     int32x4_t shift = vld1q_s32(f.shifts + output);
@@ -48,11 +48,11 @@ struct CodeFinishNeon {
                          vld1q_s32(f.residual_factors + output + 4 * i));
   }
 
-  /// silu_by_polynomial() on 4 lanes,
-  static float32x4_t silu(float32x4_t x) {
-    const float32x4_t u = vminnmq_f32(vabsq_f32(x), vdupq_n_f32(kSiluReach));
-    float32x4_t r = vdupq_n_f32(kSiluCoefficients[0]);
-    for (int i = 1; i <= kSiluDegree; ++i) r = vfmaq_f32(vdupq_n_f32(kSiluCoefficients[i]), r, u);
+  /// gated() (ops/gate_polynomial.h) on 4 lanes,
+  static float32x4_t gated(float32x4_t x, const GatePolynomial& by) {
+    const float32x4_t u = vminnmq_f32(vabsq_f32(x), vdupq_n_f32(by.reach));
+    float32x4_t r = vdupq_n_f32(by.coefficients[0]);
+    for (int i = 1; i <= GatePolynomial::kDegree; ++i) r = vfmaq_f32(vdupq_n_f32(by.coefficients[i]), r, u);
     r = vmulq_f32(r, r);
     r = vmulq_f32(r, r);
     return vfmsq_f32(vmaxnmq_f32(x, vdupq_n_f32(0)), u, r);
@@ -60,7 +60,9 @@ struct CodeFinishNeon {
   /// times the gains, with bounds for what is no number.
   static float32x4_t gained(int32x4_t sum, const CodeFinish& f, int64_t output) {
     const float32x4_t x = vmulq_f32(vcvtq_f32_s32(sum), vld1q_f32(f.multipliers + output));
-    return vminnmq_f32(vmulq_f32(silu(x), vld1q_f32(f.below + output)), vdupq_n_f32(1e9f));
+    return vminnmq_f32(
+        vmulq_f32(gated(x, kGatePolynomials[static_cast<size_t>(f.gate)]), vld1q_f32(f.below + output)),
+        vdupq_n_f32(1e9f));
   }
 
   static float32x4_t scaled(int32x4_t sum, const CodeFinish& f, int64_t output) {

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/gate_polynomial.h"
+
 namespace halftone::cpu {
 
 struct ActivationLoops;
@@ -15,8 +17,8 @@ inline constexpr int64_t kCodeBlock = 4;   ///< panels that a tile takes at most
 /// have an entry for each output, padded to whole blocks of panels.
 struct CodeFinish {
   const float* multipliers = nullptr;  ///< of floats, and of codes under Requantization::floating
-  const float* below = nullptr;  ///< the multipliers of negative sums, where they differ, or, if `gained`,
-                                 ///< factors behind silu by ops/silu_polynomial.h
+  const float* below = nullptr;  ///< the multipliers of negative sums, where they differ, or, with a gate,
+                                 ///< factors behind it
   const int32_t* mantissas = nullptr;  ///< set under Requantization::fixed
   const int32_t* shifts = nullptr;
   const int32_t* mantissas_below = nullptr;
@@ -26,8 +28,8 @@ struct CodeFinish {
   /// Of a residual in codes: what it is times, less which zero; sums are shifted left first.
   const int32_t* residual_factors = nullptr;
   int32_t residual_zero = 0, sum_shift = 0;
-  bool large = false;  ///< a multiplier is 1 or more, so a product may leave 32 bits, or a gain is
-  bool gained = false;
+  bool large = false;      ///< a multiplier is 1 or more, so a product may leave 32 bits, or a gain is
+  Gate gate = Gate::none;  ///< by ops/gate_polynomial.h
   const uint8_t* table = nullptr;  ///< 256 codes by code, or null
 };
 /// Loops hold a copy, which compilers take apart into registers up to this size.

@@ -43,7 +43,7 @@ using Avx512VnniGained = Avx512Vnni<CodeFinishAvx512::GainedFinish>;
 /// visit(V{}) with the one that does what `f` asks for.
 template <class Visit>
 void visit_finish(const CodeFinish& f, Visit visit) {
-  if (f.gained && !f.residual_factors) return visit(Avx512VnniGained{});
+  if (f.gate != Gate::none && !f.residual_factors) return visit(Avx512VnniGained{});
   CodeFinishAvx512::is_plain(f) ? visit(Avx512VnniPlain{}) : visit(Avx512VnniAny{});
 }
 

@@ -37,7 +37,7 @@ std::vector<int32_t> placed_bias(const IntegerWeights& weights, const CodeScale&
   return bias;
 }
 
-/// Whether a sum's silu times its gain may leave 32 bits. Silu makes no sum larger, and of none more than
+/// Whether a gated sum times its gain may leave 32 bits. Gates make no sum larger, and of none more than
 /// 1e-3.
 bool gains_are_large(const std::vector<float>& multipliers, const std::vector<float>& gains) {
   for (size_t i = 0; i < gains.size(); ++i)
@@ -73,8 +73,8 @@ FinishArrays::FinishArrays(const Requantizer& requantizer, const std::vector<int
   const auto is_large = [](float x) { return x >= 1; };
   finish_.large = std::any_of(multipliers_.begin(), multipliers_.end(), is_large) ||
                   std::any_of(below_.begin(), below_.end(), is_large);
-  finish_.gained = !gains_.empty();
-  if (finish_.gained) finish_.large = gains_are_large(multipliers_, gains_);
+  finish_.gate = requantizer.gate();
+  if (finish_.gate != Gate::none) finish_.large = gains_are_large(multipliers_, gains_);
 }
 
 CodeFinish FinishArrays::at(int64_t first) const {
@@ -82,7 +82,7 @@ CodeFinish FinishArrays::at(int64_t first) const {
   CodeFinish finish = finish_;
   finish.multipliers = from(multipliers_);
   finish.below = from(below_);
-  if (finish.gained) finish.below = from(gains_);
+  if (finish.gate != Gate::none) finish.below = from(gains_);
   finish.mantissas = from(mantissas_);
   finish.shifts = from(shifts_);
   finish.mantissas_below = from(mantissas_below_);

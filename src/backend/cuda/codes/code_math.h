@@ -3,7 +3,7 @@
 // Stored codes in device code, as ops/storage.h and ops/requantizer.h have them, bit for bit.
 
 #include "backend/cuda/fused_activation.h"
-#include "ops/silu_polynomial.h"
+#include "ops/gate_polynomial.h"
 
 namespace halftone::cuda {
 
@@ -39,15 +39,12 @@ DEVICE int32_t multiply_fixed(int32_t x, const DeviceMultiplier& by) {
   return (high >> right) + ((high & mask) > threshold ? 1 : 0);
 }
 
-/// silu_by_polynomial() (ops/silu_polynomial.h).
-DEVICE float silu_by_polynomial(float x) {
-  constexpr float c[] = {kSiluCoefficients[0], kSiluCoefficients[1], kSiluCoefficients[2],
-                         kSiluCoefficients[3], kSiluCoefficients[4], kSiluCoefficients[5],
-                         kSiluCoefficients[6]};
-  const float size = x < 0 ? -x : x, u = size < kSiluReach ? size : kSiluReach;
-  float r = c[0];
+/// gated() (ops/gate_polynomial.h).
+DEVICE float gated(const GatePolynomial& by, float x) {
+  const float size = x < 0 ? -x : x, u = size < by.reach ? size : by.reach;
+  float r = by.coefficients[0];
   UNROLL
-  for (int i = 1; i <= kSiluDegree; ++i) r = multiply_add(r, u, c[i]);
+  for (int i = 1; i <= GatePolynomial::kDegree; ++i) r = multiply_add(r, u, by.coefficients[i]);
   r = product(r, r);
   r = product(r, r);
   return multiply_add(-u, r, x > 0 ? x : 0);
@@ -57,10 +54,11 @@ DEVICE float silu_by_polynomial(float x) {
 struct DeviceRequantizer {
   const float* multipliers;             ///< by output
   const float* below;                   ///< of negative sums; null: the same
-  const float* gains;                   ///< behind silu; null: a table or no silu
+  const float* gains;                   ///< behind the gate; null: there is none
   const DeviceMultiplier* fixed;        ///< null: the product is in f32
   const DeviceMultiplier* fixed_below;  ///< null: the same
   const uint8_t* table;                 ///< null: none
+  GatePolynomial gate;
   int32_t zero, lowest, highest;
   DeviceActivation activation;  ///< of floating results
 };
@@ -73,7 +71,7 @@ DEVICE uint8_t requantize(const DeviceRequantizer& by, int32_t sum, int output) 
   } else {
     const bool below = sum < 0 && by.below;
     float x = product(static_cast<float>(sum), (below ? by.below : by.multipliers)[output]);
-    if (by.gains) x = product(silu_by_polynomial(x), by.gains[output]);
+    if (by.gains) x = product(gated(by.gate, x), by.gains[output]);
     moved = round_to_int(cut(x, -1e9f, 1e9f));
   }
   const int64_t shifted = int64_t{moved} + by.zero;

@@ -28,6 +28,7 @@ DeviceRequantizer upload_requantizer(const Requantizer& requantizer, Uploads& up
   on_device.multipliers = uploads.add(requantizer.multipliers(), "multipliers");
   on_device.below = uploads.add(requantizer.below(), "multipliers");
   on_device.gains = uploads.add(requantizer.gains(), "gains");
+  on_device.gate = kGatePolynomials[static_cast<size_t>(requantizer.gate())];
   if (requantizer.fixed()) {
     on_device.fixed = fixed(requantizer.fixed_multipliers());
     on_device.fixed_below = fixed(requantizer.fixed_below());

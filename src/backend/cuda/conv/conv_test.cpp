@@ -242,6 +242,7 @@ TEST(CudaConvCodes, ActivationsAreBoundsSlopesPolynomialsAndTables) {
                                             {Kind::leaky_relu, 0.1f},
                                             {Kind::leaky_relu, -0.5f},
                                             {Kind::silu},
+                                            {Kind::gelu},
                                             {Kind::tanh}})
     for (const char* how : {"floating", "fixed"})
       check_codes("conv_codes", {.x = {1, 9, 4, 4}, .w = {12, 9, 1, 1}, .activation = activation}, how);

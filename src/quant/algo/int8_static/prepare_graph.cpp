@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "graph/code_operators.h"
+#include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "quant/algo/int8_static/channel_peaks.h"
 #include "quant/algo/int8_static/part_outlier_units.h"
@@ -94,6 +95,8 @@ int prepare_static_graph(Graph& graph, const StaticActivations& recipe) {
     }
   }
   if (recipe.integer_only) changes += name_constants(graph);
+  const bool computed = !recipe.integer_only && recipe.requantization == Requantization::floating;
+  if (computed && !recipe.twin_gelu && !recipe.polynomial_gelu) changes += fuse_gemm_activation(graph);
   if (changes > 0) verify(graph);
   return changes;
 }

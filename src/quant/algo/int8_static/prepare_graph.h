@@ -14,6 +14,7 @@ namespace halftone {
 /// - twin_gelu: a linear layer of W that alone reads Gelu(x) = y becomes
 ///     W max(y, 0) + (W min(y, 0) + bias),
 ///   so that either half has a scale of its own: the negative numbers of a Gelu lie within 0.17 of 0.
+/// - otherwise, under floating requantization: activations behind linear layers become these layers' own.
 ///
 /// Returns how many places it changed.
 int prepare_static_graph(Graph& graph, const StaticActivations& recipe);
