@@ -76,6 +76,20 @@ TEST(QuantizedPasses, CodesThatOnlyTheirReadersRoundToAreTheirs) {
   }
 }
 
+TEST(QuantizedPasses, TheActivationOfALinearLayerOfCodesIsItsOwn) {
+  Made m;
+  const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3), t = m.number("t", 0.25f);
+  const ValueId x = m.add("DequantizeLinear", "xd", {m.add("QuantizeLinear", "xq", {m.input(), s, z}), s, z});
+  const ValueId codes = m.graph.add_constant("w", Constant(Tensor::from<int8_t>({4, 1}, {1, -2, 3, 127})));
+  const ValueId w = m.add("DequantizeLinear", "wd", {codes, m.number("ws", 0.1f)});
+  const ValueId gelu = m.add("Gelu", "gelu", {m.add("MatMul", "product", {x, w})});
+  const ValueId y = m.add("DequantizeLinear", "yd", {m.add("QuantizeLinear", "yq", {gelu, t, z}), t, z});
+  EXPECT_EQ(m.text_after_passes(m.add("Softmax", "soft", {y})),
+            "graph \ninput %x: f32[1, 2, 4, 4]\nconstant %wd.codes: f32[1, 4] as int8 per-tensor f32-scales\n"
+            "%gelu: f32[1, 2, 4, 1] = Gemm(%x, %wd.codes) activation=\"gelu\" codes_in=[0.5, 3] "
+            "codes_out=[0.25, 3] transB=1\n%soft: f32[1, 2, 4, 1] = Softmax(%gelu)\noutput y = %soft\n");
+}
+
 TEST(QuantizedPasses, LinearProductsAndMovesOfCodesTakeTheSameForm) {
   Made m;
   const ValueId s = m.number("s", 0.5f), z = m.code<int8_t>("z", -5), w_zero = m.code<int8_t>("wz", 0);

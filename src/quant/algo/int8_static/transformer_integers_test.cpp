@@ -79,15 +79,19 @@ double noise(const std::vector<float>& a, const std::vector<float>& b) {
   return error / power;
 }
 
-TEST(TransformerIntegers, UnitsApartComputeWhatTheyDid) {
-  const Rows rows;
-  ThreadPool threads(1);
+QuantizeOptions options_with(const Rows& rows, ThreadPool& threads) {
   QuantizeOptions options;
   options.data = &rows;
   options.threads = &threads;
+  return options;
+}
+
+TEST(TransformerIntegers, UnitsApartComputeWhatTheyDid) {
+  const Rows rows;
+  ThreadPool threads(1);
   Blocks blocks;
   const std::vector<float> before = answer(blocks.graph, threads);
-  const std::vector<LayerNote> notes = part_outliers(blocks.graph, options, 1);
+  const std::vector<LayerNote> notes = part_outliers(blocks.graph, options_with(rows, threads), 1);
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_EQ(notes[0].layer, "one.up");
   EXPECT_EQ(notes[0].text, "1 of its 40 units, over 4 times the others, have layers of their own");
@@ -99,28 +103,22 @@ TEST(TransformerIntegers, UnitsApartComputeWhatTheyDid) {
 TEST(TransformerIntegers, UnitsOfLayersBelowTheMinimumStay) {
   const Rows rows;
   ThreadPool threads(1);
-  QuantizeOptions options;
-  options.data = &rows;
-  options.threads = &threads;
   Blocks blocks;
   const std::string before = graph_text(blocks.graph);
-  EXPECT_TRUE(part_outliers(blocks.graph, options, int64_t{1} << 62).empty());
+  EXPECT_TRUE(part_outliers(blocks.graph, options_with(rows, threads), int64_t{1} << 62).empty());
   EXPECT_EQ(graph_text(blocks.graph), before);
 }
 
 TEST(TransformerIntegers, TheStreamHasSixteenBits) {
   const Rows rows;
   ThreadPool threads(1);
-  QuantizeOptions options;
-  options.data = &rows;
-  options.threads = &threads;
   Recipe recipe = find_recipe("int8-static");
   recipe.static_activations->integer_only = true;
   recipe.algorithms = {{"rtn"}};
   recipe.minimum_elements = 1;
   const std::vector<float> wanted = answer(Blocks().graph, threads);
   Blocks blocks;
-  quantize_graph(blocks.graph, recipe, options);
+  quantize_graph(blocks.graph, recipe, options_with(rows, threads));
   EXPECT_LT(noise(wanted, answer(blocks.graph, threads)), 0.005);
   // The sums of the stream and what is added to it, but not what the layers read.
   lower_codes(blocks.graph);
