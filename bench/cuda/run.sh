@@ -15,6 +15,9 @@ if [ -z "$benches" ] || [ -z "$halftone" ]; then
   exit 4
 fi
 
+# Random matrices follow each other: their memory stays with the process.
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
+
 device=cuda stand_in=''
 if [ -n "$STAND_IN" ]; then device=cuda-on-host stand_in=--stand-in; fi
 

@@ -98,10 +98,11 @@ Constant inputs_last(const OpSite& site) {
 class FloatConvRows final : public FloatConv {
  public:
   FloatConvRows(const OpSite& site, ThreadPool& threads) : FloatConv(site) {
-    const PackedWeights packed = pack_weights(inputs_last(site), true, std::string(site.name), threads, true);
-    weights_memory_ = upload(packed.bytes, fmt::format("the weights of {}", site.name));
-    weights_ = packed.at(weights_memory_.get());
-    bytes_ = packed.bytes.size();
+    const PackedWeights packed =
+        pack_weights(device(), inputs_last(site), true, std::string(site.name), threads, true);
+    weights_memory_ = packed.memory;
+    weights_ = packed.view;
+    bytes_ = packed.bytes;
   }
   size_t packed_bytes() const override { return FloatConv::packed_bytes() + bytes_; }
   size_t workspace_bytes(const OpSite& site) const override {

@@ -31,11 +31,10 @@ class FewProductsTest : public testing::Test {
     Constant weights(random_tensor({outputs, kColumns}, static_cast<unsigned>(outputs)));
     weights.set_encoding(
         {.format = find_number_format(format), .granularity = Granularity::per_group(64), .symmetric = true});
-    const PackedWeights packed = pack_weights(weights, true, "B", threads_);
+    const PackedWeights packed = pack_weights(device_, weights, true, "B", threads_);
     Product made;
-    made.memory = device_.allocate(packed.bytes.size(), "B");
-    device_.upload(made.memory.get(), packed.bytes.data(), packed.bytes.size());
-    made.weights = packed.at(made.memory.get());
+    made.memory = packed.memory;
+    made.weights = packed.view;
     made.y = device_.allocate(static_cast<size_t>(outputs) * 4, "Y");
     made.out = {};
     made.out.y = reinterpret_cast<float*>(made.y.get());

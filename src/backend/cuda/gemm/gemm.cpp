@@ -19,10 +19,10 @@ class Gemm : public CudaKernel {
   Gemm(const OpSite& site, ThreadPool& threads) : addend_(site) {
     const bool transposed = site.attributes->get_int("transB", 0) != 0;
     const PackedWeights packed =
-        pack_weights(*site.inputs[1].constant, transposed, std::string(site.name), threads);
-    weights_memory_ = upload(packed.bytes, fmt::format("the weights of {}", site.name));
-    weights_ = packed.at(weights_memory_.get());
-    bytes_ = packed.bytes.size();
+        pack_weights(device(), *site.inputs[1].constant, transposed, std::string(site.name), threads);
+    weights_memory_ = packed.memory;
+    weights_ = packed.view;
+    bytes_ = packed.bytes;
     if (addend_.constant().empty()) return;
     c_memory_ = upload(addend_.constant().view().bytes(), fmt::format("C of {}", site.name));
     bytes_ += addend_.constant().size_bytes();

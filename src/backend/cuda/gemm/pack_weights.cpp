@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include "backend/cuda/gemm/place_weights.h"
 #include "base/checked.h"
 #include "core/float16.h"
 
@@ -14,6 +15,10 @@ namespace halftone::cuda {
 namespace {
 
 constexpr int64_t kAlignment = 256;
+/// Codes that are packed before they are sent.
+constexpr int64_t kPartBytes = int64_t{32} << 20;
+/// Tiles that a thread packs with the same memory.
+constexpr int64_t kTilesAtATime = 4;
 /// Largest magnitude of a row after its power of two: in [2^7, 2^8) or, where rounding needs most room, below
 /// what f16 holds by far.
 constexpr int kRowExponent = 7;
@@ -54,17 +59,6 @@ uint16_t half_bits(float value) {
   return to_half(value).bits;
 }
 
-/// Where a column of a block lies: its owner t, its step s and its place in the quad.
-struct Place {
-  int t, s, i;
-};
-Place place_of(int column) {
-  return {column % kBlockColumns / 8, column % 8 / 4, column % 4};
-}
-
-/// Byte of a quad that its column i has.
-constexpr int kQuadByte[4] = {0, 2, 1, 3};
-
 class Packer {
  public:
   Packer(const Constant& weights, bool transposed, const std::string& name, bool halved)
@@ -72,7 +66,7 @@ class Packer {
         plain_(encoded_ ? Tensor() : weights.load()),
         transposed_(transposed) {
     const Shape& shape = weights.shape();
-    WeightsView& v = packed_.view;
+    WeightsView& v = view_;
     v = {};
     v.n = static_cast<int>(shape[transposed ? 0 : 1]);
     v.k = static_cast<int>(shape[transposed ? 1 : 0]);
@@ -83,15 +77,57 @@ class Packer {
     lay_out();
   }
 
-  PackedWeights pack(ThreadPool& threads) {
-    threads.parallel_for(tiles_of(packed_.view.n), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t tile = begin; tile < end; ++tile) pack_tile(tile);
-    });
-    return std::move(packed_);
+  PackedWeights pack(Device& device, const std::string& name, ThreadPool& threads) {
+    PackedWeights packed;
+    packed.bytes = static_cast<size_t>(codes_bytes_) + parameters_.size_bytes();
+    packed.memory = device.allocate(packed.bytes, fmt::format("the weights of {}", name));
+    const int64_t tiles = tiles_of(view_.n), tile_bytes = this->tile_bytes();
+    const int64_t part_tiles = std::clamp(kPartBytes / tile_bytes, int64_t{1}, tiles);
+    Tensor part = Tensor::allocate(DType::u8, {part_tiles * tile_bytes});
+    std::byte* codes = part.mutable_view().data;
+    for (int64_t first = 0; first < tiles; first += part_tiles) {
+      const int64_t count = std::min(part_tiles, tiles - first);
+      threads.parallel_for(count, kTilesAtATime, [&](int64_t begin, int64_t end) {
+        Rows rows(view_, encoded_ ? encoded_->grid().groups : 0);
+        for (int64_t tile = begin; tile < end; ++tile)
+          pack_tile(first + tile, reinterpret_cast<uint32_t*>(codes + tile * tile_bytes), rows);
+      });
+      device.upload(packed.memory.get() + first * tile_bytes, codes, static_cast<size_t>(count * tile_bytes));
+    }
+    std::byte* parameters = packed.memory.get() + codes_bytes_;
+    device.upload(parameters, parameters_.view().data, parameters_.size_bytes());
+    packed.view = view_;
+    packed.view.codes = packed.memory.get();
+    packed.view.row_factors = reinterpret_cast<const float*>(parameters + row_factors_);
+    if (encoded_) packed.view.scales = parameters + scales_;
+    if (view_.offset_kind == OffsetKind::zeros || view_.offset_kind == OffsetKind::minima)
+      packed.view.offsets = parameters + offsets_;
+    return packed;
   }
 
  private:
-  int64_t unit_columns() const { return 8 * kUnitBytes / kTileRows / bits_of(packed_.view.kind); }
+  /// One thread's memory, used for tile after tile.
+  struct Rows {
+    std::vector<float> values;          ///< [kTileRows, packed_k], plain weights
+    std::vector<uint16_t> high, low;    ///< of one row
+    std::vector<uint8_t> codes, taken;  ///< of one row, with and without the filling of groups
+    std::vector<float> scales, minima;
+    std::vector<int32_t> zeros;
+
+    Rows(const WeightsView& v, int64_t groups) {
+      const auto packed_k = static_cast<size_t>(v.packed_k), count = static_cast<size_t>(groups);
+      if (groups == 0) values.resize(kTileRows * packed_k);
+      high.resize(packed_k);
+      low.resize(packed_k);
+      codes.resize(packed_k);
+      taken.resize(static_cast<size_t>(v.k));
+      scales.resize(count);
+      minima.resize(count);
+      zeros.resize(count);
+    }
+  };
+
+  int64_t unit_columns() const { return 8 * kUnitBytes / kTileRows / bits_of(view_.kind); }
 
   /// Columns that a group of `taken` fills: a part of a unit or whole units.
   int64_t filled_group(int64_t taken) const {
@@ -101,7 +137,7 @@ class Packer {
   }
 
   void set_columns(int64_t group, int64_t taken) {
-    WeightsView& v = packed_.view;
+    WeightsView& v = view_;
     const int64_t columns = ceil_div(int64_t{v.k}, taken) * group;
     v.packed_k = static_cast<int>(round_up(columns, std::max(unit_columns(), int64_t{kStepColumns})));
     if (taken >= v.k) group = taken = v.packed_k;
@@ -111,7 +147,7 @@ class Packer {
   }
 
   void describe_plain(bool halved) {
-    WeightsView& v = packed_.view;
+    WeightsView& v = view_;
     v.kind = plain_.dtype() == DType::f32 && !halved ? WeightKind::split : WeightKind::half;
     v.offset_kind = OffsetKind::none;
     set_columns(v.k, v.k);
@@ -119,7 +155,7 @@ class Packer {
 
   void describe_encoded() {
     const Encoding& encoding = encoded_->encoding();
-    WeightsView& v = packed_.view;
+    WeightsView& v = view_;
     v.kind = kind_of(encoding);
     v.offset_kind = !encoding.format->is_integer() ? OffsetKind::none
                     : encoding.real_minimum        ? OffsetKind::minima
@@ -152,116 +188,101 @@ class Packer {
   }
 
   void lay_out() {
-    WeightsView& v = packed_.view;
+    const WeightsView& v = view_;
     const int64_t tiles = tiles_of(v.n), scales = tiles * v.groups * kTileRows;
+    codes_bytes_ = round_up(tiles * tile_bytes(), kAlignment);
     int64_t bytes = 0;
     const auto reserve = [&](int64_t count) {
       const int64_t begin = bytes;
       bytes = round_up(bytes + count, kAlignment);
       return begin;
     };
-    codes_ = reserve(tiles * v.packed_k / unit_columns() * kUnitBytes);
     row_factors_ = reserve(tiles * kTileRows * 4);
     if (encoded_) scales_ = reserve(scales * (v.f32_scales ? 4 : 2));
     if (v.offset_kind == OffsetKind::zeros) offsets_ = reserve(scales);
     if (v.offset_kind == OffsetKind::minima) offsets_ = reserve(scales * (v.f32_scales ? 4 : 2));
-    packed_.bytes.resize(static_cast<size_t>(bytes));
-    const auto at = [](int64_t offset) { return reinterpret_cast<const std::byte*>(offset); };
-    v.codes = at(codes_);
-    v.row_factors = reinterpret_cast<const float*>(at(row_factors_));
-    v.scales = encoded_ ? at(scales_) : nullptr;
-    v.offsets = offsets_ ? at(offsets_) : nullptr;
+    parameters_ = Tensor::zeros(DType::u8, {bytes});
+    parameters_data_ = parameters_.mutable_view().data;
   }
 
-  void pack_tile(int64_t tile) {
-    const WeightsView& v = packed_.view;
-    for (int row = 0; row < kTileRows; ++row) {
-      const int64_t n = tile * kTileRows + row;
-      if (n >= v.n)
-        store<float>(row_factors_, n, 1.0f);
+  void pack_tile(int64_t tile, uint32_t* words, Rows& rows) {
+    const int64_t first = tile * kTileRows, count = std::min<int64_t>(kTileRows, view_.n - first);
+    std::memset(words, 0, static_cast<size_t>(tile_bytes()));
+    if (!encoded_) load_plain(first, count, rows.values);
+    for (int row = 0; row < kTileRows; ++row)
+      if (row >= count)
+        store<float>(row_factors_, first + row, 1.0f);
       else if (encoded_)
-        pack_encoded_row(tile, row);
+        pack_encoded_row(tile, row, words, rows);
       else
-        pack_plain_row(tile, row);
-    }
+        pack_plain_row(first + row, row, words, rows);
   }
 
-  void pack_plain_row(int64_t tile, int row) {
-    const WeightsView& v = packed_.view;
-    const int64_t n = tile * kTileRows + row;
-    std::vector<float> values(static_cast<size_t>(v.k));
+  /// Rows [first, first + count) of B, whichever way they are stored.
+  void load_plain(int64_t first, int64_t count, std::vector<float>& values) const {
+    const WeightsView& v = view_;
+    const auto packed_k = static_cast<size_t>(v.packed_k), k = static_cast<size_t>(v.k);
     if (transposed_) {
-      load_floats(plain_.view(), n * v.k, values);
-    } else {
-      for (int64_t k = 0; k < v.k; ++k)
-        load_floats(plain_.view(), k * v.n + n, std::span(values).subspan(static_cast<size_t>(k), 1));
+      for (int64_t row = 0; row < count; ++row)
+        load_floats(plain_.view(), (first + row) * v.k,
+                    std::span(values).subspan(static_cast<size_t>(row) * packed_k, k));
+      return;
     }
-    float largest = 0;
-    for (float x : values) largest = std::max(largest, std::fabs(x));
-    const float factor = row_factor(largest);
-    store<float>(row_factors_, n, factor);
-    const bool split = v.kind == WeightKind::split;
-    const int64_t units = split ? 4 : 2;  // of a block
-    for (int k = 0; k < v.k; ++k) {
-      const Place p = place_of(k);
-      const float value = values[static_cast<size_t>(k)] / factor;
-      const int64_t unit = (tile * v.packed_k + k) / kBlockColumns * units + p.s * (units / 2);
-      const int64_t lane = row % 8 * 4 + p.t;
-      // Word of the fragment: output g or g + 8, columns +0, +1 or +2, +3.
-      const int64_t half = 2 * (row / 8 + 2 * (p.i / 2)) + p.i % 2;
-      const int64_t at = unit * (kUnitBytes / 2) + lane * 8 + half;
-      const uint16_t high = half_bits(value);
-      store<uint16_t>(codes_, at, high);
-      if (split) store<uint16_t>(codes_, at + kUnitBytes / 2, half_bits(value - to_float(Half{high})));
+    float column[kTileRows];
+    for (size_t i = 0; i < k; ++i) {
+      load_floats(plain_.view(), static_cast<int64_t>(i) * v.n + first,
+                  std::span(column).first(static_cast<size_t>(count)));
+      for (size_t row = 0; row < static_cast<size_t>(count); ++row) values[row * packed_k + i] = column[row];
     }
   }
 
-  void pack_encoded_row(int64_t tile, int row) {
-    const WeightsView& v = packed_.view;
-    const int64_t n = tile * kTileRows + row;
-    const size_t groups = static_cast<size_t>(encoded_->grid().groups);
-    std::vector<uint8_t> codes(static_cast<size_t>(v.k));
-    std::vector<float> scales(groups), minima(groups);
-    std::vector<int32_t> zeros(groups);
-    encoded_->row_codes(n, codes);
-    encoded_->row_scales(n, scales);
-    if (v.offset_kind == OffsetKind::minima) encoded_->row_minima(n, minima);
-    if (v.offset_kind == OffsetKind::zeros) encoded_->row_zeros(n, zeros);
+  void pack_plain_row(int64_t n, int row, uint32_t* words, Rows& rows) {
+    const WeightsView& v = view_;
+    const float* values = rows.values.data() + int64_t{row} * v.packed_k;
     float largest = 0;
-    for (size_t g = 0; g < groups; ++g) {
+    for (int k = 0; k < v.k; ++k) largest = std::max(largest, std::fabs(values[k]));
+    const float factor = row_factor(largest), inverse = 1 / factor;
+    store<float>(row_factors_, n, factor);
+    const auto k = static_cast<size_t>(v.k);
+    for (size_t i = 0; i < k; ++i) rows.high[i] = half_bits(values[i] * inverse);
+    const bool split = v.kind == WeightKind::split;
+    place_halves(rows.high, row, split, words);
+    if (!split) return;
+    for (size_t i = 0; i < k; ++i)
+      rows.low[i] = half_bits(values[i] * inverse - to_float(Half{rows.high[i]}));
+    place_halves(rows.low, row, split, words + kUnitBytes / 4);
+  }
+
+  void pack_encoded_row(int64_t tile, int row, uint32_t* words, Rows& rows) {
+    const WeightsView& v = view_;
+    const int64_t n = tile * kTileRows + row;
+    encoded_->row_scales(n, rows.scales);
+    if (v.offset_kind == OffsetKind::minima) encoded_->row_minima(n, rows.minima);
+    if (v.offset_kind == OffsetKind::zeros) encoded_->row_zeros(n, rows.zeros);
+    float largest = 0;
+    for (size_t g = 0; g < rows.scales.size(); ++g) {
       const int64_t at = (tile * v.groups + static_cast<int64_t>(g)) * kTileRows + row;
-      store_scale(scales_, at, scales[g]);
-      if (v.offset_kind == OffsetKind::minima) store_scale(offsets_, at, minima[g]);
-      if (v.offset_kind == OffsetKind::zeros) store<uint8_t>(offsets_, at, static_cast<uint8_t>(zeros[g]));
-      largest = std::max(largest, std::fabs(scales[g]) * largest_code_ + std::fabs(minima[g]));
+      store_scale(scales_, at, rows.scales[g]);
+      if (v.offset_kind == OffsetKind::minima) store_scale(offsets_, at, rows.minima[g]);
+      if (v.offset_kind == OffsetKind::zeros)
+        store<uint8_t>(offsets_, at, static_cast<uint8_t>(rows.zeros[g]));
+      largest = std::max(largest, std::fabs(rows.scales[g]) * largest_code_ + std::fabs(rows.minima[g]));
     }
     store<float>(row_factors_, n, row_factor(largest));
-    for (int k = 0; k < v.k; ++k)
-      put_code(tile, row, k / v.taken * v.group + k % v.taken, codes[static_cast<size_t>(k)]);
+    encoded_->row_codes(n, rows.taken);
+    for (int begin = 0, to = 0; begin < v.k; begin += v.taken, to += v.group)
+      std::copy_n(rows.taken.begin() + begin, std::min(v.taken, v.k - begin), rows.codes.begin() + to);
+    place_codes(rows.codes, bits_of(v.kind), row, words);
   }
 
-  /// Sets the code of packed column p, where zeros are.
-  void put_code(int64_t tile, int row, int p, uint8_t code) {
-    const WeightsView& v = packed_.view;
-    const Place place = place_of(p);
-    const int bits = bits_of(v.kind), h = row / 8;
-    const int64_t per_unit = unit_columns();
-    const int64_t unit = (tile * v.packed_k + p) / per_unit;
-    const int64_t lane = row % 8 * 4 + place.t;
-    const int b = static_cast<int>(p % per_unit) / kBlockColumns;
-    const int word = bits == 8 ? 2 * place.s + h : bits == 4 ? 2 * b + place.s : b;
-    const int shift = bits == 8 ? 0 : bits == 4 ? 4 * h : 2 * h + 4 * place.s;
-    const auto at =
-        static_cast<size_t>(codes_ + unit * kUnitBytes + lane * 16 + word * 4 + kQuadByte[place.i]);
-    packed_.bytes[at] |= static_cast<std::byte>(code << shift);
-  }
+  int64_t tile_bytes() const { return view_.packed_k / unit_columns() * kUnitBytes; }
 
   template <class T>
   void store(int64_t base, int64_t index, T value) {
-    std::memcpy(packed_.bytes.data() + base + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
+    std::memcpy(parameters_data_ + base + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
   }
   void store_scale(int64_t base, int64_t index, float value) {
-    if (packed_.view.f32_scales)
+    if (view_.f32_scales)
       store<float>(base, index, value);
     else
       store<uint16_t>(base, index, half_bits(value));
@@ -270,23 +291,16 @@ class Packer {
   std::shared_ptr<const QuantizedTensor> encoded_;
   Tensor plain_;
   bool transposed_;
-  PackedWeights packed_;
+  WeightsView view_{};
+  int64_t codes_bytes_ = 0;
+  Tensor parameters_;  ///< what follows the codes; offsets are its own
+  std::byte* parameters_data_ = nullptr;
   std::vector<float> codebook_;
   float largest_code_ = 0;
-  int64_t codes_ = 0, row_factors_ = 0, scales_ = 0, offsets_ = 0;
+  int64_t row_factors_ = 0, scales_ = 0, offsets_ = 0;
 };
 
 }  // namespace
-
-WeightsView PackedWeights::at(const std::byte* base) const {
-  WeightsView moved = view;
-  const auto move = [&](const void* offset) { return base + reinterpret_cast<intptr_t>(offset); };
-  moved.codes = move(view.codes);
-  moved.row_factors = reinterpret_cast<const float*>(move(view.row_factors));
-  if (view.scales) moved.scales = move(view.scales);
-  if (view.offsets) moved.offsets = move(view.offsets);
-  return moved;
-}
 
 std::string packing_refusal(const Constant& weights, bool transposed) {
   if (weights.shape().rank() != 2) return fmt::format("B is {}", weights.shape().str());
@@ -311,10 +325,10 @@ std::string packing_refusal(const Constant& weights, bool transposed) {
   return {};
 }
 
-PackedWeights pack_weights(const Constant& weights, bool transposed, const std::string& name,
+PackedWeights pack_weights(Device& device, const Constant& weights, bool transposed, const std::string& name,
                            ThreadPool& threads, bool halved) {
   assert(packing_refusal(weights, transposed).empty());
-  return Packer(weights, transposed, name, halved).pack(threads);
+  return Packer(weights, transposed, name, halved).pack(device, name, threads);
 }
 
 }  // namespace halftone::cuda
