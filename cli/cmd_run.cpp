@@ -95,7 +95,7 @@ void print_result(const Options& o, const TextModel& text, const std::string& pr
 
 void run(const Options& o) {
   const std::string prompt = prompt_text(o);
-  TextModel text = open_text_model(o.model);
+  TextModel text = open_text_model(o.model, true);
   GenerationOptions generation = generation_options(o.text, text.model);
   const std::vector<TokenId> ids = prompt_tokens(o, text.model, prompt, generation);
   const std::unique_ptr<Drafter> drafter = make_drafter(o.speculate, text, o.model);

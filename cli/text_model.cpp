@@ -24,11 +24,11 @@ EngineOptions engine_options(const ModelOptions& options) {
   return settings;
 }
 
-TextModel open_text_model(const ModelOptions& options) {
-  return compile_text_model(load_llm(options.model, options.context), options);
+TextModel open_text_model(const ModelOptions& options, bool answers_soon) {
+  return compile_text_model(load_llm(options.model, options.context), options, answers_soon);
 }
 
-TextModel compile_text_model(LlmModel model, const ModelOptions& options) {
+TextModel compile_text_model(LlmModel model, const ModelOptions& options, bool answers_soon) {
   if (options.bf16) round_activations(model.graph);
   EngineOptions settings = engine_options(options);
   const double planned = check_memory(model.graph, settings, options);
@@ -37,6 +37,7 @@ TextModel compile_text_model(LlmModel model, const ModelOptions& options) {
   settings.progress = [&](int done, int total) { progress.update(done, total); };
   settings.cache = open_plan_cache(options);
   settings.name = text.model.name;
+  settings.pack_between_runs = answers_soon;
   text.engine = std::make_unique<Engine>(std::move(text.model.graph), settings, *text.threads);
   progress.finish();
   if (options.explain) fmt::print(stderr, "{}\n", text.engine->plan().explain());

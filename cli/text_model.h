@@ -22,9 +22,11 @@ EngineOptions engine_options(const ModelOptions& options);
 /// Loads and compiles the model that `options` name, with progress on standard error, and prints the plan
 /// under
 /// --explain (to standard error, so that --json stays clean). Throws whatever is wrong with the model.
-TextModel open_text_model(const ModelOptions& options);
+/// `answers_soon`: the first run does not wait for all weights to be packed
+/// (CompileOptions::pack_between_runs).
+TextModel open_text_model(const ModelOptions& options, bool answers_soon = false);
 
 /// Compiles a model that is there already.
-TextModel compile_text_model(LlmModel model, const ModelOptions& options);
+TextModel compile_text_model(LlmModel model, const ModelOptions& options, bool answers_soon = false);
 
 }  // namespace halftone::cli

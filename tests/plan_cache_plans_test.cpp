@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "backend/cpu/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "formats/halftone_folder.h"
 #include "llm/engine.h"
 #include "llm/load_llm.h"
 #include "models/open_model.h"
@@ -59,6 +61,71 @@ TEST_F(CachedPlans, RecipesAndModesDoNotMeet) {
   const Start w8 = start_llm("rtn-w8");
   EXPECT_FALSE(start_llm("rtn-w4g32").found);
   EXPECT_EQ(start_llm("rtn-w8").results, w8.results);
+}
+
+/// Logits of a prompt and of tokens after it; whether the weights came from the cache, and how many plans it
+/// held while the engine was there.
+struct Answers {
+  bool found = false;
+  size_t plans = 0;
+  std::vector<std::vector<float>> logits;
+};
+
+class FolderPlans : public CachedPlans {
+ protected:
+  FolderPlans() { fs::create_directories(folder_); }
+
+  void save_model(const char* recipe) {
+    LlmModel model = load_llm(source_path("zoo/llm"));
+    quantize_graph(model.graph, find_recipe(recipe));
+    save_halftone(model.graph, folder_ / "model", {"zoo/llm", recipe, "test", ""},
+                  companion_files(source_path("zoo/llm")));
+  }
+  Answers answer(bool pack_between_runs, int tokens, bool cached = true) {
+    LlmModel model = load_llm(folder_ / "model");
+    EngineOptions options;
+    options.backend = &cpu_backend();
+    options.pack_between_runs = pack_between_runs;
+    const auto cache = PlanCache::open(folder_ / "cache");
+    if (cached) options.cache = cache;
+    Engine engine(std::move(model.graph), options, threads_);
+    Answers answers;
+    answers.found = engine.plan().from_cache();
+    Sequence sequence = engine.new_sequence();
+    std::vector<TokenId> next = model.tokenizer->encode("Once upon a time");
+    for (int i = 0; i < tokens; ++i) {
+      const auto logits = engine.append(sequence, next);
+      answers.logits.emplace_back(logits.begin(), logits.end());
+      next = {static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin())};
+    }
+    answers.plans = cache->entries().size();
+    return answers;
+  }
+  size_t plans() { return PlanCache::open(folder_ / "cache")->entries().size(); }
+};
+
+TEST_F(FolderPlans, WeightsPackedBetweenRunsAnswerTheSame) {
+  for (const char* recipe : {"rtn-w8", "rtn-w4g32", "rtn-w3g64"}) {
+    save_model(recipe);
+    const Answers packed = answer(false, 12, false), waiting = answer(true, 12);
+    EXPECT_FALSE(waiting.found);
+    EXPECT_EQ(waiting.logits, packed.logits) << recipe;
+    const Answers second = answer(true, 12);
+    EXPECT_TRUE(second.found) << recipe;
+    EXPECT_EQ(second.logits, packed.logits) << recipe;
+    fs::remove_all(folder_ / "cache");
+  }
+}
+
+TEST_F(FolderPlans, WhatWasNotPackedWhenAPlanEndsIsPackedForTheCache) {
+  save_model("rtn-w4g32");
+  const Answers packed = answer(false, 1, false), first = answer(true, 1);
+  EXPECT_EQ(first.logits, packed.logits);
+  EXPECT_EQ(first.plans, 0u) << "it is written behind the answer";
+  EXPECT_EQ(plans(), 1u);
+  const Answers second = answer(false, 1);
+  EXPECT_TRUE(second.found);
+  EXPECT_EQ(second.logits, packed.logits);
 }
 
 TEST_F(CachedPlans, SoDoesADetector) {

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -109,6 +110,14 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
 
 std::vector<OpenMapping> open_mappings() {
   return Mappings::all().open();
+}
+
+bool is_mapped(std::span<const std::byte> bytes) {
+  const std::vector<OpenMapping> mappings = open_mappings();
+  return std::any_of(mappings.begin(), mappings.end(), [&](const OpenMapping& mapping) {
+    const std::span<const std::byte> all = mapping.file->bytes();
+    return bytes.data() >= all.data() && bytes.data() + bytes.size() <= all.data() + all.size();
+  });
 }
 
 bool is_as_opened(const OpenMapping& mapping) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/file.h"
@@ -21,6 +22,8 @@ struct OpenMapping {
   FileIdentity identity;
 };
 std::vector<OpenMapping> open_mappings();
+/// Whether the bytes are part of one of them.
+bool is_mapped(std::span<const std::byte> bytes);
 /// Whether its path still leads to the same file, unchanged as far as the system tells.
 bool is_as_opened(const OpenMapping& mapping);
 

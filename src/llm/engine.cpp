@@ -17,6 +17,7 @@ std::shared_ptr<const Plan> compile_for(Graph graph, const EngineOptions& option
   compile_options.exact = options.exact;
   compile_options.cache = options.cache;
   compile_options.name = options.name;
+  compile_options.pack_between_runs = options.pack_between_runs;
   compile_options.progress = options.progress;
   return compile(std::move(graph), compile_options, threads);
 }

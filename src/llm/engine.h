@@ -22,6 +22,7 @@ struct EngineOptions {
   int chunk = 512;                                      ///< most tokens in one run of the graph
   std::shared_ptr<const PlanCache> cache{};             ///< of packed weights; null: none
   std::string name{};                                   ///< of the model, for people who list the cache
+  bool pack_between_runs = false;                       ///< see CompileOptions
   /// Called as weights are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;
 };

@@ -68,15 +68,18 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   plan->graph_ = std::move(graph);
   Graph& g = plan->graph_;
   plan->memory_ = options.backend ? options.backend->memory() : nullptr;
-  if (options.cache && !plan->memory_)
-    plan->cached_ = options.cache->constants(plan_identity(g, options), options.name, threads);
+  plan->weights_ = std::make_unique<PlanWeights>(
+      options.cache && !plan->memory_
+          ? options.cache->constants(plan_identity(g, options), options.name, threads)
+          : nullptr,
+      options.pack_between_runs);
   plan->passes_ = rewrite_to_run(g, options);
 
   const int total = static_cast<int>(g.nodes().size());
   plan->constants_.resize(g.values().size());
   plan->held_.resize(g.values().size());
   plan->on_device_.resize(g.values().size());
-  const PackedStore::Scope store(plan->cached_.get());
+  const PackedStore::Scope store(plan->weights_.get());
   for (int n = 0; n < total; ++n) {
     plan->steps_.push_back(choose(g, n, options.backend, threads));
     const Step& step = plan->steps_.back();
@@ -90,8 +93,12 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   }
   for (ValueId output : g.outputs()) plan->hold(output);
   if (plan->memory_) plan->let_go_of_copied();
-  if (plan->cached_) plan->cached_->finish();
+  plan->weights_->finish();
   return plan;
+}
+
+void Plan::pack_more(double milliseconds, ThreadPool& threads) const {
+  weights_->pack_more(milliseconds, threads);
 }
 
 void Plan::hold(ValueId id) {
@@ -145,7 +152,8 @@ size_t Plan::packed_bytes() const {
 
 std::string Plan::explain() const {
   std::string text;
-  if (cached_) text += fmt::format("plan cache: {}\n", from_cache() ? "packed weights found" : "packed now");
+  if (weights_->has_cache())
+    text += fmt::format("plan cache: {}\n", from_cache() ? "packed weights found" : "packed now");
   for (const PassReport& pass : passes_)
     text += fmt::format("pass {}: {} changes, {:.2f} ms\n", pass.name, pass.changes, pass.milliseconds);
   const ValueLayout layout = known_layout(*this);

@@ -8,7 +8,7 @@
 #include "backend/kernel.h"
 #include "graph/graph.h"
 #include "graph/passes/pass.h"
-#include "runtime/plan_cache.h"
+#include "runtime/plan_weights.h"
 
 namespace halftone {
 
@@ -19,6 +19,8 @@ struct CompileOptions {
   bool run_passes = true;
   std::shared_ptr<const PlanCache> cache{};  ///< of packed constants; null: none
   std::string name{};                        ///< of the model, for people who list the cache
+  /// Weights that can be read as they are stored are packed between the first runs, not before them.
+  bool pack_between_runs = false;
   /// Called as constants are packed: nodes done and in all.
   std::function<void(int done, int total)> progress;
 };
@@ -31,7 +33,8 @@ struct Step {
   std::vector<std::pair<std::string_view, Refusal>> refusals;  ///< kernels passed over, and why
 };
 
-/// A graph with a kernel chosen for each node and its constants packed. Shared by sessions; never changes.
+/// A graph with a kernel chosen for each node and its constants packed, or to be packed between runs. Shared
+/// by sessions; never changes otherwise.
 class Plan {
  public:
   const Graph& graph() const { return graph_; }
@@ -47,7 +50,9 @@ class Plan {
   }
   size_t packed_bytes() const;
   /// Whether the packed constants came from the plan cache.
-  bool from_cache() const { return cached_ && cached_->found(); }
+  bool from_cache() const { return weights_ && weights_->from_cache(); }
+  /// Packs weights that wait for it, for about so long (PlanWeights::pack_more()).
+  void pack_more(double milliseconds, ThreadPool& threads) const;
   /// A line a node: operator, kernel, encodings; with refusals where a faster kernel was passed over.
   std::string explain() const;
 
@@ -60,12 +65,12 @@ class Plan {
   DeviceMemory* memory_ = nullptr;
   std::vector<std::shared_ptr<std::byte>> on_device_;
   Graph graph_;
-  std::unique_ptr<PlanCache::Constants> cached_;
   std::vector<Step> steps_;
   std::vector<PassReport> passes_;
   std::vector<Operand> constants_;
   std::vector<Tensor> held_;  ///< by value
   std::vector<std::shared_ptr<const QuantizedTensor>> held_encoded_;
+  std::unique_ptr<PlanWeights> weights_;  ///< behind the steps, whose kernels it packs for
 };
 
 /// Runs the standard passes, asks each kernel of the backend in order, packs constants. The reference comes

@@ -125,11 +125,11 @@ void PlanCache::Constants::keep(std::shared_ptr<const std::byte> packed, size_t 
   kept_.push_back({std::move(packed), bytes});
 }
 
-void PlanCache::Constants::finish() {
+void PlanCache::Constants::finish(int threads) {
   if (kept_.empty() || !whole_) return mappings_.clear();
-  writer_ = std::thread([this] {
+  writer_ = std::thread([this, threads] {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBehindOthers);
-    cache_->write(*this);
+    cache_->write(*this, threads);
     mappings_.clear();
   });
 }
@@ -138,16 +138,16 @@ PlanCache::Constants::~Constants() {
   if (writer_.joinable()) writer_.join();
 }
 
-void PlanCache::write(const Constants& constants) const {
+void PlanCache::write(const Constants& constants, int threads) const {
   try {
     uint64_t bytes = 0;
     for (const PackedBlock& block : constants.kept_) bytes += block.bytes;
     if (bytes > limit_ || bytes > fs::space(folder_).available / 2) return;
-    ThreadPool here(1);
-    const Digest key = key_of(constants, here);
+    ThreadPool pool(threads);
+    const Digest key = key_of(constants, pool);
     if (!std::all_of(constants.mappings_.begin(), constants.mappings_.end(), is_as_opened)) return;
     make_room(bytes);
-    write_plan_file(path_of(constants, key), key, constants.name_, constants.kept_, hash_);
+    write_plan_file(path_of(constants, key), key, constants.name_, constants.kept_, hash_, pool);
   } catch (const std::exception& error) {
     if (warn_) warn_(fmt::format("plan cache: {}; the next start will pack again", error.what()));
   }

@@ -35,8 +35,9 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
     std::shared_ptr<const std::byte> find(size_t bytes) override;
     void keep(std::shared_ptr<const std::byte> packed, size_t bytes) override;
     /// When all are packed: begins to write what was kept, beside whatever runs and behind it where cores are
-    /// scarce. The destructor waits for it. Nothing is kept when a mapped file has changed since.
-    void finish();
+    /// scarce. The destructor waits for it. Nothing is kept when a mapped file has changed since. `threads`
+    /// read and check files meanwhile.
+    void finish(int threads = 1);
     /// Whether all came from a file.
     bool found() const { return file_ != nullptr; }
 
@@ -77,7 +78,7 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
   bool holds_like(const Digest& plan) const;
   Digest key_of(const Constants& constants, ThreadPool& threads) const;
   fs::path path_of(const Constants& constants, const Digest& key) const;
-  void write(const Constants& constants) const;
+  void write(const Constants& constants, int threads) const;
   void make_room(uint64_t bytes) const;
   void remove_leftovers() const;
 

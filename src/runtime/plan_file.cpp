@@ -167,8 +167,7 @@ std::optional<int> plan_file_writer(const fs::path& path) {
 }
 
 void write_plan_file(const fs::path& path, const Digest& key, const std::string& name,
-                     const std::vector<PackedBlock>& blocks, const KeyedHash& hash) {
-  ThreadPool here(1);
+                     const std::vector<PackedBlock>& blocks, const KeyedHash& hash, ThreadPool& threads) {
   PlanFileHeader header{};
   std::memcpy(header.magic, kPlanFileMagic, sizeof(kPlanFileMagic));
   header.key = key;
@@ -180,7 +179,7 @@ void write_plan_file(const fs::path& path, const Digest& key, const std::string&
   header.file_bytes = front;
   for (const PackedBlock& block : blocks) {
     const std::span<const std::byte> bytes(block.data.get(), block.bytes);
-    table.push_back({round_up(header.file_bytes, kAlignment), block.bytes, hash.in_pieces(bytes, here)});
+    table.push_back({round_up(header.file_bytes, kAlignment), block.bytes, hash.in_pieces(bytes, threads)});
     file.write(bytes, table.back().offset);
     header.file_bytes = table.back().offset + block.bytes;
   }

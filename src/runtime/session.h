@@ -52,6 +52,7 @@ class Session {
 
  private:
   struct Binding;  ///< everything derived from one set of concrete dimensions
+  void run_bound(const std::map<std::string, TensorView>& inputs);
   Binding& bind(const std::map<std::string, TensorView>& inputs);
   void place_operands(Binding& binding);
   void run_steps(Binding& binding);
@@ -76,6 +77,7 @@ class Session {
   void run_step(const Binding& binding, size_t step, std::span<std::byte> workspace);
   Observer observer_;
   StepClock clock_;
+  double first_run_ms_ = 0;
 };
 
 }  // namespace halftone

@@ -64,14 +64,19 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
 
 PackedMemory::PackedMemory(size_t bytes) : own_(allocate(bytes)), data_(own_), size_(bytes) {}
 
-PackedMemory::PackedMemory(size_t bytes, const std::function<void(std::byte* to)>& pack) : size_(bytes) {
-  PackedStore* store = PackedStore::current();
-  if (store) data_ = store->find(bytes);
+PackedMemory PackedMemory::find(size_t bytes) {
+  PackedMemory memory;
+  if (PackedStore* store = PackedStore::current()) memory.data_ = store->find(bytes);
+  memory.size_ = bytes;
+  return memory;
+}
+
+PackedMemory::PackedMemory(size_t bytes, const std::function<void(std::byte* to)>& pack)
+    : PackedMemory(find(bytes)) {
   if (data_) return;
-  own_ = allocate(bytes);
+  *this = PackedMemory(bytes);
   pack(own_.get());
-  data_ = own_;
-  if (store) store->keep(data_, bytes);
+  if (PackedStore* store = PackedStore::current()) store->keep(data_, bytes);
 }
 
 }  // namespace halftone::cpu

@@ -15,9 +15,12 @@ class PackedMemory {
   explicit PackedMemory(size_t bytes);
   /// What `pack` writes, or the same as it was kept at an earlier start (backend/packed_store.h).
   PackedMemory(size_t bytes, const std::function<void(std::byte* to)>& pack);
+  /// As it was kept; data() is null where it was not.
+  static PackedMemory find(size_t bytes);
 
   std::byte* data() { return own_.get(); }  ///< null where it comes from a store
   const std::byte* data() const { return data_.get(); }
+  const std::shared_ptr<const std::byte>& shared() const { return data_; }
   size_t size() const { return size_; }
 
  private:

@@ -35,7 +35,8 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   IntGemm(const OpSite& site, const IntGemmLoops& loops, ThreadPool& threads)
       : loops_(loops),
         group_(dynamic_group(*site.inputs[0].encoding, gemm_extent(site).k)),
-        panels_(*site.inputs[1].constant, std::string(site.name), group_, threads),
+        panels_(*site.inputs[1].constant, std::string(site.name), group_, outlier_threshold(site) == 0,
+                threads),
         other_bytes_(loops.other_bytes(panels_.view(), stride())),
         few_rows_most_(loops.few_rows_most(panels_.view())),
         addend_(site),
@@ -81,6 +82,14 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   struct Layout {
     int64_t other, sums, scales, bytes;
   };
+  /// Of all threads, one behind the other.
+  struct WorkerScratch {
+    std::byte* memory;
+    int64_t loops_bytes, panel_bytes;
+
+    std::byte* loops(int64_t worker) const { return memory + worker * (loops_bytes + panel_bytes); }
+    std::byte* packed(int64_t worker) const { return loops(worker) + loops_bytes; }
+  };
 
   IntOutput output(const KernelRun& run) const {
     const Addend::At c = addend_.at(run, 0);
@@ -88,14 +97,29 @@ class IntGemm : public PreparedKernel, public SharedOperand {
   }
 
   int64_t integer_bytes(int64_t m) const {
-    return layout(m).bytes + (m > few_rows_most_ ? workers_ * scratch_bytes(m) : 0);
+    return layout(m).bytes + workers_ * (scratch_bytes(m) + waiting_bytes(m));
   }
 
   int64_t a_groups() const { return std::max<int64_t>(1, ceil_div(panels_.view().k, group_)); }
   /// An odd number of cache lines, so that the rows of a tile do not fall into the same cache sets.
   int64_t stride() const { return round_up(panels_.view().packed_k, int64_t{64}) | 64; }
+  /// For a thread's many_rows().
   int64_t scratch_bytes(int64_t m) const {
+    if (m <= few_rows_most_) return 0;
     return round_up(loops_.scratch_bytes(panels_.view(), std::min(m, chunk_rows())), kUnitBytes);
+  }
+
+  /// For the panels that a thread packs to read them once.
+  int64_t waiting_bytes(int64_t m) const {
+    return panels_.are_packed() ? 0 : piece_panels(m) * panels_.view().panel_bytes;
+  }
+  /// Panels that make a piece of work: all that few_rows() or many_rows() takes at a time.
+  int64_t piece_panels(int64_t m) const {
+    const IntPanelsView& weights = panels_.view();
+    if (m <= few_rows_most_)
+      return round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
+    const int64_t share = weights.panels / (2 * workers_);  // at least two pieces each
+    return std::clamp<int64_t>(round_up(share, int64_t{2}), 1, loops_.tile_panels);
   }
 
   int64_t chunk_rows() const {
@@ -148,40 +172,59 @@ class IntGemm : public PreparedKernel, public SharedOperand {
 
   void multiply(const KernelRun& run, int64_t m, const IntOutput& out) const {
     const IntRows rows = quantized_rows(run, m);
-    std::byte* scratch = run.workspace.data() + layout(m).bytes;
+    const WorkerScratch scratch{run.workspace.data() + layout(m).bytes, scratch_bytes(m), waiting_bytes(m)};
+    if (!panels_.are_packed()) return multiply_waiting(run.threads, rows, out, scratch);
+    for_each_chunk(rows, out, [&](const IntRows& some, const IntOutput& to) {
+      multiply_chunk(run.threads, some, to, scratch);
+    });
+  }
+
+  void for_each_chunk(const IntRows& rows, const IntOutput& out, const auto& body) const {
     const int64_t chunk = chunk_rows();
-    for (int64_t first = 0; first < m; first += chunk) {
+    for (int64_t first = 0; first < rows.rows; first += chunk) {
       IntOutput part = out;
       part.y += first * panels_.view().n;
       if (part.c) part.c += first * part.c_row_step;
-      multiply_chunk(run.threads, part_of(rows, first, std::min(chunk, m - first)), part, scratch,
-                     scratch_bytes(m));
+      body(part_of(rows, first, std::min(chunk, rows.rows - first)), part);
     }
   }
 
-  void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out, std::byte* scratch,
-                      int64_t scratch_of_worker) const {
-    const IntPanelsView& weights = panels_.view();
-    if (rows.rows <= few_rows_most_) {
-      const int64_t grain = round_up(std::max<int64_t>(1, kPieceBytes / weights.panel_bytes), kStreams);
-      threads.parallel_for(weights.panels, grain, [&](int64_t begin, int64_t end) {
+  void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out,
+                      const WorkerScratch& scratch) const {
+    const IntPanelsView weights = panels_.view();
+    if (rows.rows <= few_rows_most_)
+      return threads.parallel_for(weights.panels, piece_panels(rows.rows), [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);
       });
-      return;
-    }
-    // One piece a worker, so that each has a scratch of its own; they share out the tiles among themselves,
-    // at least two each.
-    const int64_t share = weights.panels / (2 * workers_);
-    const int64_t tile_panels = std::clamp<int64_t>(round_up(share, int64_t{2}), 1, loops_.tile_panels);
-    const int64_t tiles = ceil_div(weights.panels, tile_panels);
-    const int64_t workers = std::min<int64_t>({workers_, threads.size(), tiles});
+    share_pieces(threads, piece_panels(rows.rows), [&](int64_t worker, int64_t begin, int64_t end) {
+      loops_.many_rows(weights, rows, out, begin, end, scratch.loops(worker));
+    });
+  }
+
+  /// Each piece of weights that are not packed yet is packed into a cache and read from there by all rows.
+  void multiply_waiting(ThreadPool& threads, const IntRows& rows, const IntOutput& out,
+                        const WorkerScratch& scratch) const {
+    share_pieces(threads, piece_panels(rows.rows), [&](int64_t worker, int64_t begin, int64_t end) {
+      const IntPanelsView weights = panels_.part(begin, end, scratch.packed(worker));
+      for_each_chunk(rows, out, [&](const IntRows& some, const IntOutput& to) {
+        if (some.rows <= few_rows_most_)
+          loops_.few_rows(weights, some, to, begin, end);
+        else
+          loops_.many_rows(weights, some, to, begin, end, scratch.loops(worker));
+      });
+    });
+  }
+
+  /// Calls body(worker, begin, end) for pieces of so many panels, once a worker at a time, so that each may
+  /// have a scratch of its own; workers share out the pieces among themselves.
+  void share_pieces(ThreadPool& threads, int64_t piece, const auto& body) const {
+    const int64_t panels = panels_.view().panels, pieces = ceil_div(panels, piece);
+    const int64_t workers = std::min<int64_t>({workers_, threads.size(), pieces});
     std::atomic<int64_t> next{0};
-    threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t worker = begin; worker < end; ++worker)
-        for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
-          loops_.many_rows(weights, rows, out, tile * tile_panels,
-                           std::min((tile + 1) * tile_panels, weights.panels),
-                           scratch + worker * scratch_of_worker);
+    threads.parallel_for(workers, 1, [&](int64_t first, int64_t last) {
+      for (int64_t worker = first; worker < last; ++worker)
+        for (int64_t at; (at = next.fetch_add(1, std::memory_order_relaxed)) < pieces;)
+          body(worker, at * piece, std::min((at + 1) * piece, panels));
     });
   }
 

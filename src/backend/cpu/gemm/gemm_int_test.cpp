@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "backend/cpu/gemm/gemm_testing.h"
+#include "backend/packed_later.h"
+#include "backend/packed_store.h"
 
 namespace halftone::cpu {
 namespace {
@@ -72,6 +74,59 @@ TEST(GemmInt, EveryScaleTypeAndGroupLength) {
     }
 }
 
+/// Leaves all constants for later.
+struct AllWait : PackedStore {
+  std::vector<PackedLater*> left;
+  std::shared_ptr<const std::byte> find(size_t) override { return nullptr; }
+  void keep(std::shared_ptr<const std::byte>, size_t) override { ADD_FAILURE() << "packed at once"; }
+  bool leave(PackedLater& constant) override {
+    left.push_back(&constant);
+    return true;
+  }
+};
+
+TEST(GemmInt, WeightsThatAreNotPackedYet) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const int64_t row_counts[] = {1, 3, 8, 17, 50, 530};
+  unsigned seed = 4000;
+  for (const char* format : {"int2", "int3", "int4", "int8"})
+    for (const Shape& shape : {Shape{17, 172}, Shape{300, 64}, Shape{2000, 256}}) {
+      const Encoding encoding{.format = find_number_format(format),
+                              .granularity = Granularity::per_group(32),
+                              .symmetric = seed % 2 == 0};
+      const GemmCase test{.b = encoded(shape, encoding, ++seed), .dynamic = &per_token};
+      for (const Kernel* kernel : kernels_named("gemm_int_"))
+        for (int threads : {1, 2}) {
+          AllWait store;
+          const PackedStore::Scope scope(&store);
+          GemmRunner runner(*kernel, test, threads);
+          ASSERT_EQ(store.left.size(), 1u);
+          EXPECT_EQ(store.left[0]->bytes(), runner.prepared().packed_bytes());
+          for (const char* when : {"before", "after"}) {
+            for (int64_t m : row_counts) {
+              const Tensor a = random_tensor({m, shape[1]}, static_cast<unsigned>(m));
+              EXPECT_EQ(runner.run(a), test.reference(a))
+                  << kernel->name << " " << encoding.str() << " m " << m << " " << when;
+            }
+            if (*when == 'b') store.left[0]->pack(runner.threads());
+          }
+        }
+    }
+}
+
+TEST(GemmInt, OutliersWaitForPackedWeights) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  const Encoding encoding{.format = find_number_format("int8"), .granularity = Granularity::per_axis(0)};
+  GemmCase test{.b = encoded({37, 172}, encoding, 1), .dynamic = &per_token};
+  test.attributes.set("outlier_threshold", 6.0f);
+  struct : AllWait {
+    void keep(std::shared_ptr<const std::byte> packed, size_t) override { EXPECT_NE(packed, nullptr); }
+  } store;
+  const PackedStore::Scope scope(&store);
+  for (const Kernel* kernel : kernels_named("gemm_int_")) GemmRunner(*kernel, test, 1);
+  EXPECT_TRUE(store.left.empty());
+}
+
 #if defined(__x86_64__)
 /// Whatever processor this is, loops that read weights as another likes it give the same bits.
 TEST(GemmInt, EveryReadingOfWeights) {
@@ -84,7 +139,7 @@ TEST(GemmInt, EveryReadingOfWeights) {
                                             {"int4", Granularity::per_group(32)},
                                             {"int8", Granularity::per_axis(0)}}) {
     const Encoding encoding{.format = find_number_format(format), .granularity = granularity};
-    const IntPanels panels(encoded({n, k}, encoding, ++seed), "B", k, threads);
+    const IntPanels panels(encoded({n, k}, encoding, ++seed), "B", k, false, threads);
     IntPanelsView view = panels.view();
     ASSERT_LE(view.packed_k, stride);
     for (int64_t m = 1; m <= loops.few_rows_most(view); ++m) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/cpu/gemm/panel_words.h"
+#include "backend/packed_store.h"
 #include "base/checked.h"
 #include "base/cpu.h"
 #include "ops/constant.h"
@@ -65,7 +66,8 @@ bool quantizes_alike(const IntPanelsView& a, const IntPanelsView& b) {
                     [&](const IntSegment& x, const IntSegment& y) { return columns(x) == columns(y); });
 }
 
-IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a_group, ThreadPool& threads) {
+IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a_group, bool may_wait,
+                     ThreadPool& threads) {
   const Encoding& encoding = *weights.encoding();
   const ScaleGrid grid = scale_grid(encoding.granularity, weights.shape());
   const MatrixExtent extent = matrix_extent(weights.shape());
@@ -101,15 +103,49 @@ IntPanels::IntPanels(const Constant& weights, const std::string& name, int64_t a
   v.zeros_offset = round_up(scales * bytes_of(v.scale_type), kUnitBytes);
   v.codes_offset = v.zeros_offset + round_up(scales * zero_bytes, kUnitBytes);
   v.panel_bytes = v.codes_offset + units * kUnitBytes;
-  memory_ = PackedMemory(static_cast<size_t>(v.panels * v.panel_bytes), [&](std::byte* to) {
-    const std::shared_ptr<const QuantizedTensor> encoded = weights.load_encoded(name);
-    assert(encoded->encoding() == encoding);
-    threads.parallel_for(v.panels, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t panel = begin; panel < end; ++panel)
-        pack_panel(*encoded, panel, to + panel * v.panel_bytes);
-    });
+  memory_ = PackedMemory::find(bytes());
+  packed_ = std::as_const(memory_).data();
+  if (are_packed()) return;
+  source_ = weights.load_encoded(name);
+  assert(source_.load()->encoding() == encoding);
+  PackedStore* store = PackedStore::current();
+  if (may_wait && store && store->leave(*this)) return;
+  pack(threads);
+  if (store) store->keep(memory_.shared(), bytes());
+}
+
+IntPanelsView IntPanels::view() const {
+  IntPanelsView view = view_;
+  view.data = packed_.load(std::memory_order_acquire);
+  return view;
+}
+
+std::span<const std::byte> IntPanels::source() const {
+  return source_.load()->parts().codes.view().bytes();
+}
+
+std::shared_ptr<const std::byte> IntPanels::pack(ThreadPool& threads) {
+  const std::shared_ptr<const QuantizedTensor> source = source_.load();
+  PackedMemory memory(bytes());
+  threads.parallel_for(view_.panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel)
+      pack_panel(*source, panel, memory.data() + panel * view_.panel_bytes);
   });
-  v.data = std::as_const(memory_).data();
+  memory_ = memory;
+  packed_.store(memory_.shared().get(), std::memory_order_release);
+  source_ = std::shared_ptr<const QuantizedTensor>();
+  return memory_.shared();
+}
+
+IntPanelsView IntPanels::part(int64_t begin, int64_t end, std::byte* scratch) const {
+  IntPanelsView part = view();
+  if (part.data) return part;
+  const std::shared_ptr<const QuantizedTensor> source = source_.load();
+  if (!source) return view();  // packed meanwhile
+  for (int64_t panel = begin; panel < end; ++panel)
+    pack_panel(*source, panel, scratch + (panel - begin) * part.panel_bytes);
+  part.data = scratch - begin * part.panel_bytes;
+  return part;
 }
 
 void IntPanels::pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const {

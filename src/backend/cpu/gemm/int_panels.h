@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "backend/cpu/packed_memory.h"
+#include "backend/packed_later.h"
 #include "base/thread_pool.h"
 
 namespace halftone {
@@ -69,14 +71,26 @@ struct IntPanelsView {
 bool quantizes_alike(const IntPanelsView& a, const IntPanelsView& b);
 
 /// Packs and owns them. Codes of 3 bits take 4, and those of 5 to 7 take 8.
-class IntPanels {
+class IntPanels : public PackedLater {
  public:
   /// `weights` are encoded; their codes are made only where they are not packed already. `a_group`: columns
-  /// of A that share a scale (k when one scale a token). `name` is for errors.
-  IntPanels(const Constant& weights, const std::string& name, int64_t a_group, ThreadPool& threads);
+  /// of A that share a scale (k when one scale a token). `name` is for errors. `may_wait`: they are read by
+  /// part() alone, so they may be packed later.
+  IntPanels(const Constant& weights, const std::string& name, int64_t a_group, bool may_wait,
+            ThreadPool& threads);
+  IntPanels(const IntPanels&) = delete;
+  IntPanels& operator=(const IntPanels&) = delete;
 
-  const IntPanelsView& view() const { return view_; }
-  size_t bytes() const { return memory_.size(); }
+  /// Its data is null until they are packed.
+  IntPanelsView view() const;
+  bool are_packed() const { return packed_.load(std::memory_order_acquire) != nullptr; }
+  /// A view of panels [begin, end) alone, under these numbers; where they are not packed yet, in `scratch`
+  /// (64-byte aligned, of their size).
+  IntPanelsView part(int64_t begin, int64_t end, std::byte* scratch) const;
+
+  size_t bytes() const override { return static_cast<size_t>(view_.panels * view_.panel_bytes); }
+  std::span<const std::byte> source() const override;
+  std::shared_ptr<const std::byte> pack(ThreadPool& threads) override;
 
  private:
   void pack_panel(const QuantizedTensor& weights, int64_t panel, std::byte* to) const;
@@ -85,8 +99,10 @@ class IntPanels {
   void pack_scales(const QuantizedTensor& weights, int64_t first, int64_t rows, std::byte* to) const;
 
   std::vector<IntSegment> segments_;
+  IntPanelsView view_{};  ///< without data
   PackedMemory memory_;
-  IntPanelsView view_{};
+  std::atomic<const std::byte*> packed_ = nullptr;
+  std::atomic<std::shared_ptr<const QuantizedTensor>> source_;  ///< until they are packed
 };
 
 }  // namespace halftone::cpu
