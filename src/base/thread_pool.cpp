@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/core_share.h"
+
 namespace halftone {
 namespace {
 
@@ -49,6 +51,9 @@ struct ThreadPool::Impl {
   std::atomic<uint64_t> gate{0};  ///< kOpen and how many workers came in
   std::atomic<uint64_t> left{0};  ///< how many of them are done
   std::atomic<bool> stop{false};
+  std::atomic<int> callers_cpu{-1};
+  CoreShare callers_core;
+  std::atomic<uint64_t> callers_losses{0};
 
   int64_t count = 0, grain = 1;
   const std::function<void(int64_t, int64_t)>* body = nullptr;
@@ -69,12 +74,17 @@ struct ThreadPool::Impl {
     }
   }
 
-  void work(size_t self) {
+  /// Whether no piece was left; else `enough` was said behind one.
+  template <class Enough>
+  bool work(size_t self, const Enough& enough) {
     for (size_t i = 0; i < shares.size(); ++i) {
       Share& share = shares[(self + i) % shares.size()];
-      for (int64_t piece; (piece = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;)
+      for (int64_t piece; (piece = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
         (*body)(piece * grain, std::min((piece + 1) * grain, count));
+        if (enough()) return false;
+      }
     }
+    return true;
   }
 
   bool enter() {
@@ -86,21 +96,34 @@ struct ThreadPool::Impl {
   }
 
   void serve(size_t self) {
-    uint64_t seen = 0;
+    CoreShare core;
+    uint64_t seen = 0, losses = 0;
     for (;;) {
       auto ready = [&] { return generation.load(std::memory_order_acquire) != seen || stop.load(); };
       if (!spin_until(ready)) {
         std::unique_lock lock(mutex);
         wake_workers.wait(lock, ready);
+        core.slept();
       }
       if (stop.load()) return;
       seen = generation.load(std::memory_order_acquire);
-      if (!enter()) continue;
-      work(self);
-      left.fetch_add(1, std::memory_order_acq_rel);
-      std::lock_guard lock(mutex);
-      wake_caller.notify_one();
+      for (bool all = false; !all && enter();) {
+        core.begin();
+        all = work(self, [&] { return core.spent(); });
+        leave();
+        if (core.lost()) core.count_loss();
+        if (core.spent()) core.rest(callers_cpu.load(std::memory_order_relaxed));
+      }
+      const uint64_t callers = callers_losses.load(std::memory_order_relaxed);
+      if (callers != losses) core.count_loss();
+      losses = callers;
     }
+  }
+
+  void leave() {
+    left.fetch_add(1, std::memory_order_acq_rel);
+    std::lock_guard lock(mutex);
+    wake_caller.notify_one();
   }
 };
 
@@ -144,7 +167,10 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain,
     p.generation.fetch_add(1, std::memory_order_release);
   }
   p.wake_workers.notify_all();
-  p.work(0);
+  p.callers_cpu.store(sched_getcpu(), std::memory_order_relaxed);
+  p.callers_core.begin();
+  p.work(0, [] { return false; });
+  if (p.callers_core.lost()) p.callers_losses.fetch_add(1, std::memory_order_relaxed);
   const uint64_t came = p.gate.fetch_and(~Impl::kOpen, std::memory_order_acq_rel) & ~Impl::kOpen;
   auto done = [&] { return p.left.load(std::memory_order_acquire) == came; };
   if (spin_until(done)) return;
