@@ -131,16 +131,17 @@ void bench_attention(const std::string& asked, int rows, int depth, KvFormat for
                      const Roofs& roofs) {
   const std::vector<SequenceSpan> spans = {{0, rows, depth}};
   const PagedSequences table(spans, kBlockTokens);
-  KvCache cache({kLayers, kKvHeads, kHeadDim, kBlockTokens, format}, table.block_count);
-  const Tensor past = random_tensor({kHeadDim}, 1);
-  for (int layer = 0; layer < kLayers; ++layer)
-    for (int position = 0; position < depth; ++position)
-      for (int head = 0; head < kKvHeads; ++head)
-        cache.store(layer, position / kBlockTokens, head, position % kBlockTokens, past.span<float>(),
-                    past.span<float>());
   const Tensor q = random_tensor({rows, kHeads * kHeadDim}, 2);
   const Tensor k = random_tensor({rows, kKvHeads * kHeadDim}, 3);
+  const Tensor past = random_tensor({kHeadDim}, 1);
   for (const Kernel* kernel : kernels_of("PagedAttention", asked)) {
+    KvCache cache(in_best_order({kLayers, kKvHeads, kHeadDim, kBlockTokens, format}, *kernel, threads),
+                  table.block_count);
+    for (int layer = 0; layer < kLayers; ++layer)
+      for (int position = 0; position < depth; ++position)
+        for (int head = 0; head < kKvHeads; ++head)
+          cache.store(layer, position / kBlockTokens, head, position % kBlockTokens, past.span<float>(),
+                      past.span<float>());
     std::deque<OpRun> uses;
     std::deque<Call> calls;
     for (int64_t layer = 0; layer < kLayers; ++layer) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "backend/kernel.h"
+#include "backend/kv_reader.h"
+#include "op_run.h"
 #include "ops/paged_attention/paged_attention.h"
 
 namespace halftone {
@@ -36,5 +39,17 @@ struct PagedSequences {
     }
   }
 };
+
+/// `layout` in the order in which a kernel reads it fastest.
+inline KvCache::Layout in_best_order(KvCache::Layout layout, const Kernel& kernel, ThreadPool& threads) {
+  OpRun use(paged_attention_schema(), {{"num_heads", int64_t{layout.kv_heads}}});
+  const Shape width = {1, int64_t{layout.kv_heads} * layout.head_dim};
+  use.type(DType::f32, width).type(DType::f32, width).type(DType::f32, width);
+  use.type(DType::i32, {1, 3}).type(DType::i32, {1, 1}).type(DType::state, {});
+  const std::unique_ptr<PreparedKernel> prepared = kernel.prepare(use.site(), threads);
+  if (const auto* reader = dynamic_cast<const KvReader*>(prepared.get()))
+    layout.order = reader->best_order(layout);
+  return layout;
+}
 
 }  // namespace halftone

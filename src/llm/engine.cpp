@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "backend/kv_reader.h"
 #include "base/checked.h"
 #include "base/error.h"
 
@@ -30,11 +31,14 @@ int context_for(const LlmInfo& info, int asked) {
   return asked;
 }
 
-KvCache::Layout layout_for(const Graph& graph, const EngineOptions& options) {
-  KvCache::Layout layout = kv_layout(graph);
+KvCache::Layout layout_for(const Plan& plan, const EngineOptions& options) {
+  KvCache::Layout layout = kv_layout(plan.graph());
   layout.block_tokens = kBlockTokens;
   layout.format = options.kv_format;
   layout.residual_tokens = options.kv_residual;
+  for (const Step& step : plan.steps())
+    if (const auto* reader = dynamic_cast<const KvReader*>(step.prepared.get()))
+      layout.order = reader->best_order(layout);
   return layout;
 }
 
@@ -69,8 +73,7 @@ Engine::Engine(Graph graph, const EngineOptions& options, ThreadPool& threads)
       info_(llm_info(plan_->graph())),
       context_(context_for(info_, options.context)),
       chunk_(std::min(options.chunk, context_)),
-      cache_(layout_for(plan_->graph(), options), cache_blocks(context_, options.sequences),
-             cache_memory(*plan_)),
+      cache_(layout_for(*plan_, options), cache_blocks(context_, options.sequences), cache_memory(*plan_)),
       blocks_(cache_.blocks(), kBlockTokens),
       session_(plan_, threads) {
   session_.bind_state("cache", cache_);

@@ -49,6 +49,22 @@ float quantize_head(std::byte* to, std::span<const float> from) {
   return scale;
 }
 
+/// Where in a tile in fours the codes of one token lie.
+struct FoursOfToken {
+  static constexpr size_t kTokens = KvCache::Layout::kFoursTokens;
+  size_t first_key, first_value;
+
+  FoursOfToken(int head_dim, int token) {
+    const auto dim = static_cast<size_t>(head_dim), slot = static_cast<size_t>(token);
+    first_key = slot / kTokens * kTokens * dim + slot % kTokens * 4;
+    first_value = slot / 4 * 4 * dim + slot % 4;
+  }
+  size_t key(size_t column) const { return first_key + column / 4 * 4 * kTokens + column % 4; }
+  size_t value(size_t column) const { return first_value + column * 4; }
+};
+/// Of codes of keys in fours. A byte plus 128 is the byte ^ 128.
+constexpr int kKeyOffset = 128;
+
 }  // namespace
 
 std::string_view kv_format_name(KvFormat format) {
@@ -76,6 +92,7 @@ KvCache::KvCache(const Layout& layout, int blocks, const Allocate& allocate)
     if (!all) throw ResourceError("out of memory: the KV cache would be larger than the address space");
     return *all;
   };
+  assert(layout.order == KvOrder::rows || layout.can_lie_in_fours());
   const auto block_tokens = static_cast<size_t>(layout.block_tokens);
   product({block_tokens, static_cast<size_t>(layout.head_dim), sizeof(float)});
   tile_bytes_ = tile_bytes(layout);
@@ -105,6 +122,7 @@ void KvCache::store(int layer, int block, int head, int slot, std::span<const fl
     std::ranges::transform(value, open_values(layer, block, head) + at, to_half);
     return;
   }
+  if (layout_.order == KvOrder::fours) return store_fours(layer, block, head, slot, key, value);
   const size_t at = static_cast<size_t>(slot) * key.size() * element_bytes(layout_.format);
   std::byte* k = keys(layer, block, head) + at;
   std::byte* v = values(layer, block, head) + at;
@@ -133,6 +151,7 @@ void KvCache::store(int layer, int block, int head, int slot, std::span<const fl
 
 void KvCache::load(int layer, int block, int head, int slot, std::span<float> key, std::span<float> value,
                    bool codes) const {
+  if (layout_.order == KvOrder::fours) return load_fours(layer, block, head, slot, key, value);
   if (!codes_by_block(layout_.format)) {
     const size_t at = static_cast<size_t>(slot) * key.size() * element_bytes(layout_.format);
     const bool scaled = layout_.format == KvFormat::int8;
@@ -151,6 +170,32 @@ void KvCache::load(int layer, int block, int head, int slot, std::span<float> ke
   for (size_t i = 0; i < key.size(); ++i) {
     key[i] = to_float(open_keys(layer, block, head)[from + i]);
     value[i] = to_float(open_values(layer, block, head)[from + i]);
+  }
+}
+
+void KvCache::store_fours(int layer, int block, int head, int slot, std::span<const float> key,
+                          std::span<const float> value) {
+  const FoursOfToken places(layout_.head_dim, slot);
+  std::array<int8_t, Layout::kMostFoursDim> codes;
+  const std::span<int8_t> row(codes.data(), key.size());
+  quantize_token(key, row, key_scales(layer, block, head)[slot]);
+  std::byte* k = keys(layer, block, head);
+  for (int8_t& code : row) code = static_cast<int8_t>(code ^ kKeyOffset);
+  for (size_t c = 0; c < row.size(); c += 4) std::memcpy(k + places.key(c), &row[c], 4);
+  quantize_token(value, row, value_scales(layer, block, head)[slot]);
+  std::byte* v = values(layer, block, head);
+  for (size_t c = 0; c < row.size(); ++c) v[places.value(c)] = static_cast<std::byte>(row[c]);
+}
+
+void KvCache::load_fours(int layer, int block, int head, int slot, std::span<float> key,
+                         std::span<float> value) const {
+  const FoursOfToken places(layout_.head_dim, slot);
+  const std::byte *k = at(0, layer, block, head), *v = at(1, layer, block, head);
+  const float key_scale = scales_at(0, layer, block, head)[slot];
+  const float value_scale = scales_at(1, layer, block, head)[slot];
+  for (size_t c = 0; c < key.size(); ++c) {
+    key[c] = static_cast<float>(static_cast<int>(k[places.key(c)]) - kKeyOffset) * key_scale;
+    value[c] = static_cast<float>(static_cast<int8_t>(v[places.value(c)])) * value_scale;
   }
 }
 

@@ -25,10 +25,15 @@ inline bool codes_by_block(KvFormat format) {
 std::string_view kv_format_name(KvFormat format);
 std::optional<KvFormat> kv_format_from_name(std::string_view name);
 
+/// How the K (or V) of one (layer, block, head) lies. rows: [block_tokens, head_dim]. fours, of int8 only: as
+/// instructions read that sum four products of bytes, 32 tokens behind 32 tokens. Of K as [head_dim / 4, 32,
+/// 4]: four columns of each token, codes plus 128. Of V as [32 / 4, head_dim, 4]: each column of four tokens.
+enum class KvOrder : uint8_t { rows, fours };
+
 /// Keys and values of all layers, in blocks of tokens. The K (or V) of one (layer, block, head) lies together
-/// as [block_tokens, head_dim]; int8 scales lie as [block_tokens] per (layer, block, head) in their own
-/// array. Memory is reserved for all blocks and touched as they are written. Which sequence owns which block
-/// is the engine's affair.
+/// in its KvOrder; int8 scales lie as [block_tokens] per (layer, block, head) in their own array. Memory is
+/// reserved for all blocks and touched as they are written. Which sequence owns which block is the engine's
+/// affair.
 class KvCache : public State {
  public:
   struct Layout {
@@ -40,7 +45,14 @@ class KvCache : public State {
     /// codes_by_block(): a block is read as codes by tokens that stand this many behind its end; nearer ones
     /// read f16.
     int residual_tokens = 128;
+    KvOrder order = KvOrder::rows;
 
+    static constexpr int kFoursTokens = 32;
+    static constexpr int kMostFoursDim = 512;
+    bool can_lie_in_fours() const {
+      return format == KvFormat::int8 && block_tokens % kFoursTokens == 0 && head_dim % 32 == 0 &&
+             head_dim <= kMostFoursDim;
+    }
     /// Of K or V of one token and head; not of codes_by_block() formats.
     int64_t row_bytes() const {
       return head_dim * (format == KvFormat::f32 ? 4 : format == KvFormat::int8 ? 1 : 2);
@@ -99,6 +111,10 @@ class KvCache : public State {
   const std::unique_ptr<Half[]>& open_block(int layer, int block) const;
   size_t tile_elements() const;
   void load_float(const std::byte* from, float scale, std::span<float> out) const;
+  void store_fours(int layer, int block, int head, int slot, std::span<const float> key,
+                   std::span<const float> value);
+  void load_fours(int layer, int block, int head, int slot, std::span<float> key,
+                  std::span<float> value) const;
   std::byte* at(int which, int layer, int block, int head) const;
   float* scales_at(int which, int layer, int block, int head) const;
   size_t tile_index(int which, int layer, int block, int head) const;

@@ -181,6 +181,33 @@ TEST(KvCache, RoundsEachFormatInItsWay) {
   EXPECT_EQ(k, v);
 }
 
+TEST(KvCache, HoldsTheSameCodesInFoursAsInRows) {
+  constexpr int kWide = 96, kTokens = 64;
+  KvCache::Layout layout{1, 2, kWide, kTokens, KvFormat::int8};
+  KvCache rows(layout, 2);
+  layout.order = KvOrder::fours;
+  KvCache fours(layout, 2);
+  std::vector<float> key(kWide), value(kWide), k(kWide), v(kWide);
+  for (int slot = 0; slot < kTokens; ++slot) {
+    const Tensor x = random_tensor({2, kWide}, static_cast<unsigned>(slot));
+    for (KvCache* cache : {&rows, &fours})
+      cache->store(0, 1, 1, slot, x.span<float>().first(kWide), x.span<float>().subspan(kWide));
+  }
+  for (int slot = 0; slot < kTokens; ++slot) {
+    rows.load(0, 1, 1, slot, key, value);
+    fours.load(0, 1, 1, slot, k, v);
+    EXPECT_EQ(k, key);
+    EXPECT_EQ(v, value);
+  }
+  const auto code = [&](float x, const float* scales, int slot) { return std::lround(x / scales[slot]); };
+  rows.load(0, 1, 1, 37, key, value);
+  const auto* keys =
+      reinterpret_cast<const uint8_t*>(fours.keys(0, 1, 1)) + 32 * kWide;  // of tokens 32 to 63
+  const auto* values = reinterpret_cast<const int8_t*>(fours.values(0, 1, 1)) + 32 * kWide;
+  EXPECT_EQ(keys[22 / 4 * 128 + 5 * 4 + 22 % 4], code(key[22], fours.key_scales(0, 1, 1), 37) + 128);
+  EXPECT_EQ(values[5 / 4 * 4 * kWide + 22 * 4 + 5 % 4], code(value[22], fours.value_scales(0, 1, 1), 37));
+}
+
 TEST(KvCache, CountsItsBytes) {
   EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::f16}), 2u * 32 * 8 * 128 * 2);
   EXPECT_EQ(KvCache::bytes_per_token({32, 8, 128, 32, KvFormat::int8}), 2u * 32 * 8 * (128 + 4));

@@ -348,10 +348,17 @@ void attend(const QueryTile& tile, const StoredRows& rows, int64_t position, std
   _tile_release();
 }
 
-constexpr AttentionTiles kTiles{128, 17, scratch_bytes, begin, attend};
+void unfold_to_rows(const std::byte* stored, bool keys, int64_t dim, std::byte* rows) {
+  unfold(stored, keys, dim, [&](int64_t row, int64_t column, const std::byte* codes) {
+    __builtin_memcpy(rows + row * dim + column, codes, 16);
+  });
+}
+
+constexpr AttentionTiles kTiles{128, 17, scratch_bytes, unfold_to_rows, begin, attend};
 
 }  // namespace
 
-const AttentionLoops attention_amx{score, add, widen_queries, kFewLoops<1>, kFewLoops<2>, &kTiles};
+const AttentionLoops attention_amx{score,        add,     encode_queries, kFewLoops<1>,
+                                   kFewLoops<2>, &kTiles, kReadsFours};
 
 }  // namespace halftone::cpu

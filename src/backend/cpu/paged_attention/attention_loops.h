@@ -9,6 +9,8 @@ namespace halftone::cpu {
 
 /// Rows of tiles and of queries are padded with zeros to a multiple of this many floats.
 constexpr int64_t kAttentionPadding = 16;
+/// Tokens whose codes lie together in KvOrder::fours.
+constexpr int64_t kFoursTokens = KvCache::Layout::kFoursTokens;
 
 /// Keys (or values) of one head in one block of the cache, as stored, and where to put them as floats.
 struct KvTile {
@@ -19,7 +21,9 @@ struct KvTile {
   float* floats;  ///< scratch: [rows read, padded_dim]
   /// codes_by_block() only: of keys [dim], of values [tokens, groups]
   KvCodes::Parameters codes = {};
-  bool per_channel = false;  ///< keys
+  bool are_keys = false;
+  KvOrder order = KvOrder::rows;
+  const float* value_scales = nullptr;  ///< of keys in fours, whose scores become weights at once
 };
 
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)
@@ -36,8 +40,10 @@ struct QueryTile {
   float*
       scores;  ///< [count, a tile's tokens rounded up to kAttentionPadding]: of the tile, then their weights
   float* shrink;       ///< by how much score() wants each sum shrunk
-  int16_t* codes;      ///< queries as integers, [count, padded_dim], for int8 keys
+  int16_t* codes;      ///< queries as integers, [count, padded_dim], for int8 keys; of one byte at the front
+                       ///< of each row for keys in fours
   float* code_scales;  ///< which times them are the queries
+  int32_t* code_sums;  ///< for keys in fours
 };
 
 struct AttentionTiles;
@@ -51,11 +57,11 @@ struct AttentionLoops {
 
   void (*score)(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens);
   void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
-  /// Sets codes and code_scales.
-  void (*widen)(const QueryTile& tile);
+  /// Sets codes and what belongs to them.
+  void (*encode)(const QueryTile& tile);
   /// The same of at most kFewQueries and of keys (or values) that are f16, bf16 or int8, read as they are
-  /// stored (dim is padded_dim). `next` are those read after them, and fetched meanwhile; null: none. Scores
-  /// lie at tile.scores, and are weights from one call to the other.
+  /// stored (dim is padded_dim). In fours slot is a multiple of 32. `next` are those read after them, and
+  /// fetched meanwhile; null: none. Scores lie at tile.scores, and are weights from one call to the other.
   struct Few {
     void (*score)(const QueryTile& tile, const KvTile& keys, const std::byte* next, int64_t slot,
                   int64_t position, int64_t tokens);
@@ -65,6 +71,7 @@ struct AttentionLoops {
   Few few;
   Few few_from_second_cache;              ///< fetches no further than there
   const AttentionTiles* tiles = nullptr;  ///< for many queries; null: none
+  bool fours = false;                     ///< reads codes in fours, and these fastest
 };
 
 extern const AttentionLoops attention_amx;

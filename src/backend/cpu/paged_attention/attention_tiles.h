@@ -26,6 +26,8 @@ struct AttentionTiles {
   int64_t least_queries;  ///< from which it is worth while
   /// `queries` and `padded_dim` are multiples of kQueries and kDim; memory is 64-byte aligned.
   size_t (*scratch_bytes)(int64_t queries, int64_t padded_dim);
+  /// The codes of 32 tokens in fours as rows [32, dim].
+  void (*unfold)(const std::byte* stored, bool keys, int64_t dim, std::byte* rows);
   /// Once for all calls of attend().
   void (*begin)(const QueryTile& tile, std::byte* scratch);
   /// Scores of rows that stand from `position` on, and the sums with their values.

@@ -1,11 +1,12 @@
 #pragma once
 
 // Attention of at most four queries that share a KV head: each stored row is read once, as it lies, turned
-// into what is multiplied in registers. Codes of int8 are multiplied as integers, with queries and weights
-// as integers of 16 bits: half as many products as in f32, and their scales are left to scores and weights.
-// AVX-512 takes weights of 8 bits, a quarter of the products, where no weight of a tile is large.
+// into what is multiplied in registers. Codes of int8 are multiplied as integers, and their scales left to
+// scores and weights: on AVX-512 in fours (few_fours_avx512.h), on AVX2 with queries and weights as integers
+// of 16 bits.
 
-#include "backend/cpu/paged_attention/code_products_simd.h"
+#include "backend/cpu/paged_attention/code_products_avx2.h"
+#include "backend/cpu/paged_attention/few_fours_avx512.h"
 #include "backend/cpu/paged_attention/query_products_simd.h"
 #include "backend/cpu/paged_attention/weigh_simd.h"
 
@@ -58,17 +59,6 @@ void scale(float* numbers, float factor, const float* factors, int64_t begin, in
   for (int64_t t = end; t < padded; ++t) numbers[t] = 0;
 }
 
-/// A weight of one byte is off by 2^-9 of the largest of its tile, where a value is off by 2^-8 of the
-/// largest of its row. It is enough where no weight of the tile is more than this share of all so far.
-constexpr float kCoarseShare = 1.0f / 16;
-
-/// Of `count` numbers of at least 0.
-float largest(const float* numbers, int64_t count) {
-  Float top = Simd::zero();
-  for (int64_t t = 0; t < count; t += Simd::kWidth) top = Simd::max(top, Simd::load(numbers + t));
-  return Simd::highest(top);
-}
-
 /// Keys (or values) of one head from `position` on, which are rows of a block from `slot` on.
 struct StoredTile {
   const KvTile& rows;
@@ -84,8 +74,9 @@ struct StoredTile {
   }
 };
 
+/// Whole vectors, and sums of up to 512 * 127 * 32767 < 2^31.
 constexpr bool as_codes(const KvTile& rows, int64_t dim) {
-  return kHasCodeProducts && rows.format == KvFormat::int8 && code_products_take(dim);
+  return kHasCodeProducts && rows.format == KvFormat::int8 && dim % 32 == 0 && dim <= 512;
 }
 
 template <int kQueries, class Element, int kCache>
@@ -117,20 +108,16 @@ void add_stored(const QueryTile& tile, int64_t query, const StoredTile& stored) 
   const int64_t dim = tile.padded_dim, padded = padded_tokens(stored.tokens);
   auto values = stored.elements<Element, kCache>(dim);
   float* weights = tile.scores + query * padded;
-  bool fine[kQueries];  // of weights, as codes
   if (stored.rows.format == KvFormat::int8) {
     alignas(64) float scales[AttentionLoops::kMostTokens];
     stored.copy_scales(scales);
-    for (int q = 0; q < kQueries; ++q) {
-      float* own = weights + q * padded;
-      if (kHasByteWeights) fine[q] = largest(own, padded) > tile.total[query + q] * kCoarseShare;
-      scale(own, 1.0f, scales, seen.begins[q], seen.ends[q], padded);
-    }
+    for (int q = 0; q < kQueries; ++q)
+      scale(weights + q * padded, 1.0f, scales, seen.begins[q], seen.ends[q], padded);
   }
   float* sum = tile.sum + query * dim;
   const float* shrink = tile.shrink + query;
   if (as_codes(stored.rows, dim))
-    add_codes<kQueries>(sum, shrink, weights, padded, fine, values, seen.begin, seen.end, dim);
+    add_codes<kQueries>(sum, shrink, weights, padded, values, seen.begin, seen.end, dim);
   else
     add_rows<kQueries>(sum, shrink, weights, padded, values, seen.begin, seen.end, dim);
 }
@@ -153,6 +140,14 @@ void by_element(KvFormat format, Visit visit) {
 template <int kCache>
 void score_few(const QueryTile& tile, const KvTile& keys, const std::byte* next, int64_t slot,
                int64_t position, int64_t tokens) {
+#if defined(__AVX512F__)
+  if (keys.order == KvOrder::fours) {
+    FoursTile<kCache> fours(tile, keys, next, slot, position, tokens);
+    return in_groups(tile.count, [&]<int kQueries>(int64_t query) {
+      fours.template score<kQueries>(query, keys.value_scales + slot);
+    });
+  }
+#endif
   const StoredTile stored{keys, next, slot, position, tokens};
   by_element(keys.format, [&]<class Element>() {
     in_groups(tile.count, [&]<int kQueries>(int64_t query) {
@@ -164,6 +159,12 @@ void score_few(const QueryTile& tile, const KvTile& keys, const std::byte* next,
 template <int kCache>
 void add_few(const QueryTile& tile, const KvTile& values, const std::byte* next, int64_t slot,
              int64_t position, int64_t tokens) {
+#if defined(__AVX512F__)
+  if (values.order == KvOrder::fours) {
+    FoursTile<kCache> fours(tile, values, next, slot, position, tokens);
+    return in_groups(tile.count, [&]<int kQueries>(int64_t query) { fours.template add<kQueries>(query); });
+  }
+#endif
   const StoredTile stored{values, next, slot, position, tokens};
   by_element(values.format, [&]<class Element>() {
     in_groups(tile.count, [&]<int kQueries>(int64_t query) {

@@ -4,6 +4,9 @@
 
 #include "backend/cpu/paged_attention/attention_loops.h"
 #include "backend/cpu/simd.h"
+#if defined(__AVX512F__)
+#include "backend/cpu/paged_attention/unfold_fours_avx512.h"
+#endif
 
 namespace halftone::cpu {
 namespace {
@@ -50,7 +53,7 @@ void load_codes(const KvTile& tile, int64_t begin, int64_t end) {
       const int64_t first = group * kGroup;
       const int64_t count = tile.dim - first < kGroup ? tile.dim - first : kGroup;
       for (int64_t j = 0; j < count; ++j) {
-        const int64_t at = tile.per_channel ? first + j : row * groups + group;
+        const int64_t at = tile.are_keys ? first + j : row * groups + group;
         scales[j] = tile.codes.scales[at];
         offsets[j] = tile.codes.offsets[at];
       }
@@ -63,6 +66,20 @@ void load_codes(const KvTile& tile, int64_t begin, int64_t end) {
     }
   }
 }
+
+#if defined(__AVX512F__)
+/// int8 codes in fours, by 32 rows.
+void load_fours(const KvTile& tile, int64_t begin, int64_t end) {
+  for (int64_t first = begin; first < end; first += kFoursTokens) {
+    float* floats = tile.floats + (first - begin) * tile.padded_dim;
+    unfold(tile.stored + first * tile.dim, tile.are_keys, tile.dim,
+           [&](int64_t row, int64_t column, const std::byte* codes) {
+             const Float scale = Simd::broadcast(tile.scales[first + row]);
+             Simd::store(floats + row * tile.padded_dim + column, Simd::mul(Simd::load_int8(codes), scale));
+           });
+  }
+}
+#endif
 
 /// Rows in floats, in a cache.
 struct FloatRows {
@@ -83,6 +100,9 @@ void store_floats(const KvTile& tile, int64_t begin, int64_t end) {
     case KvFormat::bf16:
       return load_rows<2>(tile, begin, end, [](const std::byte* p) { return Simd::load_bfloat(p); });
     case KvFormat::int8:
+#if defined(__AVX512F__)
+      if (tile.order == KvOrder::fours) return load_fours(tile, begin, end);
+#endif
       return load_rows<1>(tile, begin, end, [](const std::byte* p) { return Simd::load_int8(p); });
     case KvFormat::int4:
       return load_codes<4>(tile, begin, end);

@@ -5,11 +5,13 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/paged_attention/attention_loops.h"
 #include "backend/cpu/paged_attention/attention_tiles.h"
 #include "backend/cpu/paged_attention/pieces.h"
+#include "backend/kv_reader.h"
 #include "base/checked.h"
 #include "base/cpu.h"
 
@@ -52,7 +54,7 @@ void fetch(const void* from, int64_t bytes) {
 /// One thread's memory.
 struct Scratch {
   float *queries, *sum, *tile, *highest, *total, *scores, *shrink, *code_scales;
-  int32_t *first, *last;
+  int32_t *first, *last, *code_sums;
   int16_t* codes;
   std::byte* operands;  ///< of AttentionTiles
 
@@ -67,12 +69,13 @@ struct Scratch {
         code_scales(arena.take(count)),
         first(reinterpret_cast<int32_t*>(arena.take(count))),
         last(reinterpret_cast<int32_t*>(arena.take(count))),
+        code_sums(reinterpret_cast<int32_t*>(arena.take(count))),
         codes(reinterpret_cast<int16_t*>(arena.take(ceil_div<int64_t>(count * padded, 2)))),
         operands(reinterpret_cast<std::byte*>(
             arena.take(static_cast<int64_t>(ceil_div(operand_bytes, sizeof(float)))))) {}
 };
 
-class PagedAttention : public PreparedKernel {
+class PagedAttention : public PreparedKernel, public KvReader {
  public:
   PagedAttention(const OpSite& site, const AttentionLoops& loops, ThreadPool& threads)
       : loops_(loops),
@@ -91,9 +94,15 @@ class PagedAttention : public PreparedKernel {
     return static_cast<size_t>(arena.used()) * sizeof(float);
   }
 
+  KvOrder best_order(const KvCache::Layout& layout) const override {
+    return loops_.fours && layout.can_lie_in_fours() ? KvOrder::fours : KvOrder::rows;
+  }
+
   void run(const KernelRun& run) const override {
     auto& cache = static_cast<KvCache&>(*run.inputs[kCache].state);
     assert(cache.layout().kv_heads == spec_.kv_heads && cache.layout().head_dim == spec_.head_dim);
+    if (cache.layout().order == KvOrder::fours && !loops_.fours)
+      throw UnsupportedError("attention: this instruction set reads int8 keys and values in rows only");
     const AttentionPieces pieces(run, spec_, piece_rows_, heads_together(run.site),
                                  cache.layout().block_tokens);
     zero_rows_of_no_sequence(run, pieces);
@@ -225,9 +234,9 @@ class PagedAttention : public PreparedKernel {
       scratch.total[i] = 0;
     }
     std::fill_n(scratch.sum, count * padded_, 0.0f);
-    return {count,          padded_,         scratch.queries,    spec_.softcap, scratch.first,
-            scratch.last,   scratch.highest, scratch.total,      scratch.sum,   scratch.scores,
-            scratch.shrink, scratch.codes,   scratch.code_scales};
+    return {count,          padded_,         scratch.queries,     spec_.softcap,    scratch.first,
+            scratch.last,   scratch.highest, scratch.total,       scratch.sum,      scratch.scores,
+            scratch.shrink, scratch.codes,   scratch.code_scales, scratch.code_sums};
   }
 
   /// Queries stand in the order of their positions: this many of them, from the first, are too near to block
@@ -249,26 +258,33 @@ class PagedAttention : public PreparedKernel {
     part.shrink += begin;
     part.codes += begin * tile.padded_dim;
     part.code_scales += begin;
+    part.code_sums += begin;
     return part;
   }
 
-  /// The keys and values of one head in one block, as codes or as the f16 that is still open.
+  /// The keys and values of one head in one block, as they are stored.
+  std::pair<KvTile, KvTile> stored_tiles(KvCache& cache, int block, int head) const {
+    const KvCache::Layout& layout = cache.layout();
+    KvTile keys{
+        cache.keys(spec_.layer, block, head), nullptr, layout.format, spec_.head_dim, padded_, nullptr};
+    keys.order = layout.order;
+    KvTile values = keys;
+    keys.are_keys = true;
+    values.stored = cache.values(spec_.layer, block, head);
+    if (layout.format == KvFormat::int8) {
+      keys.scales = cache.key_scales(spec_.layer, block, head);
+      values.scales = keys.value_scales = cache.value_scales(spec_.layer, block, head);
+    }
+    return {keys, values};
+  }
+
+  /// The same, as codes or as the f16 that is still open.
   std::pair<KvTile, KvTile> tiles(KvCache& cache, int block, int head, bool codes,
                                   const Scratch& scratch) const {
     const KvCache::Layout& layout = cache.layout();
-    KvTile keys{
-        cache.keys(spec_.layer, block, head), nullptr, layout.format, spec_.head_dim, padded_, scratch.tile};
-    KvTile values{cache.values(spec_.layer, block, head),
-                  nullptr,
-                  layout.format,
-                  spec_.head_dim,
-                  padded_,
-                  scratch.tile};
-    if (layout.format == KvFormat::int8) {
-      keys.scales = cache.key_scales(spec_.layer, block, head);
-      values.scales = cache.value_scales(spec_.layer, block, head);
-    } else if (codes_by_block(layout.format) && codes) {
-      keys.per_channel = true;
+    auto [keys, values] = stored_tiles(cache, block, head);
+    keys.floats = values.floats = scratch.tile;
+    if (codes_by_block(layout.format) && codes) {
       keys.codes = layout.codes().key_parameters(keys.stored);
       values.codes = layout.codes().value_parameters(values.stored);
     } else if (codes_by_block(layout.format)) {
@@ -291,7 +307,7 @@ class PagedAttention : public PreparedKernel {
       end = std::min(end, AttentionPieces::part_begin(piece.part + 1) * block_tokens);
     }
     if (piece.kv_heads == 1 && has_tiles_for(tile, cache.layout().format))
-      attend_by_tiles(tile, piece, cache, position, end, scratch.operands);
+      attend_by_tiles(tile, piece, cache, position, end, scratch);
     else if (reads_stored(piece, cache.layout().format))
       attend_stored(tile, piece, cache, position, end);
     else
@@ -310,32 +326,46 @@ class PagedAttention : public PreparedKernel {
   }
 
   void attend_by_tiles(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
-                       int64_t end, std::byte* scratch) const {
+                       int64_t end, const Scratch& scratch) const {
     const KvCache::Layout& layout = cache.layout();
     const auto head = static_cast<int>(piece.kv_head);
     const int64_t row_bytes = layout.row_bytes();
     StoredRows rows;
     rows.format = layout.format;
     rows.dim = spec_.head_dim;
-    loops_.tiles->begin(tile, scratch);
+    auto* unfolded = reinterpret_cast<std::byte*>(scratch.tile);
+    loops_.tiles->begin(tile, scratch.operands);
     for (; position < end; position += rows.count) {
       // Up to the same positions wherever the first was, so that tiles do not depend on the other rows.
       rows.count = std::min(StoredRows::kMost - position % StoredRows::kMost, end - position);
       for (int64_t i = 0; i < rows.count;) {
         const int block = piece.blocks[(position + i) / layout.block_tokens];
         int64_t slot = (position + i) % layout.block_tokens;
-        const std::byte* keys = cache.keys(spec_.layer, block, head);
-        const std::byte* values = cache.values(spec_.layer, block, head);
+        const std::byte* keys = cache.keys(spec_.layer, block, head) + slot * row_bytes;
+        const std::byte* values = cache.values(spec_.layer, block, head) + slot * row_bytes;
+        if (layout.order == KvOrder::fours) {
+          const int64_t count = std::min(layout.block_tokens - slot, rows.count - i);
+          keys = unfold(keys, true, count, unfolded + i * row_bytes);
+          values = unfold(values, false, count, unfolded + (kTileTokens + i) * row_bytes);
+        }
         for (; slot < layout.block_tokens && i < rows.count; ++slot, ++i) {
-          rows.keys[i] = keys + slot * row_bytes;
-          rows.values[i] = values + slot * row_bytes;
+          rows.keys[i] = std::exchange(keys, keys + row_bytes);
+          rows.values[i] = std::exchange(values, values + row_bytes);
           if (layout.format != KvFormat::int8) continue;
           rows.key_scales[i] = cache.key_scales(spec_.layer, block, head)[slot];
           rows.value_scales[i] = cache.value_scales(spec_.layer, block, head)[slot];
         }
       }
-      loops_.tiles->attend(tile, rows, position, scratch);
+      loops_.tiles->attend(tile, rows, position, scratch.operands);
     }
+  }
+
+  /// Codes in fours as rows at `to`.
+  const std::byte* unfold(const std::byte* stored, bool keys, int64_t count, std::byte* to) const {
+    const int64_t dim = spec_.head_dim;
+    for (int64_t t = 0; t < count; t += kFoursTokens)
+      loops_.tiles->unfold(stored + t * dim, keys, dim, to + t * dim);
+    return to;
   }
 
   /// What multiplies codes as integers takes all rows of a short run, so that each is computed as it is
@@ -353,18 +383,12 @@ class PagedAttention : public PreparedKernel {
     const KvFormat format = cache.layout().format;
     const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
     const auto head = static_cast<int>(piece.kv_head);
-    if (format == KvFormat::int8) loops_.widen(tile);
+    if (format == KvFormat::int8) loops_.encode(tile);
     while (position < end) {
       const int64_t slot = position % block_tokens;
       const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
-      const int block = piece.blocks[position / block_tokens];
-      KvTile keys{cache.keys(spec_.layer, block, head), nullptr, format, spec_.head_dim, padded_, nullptr};
-      KvTile values = keys;
-      values.stored = cache.values(spec_.layer, block, head);
-      if (format == KvFormat::int8) {
-        keys.scales = cache.key_scales(spec_.layer, block, head);
-        values.scales = cache.value_scales(spec_.layer, block, head);
-      }
+      auto stored = stored_tiles(cache, piece.blocks[position / block_tokens], head);
+      KvTile &keys = stored.first, &values = stored.second;
       // Behind a part the next one, which is often this thread's too.
       const std::byte* after = nullptr;
       const int64_t next = position + tokens;
@@ -409,6 +433,7 @@ class PagedAttention : public PreparedKernel {
       }
       stored.stored += head_bytes;
       if (stored.scales) stored.scales += block_tokens;
+      if (stored.value_scales) stored.value_scales += block_tokens;
     }
   }
 

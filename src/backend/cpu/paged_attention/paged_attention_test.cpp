@@ -3,6 +3,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
+#include "backend/cpu/paged_attention/attention_tiles.h"
 #include "kernel_run.h"
 #include "paged_sequences.h"
 
@@ -18,10 +19,21 @@ struct Case {
   std::vector<SequenceSpan> spans;
 };
 
+/// Rows of `dim` numbers as codes of one byte hold them, so that taking such codes loses nothing.
+Tensor in_bytes(const Tensor& x, int dim) {
+  std::vector<float> rounded = floats(x);
+  for (size_t at = 0; at < rounded.size(); at += static_cast<size_t>(dim)) {
+    const std::span<float> row(rounded.data() + at, static_cast<size_t>(dim));
+    float most = 0;
+    for (float value : row) most = std::max(most, std::fabs(value));
+    for (float& value : row) value = std::round(value * 127 / most) * most / 127;
+  }
+  return Tensor::from<float>(x.shape(), std::span<const float>(rounded));
+}
+
 /// Fills both caches with the same past, runs the kernel on one and the reference on the other.
-void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
+void compare(const Case& c, const KvCache::Layout& layout, const Kernel& kernel, ThreadPool& threads) {
   const PagedSequences table(c.spans, c.block);
-  const KvCache::Layout layout{2, c.kv_heads, c.dim, c.block, c.format, c.residual};
   KvCache ours(layout, table.block_count), theirs(layout, table.block_count);
   const auto dim = static_cast<size_t>(c.dim);
   unsigned seed = 10;
@@ -40,7 +52,8 @@ void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
                                  {"layer", int64_t{1}},
                                  {"window", int64_t{c.window}},
                                  {"softcap", c.softcap}};
-  const Tensor q = random_tensor({table.tokens, int64_t{c.heads} * c.dim}, 1);
+  Tensor q = random_tensor({table.tokens, int64_t{c.heads} * c.dim}, 1);
+  if (layout.order == KvOrder::fours) q = in_bytes(q, c.dim);
   const Tensor k = random_tensor({table.tokens, int64_t{c.kv_heads} * c.dim}, 2);
   const Tensor v = random_tensor({table.tokens, int64_t{c.kv_heads} * c.dim}, 3);
   auto fill = [&](OpRun& run, KvCache& cache) {
@@ -78,11 +91,23 @@ void compare(const Case& c, const Kernel& kernel, ThreadPool& threads) {
       }
 }
 
+/// Kernels with the layout, and with the one they read fastest if that is another.
+std::vector<std::pair<const Kernel*, KvCache::Layout>> with_orders(const KvCache::Layout& layout) {
+  std::vector<std::pair<const Kernel*, KvCache::Layout>> found;
+  ThreadPool threads(1);
+  for (const Kernel* kernel : cpu_kernels("PagedAttention")) {
+    found.emplace_back(kernel, layout);
+    const KvCache::Layout best = in_best_order(layout, *kernel, threads);
+    if (best.order != layout.order) found.emplace_back(kernel, best);
+  }
+  return found;
+}
+
 void compare_all(const Case& c) {
-  for (const Kernel* kernel : cpu_kernels("PagedAttention"))
+  for (const auto& [kernel, layout] : with_orders({2, c.kv_heads, c.dim, c.block, c.format, c.residual}))
     for (int size : {1, 3}) {
       ThreadPool threads(size);
-      compare(c, *kernel, threads);
+      compare(c, layout, *kernel, threads);
     }
 }
 
@@ -132,6 +157,93 @@ TEST(CpuPagedAttention, ReadsStoredRowsForFewQueries) {
   }
 }
 
+TEST(CpuPagedAttention, ReadsCodesInFours) {
+  auto with = [](Case made) {
+    made.format = KvFormat::int8;
+    compare_all(made);
+  };
+  for (int dim : {32, 64, 96, 128, 160, 512})
+    for (int group : {1, 2, 3, 4, 7})
+      with({.heads = 2 * group, .dim = dim, .block = 32, .spans = {{0, 1, 70}, {1, 1, 0}, {2, 3, 61}}});
+  for (int block : {32, 64, 96}) {
+    const std::vector<SequenceSpan> spans = {{0, 1, 31}, {1, 1, 32}, {2, 4, 93}, {6, 40, 20}, {46, 70, 0}};
+    for (int window : {0, 1, 7, 33, 50})
+      with({.heads = 8, .dim = 64, .block = block, .window = window, .spans = spans});
+    with({.heads = 8, .dim = 32, .block = block, .window = 40, .softcap = 3, .spans = spans});
+  }
+  for (int past : {383, 511, 700}) with({.heads = 8, .dim = 128, .block = 32, .spans = {{0, 1, past}}});
+}
+
+/// Codes of such a row are 0 and its scale is NaN: who sees it gets NaN, and nobody else.
+TEST(CpuPagedAttention, GivesNaNWhereAKeyOrValueIsNotFinite) {
+  constexpr int kDim = 32, kPast = 60, kWindow = 8;
+  for (const auto& [kernel, layout] : with_orders({1, 1, kDim, 32, KvFormat::int8}))
+    for (int bad : {10, 52, 53, 59})
+      for (bool key : {true, false}) {
+        ThreadPool threads(1);
+        KvCache cache(layout, 2);
+        for (int position = 0; position < kPast; ++position) {
+          Tensor k = random_tensor({kDim}, static_cast<unsigned>(position)), v = k;
+          if (position == bad) (key ? k : v) = Tensor::from<float>({kDim}, std::vector<float>(kDim, NAN));
+          cache.store(0, position / 32, 0, position % 32, k.span<float>(), v.span<float>());
+        }
+        const std::vector<SequenceSpan> spans = {{0, 1, kPast}};
+        const PagedSequences table(spans, 32);
+        OpRun run(paged_attention_schema(),
+                  {{"num_heads", int64_t{4}}, {"kv_heads", int64_t{1}}, {"window", int64_t{kWindow}}});
+        run.input(random_tensor({1, 4 * kDim}, 1));
+        for (unsigned seed : {2, 3}) run.input(random_tensor({1, kDim}, seed));
+        run.input(table.sequences).input(table.blocks).state(cache);
+        for (float y : floats(run_kernel(*kernel, run, threads)[0]))
+          ASSERT_EQ(std::isnan(y), bad > kPast - kWindow) << kernel->name << ", row " << bad;
+      }
+}
+
+TEST(CpuPagedAttention, RefusesFoursWhereItCannotReadThem) {
+  ThreadPool threads(1);
+  KvCache::Layout layout{1, 1, 32, 32, KvFormat::int8};
+  layout.order = KvOrder::fours;
+  const std::vector<SequenceSpan> spans = {{0, 1, 0}};
+  const PagedSequences table(spans, layout.block_tokens);
+  for (const Kernel* kernel : cpu_kernels("PagedAttention")) {
+    KvCache::Layout rows = layout;
+    rows.order = KvOrder::rows;
+    if (in_best_order(rows, *kernel, threads).order == KvOrder::fours) continue;
+    KvCache cache(layout, 1);
+    OpRun run(paged_attention_schema(), {{"num_heads", int64_t{1}}});
+    for (unsigned seed : {1, 2, 3}) run.input(random_tensor({1, 32}, seed));
+    run.input(table.sequences).input(table.blocks).state(cache);
+    EXPECT_THROW(run_kernel(*kernel, run, threads), UnsupportedError) << kernel->name;
+  }
+}
+
+#if defined(__x86_64__)
+/// What matrix tiles read; it needs none itself.
+TEST(CpuPagedAttention, UnfoldsFoursToRows) {
+  if (!cpu_has(Isa::avx512bf16)) GTEST_SKIP();
+  constexpr int kTokens = KvCache::Layout::kFoursTokens;
+  for (int dim : {32, 64, 96, 128}) {
+    KvCache::Layout layout{1, 1, dim, kTokens, KvFormat::int8};
+    KvCache rows(layout, 1);
+    layout.order = KvOrder::fours;
+    KvCache fours(layout, 1);
+    const auto width = static_cast<size_t>(dim);
+    for (int slot = 0; slot < kTokens; ++slot) {
+      const Tensor x = random_tensor({2, dim}, static_cast<unsigned>(slot));
+      for (KvCache* cache : {&rows, &fours})
+        cache->store(0, 0, 0, slot, x.span<float>().first(width), x.span<float>().subspan(width));
+    }
+    for (bool keys : {true, false}) {
+      const std::byte* expected = keys ? rows.keys(0, 0, 0) : rows.values(0, 0, 0);
+      std::vector<std::byte> found(width * kTokens);
+      cpu::attention_amx.tiles->unfold(keys ? fours.keys(0, 0, 0) : fours.values(0, 0, 0), keys, dim,
+                                       found.data());
+      EXPECT_TRUE(std::equal(found.begin(), found.end(), expected)) << dim << (keys ? " keys" : " values");
+    }
+  }
+}
+#endif
+
 TEST(CpuPagedAttention, TakesManyQueriesTogether) {
   for (KvFormat format : {KvFormat::f16, KvFormat::bf16, KvFormat::int8}) {
     for (int block : {3, 32, 100})
@@ -171,7 +283,8 @@ TEST(CpuPagedAttention, GivesRowsOfInt8TogetherAsEachAlone) {
   for (int group : {1, 2, 3, 4})
     for (int dim : {32, 96, 128, 192})
       for (int64_t window : {0, 45})
-        for (const Kernel* kernel : cpu_kernels("PagedAttention")) {
+        for (const auto& with : with_orders({1, 1, dim, kBlock, KvFormat::int8})) {
+          const Kernel* kernel = with.first;
           ThreadPool threads(1);
           auto run = [&](KvCache& cache, int first, int rows) {
             const std::vector<SequenceSpan> spans = {{0, rows, kPast + first}};
@@ -187,7 +300,7 @@ TEST(CpuPagedAttention, GivesRowsOfInt8TogetherAsEachAlone) {
             op.input(table.sequences).input(table.blocks).state(cache);
             return floats(run_kernel(*kernel, op, threads)[0]);
           };
-          KvCache together({1, 1, dim, kBlock, KvFormat::int8}, 8), alone(together.layout(), 8);
+          KvCache together(with.second, 8), alone(with.second, 8);
           for (int position = 0; position < kPast; ++position) {
             const Tensor past = random_tensor({2, dim}, static_cast<unsigned>(100 + position));
             const auto width = static_cast<size_t>(dim);

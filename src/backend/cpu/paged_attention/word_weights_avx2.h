@@ -3,7 +3,7 @@
 // Sums of int8 values with weights of 16 bits: rows go by two; for per-ISA sources only (simd.h).
 
 #include "backend/cpu/paged_attention/attention_loops.h"
-#include "backend/cpu/paged_attention/wide_codes_simd.h"
+#include "backend/cpu/paged_attention/wide_codes_avx2.h"
 
 namespace halftone::cpu {
 namespace {
@@ -39,8 +39,8 @@ void add_code_columns(float* sum, const float* shrink, const float* scales, cons
 
 /// `weights` are already times the scales of values, and 0 for all rows of [0, stride) beside [begin, end).
 template <int kQueries, class Rows>
-void add_codes(float* sum, const float* shrink, const float* weights, int64_t stride, const bool*,
-               Rows& values, int64_t begin, int64_t end, int64_t dim) {
+void add_codes(float* sum, const float* shrink, const float* weights, int64_t stride, Rows& values,
+               int64_t begin, int64_t end, int64_t dim) {
   alignas(64) int16_t codes[kQueries * AttentionLoops::kMostTokens];
   float scales[kQueries];
   for (int q = 0; q < kQueries; ++q)

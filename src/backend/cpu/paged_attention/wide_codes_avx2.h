@@ -9,6 +9,8 @@
 namespace halftone::cpu {
 namespace {
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+
 constexpr float kWideMost = 32767;  ///< of the integers of 16 bits
 
 /// `count` numbers, a multiple of the vector's width, as scale * codes. Where one is not finite the scale is
@@ -25,63 +27,15 @@ inline float to_wide_codes(const float* from, int64_t count, int16_t* codes) {
   const Float inverse = Simd::broadcast(any ? kWideMost / largest : 0.0f);
   for (int64_t i = 0; i < count; i += Simd::kWidth) {
     const Float x = any ? Simd::round(Simd::mul(Simd::load(from + i), inverse)) : Simd::zero();
-#if defined(__AVX512F__)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
-#elif defined(__AVX2__)
     const __m256i wide = _mm256_cvtps_epi32(x);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i),
                      _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1)));
-#else
-    float floats[Simd::kWidth];
-    Simd::store(floats, x);
-    for (int j = 0; j < Simd::kWidth; ++j) codes[i + j] = static_cast<int16_t>(floats[j]);
-#endif
   }
   return (any ? largest / kWideMost : 0.0f) + nan;
 }
 
-#if defined(__AVX512F__)
-struct Wide {
-  using Vector = __m512i;
-  static constexpr bool kThere = true;
-  static constexpr int64_t kCodes = 32;
-  static Vector zero() { return _mm512_setzero_si512(); }
-  static Vector load(const int16_t* p) { return _mm512_loadu_si512(p); }
-  static Vector load_codes(const std::byte* p) {
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  }
-  /// In place: compilers copy a sum that a loop carries to another register and back.
-  static Vector add_products(Vector sum, Vector a, Vector b) {
-    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-  }
-  static float sum(Vector a) { return static_cast<float>(_mm512_reduce_add_epi32(a)); }
-  /// The sums of the lanes of four rows of four vectors, lane 4 q + t. Integers may be added in any order.
-  [[gnu::always_inline]] static Float sums_of_all(const Vector (&sums)[4][4]) {
-    Vector rows[4];
-    for (int q = 0; q < 4; ++q)
-      rows[q] = add_pairs<64>(add_pairs<32>(sums[q][0], sums[q][1]), add_pairs<32>(sums[q][2], sums[q][3]));
-    const Vector first = add_lanes(rows[0], rows[1]), second = add_lanes(rows[2], rows[3]);
-    return _mm512_cvtepi32_ps(add_lanes(first, second));
-  }
-  static void keep(Vector& a) { asm volatile("" : "+v"(a)); }
-
- private:
-  template <int kBits>
-  static Vector add_pairs(Vector a, Vector b) {
-    if constexpr (kBits == 32)
-      return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    else
-      return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-  }
-  static Vector add_lanes(Vector a, Vector b) {
-    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
-  }
-};
-#elif defined(__AVX2__)
 struct Wide {
   using Vector = __m256i;
-  static constexpr bool kThere = true;
   static constexpr int64_t kCodes = 16;
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector load(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -120,11 +74,7 @@ struct Wide {
   }
   static void keep(Vector& a) { asm("" : "+x"(a)); }
 };
-#else
-struct Wide {
-  static constexpr bool kThere = false;
-  static constexpr int64_t kCodes = 32;
-};
+
 #endif
 
 }  // namespace
