@@ -58,8 +58,8 @@ def hot_kernels():
     """name: (threads, shared bytes, blocks of the launch bounds, blocks claimed on 80, 87, 90, instructions it must have)."""
     hot = {}
     for kind in ('int4', 'int8', 'table4', 'e4m3', 'e5m2', 'f16'):
-        hot[f'few_tokens_{kind}'] = (256, 8704, 3, (3, 3, 3), ('HMMA', 'LDG.128'))
-    hot['few_tokens_split'] = (256, 2 * 8704, 3, (3, 3, 3), ('HMMA', 'LDG.128'))
+        hot[f'few_tokens_{kind}'] = (256, 8704, 2, (2, 2, 2), ('HMMA', 'LDG.128'))
+    hot['few_tokens_split'] = (256, 2 * 8704, 2, (2, 2, 2), ('HMMA', 'LDG.128'))
     hot['few_tokens_int2'] = (256, 8704, 2, (2, 2, 2), ('HMMA', 'LDG.128'))
     hot['few_int_int8'] = (256, 16 * KB, 2, (2, 2, 2), ('IMMA', 'LDG.128'))
     hot['few_int_int4'] = (256, 16 * KB, 2, (2, 2, 2), ('IMMA', 'LDG.128'))
@@ -133,7 +133,7 @@ def find_cuobjdump(given):
 
 
 INSTRUCTIONS = {'HMMA': r'\bHMMA\.', 'HGMMA': r'\bHGMMA\.', 'IMMA': r'\bIMMA\.', 'LDG.128': r'\bLDG\.E\S*\.128', 'LDGSTS': r'\bLDGSTS\.',
-                'LDS.128': r'\bLDS\S*\.128', 'local': r'\b(LDL|STL)[. ]'}
+                'LDS.128': r'\bLDS\S*\.128', 'LDSM': r'\bLDSM\.', 'local': r'\b(LDL|STL)[. ]'}
 
 
 def count_instructions(build, tool):

@@ -58,6 +58,13 @@ namespace halftone::cuda {
 
 constexpr int kWarp = 32;
 
+/// Whether kernels are compiled for compute capability 9.0 or later, or for the host.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr bool kSince90 = false;
+#else
+constexpr bool kSince90 = true;
+#endif
+
 // From compute capability 9.0 on the blocks of a kernel may come to an SM while the kernel before it in the
 // stream still runs (programmatic dependent launch), once all blocks of that one have started. What earlier
 // kernels wrote, and may still read, is theirs until wait_for_earlier_kernels().

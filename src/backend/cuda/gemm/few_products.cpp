@@ -113,7 +113,9 @@ class FewProducts : public WaitingLaunch {
     args.wide = w.k % 4 == 0 && reinterpret_cast<uintptr_t>(args.a) % alignof(Vec4) == 0;
     args.round_columns = w.packed_k;
     const auto shared = [&] { return static_cast<size_t>(few_tokens_shared(args, rows).bytes); };
-    const int multiple = kernel.columns * kernel.ahead << args.parts_shift;
+    const bool whole = kBlockColumns << args.flush_shift == kernel.columns;
+    const int ahead = any_scales(w, whole) ? std::min(kernel.ahead, kAnyScalesAhead) : kernel.ahead;
+    const int multiple = kernel.columns * ahead << args.parts_shift;
     while (shared() > device.chip().shared_bytes / kBlocksAnSm && args.round_columns > multiple)
       args.round_columns = round_up(ceil_div(args.round_columns, 2), multiple);
     device.launch(*kernel.kernel, {{blocks, ceil_div(m, kFewRows)}, kFewWarps * kWarp, shared()}, args);

@@ -154,12 +154,11 @@ DEVICE void few_tokens(const FewTokensArgs& args) {
     few_tokens<kind, ScaleForm::none, true>(args);
   } else {
     const bool whole = 1 << args.flush_shift == FewPiece<kind>::kBlocks;
-    const bool zeros = w.offset_kind == OffsetKind::zeros;
-    if (w.f32_scales || w.offset_kind == OffsetKind::minima || (zeros && !whole)) {
+    if (any_scales(w, whole)) {
       few_tokens<kind, ScaleForm::any, false>(args);
     } else if (!whole) {
       few_tokens<kind, ScaleForm::half, false>(args);
-    } else if (!zeros) {
+    } else if (w.offset_kind != OffsetKind::zeros) {
       few_tokens<kind, ScaleForm::half, true>(args);
     } else if constexpr (Unpack<kind>::kIntegers) {
       few_tokens<kind, ScaleForm::half_zeros, true>(args);

@@ -58,6 +58,14 @@ struct FewPiece {
   static constexpr int kAhead = kWords == 4 ? 2 : kind == WeightKind::table4 ? 3 : 4;
 };
 
+/// Whether few_tokens learns only from its arguments what scales are like: such scales take more registers,
+/// and leave them for fewer pieces. `whole`: a piece has one scale.
+HOST_AND_DEVICE constexpr bool any_scales(const WeightsView& w, bool whole) {
+  return w.f32_scales || w.offset_kind == OffsetKind::minima ||
+         (w.offset_kind == OffsetKind::zeros && !whole);
+}
+inline constexpr int kAnyScalesAhead = 2;
+
 /// Halves from one row of A to the next in shared memory: 64 bytes more than a multiple of 128, so that the
 /// 16-byte reads of eight lanes, of two rows, meet all banks.
 HOST_AND_DEVICE constexpr int few_tokens_stride(int round_columns) {

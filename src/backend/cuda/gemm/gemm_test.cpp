@@ -86,6 +86,15 @@ TEST(CudaGemm, ManyColumnsOfManyRows) {
                                   .symmetric = group == 96},
                                  ++seed)},
                    kHalfBound + 0x1p-12f);
+  for (const char* format : {"int4", "nf4"})
+    expect_close({.a = {8, 8800},
+                  .b = encoded({18, 8800},
+                               {.format = find_number_format(format),
+                                .granularity = Granularity::per_group(64),
+                                .symmetric = true,
+                                .scale_dtype = DType::f32},
+                               ++seed)},
+                 kHalfBound + 0x1p-12f);
   expect_close({.a = {7, 8800}, .b = Constant(as_type(random_tensor({5, 8800}, 3), DType::f16))}, kHalfBound);
 }
 

@@ -19,8 +19,10 @@ class WeightStream {
  public:
   using Piece = FewPiece<kind>;
 
-  /// An `any` scale takes more registers.
-  static constexpr int kAhead = form == ScaleForm::any && Piece::kAhead > 2 ? 2 : Piece::kAhead;
+  /// Before 9.0 the rest of the loop takes more registers, and chips read less than half as much an SM: half
+  /// of four pieces is enough.
+  static constexpr int kMost = !kSince90 && Piece::kAhead == 4 ? 2 : Piece::kAhead;
+  static constexpr int kAhead = form == ScaleForm::any && kMost > kAnyScalesAhead ? kAnyScalesAhead : kMost;
 
   /// `pieces`: where the tile ends.
   DEVICE_MEMBER WeightStream(const FewTokensArgs& args, const FewProduct& product, int tile, int pieces)

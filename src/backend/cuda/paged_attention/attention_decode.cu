@@ -240,16 +240,17 @@ DEVICE void decode(const AttentionDecodeArgs& args) {
 }
 
 // Three blocks of four warps an SM: 168 registers a thread. With 64 KB on their way each, two fill the
-// bandwidth, and the third is a kernel's that comes early.
+// bandwidth, and the third is a kernel's that comes early. Before 9.0 none does, and 168 are too few for 128
+// elements.
 #define HALFTONE_DECODE(type, element, dim, blocks)                                                   \
   DEVICE_KERNEL_AHEAD(attention_decode_##type##_##dim, AttentionDecodeArgs, kDecodeThreads, blocks) { \
     decode<element, dim>(args);                                                                       \
   }
 HALFTONE_DECODE(f16, f16, 64, 3)
-HALFTONE_DECODE(f16, f16, 128, 3)
+HALFTONE_DECODE(f16, f16, 128, kSince90 ? 3 : 2)
 HALFTONE_DECODE(f16, f16, 256, 2)
 HALFTONE_DECODE(bf16, bf16, 64, 3)
-HALFTONE_DECODE(bf16, bf16, 128, 3)
+HALFTONE_DECODE(bf16, bf16, 128, kSince90 ? 3 : 2)
 HALFTONE_DECODE(bf16, bf16, 256, 2)
 HALFTONE_DECODE(int8, int8_t, 64, 3)
 HALFTONE_DECODE(int8, int8_t, 128, 3)
