@@ -82,6 +82,32 @@ TEST_F(PlanCacheTest, FindsWhatWasKept) {
   EXPECT_EQ(warnings_, "");
 }
 
+TEST_F(PlanCacheTest, LongConstantsAreFoundAsTheyWere) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  std::vector<std::vector<std::byte>> constants;
+  for (size_t bytes :
+       {size_t{10}, 3 * kHugePage + 5, kHugePage, kHugePage - 4096, size_t{1}, 5 * kHugePage}) {
+    std::vector<std::byte>& constant = constants.emplace_back(bytes);
+    for (size_t i = 0; i < bytes; ++i) constant[i] = static_cast<std::byte>(i * 31 >> 4 ^ constants.size());
+  }
+  {
+    const auto store = cache()->constants("long", "a model", threads_);
+    for (const auto& constant : constants) {
+      EXPECT_EQ(store->find(constant.size()), nullptr);
+      store->keep(std::shared_ptr<const std::byte>(constant.data(), [](const std::byte*) {}),
+                  constant.size());
+    }
+    store->finish(2);
+  }
+  const auto store = cache()->constants("long", "a model", threads_);
+  for (const auto& constant : constants) {
+    const auto found = store->find(constant.size());
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(std::memcmp(found.get(), constant.data(), constant.size()), 0) << constant.size();
+  }
+  EXPECT_EQ(warnings_, "");
+}
+
 TEST_F(PlanCacheTest, AnotherPlanOrOtherFilesArePackedAnew) {
   EXPECT_FALSE(compile());
   EXPECT_FALSE(compile("another plan"));

@@ -108,6 +108,43 @@ class NewFile {
   bool committed_ = false;
 };
 
+/// Writes a file from its first byte on, whole huge pages at a time: file systems that keep what is written
+/// together in one page map it so, too.
+class HugePageWriter {
+ public:
+  explicit HugePageWriter(NewFile& file) : file_(file), page_(kHugePage) {}
+  /// At an offset that is not before the end; zeros up to there.
+  void write(std::span<const std::byte> bytes, uint64_t offset) {
+    if (end_ < offset) write(std::vector<std::byte>(offset - end_), end_);
+    while (!bytes.empty()) {
+      const size_t whole = end_ % kHugePage == 0 ? bytes.size() / kHugePage * kHugePage : 0;
+      if (whole > 0) file_.write(bytes.first(whole), end_);
+      end_ += whole;
+      bytes = bytes.subspan(whole > 0 ? whole : collect(bytes));
+    }
+  }
+  void finish() {
+    const size_t used = end_ % kHugePage;
+    if (used > 0) file_.write(std::span(page_).first(used), end_ - used);
+  }
+
+ private:
+  static constexpr size_t kHugePage = size_t{2} << 20;
+
+  /// As much as the page takes.
+  size_t collect(std::span<const std::byte> bytes) {
+    const size_t used = end_ % kHugePage, count = std::min(kHugePage - used, bytes.size());
+    std::memcpy(page_.data() + used, bytes.data(), count);
+    end_ += count;
+    if (end_ % kHugePage == 0) file_.write(page_, end_ - kHugePage);
+    return count;
+  }
+
+  NewFile& file_;
+  std::vector<std::byte> page_;
+  uint64_t end_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<PlanFile> PlanFile::open(const fs::path& path, const Digest& key, const KeyedHash& hash,
@@ -176,14 +213,16 @@ void write_plan_file(const fs::path& path, const Digest& key, const std::string&
   std::vector<PlanFileBlock> table;
   const uint64_t front = sizeof(header) + header.name_bytes + blocks.size() * sizeof(PlanFileBlock);
   NewFile file(path);
+  HugePageWriter writer(file);
   header.file_bytes = front;
   for (const PackedBlock& block : blocks) {
     const std::span<const std::byte> bytes(block.data.get(), block.bytes);
     table.push_back({round_up(header.file_bytes, kAlignment), block.bytes, hash.in_pieces(bytes, threads)});
-    file.write(bytes, table.back().offset);
+    writer.write(bytes, table.back().offset);
     header.file_bytes = table.back().offset + block.bytes;
   }
 
+  writer.finish();
   std::vector<std::byte> bytes(front);
   std::memcpy(bytes.data() + sizeof(header), name.data(), header.name_bytes);
   std::memcpy(bytes.data() + sizeof(header) + header.name_bytes, table.data(),
