@@ -14,6 +14,10 @@
 namespace halftone::cli {
 namespace {
 
+/// Bytes of a prompt whose first token need not wait for packed weights. A longer one is run in so many rows
+/// that packing all of them first takes the smaller part of its time.
+constexpr size_t kShortPrompt = 256;
+
 struct Options {
   ModelOptions model;
   TextOptions text;
@@ -95,7 +99,7 @@ void print_result(const Options& o, const TextModel& text, const std::string& pr
 
 void run(const Options& o) {
   const std::string prompt = prompt_text(o);
-  TextModel text = open_text_model(o.model, true);
+  TextModel text = open_text_model(o.model, prompt.size() + o.system.size() <= kShortPrompt);
   GenerationOptions generation = generation_options(o.text, text.model);
   const std::vector<TokenId> ids = prompt_tokens(o, text.model, prompt, generation);
   const std::unique_ptr<Drafter> drafter = make_drafter(o.speculate, text, o.model);
