@@ -19,13 +19,14 @@ class CoreShare {
   void begin() {
     if (slept_ || Clock::now() - seen_.wall > kLoss) look();
   }
-  /// After work: whether the core was lost for longer than kLoss since begin().
+  /// After work: whether this thread's core was lost for longer than a millisecond since begin().
   bool lost();
   /// The thread has slept of its own will.
   void slept() { slept_ = true; }
 
+  /// The worker lost its core, or the caller lost its own, which workers may be the reason of.
   void count_loss();
-  /// Whether a burst is over.
+  /// Whether a burst is over; false while the worker needs none.
   bool spent() const { return bursts_left_ > 0 && Clock::now() - woke_ > kBurst; }
   /// Sleeps until the next burst, then on another core than the caller's: the system would often wake a
   /// worker there, where it takes from the caller what it gives.

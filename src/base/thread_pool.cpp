@@ -39,8 +39,8 @@ bool spin_until(const Ready& ready) {
 
 // A loop is published by storing its fields, opening the gate and raising `generation`. Workers that come
 // while the gate is open are counted and take part; the caller shuts it when no piece is left and waits for
-// those alone, so a worker that gets no core in time costs nothing. Behind a shut gate nobody reads the
-// fields.
+// those alone, so a worker that gets no core in time costs nothing. One that shares its core with others
+// leaves between two pieces and may come again (CoreShare). Behind a shut gate nobody reads the fields.
 struct ThreadPool::Impl {
   static constexpr uint64_t kOpen = uint64_t{1} << 32;
 

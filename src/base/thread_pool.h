@@ -9,7 +9,8 @@ namespace halftone {
 /// A fixed set of threads that share one loop at a time. The caller works too, so size() == 1 owns no thread.
 ///
 /// A thread takes the pieces of its own part first, then helps with the others'. Idle, it spins for some
-/// microseconds and then sleeps, so a busy neighbour on one core does not hold the others up.
+/// microseconds and then sleeps; one that loses its core to another program again and again works in bursts
+/// (CoreShare): so a busy neighbour on one core does not hold the others up.
 class ThreadPool {
  public:
   /// `size` threads in all; 0 means one for each core this process may use.

@@ -270,10 +270,7 @@ void weigh_tile(const QueryTile& tile, const StoredRows& rows, const Operands& o
   for (int64_t t = 0; t < rows.count; ++t) {
     __m512 score = _mm512_load_ps(scores + t * kTile);
     if (scaled) score = _mm512_mul_ps(score, _mm512_set1_ps(rows.key_scales[t]));
-    if (tile.softcap > 0) {
-      const __m512 cap = _mm512_set1_ps(tile.softcap);
-      score = _mm512_mul_ps(cap, tanh(_mm512_div_ps(score, cap)));
-    }
+    if (tile.softcap > 0) score = capped(score, tile.softcap);
     if (!view.all) score = _mm512_mask_mov_ps(hidden, view(t), score);
     _mm512_store_ps(scores + t * kTile, score);
     highest = _mm512_max_ps(highest, score);

@@ -40,11 +40,6 @@ inline __m512i broadcast_four(const void* bytes) {
   return _mm512_set1_epi32(four);
 }
 
-inline Float capped(Float score, float softcap) {
-  const Float cap = Simd::broadcast(softcap);
-  return Simd::mul(cap, tanh(Simd::div(score, cap)));
-}
-
 /// scores[q, t] = queries[q] . keys[t] of 32 tokens. Fetches a line for each two that are read.
 template <int kQueries, int kCache>
 [[gnu::always_inline]] inline void score_fours(const QueryTile& tile, int64_t query, const std::byte* keys,

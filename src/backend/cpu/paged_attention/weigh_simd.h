@@ -5,6 +5,11 @@
 namespace halftone::cpu {
 namespace {
 
+inline Float capped(Float score, float softcap) {
+  const Float cap = Simd::broadcast(softcap);
+  return Simd::mul(cap, tanh(Simd::div(score, cap)));
+}
+
 /// Turns one query's scores of tokens [begin, end) into weights (0 for the others of [0, padded)), and
 /// returns by how much its sum so far shrinks.
 float weigh(const QueryTile& tile, int64_t query, float* scores, int64_t begin, int64_t end, int64_t padded) {
@@ -19,9 +24,7 @@ float weigh(const QueryTile& tile, int64_t query, float* scores, int64_t begin, 
   for (int64_t t = 0; t < padded; t += Simd::kWidth) {
     Float score = Simd::load(scores + t);
     if (tile.softcap > 0) {
-      const Float cap = Simd::broadcast(tile.softcap);
-      const Float capped = Simd::mul(cap, tanh(Simd::div(score, cap)));
-      score = Simd::where_less(Simd::broadcast(hidden), score, capped, score);
+      score = Simd::where_less(Simd::broadcast(hidden), score, capped(score, tile.softcap), score);
       Simd::store(scores + t, score);
     }
     top = Simd::max(top, score);
