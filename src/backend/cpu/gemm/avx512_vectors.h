@@ -16,6 +16,7 @@ struct Avx512 {
   using Float = __m512;
   using Codes = __m512i;
   static constexpr int kTileRows = 12, kTilePanels = 2;
+  static constexpr int kOutputs[] = {4, 4, 4};  ///< of few rows
 
   static Float broadcast(float x) { return _mm512_set1_ps(x); }
   static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }

@@ -12,7 +12,7 @@ class FewRows {
   FewRows(const WeightRows& weights, const FloatGemmLoops& loops, const NibbleLoops* nibbles, bool rounds)
       : weights_(weights),
         loops_(loops),
-        nibbles_(nibbles && has_nibbles(weights) ? nibbles : nullptr),
+        nibbles_(nibbles && takes_nibbles(*nibbles, weights) ? nibbles : nullptr),
         rounds_(rounds) {}
 
   /// So many rows are few. Looked-up codes cost less than decoded ones, and pay for longer.

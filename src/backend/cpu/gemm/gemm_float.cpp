@@ -119,9 +119,9 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 
 #if defined(__x86_64__)
 HALFTONE_GEMM_FLOAT(avx512vnni, &nibble_rows_avx512vnni)
-HALFTONE_GEMM_FLOAT(avx2, nullptr)
+HALFTONE_GEMM_FLOAT(avx2, &nibble_rows_avx2)
 #elif defined(__aarch64__)
-HALFTONE_GEMM_FLOAT(neon, nullptr)
+HALFTONE_GEMM_FLOAT(neon, &nibble_rows_neon)
 #endif
 
 }  // namespace halftone::cpu

@@ -13,6 +13,7 @@ struct Avx2 {
     __m256i half[2];
   };
   static constexpr int kTileRows = 6, kTilePanels = 1;
+  static constexpr int kOutputs[] = {4, 4, 1};  ///< of few rows
 
   template <class R, class Operation>
   static R halves(Operation operation) {

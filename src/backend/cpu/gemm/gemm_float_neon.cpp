@@ -12,7 +12,8 @@ struct Neon {
   struct Codes {
     uint32x4_t part[4];
   };
-  static constexpr int kTileRows = 6, kTilePanels = 1;
+  static constexpr int kTileRows = 4, kTilePanels = 1;
+  static constexpr int kOutputs[] = {4, 2, 1};  ///< of few rows
 
   template <class R, class Operation>
   static R parts(Operation operation) {

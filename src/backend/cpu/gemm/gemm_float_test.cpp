@@ -108,13 +108,14 @@ TEST(GemmDecode, EveryFormat) {
 
 TEST(GemmDecode, EveryScaleType) {
   for (const char* format : {"int4", "nf4"}) {
-    for (DType scale_dtype : {DType::f32, DType::f16, DType::bf16}) {
-      Constant b(random_tensor({20, 172}, 1));
-      b.set_encoding({.format = find_number_format(format),
-                      .granularity = Granularity::per_group(64),
-                      .scale_dtype = scale_dtype});
-      expect_close({.b = b}, "gemm_decode_", kRowCounts, b.encoding()->str());
-    }
+    for (DType scale_dtype : {DType::f32, DType::f16, DType::bf16})
+      for (const auto& [columns, group] : {std::pair(172, 64), {256, 32}, {640, 128}}) {
+        Constant b(random_tensor({21, columns}, 1));
+        b.set_encoding({.format = find_number_format(format),
+                        .granularity = Granularity::per_group(group),
+                        .scale_dtype = scale_dtype});
+        expect_close({.b = b}, "gemm_decode_", kRowCounts, b.encoding()->str());
+      }
     Constant b(random_tensor({20, 172}, 2));
     b.set_encoding({.format = find_number_format(format),
                     .granularity = Granularity::per_group(64),

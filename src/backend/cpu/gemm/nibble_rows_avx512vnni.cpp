@@ -5,8 +5,12 @@
 namespace halftone::cpu {
 namespace {
 
+// Codes are looked up word by word: a word has eight, and its code j is in the low bits once it is shifted by
+// 4 j, so nothing is unpacked.
+
 constexpr int kNibbles = 8;  ///< of a word
 
+/// to[128 b + 16 j + w] = a[128 b + 8 w + j].
 void arrange(const float* a, int64_t count, float* to) {
   const __m512i words = _mm512_mullo_epi32(
       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(kNibbles));
@@ -60,18 +64,18 @@ template <int kRows, bool kZeros>
 void nibble_dots(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t m0,
                  int64_t n0, int64_t step, int64_t end) {
   auto output = [&](int i) { return n0 + i * step < end ? n0 + i * step : end - 1; };
-  const WordScales scales[kOutputs] = {{w, output(0)}, {w, output(1)}, {w, output(2)}, {w, output(3)}};
+  const WordScales scales[kMostOutputs] = {{w, output(0)}, {w, output(1)}, {w, output(2)}, {w, output(3)}};
   const float* x[kRows];
   for (int r = 0; r < kRows; ++r) x[r] = a + (m0 + r < m ? m0 + r : m - 1) * w.k;
   const __m512 values = code_values(w);
-  __m512 sum[kRows][kOutputs];
+  __m512 sum[kRows][kMostOutputs];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i) sum[r][i] = _mm512_setzero_ps();
+    for (int i = 0; i < kMostOutputs; ++i) sum[r][i] = _mm512_setzero_ps();
   for (int64_t k = 0; k < w.k; k += kNibbleBlock)
 #pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i) {
+    for (int i = 0; i < kMostOutputs; ++i) {
       const std::byte* from = w.data + output(i) * w.row_bytes + k / 2;
       __builtin_prefetch(from + 1024);
       __m512i words = _mm512_loadu_si512(from);
@@ -96,7 +100,7 @@ void nibble_dots(const WeightRows& w, const float* a, int64_t m, const FloatOutp
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int i = 0; i < kOutputs; ++i)
+    for (int i = 0; i < kMostOutputs; ++i)
       if (m0 + r < m && n0 + i * step < end)
         out.y[(m0 + r) * w.n + n0 + i * step] = _mm512_reduce_add_ps(sum[r][i]);
 }
@@ -104,7 +108,7 @@ void nibble_dots(const WeightRows& w, const float* a, int64_t m, const FloatOutp
 template <bool kZeros>
 void nibble_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
                  int64_t end) {
-  const int64_t step = (end - begin + kOutputs - 1) / kOutputs;
+  const int64_t step = (end - begin + kMostOutputs - 1) / kMostOutputs;
   for (int64_t n = begin; n < begin + step; ++n)
     for (int64_t m0 = 0; m0 < m; m0 += 4) {
       if (m - m0 == 1)
@@ -124,6 +128,6 @@ void few(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out,
 
 }  // namespace
 
-const NibbleLoops nibble_rows_avx512vnni = {arrange, few};
+const NibbleLoops nibble_rows_avx512vnni = {kNibbles, arrange, few};
 
 }  // namespace halftone::cpu
