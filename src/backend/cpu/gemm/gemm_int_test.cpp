@@ -58,6 +58,32 @@ TEST(GemmInt, EveryWidthAndGranularity) {
   }
 }
 
+/// All codes 255 and all activations 127, with either sign: sums as large as they get.
+TEST(GemmInt, TheLargestSums) {
+  const Encoding per_token = dynamic_int8(Granularity::per_token());
+  for (const char* format : {"int4", "int8"})
+    for (int64_t group : {64, 128, 256, 1024}) {
+      const Encoding encoding{.format = find_number_format(format),
+                              .granularity = Granularity::per_group(group),
+                              .symmetric = false};
+      constexpr int64_t n = 20, k = 1024;
+      Tensor weights = Tensor::allocate(DType::f32, {n, k});
+      const std::span<float> all = weights.mutable_view().span<float>();
+      for (size_t i = 0; i < all.size(); ++i) all[i] = i / k % 2 == 0 ? 1.0f : -1.0f;
+      Constant b(std::move(weights));
+      b.set_encoding(encoding);
+      const GemmCase test{.b = b, .dynamic = &per_token};
+      for (const Kernel* kernel : kernels_named("gemm_int_"))
+        for (int64_t m : {1, 2, 3, 4, 9, 18}) {
+          Tensor a = Tensor::allocate(DType::f32, {m, k});
+          const std::span<float> rows = a.mutable_view().span<float>();
+          for (size_t i = 0; i < rows.size(); ++i) rows[i] = i / k % 3 == 0 ? -1.0f : 1.0f;
+          GemmRunner runner(*kernel, test, 1);
+          EXPECT_EQ(runner.run(a), test.reference(a)) << kernel->name << " " << encoding.str() << " m " << m;
+        }
+    }
+}
+
 TEST(GemmInt, EveryScaleTypeAndGroupLength) {
   const Encoding per_token = dynamic_int8(Granularity::per_token());
   unsigned seed = 1000;

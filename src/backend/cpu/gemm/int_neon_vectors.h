@@ -17,17 +17,6 @@ struct NeonDot {
   struct Float {
     float32x4_t part[4];
   };
-  struct Codes {
-    uint8x16_t part[4];
-  };
-  /// Whether codes of 8 bits need another dot() than fewer.
-  static constexpr bool kWideDiffers = true;
-  static constexpr int kStreams = 2;  ///< panels read side by side
-  /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
-  static constexpr int kMostRows = 4, kFourRowsPanels = 2;
-  static constexpr int kTileRows = 2, kTilePanels = 1;
-  static constexpr bool kReadsInOrder = false;  ///< has loops for Reading::in_order
-
   /// vdotq_s32 multiplies signed bytes: codes of 8 bits are taken less 128.
   static constexpr int32_t code_bias(int bits) { return bits == 8 ? 128 : 0; }
 
@@ -60,9 +49,6 @@ struct NeonDot {
   static void store(float* to, Float x) {
     for (int i = 0; i < 4; ++i) vst1q_f32(to + 4 * i, x.part[i]);
   }
-  static void store(std::byte* to, Codes x) {
-    for (int i = 0; i < 4; ++i) vst1q_u8(reinterpret_cast<uint8_t*>(to) + 16 * i, x.part[i]);
-  }
 
   static Int bias_minus_zeros(const std::byte* zeros, int32_t bias) {
     const uint8x16_t bytes = vld1q_u8(reinterpret_cast<const uint8_t*>(zeros));
@@ -82,30 +68,29 @@ struct NeonDot {
     });
   }
 
-  template <int kBits>
-  static void unpack(const std::byte* from, Codes* quads) {
-    for (int i = 0; i < 4; ++i) {
-      const uint8x16_t packed = vld1q_u8(reinterpret_cast<const uint8_t*>(from) + 16 * i);
-      if constexpr (kBits == 8) {
-        quads[0].part[i] = packed;
-      } else {
-        const uint8x16_t mask = vdupq_n_u8((1 << kBits) - 1);
-        for (int q = 0; q < 8 / kBits; ++q)
-          quads[q].part[i] = vandq_u8(vshlq_u8(packed, vdupq_n_s8(static_cast<int8_t>(-q * kBits))), mask);
-      }
-    }
+  /// What sums of products begin at where the codes' zeros and sums say `x`.
+  static Int from_start(Int x) { return x; }
+
+  /// A vector of packed codes -> those of one of its quads, as dot_lane() takes them.
+  template <int kBits, int kQuadOfUnit>
+  static uint8x16_t unpack(uint8x16_t packed) {
+    if constexpr (kBits == 8) return veorq_u8(packed, vdupq_n_u8(0x80));
+    return bits_of<kBits, kQuadOfUnit>(packed);
   }
-  static int8x16_t quad(const int8_t* a) {
-    int32_t four;
-    __builtin_memcpy(&four, a, sizeof(four));
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+  /// acc + codes * the quad of activations in that lane.
+  template <int kLane>
+  static int32x4_t dot_lane(int32x4_t acc, uint8x16_t codes, int8x16_t activations) {
+    return vdotq_laneq_s32(acc, vreinterpretq_s8_u8(codes), activations, kLane);
   }
-  template <bool kWide>
-  static Int dot(Int acc, Codes codes, int8x16_t activations) {
-    return parts<Int>([&](int i) {
-      const uint8x16_t code = kWide ? veorq_u8(codes.part[i], vdupq_n_u8(0x80)) : codes.part[i];
-      return vdotq_s32(acc.part[i], vreinterpretq_s8_u8(code), activations);
-    });
+
+ protected:
+  template <int kBits, int kQuadOfUnit>
+  static uint8x16_t bits_of(uint8x16_t packed) {
+    constexpr int kShift = kBits * kQuadOfUnit;
+    if constexpr (kBits == 8) return packed;
+    if constexpr (kShift > 0) packed = vshrq_n_u8(packed, kShift > 0 ? kShift : 1);
+    if constexpr (kShift + kBits < 8) packed = vandq_u8(packed, vdupq_n_u8((1 << kBits) - 1));
+    return packed;
   }
 };
 

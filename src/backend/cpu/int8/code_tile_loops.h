@@ -28,12 +28,17 @@ void multiply_tile(const CodeTile& tile, int64_t row, int64_t panel, CodeSums<V,
   for (int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_step) {
     const uint8_t* from[kRows];
     for (int r = 0; r < kRows; ++r) from[r] = rows[r];
-    for (int64_t quad = 0; quad < tile.quads; ++quad, weights += 64) {
-      typename V::Weights w[kPanels];
-      for (int p = 0; p < kPanels; ++p) w[p] = V::weights(weights + p * panel_bytes);
-      for (int r = 0; r < kRows; ++r) {
-        const typename V::Codes codes = V::codes(from[r] + quad * kCodeQuad);
-        for (int p = 0; p < kPanels; ++p) sum[r][p] = V::dot(sum[r][p], w[p], codes);
+    if constexpr (requires { V::add_products(sum, weights, from, tile.quads); }) {
+      V::add_products(sum, weights, from, tile.quads);
+      weights += 64 * tile.quads;
+    } else {
+      for (int64_t quad = 0; quad < tile.quads; ++quad, weights += 64) {
+        typename V::Weights w[kPanels];
+        for (int p = 0; p < kPanels; ++p) w[p] = V::weights(weights + p * panel_bytes);
+        for (int r = 0; r < kRows; ++r) {
+          const typename V::Codes codes = V::codes(from[r] + quad * kCodeQuad);
+          for (int p = 0; p < kPanels; ++p) sum[r][p] = V::dot(sum[r][p], w[p], codes);
+        }
       }
     }
   }
