@@ -20,6 +20,8 @@ Step choose(const Graph& graph, int position, const Backend* backend, ThreadPool
   const OpSite site = graph.site(node);
   step.kernel = site.is_alias() ? "alias" : "reference";
   if (!backend || site.is_alias()) return step;
+  // A device is given what sizes say (Session::place_known()).
+  if (node.schema->of_shapes && backend->memory()) step.kernel = "sizes";
 
   for (const Kernel& kernel : backend->kernels()) {
     if (kernel.op != node.schema->name || !cpu_has(kernel.isa)) continue;

@@ -50,8 +50,9 @@ struct Session::Binding {
   // Set where shapes depend on numbers that the run computes: then there is no arena, and nothing else here.
   std::unique_ptr<DynamicRun> dynamic;
 
-  std::vector<size_t> input_offsets;  // by value; of inputs that are copied to the device, all from
-  size_t inputs_begin = 0;            // here to the arena's end
+  std::vector<bool> follows_from_sizes;  // by node; on a device: its outputs are `known`, and copied there
+  std::vector<size_t> input_offsets;     // by value; of inputs that are copied to the device, all from
+  size_t inputs_begin = 0;               // here to the arena's end
   const std::byte* base = nullptr;
   std::unique_ptr<DeviceMemory::Recording> recording;   // of all steps, at `base`
   int runs = 0;                                         // at `base`
@@ -179,6 +180,7 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   b.workspace_offset = round_up(layout.arena_bytes, size_t{64});
   b.arena_bytes = b.workspace_offset + b.workspace_bytes;
   if (plan_->memory()) {
+    place_known(b);
     b.input_offsets.resize(graph.values().size());
     b.inputs_begin = b.arena_bytes = round_up(b.arena_bytes, size_t{256});
     for (ValueId id : graph.inputs()) {
@@ -188,6 +190,34 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
     }
   }
   return *bindings_.emplace(sizes, std::move(binding)).first->second;
+}
+
+/// What is known from the sizes gets a place on the device that no other value of these sizes takes, and is
+/// never computed.
+void Session::place_known(Binding& b) {
+  const Graph& graph = plan_->graph();
+  for (const Node& node : graph.nodes()) {
+    const bool known = !node.outputs.empty() && std::ranges::all_of(node.outputs, [&](ValueId id) {
+      return !b.known[index(id)].empty() && b.root[index(id)] == id && graph.value(id).storage.plain();
+    });
+    b.follows_from_sizes.push_back(known);
+    if (!known) continue;
+    for (ValueId id : node.outputs) {
+      b.offsets[index(id)] = b.arena_bytes = round_up(b.arena_bytes, size_t{256});
+      b.arena_bytes += b.known[index(id)].size_bytes();
+    }
+  }
+}
+
+void Session::upload_known(const Binding& b) {
+  const Graph& graph = plan_->graph();
+  for (size_t n = 0; n < b.follows_from_sizes.size(); ++n)
+    if (b.follows_from_sizes[n])
+      for (ValueId id : graph.nodes()[n].outputs) {
+        const TensorView& known = b.known[index(id)].view();
+        plan_->memory()->upload(const_cast<std::byte*>(b.base) + b.offsets[index(id)], known.data,
+                                known.size_bytes());
+      }
 }
 
 void Session::place_operands(Binding& b) {
@@ -253,13 +283,16 @@ void Session::run(const std::map<std::string, TensorView>& inputs) {
 void Session::run_bound(const std::map<std::string, TensorView>& inputs) {
   const Graph& graph = plan_->graph();
   Binding& b = bind(inputs);
+  const bool arena_is_anothers = last_ != &b;
   last_ = &b;
   if (b.dynamic) {
     const auto shown = [this](const Value& value, const TensorView& stored) { show(value, stored); };
     return b.dynamic->run(by_id(graph, inputs), states_, observer_ ? Observer(shown) : Observer(), threads_);
   }
   std::byte* base = arena(b.arena_bytes);
-  if (b.base != base) place_operands(b);
+  const bool moves = b.base != base;
+  if (moves) place_operands(b);
+  if (moves || arena_is_anothers) upload_known(b);
   for (const Binding::Place& place : b.from_inputs)
     b.operands[place.node][place.slot].tensor.data = inputs.at(graph.value(place.root).name).data;
   fetched_.clear();
@@ -273,7 +306,8 @@ void Session::run_bound(const std::map<std::string, TensorView>& inputs) {
     // What a first run showed to work is recorded in the second and only replayed from then on.
     const bool watched = observer_ || clock_;
     if (!watched && b.runs == 1 && std::all_of(b.sites.begin(), b.sites.end(), [&](const OpSite& site) {
-          return site.is_alias() || plan_->steps()[static_cast<size_t>(&site - b.sites.data())].prepared;
+          const auto n = static_cast<size_t>(&site - b.sites.data());
+          return site.is_alias() || b.follows_from_sizes[n] || plan_->steps()[n].prepared;
         }))
       b.recording = memory->record([&] { run_steps(b); });
     if (b.recording && !watched)
@@ -322,6 +356,7 @@ void Session::run_steps(Binding& b) {
 void Session::run_step(const Binding& b, size_t n, std::span<std::byte> workspace) {
   const Step& step = plan_->steps()[n];
   if (!step.prepared && b.sites[n].is_alias()) return;
+  if (!b.follows_from_sizes.empty() && b.follows_from_sizes[n]) return;
   const auto start = clock_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   const std::vector<ValueId>& outputs = plan_->graph().nodes()[n].outputs;
   const int64_t row_step = outputs.empty() ? 0 : b.row_steps[index(outputs[0])];

@@ -54,6 +54,8 @@ class Session {
   struct Binding;  ///< everything derived from one set of concrete dimensions
   void run_bound(const std::map<std::string, TensorView>& inputs);
   Binding& bind(const std::map<std::string, TensorView>& inputs);
+  void place_known(Binding& binding);
+  void upload_known(const Binding& binding);
   void place_operands(Binding& binding);
   void run_steps(Binding& binding);
   void run_on_host(const Binding& binding, size_t node);
