@@ -1,0 +1,144 @@
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/elementwise.h"
+#include "backend/cuda/maps/maps_kernels.h"
+#include "backend/float_site.h"
+
+namespace halftone::cuda {
+namespace {
+
+/// A map's attributes as f32, under ONNX's defaults.
+struct MapRow {
+  std::string_view op;
+  Map kind;
+  std::string_view a_name = {};
+  float a = 0;
+  std::string_view b_name = {};
+  float b = 0;
+};
+
+constexpr MapRow kRows[] = {
+    {"Abs", Map::abs},
+    {"Acos", Map::acos},
+    {"Acosh", Map::acosh},
+    {"Asin", Map::asin},
+    {"Asinh", Map::asinh},
+    {"Atan", Map::atan},
+    {"Atanh", Map::atanh},
+    {"Ceil", Map::ceil},
+    {"Celu", Map::celu, "alpha", 1},
+    {"Clip", Map::clip},
+    {"Cos", Map::cos},
+    {"Cosh", Map::cosh},
+    {"Elu", Map::elu, "alpha", 1},
+    {"Erf", Map::erf},
+    {"Exp", Map::exp},
+    {"Floor", Map::floor},
+    {"Log", Map::log},
+    {"Mish", Map::mish},
+    {"Neg", Map::negate},
+    {"Reciprocal", Map::reciprocal},
+    {"Relu", Map::relu},
+    {"Round", Map::round},
+    {"Selu", Map::selu, "alpha", 1.67326319217681884765625f, "gamma", 1.05070102214813232421875f},
+    {"Sign", Map::sign},
+    {"Sin", Map::sin},
+    {"Sinh", Map::sinh},
+    {"Softplus", Map::softplus},
+    {"Softsign", Map::softsign},
+    {"Sqrt", Map::sqrt},
+    {"Tan", Map::tan},
+    {"ThresholdedRelu", Map::threshold, "alpha", 1},
+};
+
+const MapRow& row_of(const OpSite& site) {
+  for (const MapRow& row : kRows)
+    if (row.op == site.schema->name) return row;
+  throw std::logic_error("no map of " + std::string(site.schema->name));
+}
+
+class MapKernel final : public CudaKernel {
+ public:
+  explicit MapKernel(const OpSite& site) : kind_(row_of(site).kind) {
+    const MapRow& row = row_of(site);
+    if (!row.a_name.empty()) a_ = site.attributes->get_float(row.a_name, row.a);
+    if (!row.b_name.empty()) b_ = site.attributes->get_float(row.b_name, row.b);
+  }
+
+  void run(const KernelRun& run) const override {
+    switch (run.outputs[0].dtype) {
+      case DType::i32:
+        return launch(map_i32, run);
+      case DType::i64:
+        return launch(map_i64, run);
+      default:
+        return launch(map_f32, run);
+    }
+  }
+
+ private:
+  template <class T>
+  void launch(const DeviceKernel<MapArgs<T>>& kernel, const KernelRun& run) const {
+    const int64_t count = run.outputs[0].shape.elements();
+    if (count == 0) return;
+    const auto bound = [&](size_t i) { return i < run.inputs.size() ? pointer<T>(run.inputs[i]) : nullptr; };
+    const auto* x = pointer<T>(run.inputs[0]);
+    auto* y = pointer<T>(run.outputs[0]);
+    device().launch(kernel, thread_each((count + 3) / 4),
+                    {x, y, bound(1), bound(2), count, kind_, a_, b_, all_aligned_16(x, y)});
+  }
+
+  Map kind_;
+  float a_ = 0, b_ = 0;
+};
+
+/// Floating maps take f32; the others i32 and i64 besides.
+Refusal supports(const OpSite& site) {
+  if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
+  const DType dtype = site.outputs[0].dtype;
+  if (dtype != DType::i32 && dtype != DType::i64) return not_all_f32(site, site.inputs.size());
+  for (const SiteInput& input : site.inputs)
+    if (input.encoding) return "an input is encoded as " + input.encoding->str();
+  return {};
+}
+
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<MapKernel>(site);
+}
+
+}  // namespace
+
+#define HALFTONE_CUDA_MAP(variable, name, op) \
+  extern const Kernel variable{name, op, Isa::scalar, supports, prepare, true};
+HALFTONE_CUDA_MAP(abs_map, "abs", "Abs")
+HALFTONE_CUDA_MAP(acos_map, "acos", "Acos")
+HALFTONE_CUDA_MAP(acosh_map, "acosh", "Acosh")
+HALFTONE_CUDA_MAP(asin_map, "asin", "Asin")
+HALFTONE_CUDA_MAP(asinh_map, "asinh", "Asinh")
+HALFTONE_CUDA_MAP(atan_map, "atan", "Atan")
+HALFTONE_CUDA_MAP(atanh_map, "atanh", "Atanh")
+HALFTONE_CUDA_MAP(ceil_map, "ceil", "Ceil")
+HALFTONE_CUDA_MAP(celu, "celu", "Celu")
+HALFTONE_CUDA_MAP(clip, "clip", "Clip")
+HALFTONE_CUDA_MAP(cos_map, "cos", "Cos")
+HALFTONE_CUDA_MAP(cosh_map, "cosh", "Cosh")
+HALFTONE_CUDA_MAP(elu, "elu", "Elu")
+HALFTONE_CUDA_MAP(erf_map, "erf", "Erf")
+HALFTONE_CUDA_MAP(exp_map, "exp", "Exp")
+HALFTONE_CUDA_MAP(floor_map, "floor", "Floor")
+HALFTONE_CUDA_MAP(log_map, "log", "Log")
+HALFTONE_CUDA_MAP(mish, "mish", "Mish")
+HALFTONE_CUDA_MAP(neg, "neg", "Neg")
+HALFTONE_CUDA_MAP(reciprocal, "reciprocal", "Reciprocal")
+HALFTONE_CUDA_MAP(relu, "relu", "Relu")
+HALFTONE_CUDA_MAP(round_map, "round", "Round")
+HALFTONE_CUDA_MAP(selu, "selu", "Selu")
+HALFTONE_CUDA_MAP(sign, "sign", "Sign")
+HALFTONE_CUDA_MAP(sin_map, "sin", "Sin")
+HALFTONE_CUDA_MAP(sinh_map, "sinh", "Sinh")
+HALFTONE_CUDA_MAP(softplus, "softplus", "Softplus")
+HALFTONE_CUDA_MAP(softsign, "softsign", "Softsign")
+HALFTONE_CUDA_MAP(sqrt_map, "sqrt", "Sqrt")
+HALFTONE_CUDA_MAP(tan_map, "tan", "Tan")
+HALFTONE_CUDA_MAP(thresholded_relu, "thresholded_relu", "ThresholdedRelu")
+
+}  // namespace halftone::cuda
