@@ -7,9 +7,7 @@
 #include "ops/movement.h"
 
 namespace halftone {
-namespace {
 
-/// Which axes of data go, by axis; nothing while input axes is unknown.
 std::optional<std::vector<bool>> reduced_axes(const OpSite& site) {
   const int rank = site.input_shape(0).rank();
   const auto axes = known_ints(site, 1);
@@ -20,6 +18,8 @@ std::optional<std::vector<bool>> reduced_axes(const OpSite& site) {
     for (int64_t axis : *axes) reduced[static_cast<size_t>(checked_axis(site, axis, rank))] = true;
   return reduced;
 }
+
+namespace {
 
 bool keeps_dims(const OpSite& site) {
   return site.attributes->get_int("keepdims", 1) != 0;

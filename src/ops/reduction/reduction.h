@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "ops/op_schema.h"
 
@@ -16,6 +18,9 @@ namespace halftone {
 /// products wrap around, everything else of integers is cut towards zero. No elements: the sum 0, the product
 /// 1, the mean NaN, the maximum the least number of the type and the minimum the greatest.
 std::span<const OpSchema> reduction_schemas();
+
+/// Which axes of data such an operator takes away, by axis; nothing while its input axes is not known.
+std::optional<std::vector<bool>> reduced_axes(const OpSite& site);
 
 /// ONNX ArgMax and ArgMin (13): the index of the largest or smallest element along attribute axis (0), i64.
 /// Attributes keepdims (1), select_last_index (0: of equal ones the first). NaN is larger, and smaller, than

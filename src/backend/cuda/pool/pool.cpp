@@ -12,7 +12,7 @@ namespace halftone::cuda {
 namespace {
 
 bool is_global(const OpSite& site) {
-  return site.schema->name == "GlobalAveragePool";
+  return site.schema->name.starts_with("Global");
 }
 
 /// Everything but the codes.
@@ -60,8 +60,12 @@ class MaxPool final : public CudaKernel {
   void run(const KernelRun& run) const override {
     const PoolArgs args = pool_args(run);
     if (args.count == 0) return;
-    device().launch(run.outputs[0].dtype == DType::u8 ? max_pool_u8 : max_pool_f32, thread_each(args.count),
-                    args);
+    const bool codes = run.outputs[0].dtype == DType::u8;
+    if (is_global(run.site))
+      device().launch(codes ? global_max_u8 : global_max_f32, global_launch(args, run.site.input_shape(0)[0]),
+                      args);
+    else
+      device().launch(codes ? max_pool_u8 : max_pool_f32, thread_each(args.count), args);
   }
 };
 
@@ -121,6 +125,8 @@ std::unique_ptr<PreparedKernel> prepare_average(const OpSite& site, ThreadPool&)
 }  // namespace
 
 extern const Kernel max_pool{"max_pool", "MaxPool", Isa::scalar, supports_max, prepare_max, true};
+extern const Kernel global_max_pool{"global_max_pool", "GlobalMaxPool", Isa::scalar,
+                                    supports_max,      prepare_max,     true};
 extern const Kernel average_pool{"average_pool",   "AveragePool",   Isa::scalar,
                                  supports_average, prepare_average, true};
 extern const Kernel global_average_pool{"global_average_pool", "GlobalAveragePool", Isa::scalar,

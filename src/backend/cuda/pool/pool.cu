@@ -82,31 +82,44 @@ DEVICE void max_pool(const PoolArgs& args, T lowest) {
   static_cast<T*>(args.y)[place.y] = best;
 }
 
-/// Sum of a channel's places: of T, less `zero`, as Sum. Every thread of the block comes here; the sum is in
-/// the threads of warp 0 (channels-last: of lane c, that of channel 32 block_x + c), or in all (planar).
-template <class Sum, class T>
-DEVICE Sum channel_sum(const PoolArgs& args, Sum zero) {
+/// What join makes of a channel's places, take(x) of each, from `none` on. Every thread of the block comes
+/// here; the result is in the threads of warp 0 (channels-last: of lane c, that of channel 32 block_x + c),
+/// or in all (planar).
+template <class T, class Sum, class Take, class Join>
+DEVICE Sum channel_fold(const PoolArgs& args, Sum none, Take take, Join join) {
   const Shared<Sum> parts = shared_memory<Sum>(0);
   const T* x = static_cast<const T*>(args.x) + block_y() * args.x_picture;
   const int64_t places = int64_t{args.size[0]} * args.size[1] * args.size[2];
-  Sum sum = 0;
+  Sum sum = none;
   if (args.channels_last) {
     const int channel = block_x() * kWarp + lane();
     if (channel < args.channels)
       for (int64_t p = warp(); p < places; p += block_warps())
-        sum += static_cast<Sum>(x[channel * args.x_channel + p * args.x_place]) - zero;
+        sum = join(sum, take(x[channel * args.x_channel + p * args.x_place]));
     parts[thread()] = sum;
     sync_block();
     if (warp() == 0)
-      for (int w = 1; w < block_warps(); ++w) sum += static_cast<Sum>(parts[w * kWarp + lane()]);
+      for (int w = 1; w < block_warps(); ++w) sum = join(sum, static_cast<Sum>(parts[w * kWarp + lane()]));
     return sum;
   }
+  const auto over_warp = [&](Sum value) {
+    UNROLL
+    for (int mask = kWarp / 2; mask > 0; mask /= 2) value = join(value, shuffle_xor(value, mask));
+    return value;
+  };
   for (int64_t p = thread(); p < places; p += block_threads())
-    sum += static_cast<Sum>(x[block_x() * args.x_channel + p * args.x_place]) - zero;
-  sum = warp_sum(sum);
+    sum = join(sum, take(x[block_x() * args.x_channel + p * args.x_place]));
+  sum = over_warp(sum);
   if (lane() == 0) parts[warp()] = sum;
   sync_block();
-  return warp_sum(lane() < block_warps() ? static_cast<Sum>(parts[lane()]) : Sum{0});
+  return over_warp(lane() < block_warps() ? static_cast<Sum>(parts[lane()]) : none);
+}
+
+/// The sum, of T less `zero`.
+template <class Sum, class T>
+DEVICE Sum channel_sum(const PoolArgs& args, Sum zero) {
+  return channel_fold<T>(
+      args, Sum{0}, [=](T x) { return static_cast<Sum>(x) - zero; }, [](Sum a, Sum b) { return a + b; });
 }
 
 /// The channel whose sum this thread stores, or -1.
@@ -150,6 +163,23 @@ DEVICE_KERNEL(global_average_f32, PoolArgs) {
   if (channel < 0) return;
   const auto places = static_cast<float>(int64_t{args.size[0]} * args.size[1] * args.size[2]);
   static_cast<float*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = sum / places;
+}
+
+DEVICE_KERNEL(global_max_f32, PoolArgs) {
+  const float top = channel_fold<float>(
+      args, -kInfinity, [](float x) { return x; }, [](float a, float b) { return b > a ? b : a; });
+  const int channel = channel_of_thread(args);
+  if (channel < 0) return;
+  static_cast<float*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = top;
+}
+
+DEVICE_KERNEL(global_max_u8, PoolArgs) {
+  const int top = channel_fold<uint8_t>(
+      args, 0, [](uint8_t x) { return int{x}; }, [](int a, int b) { return b > a ? b : a; });
+  const int channel = channel_of_thread(args);
+  if (channel < 0) return;
+  static_cast<uint8_t*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] =
+      static_cast<uint8_t>(top);
 }
 
 DEVICE_KERNEL(global_average_u8, PoolArgs) {

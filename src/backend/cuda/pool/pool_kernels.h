@@ -30,6 +30,9 @@ DECLARE_DEVICE_KERNEL(average_pool_u8, PoolArgs);
 /// (channels-last), or a block one channel (planar). Codes as average_pool_u8.
 DECLARE_DEVICE_KERNEL(global_average_f32, PoolArgs);
 DECLARE_DEVICE_KERNEL(global_average_u8, PoolArgs);
+/// The largest instead.
+DECLARE_DEVICE_KERNEL(global_max_f32, PoolArgs);
+DECLARE_DEVICE_KERNEL(global_max_u8, PoolArgs);
 constexpr int kGlobalAverageThreads = 256;
 constexpr size_t kGlobalAverageShared = kGlobalAverageThreads * 4;
 

@@ -54,6 +54,21 @@ TEST(CudaPool, MeansOfWholePictures) {
     }
 }
 
+TEST(CudaPool, MaximaOfWholePictures) {
+  for (const Storage& in : {kPlanar, kLast})
+    for (const Shape& shape : {Shape{2, 37, 5, 7}, Shape{1, 4, 300}}) {
+      OpRun run(*find_op("GlobalMaxPool"));
+      run.stored(random_tensor(shape, 1), in).store_outputs({in});
+      EXPECT_EQ(floats(run_on_test_device(cuda_kernel("global_max_pool"), run)[0]),
+                floats(run.reference()[0]));
+    }
+  OpRun codes(*find_op("GlobalMaxPool"));
+  const Storage coded{Storage::Order::channels_last, CodeScale{0.02f, 120}};
+  codes.stored(random_tensor({2, 37, 5, 7}, 1), coded).store_outputs({coded});
+  EXPECT_EQ(floats(run_on_test_device(cuda_kernel("global_max_pool"), codes)[0]),
+            floats(codes.reference()[0]));
+}
+
 TEST(CudaPoolCodes, EqualsTheReference) {
   const CodeScale in{0.02f, 120}, out{0.017f, 131};
   for (Storage::Order order : {Storage::Order::planar, Storage::Order::channels_last}) {

@@ -1,36 +1,53 @@
+#include "ops/softmax/softmax.h"
+
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/softmax/softmax_kernels.h"
 #include "backend/float_site.h"
+#include "ops/movement.h"
+#include "ops/strided.h"
 
 namespace halftone::cuda {
 namespace {
 
-class Softmax : public CudaKernel {
+class Softmax final : public CudaKernel {
  public:
+  explicit Softmax(const OpSite& site) : logarithm_(site.schema->name == "LogSoftmax") {}
+
   void run(const KernelRun& run) const override {
-    const int64_t elements = run.outputs[0].shape.elements();
+    const Shape& shape = run.outputs[0].shape;
+    const int64_t elements = shape.elements();
     if (elements == 0) return;
-    const int64_t width = run.outputs[0].shape.back();
-    device().launch(softmax_kernel,
-                    {{static_cast<int>(elements / width)}, row_threads(width), kSoftmaxShared},
-                    {pointer<float>(run.inputs[0]), pointer<float>(run.outputs[0]), width});
+    const int axis = axis_attribute(run.site, "axis", -1, shape.rank());
+    const int64_t width = shape[axis], lines = elements / width;
+    const int64_t step = row_major_strides(shape)[static_cast<size_t>(axis)];
+    const auto* x = pointer<float>(run.inputs[0]);
+    auto* y = pointer<float>(run.outputs[0]);
+    if (step == 1)
+      device().launch(softmax_kernel, {{static_cast<int>(lines)}, row_threads(width), kSoftmaxShared},
+                      {x, y, width, logarithm_});
+    else
+      device().launch(
+          softmax_axis_kernel,
+          {{static_cast<int>((lines + kWarp - 1) / kWarp)}, kSoftmaxAxisThreads, kSoftmaxAxisShared},
+          {x, y, lines, width, step, logarithm_});
   }
+
+ private:
+  bool logarithm_;
 };
 
 Refusal supports(const OpSite& site) {
-  const int64_t axis = site.attributes->get_int("axis", -1);
-  if (axis != -1 && axis != site.input_shape(0).rank() - 1)
-    return fmt::format("axis {} is not the last", axis);
   return not_all_f32(site, 1);
 }
 
-std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool&) {
-  return std::make_unique<Softmax>();
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<Softmax>(site);
 }
 
 }  // namespace
 
 extern const Kernel softmax{"softmax", "Softmax", Isa::scalar, supports, prepare};
+extern const Kernel log_softmax{"log_softmax", "LogSoftmax", Isa::scalar, supports, prepare};
 
 }  // namespace halftone::cuda
