@@ -78,6 +78,8 @@ Taste taste_of(const Graph& graph, const Node& node) {
                : Taste::planar;
   if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize" || op == "Pad")
     return has_one_rank(graph, node) ? Taste::same : Taste::planar;
+  if (op == "GroupNormalization" || op == "InstanceNormalization" || op == "BatchNormalization")
+    return node.outputs.size() == 1 && has_one_rank(graph, node) ? Taste::same : Taste::planar;
   if (contains(kSame, op))
     return has_one_rank(graph, node) && broadcasts_last(graph, node) ? Taste::same : Taste::planar;
   return Taste::planar;

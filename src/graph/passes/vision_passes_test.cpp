@@ -153,6 +153,35 @@ TEST(VisionPasses, MomentsOfARowAreLayerNormalization) {
             "%y: f32[2, 3, 8] = LayerNormalization(%x, %w, %b) axis=-1 epsilon=1e-05\noutput y = %y\n");
 }
 
+TEST(VisionPasses, GroupsThatAreInstancesAreGroupNormalization) {
+  for (const bool affine : {true, false}) {
+    Draft d;
+    const ValueId x = d.input("x", {2, 6, 4, 5});
+    const ValueId groups = d.node("Reshape", "groups", {x, d.ints("there", {0, 3, -1})});
+    const ValueId normal =
+        d.node("InstanceNormalization", "normal", {groups, d.constant("s", {3}, 2), d.constant("o", {3}, 3)},
+               {{"epsilon", 1e-3f}});
+    const ValueId back = d.node("Reshape", "back", {normal, d.ints("shape", {2, 6, 4, 5})});
+    const ValueId scaled = affine ? d.node("Mul", "scaled", {d.constant("w", {6, 1, 1}), back}) : back;
+    d.output(affine ? d.node("Add", "y", {scaled, d.constant("b", {6, 1, 1})}) : back);
+    const std::string name = affine ? "y" : "back";
+    EXPECT_EQ(nodes_after(d),
+              fmt::format("%{0}: f32[2, 6, 4, 5] = GroupNormalization(%x, %{0}.scale, %{0}.shift) "
+                          "epsilon=0.001 num_groups=3\noutput {0} = %{0}\n",
+                          name));
+  }
+}
+
+TEST(VisionPasses, GroupsOfAnotherBatchStay) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 6, 4, 5});
+  const ValueId groups = d.node("Reshape", "groups", {x, d.ints("there", {1, 12, -1})});
+  const ValueId normal =
+      d.node("InstanceNormalization", "normal", {groups, d.constant("s", {12}, 2), d.constant("o", {12}, 3)});
+  d.output(d.node("Reshape", "y", {normal, d.ints("shape", {2, 6, 4, 5})}));
+  EXPECT_NE(nodes_after(d).find("InstanceNormalization"), std::string::npos);
+}
+
 TEST(VisionPasses, GeluHoweverItIsBracketed) {
   for (bool halves_first : {false, true}) {
     Draft d;
