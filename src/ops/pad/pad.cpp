@@ -13,24 +13,25 @@ namespace {
 
 enum class Mode { constant, edge, reflect, wrap };
 
-Mode mode_of(const OpSite& site) {
-  const std::string mode = site.attributes->get_string("mode", "constant");
-  require(site, mode == "constant" || mode == "edge" || mode == "reflect" || mode == "wrap",
-          "attribute mode: expected constant, edge, reflect or wrap, found \"{}\"", mode);
+Mode mode_named(const std::string& mode) {
   return mode == "constant" ? Mode::constant
          : mode == "edge"   ? Mode::edge
          : mode == "wrap"   ? Mode::wrap
                             : Mode::reflect;
 }
 
-struct Padding {
-  int64_t before = 0, behind = 0;
-};
+Mode mode_of(const OpSite& site) {
+  const std::string mode = site.attributes->get_string("mode", "constant");
+  require(site, mode == "constant" || mode == "edge" || mode == "reflect" || mode == "wrap",
+          "attribute mode: expected constant, edge, reflect or wrap, found \"{}\"", mode);
+  return mode_named(mode);
+}
 
 /// Pads longer than this come from no model and would overflow sums.
 constexpr int64_t kLongestPad = int64_t{1} << 40;
 
-/// By axis; nothing while pads or axes are unknown.
+}  // namespace
+
 std::optional<std::vector<Padding>> padding_of(const OpSite& site) {
   const int rank = site.input_shape(0).rank();
   const auto pads = known_ints(site, 1);
@@ -48,6 +49,8 @@ std::optional<std::vector<Padding>> padding_of(const OpSite& site) {
   }
   return padding;
 }
+
+namespace {
 
 void check_fill(const OpSite& site) {
   if (!site.has_input(2)) return;
@@ -124,6 +127,10 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
 }
 
 }  // namespace
+
+int64_t padded_source(const std::string& mode, int64_t i, int64_t size) {
+  return source_index(mode_named(mode), i, size);
+}
 
 const OpSchema& pad_schema() {
   static const OpSchema schema = {

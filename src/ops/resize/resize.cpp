@@ -158,19 +158,21 @@ std::optional<std::vector<ResizeAxis>> resize_axes(const OpSite& site) {
   const std::vector<int> axes = changed_axes(site);
   std::vector<ResizeAxis> all;
   for (int64_t size : x) all.push_back({size, size});
-  for (int axis : axes)
-    if (x[axis] < 0) return std::nullopt;
   if (places.scales != kAbsent) {
     if (!known_value(site, places.scales)) return std::nullopt;
     const std::vector<double> scales = known_floats(site, places.scales, axes.size());
     for (size_t i = 0; i < axes.size(); ++i) {
       ResizeAxis& axis = all[static_cast<size_t>(axes[i])];
       require(site, scales[i] > 0, "scales: found {}", scales[i]);
+      if (axis.in < 0 && scales[i] == 1) continue;
+      if (axis.in < 0) return std::nullopt;
       axis.scale = scales[i];
       axis.out = checked_size(site, scales[i] * static_cast<double>(axis.in));
     }
   } else {
     const auto sizes = known_ints(site, places.sizes);
+    for (int axis : axes)
+      if (x[axis] < 0) return std::nullopt;
     if (!sizes) return std::nullopt;
     resize_to_sizes(site, *sizes, axes, all);
   }

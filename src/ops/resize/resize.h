@@ -26,7 +26,8 @@ struct ResizeAxis {
   double scale = 1;
   double roi_begin = 0, roi_end = 1;
 };
-/// One for each axis of X; nothing while scales or sizes are unknown.
+/// One for each axis of X; nothing while scales or sizes are unknown. An axis of symbolic size that scale 1
+/// leaves alone has that symbol as `in` and `out`.
 std::optional<std::vector<ResizeAxis>> resize_axes(const OpSite& site);
 
 /// One input element of one output element. `from` is inside the axis.

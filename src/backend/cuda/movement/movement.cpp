@@ -5,6 +5,8 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/movement/move.h"
 #include "backend/cuda/stored_shape.h"
+#include "ops/indexing.h"
+#include "ops/pad/pad.h"
 #include "ops/resize/resize.h"
 #include "ops/slice/slice.h"
 #include "ops/strided.h"
@@ -144,19 +146,20 @@ class SplitKernel final : public MoveKernel {
 
 class SliceKernel final : public MoveKernel {
  public:
-  explicit SliceKernel(const OpSite& site) : conversion_(conversion(site, 0, 0)), axes_(slice_axes(site)) {}
+  explicit SliceKernel(const OpSite& site) : conversion_(conversion(site, 0, 0)) {}
 
   void run(const KernelRun& run) const override {
     const Shape& to = run.outputs[0].shape;
     const Storage in = run.site.inputs[0].storage, out = run.site.storage_of_output(0);
     if (to.elements() == 0) return;
     const Strides from_steps = lying_steps(run.site.input_shape(0), in), to_steps = lying_steps(to, out);
+    const std::vector<SliceAxis> cuts = slice_axes(run.site);
     int64_t first = 0;
     Move move;
     for (int axis : lying_axes(to.rank(), out)) {
       const auto a = static_cast<size_t>(axis);
-      move.add(to[axis], to_steps[a], from_steps[a] * axes_[a].step);
-      first += axes_[a].start * from_steps[a];
+      move.add(to[axis], to_steps[a], from_steps[a] * cuts[a].step);
+      first += cuts[a].start * from_steps[a];
     }
     move.launch(device(), conversion_,
                 at_element(run.inputs[0].tensor.data, first, run.site.outputs[0].dtype, in),
@@ -165,11 +168,75 @@ class SliceKernel final : public MoveKernel {
 
  private:
   ElementConversion conversion_;
-  std::vector<SliceAxis> axes_;
 };
 
-/// Some axes shifted or looked up: Pad with a constant number, Gather of constant indices along an axis,
-/// Resize to the nearest.
+/// Expand and Tile: elements of an axis again and again.
+class RepeatKernel final : public MoveKernel {
+ public:
+  explicit RepeatKernel(const OpSite& site) : conversion_(conversion(site, 0, 0)) {}
+
+  void run(const KernelRun& run) const override {
+    const Shape &from = run.site.input_shape(0), &to = run.outputs[0].shape;
+    if (to.elements() == 0) return;
+    const Strides from_steps = row_major_strides(from), to_steps = row_major_strides(to);
+    Move move;
+    for (int axis = 0; axis < to.rank(); ++axis) {
+      const auto a = static_cast<size_t>(axis);
+      const int own = axis - (to.rank() - from.rank());
+      const int64_t extent = own < 0 ? 1 : from[own],
+                    step = own < 0 ? 0 : from_steps[static_cast<size_t>(own)];
+      move.add(to[axis] / extent, to_steps[a] * extent, 0);
+      move.add(extent, to_steps[a], step);
+    }
+    move.launch(device(), conversion_, run.inputs[0].tensor.data, run.outputs[0].data);
+  }
+
+ private:
+  ElementConversion conversion_;
+};
+
+/// DepthToSpace and SpaceToDepth: [deep channels, rows, columns] and [channels, rows * block, columns *
+/// block].
+class BlockKernel final : public MoveKernel {
+ public:
+  explicit BlockKernel(const OpSite& site)
+      : conversion_(conversion(site, 0, 0)),
+        block_(block_size(site)),
+        to_space_(site.schema->name == "DepthToSpace"),
+        block_first_(site.attributes->get_string("mode", "DCR") == "DCR") {}
+
+  void run(const KernelRun& run) const override {
+    const Shape &from = run.site.input_shape(0), &to = run.outputs[0].shape;
+    if (to.elements() == 0) return;
+    const Storage in = run.site.inputs[0].storage, out = run.site.storage_of_output(0);
+    const Strides from_steps = lying_steps(from, in), to_steps = lying_steps(to, out);
+    const Shape &deep = to_space_ ? from : to, &wide = to_space_ ? to : from;
+    const Strides &deep_steps = to_space_ ? from_steps : to_steps,
+                  &wide_steps = to_space_ ? to_steps : from_steps;
+    // Channel (row in the block, column in the block, channel), or the channel first.
+    const int64_t column = block_first_ ? wide[1] : 1, channel = block_first_ ? 1 : block_ * block_;
+    const auto add = [&](Move& move, int64_t extent, int64_t wide_step, int64_t deep_step) {
+      move.add(extent, to_space_ ? wide_step : deep_step, to_space_ ? deep_step : wide_step);
+    };
+    Move move;
+    add(move, deep[0], wide_steps[0], deep_steps[0]);
+    const auto channels = [&] { add(move, wide[1], wide_steps[1], deep_steps[1] * channel); };
+    if (!is_channels_last(out)) channels();
+    for (size_t axis : {size_t{2}, size_t{3}}) {
+      add(move, deep[static_cast<int>(axis)], wide_steps[axis] * block_, deep_steps[axis]);
+      add(move, block_, wide_steps[axis], deep_steps[1] * column * (axis == 2 ? block_ : 1));
+    }
+    if (is_channels_last(out)) channels();
+    move.launch(device(), conversion_, run.inputs[0].tensor.data, run.outputs[0].data);
+  }
+
+ private:
+  ElementConversion conversion_;
+  int64_t block_;
+  bool to_space_, block_first_;
+};
+
+/// Some axes shifted or looked up: Pad, Gather of constant indices along an axis, Resize to the nearest.
 class PickKernel final : public MoveKernel {
  public:
   explicit PickKernel(const OpSite& site)
@@ -200,13 +267,15 @@ class PickKernel final : public MoveKernel {
 
  private:
   void set_pads(const OpSite& site) {
-    const int rank = site.input_shape(0).rank();
-    const std::vector<int64_t> pads = *known_ints(site, 1);
-    const auto axes = known_ints(site, 3);
-    const size_t count = axes ? axes->size() : static_cast<size_t>(rank);
-    for (size_t i = 0; i < count; ++i)
-      shifts_[static_cast<size_t>(checked_axis(site, axes ? (*axes)[i] : static_cast<int64_t>(i), rank))] =
-          -static_cast<int32_t>(pads[i]);
+    const std::vector<Padding> padding = *padding_of(site);
+    const std::string mode = site.attributes->get_string("mode", "constant");
+    for (size_t a = 0; a < padding.size(); ++a) {
+      if (mode == "constant")
+        shifts_[a] = -static_cast<int32_t>(padding[a].before);
+      else if (padding[a].before != 0 || padding[a].behind != 0)
+        tables_[a] = uploads_.add(sources(padding[a], mode, site.input_shape(0)[static_cast<int>(a)]),
+                                  "places of a pad");
+    }
     Tensor value = Tensor::allocate(site.outputs[0].dtype, {1});
     std::memset(value.mutable_view().data, 0, value.size_bytes());
     if (site.has_input(2)) value = site.inputs[2].constant->load();
@@ -217,6 +286,13 @@ class PickKernel final : public MoveKernel {
     for (size_t at = 0; at < sizeof(missing_); at += as_stored.size_bytes())
       std::memcpy(reinterpret_cast<std::byte*>(&missing_) + at, as_stored.view().data,
                   as_stored.size_bytes());
+  }
+
+  static std::vector<int32_t> sources(const Padding& pad, const std::string& mode, int64_t size) {
+    std::vector<int32_t> table;
+    for (int64_t i = -pad.before; i < size + pad.behind; ++i)
+      table.push_back(static_cast<int32_t>(padded_source(mode, i, size)));
+    return table;
   }
 
   void set_indices(const OpSite& site) {
@@ -261,14 +337,29 @@ Refusal supports_concat(const OpSite& site) {
 }
 
 Refusal supports_slice(const OpSite& site) {
-  if (Refusal refusal = not_constant(site); !refusal.empty()) return refusal;
-  if (!site.input_shape(0).is_concrete()) return "the shape " + site.input_shape(0).str() + " is not fixed";
+  return move_refusal(site, 1);
+}
+
+/// An axis that is repeated is two.
+Refusal supports_repeat(const OpSite& site) {
+  const Shape &from = site.input_shape(0), &to = site.outputs[0].shape;
+  int axes = 0;
+  for (int axis = 0; axis < to.rank(); ++axis) {
+    const int own = axis - (to.rank() - from.rank());
+    const int64_t extent = own < 0 ? 1 : from[own];
+    axes += extent == 1 || (extent >= 0 && extent == to[axis]) || site.schema->name == "Expand" ? 1 : 2;
+  }
+  if (axes > kMoveAxes) return fmt::format("{} axes, those repeated counted twice", axes);
   return move_refusal(site, 1);
 }
 
 Refusal supports_pad(const OpSite& site) {
-  if (site.attributes->get_string("mode", "constant") != "constant") return "mode is not constant";
   if (Refusal refusal = not_constant(site); !refusal.empty()) return refusal;
+  const std::string mode = site.attributes->get_string("mode", "constant");
+  const std::vector<Padding> padding = *padding_of(site);
+  for (size_t a = 0; mode != "constant" && a < padding.size(); ++a)
+    if (site.input_shape(0)[static_cast<int>(a)] < 0 && (padding[a].before != 0 || padding[a].behind != 0))
+      return fmt::format("axis {} is of symbolic size, mode {}", a, mode);
   return move_refusal(site, 1);
 }
 
@@ -287,8 +378,9 @@ Refusal supports_nearest(const OpSite& site) {
   if (site.attributes->get_string("mode", "nearest") != "nearest") return "it interpolates";
   if (site.attributes->get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize")
     return "it crops";
-  if (!site.input_shape(0).is_concrete() || !resize_axes(site)) return "sizes are not known ahead";
-  if (site.input_shape(0).elements() == 0) return "there are no elements";
+  if (!resize_axes(site)) return "sizes are not known ahead";
+  if (site.input_shape(0).is_concrete() && site.input_shape(0).elements() == 0)
+    return "there are no elements";
   return move_refusal(site, 1);
 }
 
@@ -305,9 +397,17 @@ extern const Kernel concat{"concat", "Concat", Isa::scalar, supports_concat, pre
 extern const Kernel split{"split", "Split", Isa::scalar, supports_turn, prepare<SplitKernel>, true};
 extern const Kernel slice{"slice", "Slice", Isa::scalar, supports_slice, prepare<SliceKernel>, true};
 extern const Kernel pad{"pad", "Pad", Isa::scalar, supports_pad, prepare<PickKernel>, true};
+extern const Kernel expand{"expand", "Expand", Isa::scalar, supports_repeat, prepare<RepeatKernel>};
+extern const Kernel tile{"tile", "Tile", Isa::scalar, supports_repeat, prepare<RepeatKernel>};
+extern const Kernel depth_to_space{"depth_to_space", "DepthToSpace",       Isa::scalar,
+                                   supports_turn,    prepare<BlockKernel>, true};
+extern const Kernel space_to_depth{"space_to_depth", "SpaceToDepth",       Isa::scalar,
+                                   supports_turn,    prepare<BlockKernel>, true};
 extern const Kernel gather_axis{"gather_axis",       "Gather", Isa::scalar, supports_gather,
                                 prepare<PickKernel>, true};
 extern const Kernel resize_nearest{"resize_nearest",    "Resize", Isa::scalar, supports_nearest,
                                    prepare<PickKernel>, true};
+extern const Kernel upsample_nearest{"upsample_nearest", "Upsample",          Isa::scalar,
+                                     supports_nearest,   prepare<PickKernel>, true};
 
 }  // namespace halftone::cuda

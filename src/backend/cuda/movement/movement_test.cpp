@@ -130,5 +130,63 @@ TEST(CudaMovement, ResizesToTheNearest) {
   });
 }
 
+TEST(CudaMovement, PadsWithWhatIsThere) {
+  for (const char* mode : {"edge", "reflect", "wrap"})
+    for (const Storage& storage : {kPlanar, kLast}) {
+      OpRun run(*find_op("Pad"), {{"mode", std::string(mode)}});
+      run.stored(random_tensor({1, 3, 4, 5}, 1), storage)
+          .ints({0, 0, 2, 3, 0, 0, 7, -1})
+          .store_outputs({storage});
+      expect_same("pad", run);
+    }
+}
+
+TEST(CudaMovement, Repeats) {
+  for (const auto& [from, shape] : {std::pair<Shape, Ints>{{3, 1}, {2, 3, 4}},
+                                    {{5}, {5}},
+                                    {{}, {2, 2}},
+                                    {{1, 4}, {3, 1}},
+                                    {{1, 3, 1, 5}, {2, 1, 4, 5}},
+                                    {{2, 1}, {0, 2, 1}}}) {
+    OpRun run(*find_op("Expand"));
+    run.input(random_tensor(from, 1))
+        .constant(Constant(Tensor::from<int64_t>({static_cast<int64_t>(shape.size())}, shape)));
+    expect_same("expand", run);
+  }
+  for (const auto& [from, repeats] : {std::pair<Shape, Ints>{{3, 4}, {2, 3}},
+                                      {{5}, {1}},
+                                      {{2, 3, 4}, {2, 1, 3}},
+                                      {{1, 1, 4, 8}, {3, 2, 1, 2}},
+                                      {{2, 3}, {0, 2}}}) {
+    OpRun run(*find_op("Tile"));
+    run.input(random_tensor(from, 1))
+        .constant(Constant(Tensor::from<int64_t>({static_cast<int64_t>(repeats.size())}, repeats)));
+    expect_same("tile", run);
+  }
+  OpRun ints(*find_op("Tile"));
+  ints.input(Tensor::from<int64_t>({2}, {7, 8})).ints({3});
+  EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel("tile"), ints)[0]),
+            values<int64_t>(ints.reference()[0]));
+}
+
+TEST(CudaMovement, BlocksOfSpaceAreChannels) {
+  each_storage([](const Storage& in, const Storage& out) {
+    for (const char* mode : {"DCR", "CRD"}) {
+      OpRun run(*find_op("DepthToSpace"), {{"blocksize", int64_t{2}}, {"mode", std::string(mode)}});
+      run.stored(random_tensor({2, 12, 3, 5}, 1), in).store_outputs({out});
+      expect_same("depth_to_space", run);
+    }
+    OpRun run(*find_op("SpaceToDepth"), {{"blocksize", int64_t{3}}});
+    run.stored(random_tensor({2, 2, 6, 9}, 1), in).store_outputs({out});
+    expect_same("space_to_depth", run);
+  });
+}
+
+TEST(CudaMovement, UpsamplesToTheNearest) {
+  OpRun run(*find_op("Upsample"));
+  run.input(random_tensor({1, 3, 4, 5}, 1)).constant(Constant(Tensor::from<float>({4}, {1, 1, 2, 1.6f})));
+  expect_same("upsample_nearest", run);
+}
+
 }  // namespace
 }  // namespace halftone::cuda

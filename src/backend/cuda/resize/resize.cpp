@@ -19,7 +19,7 @@ Refusal supports(const OpSite& site) {
   const Shape& x = site.input_shape(0);
   if (x.rank() != 4) return fmt::format("{} dimensions", x.rank());
   const auto axes = resize_axes(site);
-  if (!axes || !x.is_concrete()) return "sizes are not known ahead";
+  if (!axes || x[2] < 0 || x[3] < 0) return "sizes are not known ahead";
   for (size_t a : {size_t{0}, size_t{1}})
     if ((*axes)[a].in != (*axes)[a].out) return "channels or the batch are resized";
   return {};
@@ -98,5 +98,6 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 }  // namespace
 
 extern const Kernel resize_weighted{"resize_weighted", "Resize", Isa::scalar, supports, prepare, true};
+extern const Kernel upsample_weighted{"upsample_weighted", "Upsample", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda
