@@ -1,0 +1,103 @@
+#include "ops/conv_transpose/conv_transpose.h"
+
+#include "backend/cuda/codes/upload.h"
+#include "backend/cuda/conv_transpose/conv_transpose_kernels.h"
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/elementwise.h"
+#include "ops/elementwise.h"
+
+namespace halftone::cuda {
+namespace {
+
+class ConvTranspose final : public CudaKernel {
+ public:
+  explicit ConvTranspose(const OpSite& site) : uploads_(device()) {
+    w_ = uploads_.add(pack(site), "weights");
+  }
+  bool keeps(size_t i) const override { return i == 1; }
+  size_t packed_bytes() const override { return uploads_.bytes(); }
+
+  void run(const KernelRun& run) const override {
+    if (run.outputs[0].shape.elements() == 0) return;
+    const ConvTransposeExtent extent = conv_transpose_extent(run.site);
+    const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
+    ConvTransposeArgs args{};
+    args.x = pointer<float>(run.inputs[0]);
+    args.w = w_;
+    args.bias = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
+    args.y = pointer<float>(run.outputs[0]);
+    int64_t places = 1;
+    for (int a = 0; a < 3; ++a) {
+      const int axis = a - (3 - extent.window.rank);
+      const WindowAxis window = axis < 0 ? WindowAxis{} : extent.window[axis];
+      args.size[a] = axis < 0 ? 1 : static_cast<int32_t>(x[2 + axis]);
+      args.out[a] = axis < 0 ? 1 : static_cast<int32_t>(y[2 + axis]);
+      args.kernel[a] = static_cast<int32_t>(window.kernel);
+      args.stride[a] = static_cast<int32_t>(window.stride);
+      args.dilation[a] = static_cast<int32_t>(window.dilation);
+      args.pad[a] = static_cast<int32_t>(window.pad_begin);
+      places *= args.out[a];
+    }
+    args.groups = static_cast<int32_t>(extent.groups);
+    args.group_inputs = static_cast<int32_t>(extent.group_inputs);
+    args.group_outputs = static_cast<int32_t>(extent.group_outputs);
+    Launch shape = thread_each(places);
+    shape.blocks.y = static_cast<int>(extent.groups * fours_of(extent.group_outputs));
+    shape.blocks.z = static_cast<int>(x[0]);
+    device().launch(conv_transpose_f32, shape, args);
+  }
+
+ private:
+  static int64_t fours_of(int64_t outputs) { return (outputs + kTransposeOutputs - 1) / kTransposeOutputs; }
+
+  /// [C, M / group, taps] by fours of outputs of a group.
+  static std::vector<float> pack(const OpSite& site) {
+    const ConvTransposeExtent extent = conv_transpose_extent(site);
+    const Constant& constant = *site.inputs[1].constant;
+    const Tensor weights = constant.encoding() ? constant.load_encoded(std::string(site.name))->decode()
+                                               : to_f32(constant.load());
+    const auto from = weights.span<float>();
+    const int64_t taps = extent.window.taps(), fours = fours_of(extent.group_outputs);
+    std::vector<float> packed(
+        static_cast<size_t>(extent.groups * fours * taps * extent.group_inputs * kTransposeOutputs));
+    for (int64_t c = 0; c < extent.groups * extent.group_inputs; ++c)
+      for (int64_t m = 0; m < extent.group_outputs; ++m)
+        for (int64_t tap = 0; tap < taps; ++tap) {
+          const int64_t block = c / extent.group_inputs * fours + m / kTransposeOutputs;
+          const int64_t row = (block * taps + tap) * extent.group_inputs + c % extent.group_inputs;
+          packed[static_cast<size_t>(row * kTransposeOutputs + m % kTransposeOutputs)] =
+              from[static_cast<size_t>((c * extent.group_outputs + m) * taps + tap)];
+        }
+    return packed;
+  }
+
+  Uploads uploads_;
+  const float* w_;
+};
+
+Refusal supports(const OpSite& site) {
+  for (size_t i : {size_t{0}, size_t{2}}) {
+    if (!site.has_input(i)) continue;
+    const SiteInput& input = site.inputs[i];
+    if (input.encoding)
+      return fmt::format("{} is encoded as {}", site.schema->inputs[i].name, input.encoding->str());
+    if (input.type.dtype != DType::f32)
+      return fmt::format("{} is {}", site.schema->inputs[i].name, dtype_name(input.type.dtype));
+  }
+  if (!site.inputs[1].constant) return "W is computed";
+  if (site.input_shape(0).rank() > 5) return fmt::format("{} spatial axes", site.input_shape(0).rank() - 2);
+  const ConvTransposeExtent extent = conv_transpose_extent(site);
+  if (extent.groups * ((extent.group_outputs + kTransposeOutputs - 1) / kTransposeOutputs) > 65535)
+    return fmt::format("{} outputs", extent.groups * extent.group_outputs);
+  return {};
+}
+
+std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
+  return std::make_unique<ConvTranspose>(site);
+}
+
+}  // namespace
+
+extern const Kernel conv_transpose{"conv_transpose", "ConvTranspose", Isa::scalar, supports, prepare};
+
+}  // namespace halftone::cuda
