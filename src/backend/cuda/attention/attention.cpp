@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "backend/cuda/attention/attention_extents.h"
 #include "backend/cuda/attention/half_heads_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/paged_attention/attention_kernels.h"
@@ -11,23 +12,9 @@
 namespace halftone::cuda {
 namespace {
 
-HeadsView heads_view(const HeadsExtent& e) {
-  return e.packed ? HeadsView{e.length * e.heads * e.dim, e.heads * e.dim, e.dim}
-                  : HeadsView{e.heads * e.length * e.dim, e.dim, e.length * e.dim};
-}
-
-/// The sizes of one use.
-struct Extents {
-  HeadsExtent q, k, v, y;
-
-  explicit Extents(const OpSite& site)
-      : q(heads_extent(site, 0, "q_num_heads")),
-        k(heads_extent(site, 1, "kv_num_heads")),
-        v(heads_extent(site, 2, "kv_num_heads")),
-        y(q) {
-    y.dim = v.dim;
-  }
-  /// Whether the Tensor Cores' kernel takes them: pairs of numbers, heads that fit.
+/// With what the Tensor Cores' kernel takes: pairs of numbers, heads that fit.
+struct Extents : AttentionExtents {
+  using AttentionExtents::AttentionExtents;
   bool tiles() const { return q.dim % 2 == 0 && v.dim % 2 == 0 && q.dim <= 256 && v.dim <= 256; }
 };
 
