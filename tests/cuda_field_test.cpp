@@ -189,6 +189,36 @@ Graph query_decoder() {
   return e.graph;
 }
 
+/// A layer of a text encoder: tokens see those before them by a mask that is added, and padding by one that
+/// is computed.
+Graph text_encoder() {
+  Exporter e;
+  constexpr int64_t kTokens = 9, kWidth = 16;
+  const ValueId x = e.graph.add_input("x", {DType::f32, {1, kTokens, kWidth}});
+  Tensor before = Tensor::allocate(DType::f32, {1, 1, kTokens, kTokens});
+  for (size_t i = 0; i < kTokens * kTokens; ++i)
+    before.mutable_view().span<float>()[i] = i % kTokens > i / kTokens ? -INFINITY : 0;
+  const ValueId given = e.node(
+      "Cast", {e.node("Greater", {e.node("ReduceMax", {e.node("Abs", {x}), e.ints({2})}), e.number(2)})},
+      {{"to", int64_t{1}}});
+  const ValueId padding =
+      e.node("Mul", {e.node("Sub", {e.number(1), e.reshape(given, {1, 1, 1, kTokens})}), e.number(-1e9f)});
+  const auto layer = [&](ValueId from, ValueId mask, unsigned seed) {
+    const ValueId normal = e.layer_norm(from, seed);
+    const auto heads = [&](unsigned of, const Ints& perm) {
+      return e.transpose(e.reshape(e.linear(normal, kWidth, seed + of), {1, kTokens, 2, kWidth / 2}), perm);
+    };
+    const ValueId scores =
+        e.node("Mul", {e.node("MatMul", {heads(2, {0, 2, 1, 3}), heads(4, {0, 2, 3, 1})}), e.number(0.35f)});
+    const ValueId weights = e.node("Softmax", {e.node("Add", {scores, mask})}, {{"axis", int64_t{-1}}});
+    const ValueId mixed = e.node("MatMul", {weights, heads(6, {0, 2, 1, 3})});
+    return e.node("Add", {from, e.linear(e.reshape(e.transpose(mixed, {0, 2, 1, 3}), {1, kTokens, kWidth}),
+                                         kWidth, seed + 8)});
+  };
+  e.graph.add_output(layer(layer(x, e.constant(before), 10), padding, 30), "tokens");
+  return e.graph;
+}
+
 /// Many a factor below rounding of operands to f16 in Convs and products: 2^-10 of what a layer makes.
 void expect_nothing_left(const Graph& graph, const Shape& input, int layers) {
   const cuda::TestDevice device;
@@ -205,6 +235,9 @@ TEST(CudaField, LatentDiffusion) {
 }
 TEST(CudaField, DetectorThatChoosesItsBoxes) {
   expect_nothing_left(detector_head(), {1, 70, 8, 8}, 1);
+}
+TEST(CudaField, TextEncoderWithMasks) {
+  expect_nothing_left(text_encoder(), {1, 9, 16}, 12);
 }
 TEST(CudaField, DecoderOfQueries) {
   expect_nothing_left(query_decoder(), {1, 8, 8, 8}, 8);

@@ -111,6 +111,29 @@ TEST(CudaVision, ResNetGivesTheGolden) {
   EXPECT_LT(relative_error(found.at("logits"), floats(expected)), 21 * 0x1p-10);
 }
 
+/// The real UNet on two pictures of noise, the second time as a replay. 61 layers, as above.
+TEST(CudaVision, UNetGivesTheGolden) {
+  const std::string model = "models/diffusion/ddpm_mnist_28.onnx";
+  SKIP_WITHOUT_SHARED(model);
+  const cuda::TestDevice device;
+  const cuda::CudaBackend backend(*device);
+  ThreadPool threads(1);
+  CompileOptions options;
+  options.backend = &backend;
+  const auto plan = compile(open_graph(shared_path(model)), options, threads);
+  EXPECT_EQ(left_to_references(*plan), std::vector<std::string>());
+  Session session(plan, threads);
+  for (int step : {0, 1}) {
+    const auto golden = [&](const char* what) {
+      return read_npy(shared_path(fmt::format("models/diffusion/golden/ddpm_mnist_{}_{}.npy", step, what)));
+    };
+    const Tensor x = golden("x"), t = golden("t");
+    session.run({{"x", x.view()}, {"t", t.view()}});
+    const auto noise = session.output("noise").span<float>();
+    EXPECT_LT(relative_error({noise.begin(), noise.end()}, floats(golden("noise"))), 61 * 0x1p-10);
+  }
+}
+
 class CudaVisionModels : public testing::TestWithParam<const char*> {};
 
 /// But Gemm on codes, which has no kernel yet.
