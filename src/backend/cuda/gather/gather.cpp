@@ -24,10 +24,12 @@ GatherIndices indices_of(const KernelRun& run, int axis) {
           run.site.input_shape(0)[axis]};
 }
 
-/// Slices of plain data.
+/// Slices of numbers, or of codes as they are.
 class GatherSlices : public CudaKernel {
  public:
-  explicit GatherSlices(int axis) : axis_(axis) {}
+  explicit GatherSlices(const OpSite& site)
+      : axis_(axis_attribute(site, "axis", 0, site.input_shape(0).rank())),
+        missing_(missing(site.outputs[0].dtype, site.storage_of_output(0))) {}
 
   void run(const KernelRun& run) const override {
     const Shape& shape = run.site.input_shape(0);
@@ -38,7 +40,7 @@ class GatherSlices : public CudaKernel {
     for (int a = 0; a < axis_; ++a) outer *= shape[a];
     for (int a = axis_ + 1; a < shape.rank(); ++a) inner *= shape[a];
     const GatherIndices at = indices_of(run, axis_);
-    const DType dtype = run.site.inputs[0].type.dtype;
+    const DType dtype = stored_dtype(run.site.inputs[0].type.dtype, run.site.inputs[0].storage);
     if (dtype != out.dtype) {
       device().launch(
           gather_floats_kernel, thread_each(elements),
@@ -50,21 +52,24 @@ class GatherSlices : public CudaKernel {
     const int64_t word = wide ? 16 : size;
     device().launch(gather_copy_kernel, thread_each(elements * size / word),
                     {at, pointer<void>(run.inputs[0]), out.data, outer, inner * size / word,
-                     static_cast<int>(word), missing(dtype)});
+                     static_cast<int>(word), missing_});
   }
 
  private:
   /// 16 bytes of what stands where an index is outside.
-  static Words4 missing(DType dtype) {
-    const int64_t count = 16 / static_cast<int64_t>(dtype_bytes(dtype));
-    Tensor filled = Tensor::allocate(dtype, {count});
+  static Words4 missing(DType dtype, const Storage& storage) {
+    const DType stored = stored_dtype(dtype, storage);
+    const int64_t count = 16 / static_cast<int64_t>(dtype_bytes(stored));
+    Tensor filled = Tensor::allocate(dtype, {count}), as_stored = Tensor::allocate(stored, {count});
     fill_missing(filled.mutable_view(), 0, count);
+    store_plain(filled.view(), storage, as_stored.mutable_view());
     Words4 words;
-    std::memcpy(&words, filled.view().data, sizeof(words));
+    std::memcpy(&words, as_stored.view().data, sizeof(words));
     return words;
   }
 
   int axis_;
+  Words4 missing_;
 };
 
 /// Rows of a quantized constant, which lies in device memory as it is stored.
@@ -144,16 +149,19 @@ class GatherCodes : public CudaKernel {
 
 Refusal supports(const OpSite& site) {
   if (site.inputs[0].encoding && !site.inputs[0].constant) return "data is encoded but no constant";
+  const Storage &in = site.inputs[0].storage, out = site.storage_of_output(0);
+  if (in.order != Storage::Order::planar || out.order != in.order) return "values are not planar";
+  if (in.codes != out.codes) return "the scale changes";
   return {};
 }
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
   if (site.inputs[0].encoding) return std::make_unique<GatherCodes>(site);
-  return std::make_unique<GatherSlices>(axis_attribute(site, "axis", 0, site.input_shape(0).rank()));
+  return std::make_unique<GatherSlices>(site);
 }
 
 }  // namespace
 
-extern const Kernel gather{"gather", "Gather", Isa::scalar, supports, prepare};
+extern const Kernel gather{"gather", "Gather", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda

@@ -47,6 +47,16 @@ TEST(CudaGather, CopiesEveryType) {
   expect_same(bytes);
 }
 
+TEST(CudaGather, CodesStayAsTheyAre) {
+  const Storage codes{Storage::Order::planar, CodeScale{0.02f, 120}};
+  for (const Tensor& indices : {Tensor::from<int64_t>({}, {-1}), Tensor::from<int64_t>({2, 2}, {0, 2, 9, 1})})
+    for (int64_t axis : {0, 1}) {
+      OpRun run(gather_schema(), {{"axis", axis}});
+      run.stored(random_tensor({3, 5, 16}, 1), codes).input(indices).store_outputs({codes});
+      expect_same(run);
+    }
+}
+
 TEST(CudaGather, DecodesQuantizedRows) {
   struct Case {
     const char* format;
