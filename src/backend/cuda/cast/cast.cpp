@@ -9,7 +9,7 @@ namespace {
 
 std::optional<Element> element_of(DType dtype) {
   constexpr std::pair<DType, Element> kTaken[] = {
-      {DType::f32, Element::f32}, {DType::f16, Element::f16},        {DType::bf16, Element::bf16},
+      {DType::f32, Element::f32}, {DType::f16, Element::half},       {DType::bf16, Element::brain},
       {DType::i64, Element::i64}, {DType::i32, Element::i32},        {DType::i16, Element::i16},
       {DType::i8, Element::i8},   {DType::u32, Element::u32},        {DType::u16, Element::u16},
       {DType::u8, Element::u8},   {DType::boolean, Element::boolean}};

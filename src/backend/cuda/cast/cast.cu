@@ -26,9 +26,9 @@ DEVICE Number load_number(Element type, const void* from, int64_t i) {
   switch (type) {
     case Element::f32:
       return real(element<float>(from, i));
-    case Element::f16:
+    case Element::half:
       return real(to_f32(element<f16>(from, i)));
-    case Element::bf16:
+    case Element::brain:
       return real(to_f32(element<bf16>(from, i)));
     case Element::i64:
       return whole(element<int64_t>(from, i));
@@ -68,10 +68,10 @@ DEVICE void store_number(Element type, void* to, int64_t i, const Number& number
     case Element::f32:
       static_cast<float*>(to)[i] = x;
       return;
-    case Element::f16:
+    case Element::half:
       static_cast<f16*>(to)[i] = from_f32<f16>(x);
       return;
-    case Element::bf16:
+    case Element::brain:
       static_cast<bf16*>(to)[i] = from_f32<bf16>(x);
       return;
     case Element::i64:

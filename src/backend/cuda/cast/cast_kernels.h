@@ -5,7 +5,7 @@
 namespace halftone::cuda {
 
 /// Element types that are cast between.
-enum class Element : int32_t { f32, f16, bf16, i64, i32, i16, i8, u32, u16, u8, boolean };
+enum class Element : int32_t { f32, half, brain, i64, i32, i16, i8, u32, u16, u8, boolean };
 
 /// y = x as another type (to_number() of ops/elementwise.h): floating to integer cuts towards zero and,
 /// beyond the type's range, gives its nearest end, NaN gives 0; integers wrap around; anything but 0 is true.
