@@ -2,9 +2,10 @@
 #
 # One library `halftone_NAME` of the folder's sources and, with HALFTONE_TESTS, one program `NAME_test` of its
 # *_test.cpp files. DEPS are the folders of src/ it may include (tools/check_includes.py holds the same list).
-# A source named *_avx2.cpp, *_avx512vnni.cpp, ... is compiled for that instruction set.
+# A source named *_avx2.cpp, *_avxvnni.cpp, ... is compiled for that instruction set.
 
 set(HALFTONE_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(HALFTONE_ISA_FLAGS_avxvnni ${HALFTONE_ISA_FLAGS_avx2} -mavxvnni)
 set(HALFTONE_ISA_FLAGS_avx512vnni -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi)
 set(HALFTONE_ISA_FLAGS_avx512bf16 ${HALFTONE_ISA_FLAGS_avx512vnni} -mavx512bf16)
 set(HALFTONE_ISA_FLAGS_amx ${HALFTONE_ISA_FLAGS_avx512bf16} -mamx-tile -mamx-int8 -mamx-bf16)
@@ -15,7 +16,7 @@ set(HALFTONE_ISA_FLAGS_neoni8mm -march=armv8.6-a+i8mm+bf16)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(HALFTONE_ISA_WARNINGS -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-set(HALFTONE_X86_ISAS avx2 avx512vnni avx512bf16 amx)
+set(HALFTONE_X86_ISAS avx2 avxvnni avx512vnni avx512bf16 amx)
 set(HALFTONE_ARM_ISAS neon neondot neoni8mm)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(HALFTONE_ISAS ${HALFTONE_ARM_ISAS})
@@ -34,6 +35,13 @@ function(halftone_isa_flags)
       endif()
     endforeach()
   endforeach()
+endfunction()
+
+# halftone_emulate_avxvnni(TEST): its kernels for AVX-VNNI run wherever there is AVX2.
+function(halftone_emulate_avxvnni TEST)
+  if(TARGET ${TEST})
+    target_sources(${TEST} PRIVATE ${PROJECT_SOURCE_DIR}/tests/avxvnni_emulator.cpp)
+  endif()
 endfunction()
 
 function(halftone_folder NAME)

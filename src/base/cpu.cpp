@@ -17,8 +17,9 @@
 namespace halftone {
 namespace {
 
-constexpr std::array<std::pair<Isa, std::string_view>, 8> kNames{{{Isa::scalar, "scalar"},
+constexpr std::array<std::pair<Isa, std::string_view>, 9> kNames{{{Isa::scalar, "scalar"},
                                                                   {Isa::avx2, "avx2"},
+                                                                  {Isa::avxvnni, "avxvnni"},
                                                                   {Isa::avx512vnni, "avx512vnni"},
                                                                   {Isa::avx512bf16, "avx512bf16"},
                                                                   {Isa::amx, "amx"},
@@ -27,8 +28,17 @@ constexpr std::array<std::pair<Isa, std::string_view>, 8> kNames{{{Isa::scalar, 
                                                                   {Isa::neoni8mm, "neoni8mm"}}};
 
 std::atomic<int> strongest_allowed{static_cast<int>(Isa::neoni8mm)};
+std::atomic<int> emulated{-1};
 
 #if defined(__x86_64__)
+/// Compilers do not all have a name for it.
+bool has_avxvnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kVnni = 1u << 4;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         (a & kVnni) != 0;
+}
+
 /// Linux hands out the registers of tiles to processes that ask (arch_prctl(2)); threads that start later
 /// have them too.
 bool has_amx() {
@@ -48,6 +58,10 @@ bool hardware_has(Isa isa) {
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
   if (isa == Isa::avx2) return avx2;
+  if (isa == Isa::avxvnni) {
+    static const bool vnni_256 = has_avxvnni();
+    return avx2 && vnni_256;
+  }
   if (isa == Isa::avx512vnni) return vnni;
   const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
   if (isa == Isa::avx512bf16) return bf16;
@@ -77,7 +91,8 @@ std::optional<Isa> isa_from_name(std::string_view name) {
 }
 
 bool cpu_has(Isa isa) {
-  return static_cast<int>(isa) <= strongest_allowed.load() && hardware_has(isa);
+  if (static_cast<int>(isa) > strongest_allowed.load()) return false;
+  return static_cast<int>(isa) == emulated.load() || hardware_has(isa);
 }
 
 std::vector<Isa> cpu_isas() {
@@ -89,6 +104,10 @@ std::vector<Isa> cpu_isas() {
 
 void limit_isa(Isa isa) {
   strongest_allowed = static_cast<int>(isa);
+}
+
+void take_as_emulated(Isa isa) {
+  emulated = static_cast<int>(isa);
 }
 
 bool cpu_is_amd() {

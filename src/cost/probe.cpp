@@ -38,7 +38,10 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {Isa::scalar, &probe_scalar},
 #if defined(__x86_64__)
-    {Isa::avx2, &probe_avx2},     {Isa::avx512vnni, &probe_avx512vnni}, {Isa::avx512bf16, &probe_avx512bf16},
+    {Isa::avx2, &probe_avx2},
+    {Isa::avxvnni, &probe_avxvnni},
+    {Isa::avx512vnni, &probe_avx512vnni},
+    {Isa::avx512bf16, &probe_avx512bf16},
     {Isa::amx, &probe_amx},
 #elif defined(__aarch64__)
     {Isa::neon, &probe_neon},

@@ -17,6 +17,7 @@ struct ProbeLoops {
 
 extern const ProbeLoops probe_scalar;
 extern const ProbeLoops probe_avx2;
+extern const ProbeLoops probe_avxvnni;
 extern const ProbeLoops probe_avx512vnni;
 extern const ProbeLoops probe_avx512bf16;
 extern const ProbeLoops probe_amx;
