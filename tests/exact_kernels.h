@@ -37,7 +37,7 @@ inline size_t int8_isas() {
 
 /// and those that multiply codes by packed weights.
 inline size_t code_tile_isas() {
-  return int8_isas() + (cpu_has(Isa::amx) ? 1 : 0);
+  return int8_isas() + (cpu_has(Isa::avxvnni) ? 1 : 0) + (cpu_has(Isa::amx) ? 1 : 0);
 }
 
 }  // namespace halftone::cpu

@@ -346,6 +346,7 @@ std::unique_ptr<PreparedKernel> prepare_depthwise(const OpSite& site, ThreadPool
 #if defined(__x86_64__)
 HALFTONE_CONV_INT8(amx)
 HALFTONE_CONV_INT8(avx512vnni)
+HALFTONE_CONV_INT8(avxvnni)
 HALFTONE_CONV_INT8(avx2)
 HALFTONE_CONV_INT8_DEPTHWISE(avx512vnni)
 HALFTONE_CONV_INT8_DEPTHWISE(avx2)

@@ -12,7 +12,7 @@ struct Sizes {
 };
 
 TEST(GemmCodes, EqualsTheReference) {
-  for (const Sizes& s : {Sizes{197, 192, 576}, {1, 7, 3}, {50, 33, 130}, {5, 768, 17}, {97, 1, 64}})
+  for (const Sizes& s : {Sizes{100, 192, 144}, {1, 7, 3}, {50, 33, 130}, {5, 768, 17}, {97, 1, 64}})
     for (int64_t trans_b : {0, 1})
       for (const char* how : {"floating", "fixed"})
         for (bool to_codes : {true, false}) {
@@ -27,7 +27,7 @@ TEST(GemmCodes, EqualsTheReference) {
 }
 
 TEST(GemmWideCodes, EqualsTheReference) {
-  for (const Sizes& s : {Sizes{197, 768, 192}, {1, 7, 3}, {50, 33, 130}, {5, 1, 17}})
+  for (const Sizes& s : {Sizes{70, 768, 80}, {1, 7, 3}, {50, 33, 130}, {5, 1, 17}})
     for (const char* how : {"floating", "fixed"}) {
       OpRun run(gemm_schema(), {{"requantization", std::string(how)}});
       run.stored(random_tensor({s.m, s.k}, 1), {Storage::Order::planar, CodeScale{0.02f, 120}});

@@ -249,6 +249,8 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
 extern const Kernel gemm_int_amx{"gemm_int_amx", "Gemm", Isa::amx, supports, prepare<int_gemm_amx>};
 extern const Kernel gemm_int_avx512vnni{"gemm_int_avx512vnni", "Gemm", Isa::avx512vnni, supports,
                                         prepare<int_gemm_avx512vnni>};
+extern const Kernel gemm_int_avxvnni{"gemm_int_avxvnni", "Gemm", Isa::avxvnni, supports,
+                                     prepare<int_gemm_avxvnni>};
 extern const Kernel gemm_int_avx2{"gemm_int_avx2", "Gemm", Isa::avx2, supports, prepare<int_gemm_avx2>};
 #elif defined(__aarch64__)
 extern const Kernel gemm_int_neoni8mm{"gemm_int_neoni8mm", "Gemm", Isa::neoni8mm, supports,

@@ -50,6 +50,7 @@ struct IntGemmLoops {
 
 extern const IntGemmLoops int_gemm_amx;
 extern const IntGemmLoops int_gemm_avx512vnni;
+extern const IntGemmLoops int_gemm_avxvnni;
 extern const IntGemmLoops int_gemm_avx2;
 extern const IntGemmLoops int_gemm_neoni8mm;
 extern const IntGemmLoops int_gemm_neondot;

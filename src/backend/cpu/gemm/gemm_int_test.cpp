@@ -33,7 +33,7 @@ Constant encoded(const Shape& shape, const Encoding& encoding, unsigned seed) {
 }
 
 TEST(GemmInt, ThereIsOneForEachInstructionSet) {
-  for (Isa isa : {Isa::avx2, Isa::avx512vnni, Isa::amx, Isa::neondot, Isa::neoni8mm}) {
+  for (Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512vnni, Isa::amx, Isa::neondot, Isa::neoni8mm}) {
     const auto kernels = kernels_named("gemm_int_" + std::string(isa_name(isa)));
     EXPECT_EQ(kernels.size(), cpu_has(isa) ? 1u : 0u) << isa_name(isa);
   }

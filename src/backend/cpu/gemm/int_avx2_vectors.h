@@ -1,7 +1,7 @@
 #pragma once
 
-// Vectors of integer products on AVX2, for gemm_int_avx2.cpp only (gemm_int_loops.h says why all of it is in
-// an unnamed namespace).
+// Vectors of integer products on AVX2, for gemm_int_avx2.cpp and gemm_int_avxvnni.cpp only (gemm_int_loops.h
+// says why all of it is in an unnamed namespace).
 
 #include <immintrin.h>
 

@@ -72,6 +72,7 @@ struct CodeLoops {
 
 extern const CodeLoops code_loops_amx;
 extern const CodeLoops code_loops_avx512vnni;
+extern const CodeLoops code_loops_avxvnni;
 extern const CodeLoops code_loops_avx2;
 extern const CodeLoops code_loops_neondot;
 

@@ -1,8 +1,6 @@
 #include <immintrin.h>
 
-#include "backend/cpu/activation/activation_loops.h"
-#include "backend/cpu/int8/code_finish_avx2.h"
-#include "backend/cpu/int8/code_tile.h"
+#include "backend/cpu/int8/code_sums_avx2.h"
 
 // vpmaddubsw would saturate at 16 bits, so products are of 16-bit numbers: vpmaddwd sums two of them into 32
 // bits, exactly. A batch of rows is widened to 16 bits once for all outputs; weights are widened as they are
@@ -113,74 +111,41 @@ void multiply_rows(int64_t count, bool narrow, const WideRows& a, int64_t first,
   if constexpr (kCount > 1) multiply_rows<kCount - 1>(count, narrow, a, first, weights, bias, to);
 }
 
-/// store(first row, rows, first output, outputs, sums) for every batch of rows and panel of outputs.
-template <class Store>
-void run_tile(const CodeTile& tile, Store store) {
-  const int64_t codes = tile.taps * tile.quads * kCodeQuad;
-  const int64_t batch = tile.wide ? kBatchRows : batch_rows(codes);
-  auto* widened = reinterpret_cast<int16_t*>(tile.scratch);
-  const int16_t* own[kBatchRows];
-  for (int64_t r = 0; r < batch; ++r) own[r] = widened + r * codes;
-  alignas(32) int32_t sums[kBatchRows * kCodePanel];
-  for (int64_t first = 0; first < tile.count; first += batch) {
-    const int64_t rows = tile.count - first < batch ? tile.count - first : batch;
-    WideRows a{own, 0, 1, codes / kSide, 0};
-    if (tile.wide)
-      a = {reinterpret_cast<const int16_t* const*>(tile.rows) + first, tile.row_step, tile.taps, tile.pairs,
-           tile.quads * kCodeQuad * kCodePanel};
-    else
-      widen_rows(tile, first, rows, widened);
-    const int64_t parts = (rows + kRows - 1) / kRows;
-    for (int64_t output = 0; output < tile.outputs; output += kCodePanel) {
-      const int64_t left = tile.outputs - output, count = left < kCodePanel ? left : kCodePanel;
-      for (int64_t part = 0; part < parts; ++part) {
-        const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
-        multiply_rows<kRows>(end - begin, count <= 8, a, begin, tile.weights + output * codes,
-                             tile.bias + output, sums + begin * kCodePanel);
+struct Avx2Sums {
+  template <class Store>
+  static void make(const CodeTile& tile, Store store) {
+    const int64_t codes = tile.taps * tile.quads * kCodeQuad;
+    const int64_t batch = tile.wide ? kBatchRows : batch_rows(codes);
+    auto* widened = reinterpret_cast<int16_t*>(tile.scratch);
+    const int16_t* own[kBatchRows];
+    for (int64_t r = 0; r < batch; ++r) own[r] = widened + r * codes;
+    alignas(32) int32_t sums[kBatchRows * kCodePanel];
+    for (int64_t first = 0; first < tile.count; first += batch) {
+      const int64_t rows = tile.count - first < batch ? tile.count - first : batch;
+      WideRows a{own, 0, 1, codes / kSide, 0};
+      if (tile.wide)
+        a = {reinterpret_cast<const int16_t* const*>(tile.rows) + first, tile.row_step, tile.taps, tile.pairs,
+             tile.quads * kCodeQuad * kCodePanel};
+      else
+        widen_rows(tile, first, rows, widened);
+      const int64_t parts = (rows + kRows - 1) / kRows;
+      for (int64_t output = 0; output < tile.outputs; output += kCodePanel) {
+        const int64_t left = tile.outputs - output, count = left < kCodePanel ? left : kCodePanel;
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t begin = rows * part / parts, end = rows * (part + 1) / parts;
+          multiply_rows<kRows>(end - begin, count <= 8, a, begin, tile.weights + output * codes,
+                               tile.bias + output, sums + begin * kCodePanel);
+        }
+        store(first, rows, output, count, sums);
       }
-      store(first, rows, output, count, sums);
     }
   }
-}
-
-void to_codes(const CodeTile& tile, const CodeFinish& finish, uint8_t* out) {
-  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, const int32_t* sums) {
-    const int64_t at = (tile.places ? 0 : row * tile.out_step) + output;
-    CodeFinishAvx2::to_codes({sums, rows, tile.places ? tile.places + row : nullptr, output, count,
-                              tile.residual ? tile.residual + at : nullptr, tile.out_step, out + at},
-                             finish);
-  });
-}
-
-/// Whole rows, with the multipliers in registers.
-void store_rows(const int32_t* sums, int64_t rows, const float* multipliers, const int64_t* places,
-                int64_t step, float* out) {
-  const __m256 first = _mm256_loadu_ps(multipliers), last = _mm256_loadu_ps(multipliers + 8);
-  for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
-    float* to = out + (places ? places[r] : r) * step;
-    _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_cvtepi32_ps(CodeFinishAvx2::load(sums)), first));
-    _mm256_storeu_ps(to + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(CodeFinishAvx2::load(sums + 8)), last));
-  }
-}
-
-void to_floats(const CodeTile& tile, const CodeFinish& finish, float* out) {
-  run_tile(tile, [&](int64_t row, int64_t rows, int64_t output, int64_t count, const int32_t* sums) {
-    if (count >= kCodePanel && !finish.below && !tile.residual)
-      return store_rows(sums, rows, finish.multipliers + output, tile.places ? tile.places + row : nullptr,
-                        tile.out_step, out + (tile.places ? 0 : row * tile.out_step) + output);
-    for (int64_t r = 0; r < rows; ++r, sums += kCodePanel) {
-      const int64_t place = tile.places ? tile.places[row + r] : row + r;
-      const int64_t at = place * tile.out_step + output;
-      __m256i low = CodeFinishAvx2::load(sums), high = CodeFinishAvx2::load(sums + 8);
-      if (tile.residual) CodeFinishAvx2::join(low, high, finish, output, tile.residual + at, count);
-      CodeFinishAvx2::store_floats(low, high, finish, output, out + at, count);
-    }
-  });
-}
+};
 
 }  // namespace
 
-const CodeLoops code_loops_avx2 = {0,          kSide, scratch_bytes, to_codes, to_floats, &activation_avx2,
-                                   kBatchRows, 0,     true};
+const CodeLoops code_loops_avx2 = {
+    0,          kSide, scratch_bytes, sums_to_codes<Avx2Sums>, sums_to_floats<Avx2Sums>, &activation_avx2,
+    kBatchRows, 0,     true};
 
 }  // namespace halftone::cpu
