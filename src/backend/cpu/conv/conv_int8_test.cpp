@@ -112,13 +112,27 @@ TEST(ConvInt8, WinogradEqualsTheReference) {
   };
   const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
   for (ConvCase c : cases) {
-    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
-    EXPECT_EQ(check(c, "fixed", "conv_winograd_codes"), c.gains ? 0 : expected) << c.str();
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes_avx2"), expected) << c.str();
+    EXPECT_EQ(check(c, "fixed", "conv_winograd_codes_avx2"), c.gains ? 0 : expected) << c.str();
+    check(c, "floating", "conv_winograd_codes_avxvnni");
     c.gains = false;
     c.floats = true;
     c.activation = {FusedActivation::Kind::relu};
-    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes_avx2"), expected) << c.str();
+    check(c, "floating", "conv_winograd_codes_avxvnni");
   }
+}
+
+TEST(ConvInt8, OnAvxVnniWinogradTakesLayersOfChannelsEnough) {
+  const size_t there = cpu_has(Isa::avxvnni) ? 1 : 0;
+  const auto takes = [](const Shape& x, const Shape& w) {
+    return check({.x = x, .w = w, .pads = {1, 1, 1, 1}}, "floating", "conv_winograd_codes_avxvnni");
+  };
+  EXPECT_EQ(takes({1, 32, 4, 8}, {32, 32, 3, 3}), there);
+  EXPECT_EQ(takes({1, 61, 8, 5}, {40, 61, 3, 3}), 0u);  // tiles that are mostly empty
+  EXPECT_EQ(takes({1, 61, 8, 4}, {40, 61, 3, 3}), there);
+  EXPECT_EQ(takes({1, 16, 4, 4}, {16, 16, 3, 3}), 0u);
+  EXPECT_EQ(takes({1, 128, 4, 4}, {128, 128, 3, 3}), 0u);  // weights of more than 1 MiB
 }
 
 TEST(ConvInt8, WindowsOfHalvedPicturesEqualTheReference) {
@@ -133,20 +147,20 @@ TEST(ConvInt8, WindowsOfHalvedPicturesEqualTheReference) {
     c.strides = {2, 2};
     const size_t expected = cpu_has(Isa::avx2) ? 1 : 0;
     for (const char* how : {"floating", "fixed"})
-      EXPECT_EQ(check(c, how, "conv_winograd_codes"), expected) << c.str();
+      EXPECT_EQ(check(c, how, "conv_winograd_codes_avx2"), expected) << c.str();
     c.floats = true;
     c.activation = {FusedActivation::Kind::relu};
-    EXPECT_EQ(check(c, "floating", "conv_winograd_codes"), expected) << c.str();
+    EXPECT_EQ(check(c, "floating", "conv_winograd_codes_avx2"), expected) << c.str();
   }
 }
 
 TEST(ConvInt8, WinogradIsExactAtTheEndsOfItsNumbers) {
   // Codes of 0 and 255, weights of 127 and -127: the largest sums there are, and those that larger tiles
   // hold.
-  for (int64_t channels : {115, 1024})
+  for (const Shape& shape : {Shape{1, 115, 4, 4}, Shape{1, 115, 4, 5}, Shape{1, 1024, 4, 5}})
     for (int pattern = 0; pattern < 4; ++pattern) {
-      Tensor x = Tensor::allocate(DType::f32, {1, channels, 4, 5}),
-             w = Tensor::allocate(DType::f32, {16, channels, 3, 3});
+      const int64_t channels = shape[1];
+      Tensor x = Tensor::allocate(DType::f32, shape), w = Tensor::allocate(DType::f32, {16, channels, 3, 3});
       const auto xs = x.mutable_view().span<float>();
       for (size_t i = 0; i < xs.size(); ++i)
         xs[i] =
@@ -162,8 +176,10 @@ TEST(ConvInt8, WinogradIsExactAtTheEndsOfItsNumbers) {
       OpRun run(conv_schema(), attributes);
       run.stored(x, {Storage::Order::channels_last, kInput}).constant(weights);
       run.store_outputs({{Storage::Order::channels_last, {{400.0f, 128}}}});
-      EXPECT_EQ(expect_exact(run, "conv_winograd_codes", fmt::format("pattern {}", pattern)),
+      EXPECT_EQ(expect_exact(run, "conv_winograd_codes_avx2", fmt::format("pattern {}", pattern)),
                 cpu_has(Isa::avx2) ? 1u : 0u);
+      EXPECT_EQ(expect_exact(run, "conv_winograd_codes_avxvnni", fmt::format("pattern {}", pattern)),
+                cpu_has(Isa::avxvnni) && shape.elements() == 16 * channels && channels == 115 ? 1u : 0u);
     }
 }
 

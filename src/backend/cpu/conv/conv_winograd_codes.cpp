@@ -10,7 +10,9 @@
 #if defined(__x86_64__)
 
 // 3x3 convolutions of codes by Winograd's transform, exactly (code_winograd.h). For processors that multiply
-// 16-bit numbers as fast as any codes; with dot products of four codes the plain sum is faster.
+// 16-bit numbers as fast as any codes, and those whose dot products sum two of these where they sum four
+// codes (AVX-VNNI) in layers of channels enough. Where vectors of codes are twice as long the plain sum is
+// faster.
 
 namespace halftone::cpu {
 namespace {
@@ -22,6 +24,8 @@ constexpr int64_t kFewestTiles = 6;      ///< that fill a register tile
 constexpr int64_t kCodeBytes = 96 << 10;
 constexpr size_t kNearBytes = size_t{256} << 10;  ///< of weights, that stay in the cache of a core
 constexpr int64_t kMostParts = 36;
+/// Of weights on AVX-VNNI, that stay in the second cache of a core: eight times those of the plain sum.
+constexpr int64_t kVnniBytes = 1 << 20;
 
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = int8_conv_refusal(site); !refusal.empty()) return refusal;
@@ -62,6 +66,37 @@ const CodeWinogradLoops& pick_loops(const Int8ConvLayer& layer, const Shape& y) 
   if (!sums_stay_below(layer.weights, large.reach)) return small;
   const bool known = y[2] > 0 && y[3] > 0;
   return !known || products_of(large, y) < products_of(small, y) ? large : small;
+}
+
+/// What a layer takes on AVX-VNNI, in cycles of a core that does two dot products in each, data in the
+/// nearest cache (docs/benchmarks/cpu.md, by llvm-mca).
+struct AvxVnniCycles {
+  int64_t plain, winograd;
+
+  AvxVnniCycles(const ConvExtent& extent, const Shape& y) {
+    constexpr int64_t kTransformCodes = 100, kTransformProducts = 190;  // of 16 channels, of a panel
+    const CodeWinogradLoops& loops = code_winograd_4x4_avxvnni;
+    const bool known = y[2] > 0 && y[3] > 0;
+    const int64_t places = known ? y[2] * y[3] : loops.out * loops.out;
+    const int64_t tiles = known ? ceil_div(y[2], loops.out) * ceil_div(y[3], loops.out) : 1;
+    const int64_t panels = ceil_div(extent.group_outputs, kCodePanel), channels = extent.group_inputs;
+    plain = places * 9 * ceil_div(channels, kCodeQuad) * panels;
+    winograd = tiles * (kMostParts * ceil_div(channels, int64_t{2}) * panels +
+                        kTransformCodes * ceil_div(channels, int64_t{16}) + kTransformProducts * panels);
+  }
+};
+
+Refusal supports_avxvnni(const OpSite& site) {
+  if (Refusal refusal = supports(site); !refusal.empty()) return refusal;
+  const ConvExtent extent = conv_extent(site);
+  if (halves_pictures(extent)) return "sums of bytes take no longer";
+  const int64_t weights = extent.group_inputs * extent.group_outputs * kMostParts * int64_t{sizeof(int16_t)};
+  if (weights > kVnniBytes) return fmt::format("{} bytes of transformed weights", weights);
+  const AvxVnniCycles cycles(extent, site.outputs[0].shape);
+  if (cycles.winograd > cycles.plain - cycles.plain / 6) return "sums of bytes take no longer";
+  if (!sums_stay_below(Int8ConvLayer(site).weights, code_winograd_4x4_avxvnni.reach))
+    return "weights whose sums tiles of 4x4 do not hold";
+  return {};
 }
 
 class WinogradCodes final : public PreparedKernel {
@@ -264,8 +299,15 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool& threads)
                                          threads.size());
 }
 
+std::unique_ptr<PreparedKernel> prepare_avxvnni(const OpSite& site, ThreadPool& threads) {
+  return std::make_unique<WinogradCodes>(Int8ConvLayer(site), false, code_winograd_4x4_avxvnni,
+                                         threads.size());
+}
+
 }  // namespace
 
+extern const Kernel conv_winograd_codes_avxvnni{
+    "conv_winograd_codes_avxvnni", "Conv", Isa::avxvnni, supports_avxvnni, prepare_avxvnni, true};
 extern const Kernel conv_winograd_codes_avx2{
     "conv_winograd_codes_avx2", "Conv", Isa::avx2, supports, prepare, true};
 

@@ -45,5 +45,6 @@ struct CodeWinogradLoops {
 
 extern const CodeWinogradLoops code_winograd_2x2_avx2;
 extern const CodeWinogradLoops code_winograd_4x4_avx2;
+extern const CodeWinogradLoops code_winograd_4x4_avxvnni;
 
 }  // namespace halftone::cpu

@@ -1,6 +1,6 @@
 #pragma once
 
-// For code_winograd_avx2.cpp only (see code_tile_loops.h).
+// For code_winograd_loops_avx2.h only (see code_tile_loops.h).
 
 #include <immintrin.h>
 
