@@ -76,6 +76,7 @@ struct AttentionLoops {
 
 extern const AttentionLoops attention_amx;
 extern const AttentionLoops attention_avx512vnni;
+extern const AttentionLoops attention_avxvnni;
 extern const AttentionLoops attention_avx2;
 extern const AttentionLoops attention_neon;
 

@@ -542,6 +542,8 @@ extern const Kernel paged_attention_amx{"paged_attention_amx", "PagedAttention",
                                         prepare<attention_amx>};
 extern const Kernel paged_attention_avx512vnni{"paged_attention_avx512vnni", "PagedAttention",
                                                Isa::avx512vnni, supports, prepare<attention_avx512vnni>};
+extern const Kernel paged_attention_avxvnni{"paged_attention_avxvnni", "PagedAttention", Isa::avxvnni,
+                                            supports, prepare<attention_avxvnni>};
 extern const Kernel paged_attention_avx2{"paged_attention_avx2", "PagedAttention", Isa::avx2, supports,
                                          prepare<attention_avx2>};
 #elif defined(__aarch64__)

@@ -4,6 +4,7 @@
 // sources only (simd.h). Such an integer is off by 2^-16 of the largest of its row, where a code is off by
 // 2^-8.
 
+#include "backend/cpu/dot_products_avxvnni.h"
 #include "backend/cpu/paged_attention/query_sums_simd.h"
 
 namespace halftone::cpu {
@@ -55,7 +56,11 @@ struct Wide {
     second = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
   }
   static Vector add_products(Vector sum, Vector a, Vector b) {
+#if defined(__AVXVNNI__)
+    return add_word_products(sum, a, b);
+#else
     return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
   }
   /// The same of four rows of two vectors.
   static Float sums_of_all(const Vector (&sums)[4][2]) {
@@ -72,7 +77,9 @@ struct Wide {
     x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
     return static_cast<float>(_mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1))));
   }
-  static void keep(Vector& a) { asm("" : "+x"(a)); }
+  static void keep(Vector& a) {
+    asm("" : "+x"(a));
+  }
 };
 
 #endif
