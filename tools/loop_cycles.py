@@ -60,7 +60,7 @@ def innermost_loops(lines):
             loops.append((function, labels[branch[1]], at))
     for function, begin, end in loops:
         if not any(b >= begin and e <= end and (b, e) != (begin, end) for _, b, e in loops):
-            yield function, [line for line in lines[begin:end] if re.match(r"\s+[a-z]", line)]
+            yield function, [line for line in lines[begin:end] if re.match(r"\s+[a-z{]", line)]
 
 
 def cycles(mca, body, machine, cpu):
@@ -95,7 +95,7 @@ def main():
     machine = "aarch64" if isa in ARM_SETS else "x86-64"
     cpu = asked.cpu or ("neoverse-n2" if machine == "aarch64" else "znver3")
     for function, body in innermost_loops(assembly(asked.source, isa)):
-        names = collections.Counter(line.split()[0] for line in body)
+        names = collections.Counter(line.replace("{vex}", "").split()[0] for line in body)
         counted = sum(n for name, n in names.items() if name.startswith(asked.counts))
         if counted < asked.least:
             continue
