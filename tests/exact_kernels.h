@@ -7,7 +7,7 @@
 namespace halftone::cpu {
 
 /// Every kernel whose name begins with `prefix` and that takes the site gives the reference's bytes, with one
-/// thread and with three. Returns how many there were.
+/// thread and with three (three alone where avxvnni_emulator.cpp may run it). Returns how many there were.
 inline size_t expect_exact(OpRun& run, std::string_view prefix, const std::string& what) {
   const std::vector<Tensor> expected = run.reference();
   size_t count = 0;
@@ -15,6 +15,7 @@ inline size_t expect_exact(OpRun& run, std::string_view prefix, const std::strin
     if (!kernel->name.starts_with(prefix) || !kernel->supports(run.site()).empty()) continue;
     ++count;
     for (int size : {1, 3}) {
+      if (kernel->isa == Isa::avxvnni && size == 1) continue;
       ThreadPool threads(size);
       const std::vector<Tensor> made = run_kernel(*kernel, run, threads);
       for (size_t i = 0; i < made.size(); ++i) {

@@ -12,16 +12,28 @@ namespace {
 
 constexpr int64_t kRowCounts[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 33, 50};
 
-/// Every kernel, one and two threads, gives the reference's very bits.
+/// Whether a product of m rows is too large for tests/avxvnni_emulator.cpp.
+bool is_too_large(const Kernel& kernel, const GemmCase& test, int64_t m) {
+  constexpr int64_t kMost = 1 << 20;
+  return kernel.isa == Isa::avxvnni && m * test.b.shape().elements() > kMost;
+}
+
+/// Every kernel, one and two threads (one of them where it may be emulated), gives the reference's very bits.
 void expect_equal(const GemmCase& test, std::span<const int64_t> row_counts, const std::string& what) {
   for (const Kernel* kernel : kernels_named("gemm_int_")) {
     EXPECT_EQ(kernel->supports(test.site(1)), "");
     GemmRunner one(*kernel, test, 1), two(*kernel, test, 2);
     for (int64_t m : row_counts) {
+      if (is_too_large(*kernel, test, m)) continue;
       const Tensor a = random_tensor({m, test.b.shape()[1]}, static_cast<unsigned>(m));
       const std::vector<float> expected = test.reference(a);
-      EXPECT_EQ(one.run(a), expected) << kernel->name << " " << what << " m " << m;
-      EXPECT_EQ(two.run(a), expected) << kernel->name << " " << what << " m " << m << " two threads";
+      const bool both = kernel->isa != Isa::avxvnni;
+      if (both || m % 2 == 0) {
+        EXPECT_EQ(one.run(a), expected) << kernel->name << " " << what << " m " << m;
+      }
+      if (both || m % 2 == 1) {
+        EXPECT_EQ(two.run(a), expected) << kernel->name << " " << what << " m " << m << " two threads";
+      }
     }
   }
 }
@@ -130,6 +142,7 @@ TEST(GemmInt, WeightsThatAreNotPackedYet) {
           EXPECT_EQ(store.left[0]->bytes(), runner.prepared().packed_bytes());
           for (const char* when : {"before", "after"}) {
             for (int64_t m : row_counts) {
+              if (is_too_large(*kernel, test, m)) continue;
               const Tensor a = random_tensor({m, shape[1]}, static_cast<unsigned>(m));
               EXPECT_EQ(runner.run(a), test.reference(a))
                   << kernel->name << " " << encoding.str() << " m " << m << " " << when;
