@@ -42,7 +42,7 @@ DEVICE_KERNEL(quantize_rows, QuantizeRowsArgs) {
       const int group = begin / rows.group, first = group * rows.group;
       const int last = first + rows.group < w.packed_k ? first + rows.group : w.packed_k;
       scale = dynamic_scale(warp_max(largest_of(first, last, lane(), kWarp)));
-      if (lane() == 0) rows.scales[row * rows.groups + group] = scale.scale;
+      if (begin == first && lane() == 0) rows.scales[row * rows.groups + group] = scale.scale;
     }
     int sum = 0;
     for (int p = begin + lane(); p < end; p += kWarp) {
