@@ -11,7 +11,9 @@ DEVICE void atomic_max(int* to, int value) {
 }
 #else
 inline void atomic_max(int* to, int value) {
-  *to = *to < value ? value : *to;
+  const std::atomic_ref shared(*to);
+  if (shared.load(std::memory_order_relaxed) < value) shared.store(value, std::memory_order_relaxed);
+  host::used_atomic(to, true);
 }
 #endif
 

@@ -3,6 +3,7 @@
 // Wide and atomic accesses of global memory. `at` must be aligned as the type read or written.
 
 #ifndef __CUDACC__
+#include <atomic>
 #include <cstring>
 #endif
 
@@ -27,6 +28,14 @@ DEVICE V load_wide(const T* at) {
 template <class V, class T>
 DEVICE void store_wide(T* at, V value) {
   *reinterpret_cast<V*>(at) = value;
+}
+/// Writes what other blocks of the kernel may write to the same place meanwhile: the same bits. The PTX
+/// memory model has no word for that but a race. It does no harm where each block reads only behind a write
+/// of its own: what lies there then is this value, whoever wrote last. On the host ThreadSanitizer reports
+/// other bits.
+template <class V, class T>
+DEVICE void store_alike(T* at, V value) {
+  store_wide(at, value);
 }
 /// Through the read-only cache.
 template <class T>
@@ -80,22 +89,31 @@ void store_wide(T* at, V value) {
   if (reinterpret_cast<uintptr_t>(at) % alignof(V)) host::fault("a misaligned write of global memory");
   std::memcpy(at, &value, sizeof(V));
 }
+template <class V, class T>
+void store_alike(T* at, V value) {
+  if (reinterpret_cast<uintptr_t>(at) % alignof(V)) host::fault("a misaligned write of global memory");
+  host::store_alike(at, &value, sizeof(V));
+}
 template <class T>
 T load_cached(const T* at) {
   return host::load_aligned(at);
 }
-inline int atomic_add(int* to, int value) {
-  const int before = *to;
-  *to += value;
+namespace host {
+template <class T>
+T atomic_add(T* to, T value) {
+  const T before = std::atomic_ref(*to).fetch_add(value, std::memory_order_relaxed);
+  used_atomic(to, true);
   return before;
 }
-inline int atomic_count(int* to) {
-  return atomic_add(to, 1);
+}  // namespace host
+inline int atomic_add(int* to, int value) {
+  return host::atomic_add(to, value);
 }
 inline float atomic_add(float* to, float value) {
-  const float before = *to;
-  *to += value;
-  return before;
+  return host::atomic_add(to, value);
+}
+inline int atomic_count(int* to) {
+  return std::atomic_ref(*to).fetch_add(1, std::memory_order_acq_rel);
 }
 #endif
 

@@ -44,14 +44,16 @@
 #define UNROLL_ONE
 #define UNROLL_TWO
 #define UNROLL_FOUR
-#define DEVICE_KERNEL(name, Args)                                                            \
+#define HALFTONE_DEVICE_KERNEL(name, Args, before)                                           \
   static void name##_on_host(const Args& args);                                              \
   extern const DeviceKernel<Args> name{#name, HALFTONE_DEVICE_MODULE, [](const void* args) { \
+                                         before;                                             \
                                          name##_on_host(*static_cast<const Args*>(args));    \
                                        }};                                                   \
   static void name##_on_host([[maybe_unused]] const Args& args)
+#define DEVICE_KERNEL(name, Args) HALFTONE_DEVICE_KERNEL(name, Args, host::wait_for_earlier_kernels())
 #define DEVICE_KERNEL_BOUNDED(name, Args, threads, blocks) DEVICE_KERNEL(name, Args)
-#define DEVICE_KERNEL_AHEAD(name, Args, threads, blocks) DEVICE_KERNEL(name, Args)
+#define DEVICE_KERNEL_AHEAD(name, Args, threads, blocks) HALFTONE_DEVICE_KERNEL(name, Args, )
 #endif
 
 namespace halftone::cuda {
@@ -84,7 +86,9 @@ DEVICE void start_kernel() {
   wait_for_earlier_kernels();
 }
 #else
-inline void wait_for_earlier_kernels() {}
+inline void wait_for_earlier_kernels() {
+  host::wait_for_earlier_kernels();
+}
 #endif
 
 struct alignas(8) Vec2 {

@@ -3,6 +3,7 @@
 // Barriers and exchanges. All 32 lanes of a warp take part in an exchange.
 
 #ifndef __CUDACC__
+#include <atomic>
 #include <cstring>
 #endif
 
@@ -47,9 +48,13 @@ inline void sync_block(const Where& where = Where::current()) {
 inline void sync_warp(const Where& where = Where::current()) {
   host::wait_for_warp(where);
 }
-inline void fence() {}
+inline void fence() {
+  host::fence();
+}
 inline void wait_until(const int* flag, int value) {
-  while (*flag != value) host::spin();
+  while (std::atomic_ref(*const_cast<int*>(flag)).load(std::memory_order_relaxed) != value) host::spin();
+  host::used_atomic(flag, false);
+  host::fence();
 }
 
 namespace host {

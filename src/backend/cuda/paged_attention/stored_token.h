@@ -58,7 +58,7 @@ DEVICE void put_token(const HeldToken& held, int dim, const KvSide& side, int64_
       for (int j = 0; j < 4; ++j) magnitude = all[j] > magnitude ? all[j] : magnitude;
     }
     scale = token_scale(warp_max(magnitude));
-    if (lane() == 0) *side.scale_at(block, head, slot) = scale.scale;
+    if (lane() == 0) store_alike(side.scale_at(block, head, slot), scale.scale);
   }
   UNROLL
   for (int i = 0; i < 2; ++i) {
@@ -67,12 +67,12 @@ DEVICE void put_token(const HeldToken& held, int dim, const KvSide& side, int64_
     const Vec4& v = held.part[i];
     if constexpr (sizeof(T) == 1) {
       const auto code = [&](float value) { return static_cast<uint32_t>(token_code(scale, value)) & 0xffu; };
-      store_wide(to + d, code(v.x) | code(v.y) << 8 | code(v.z) << 16 | code(v.w) << 24);
+      store_alike(to + d, code(v.x) | code(v.y) << 8 | code(v.z) << 16 | code(v.w) << 24);
     } else if constexpr (sizeof(T) == 4) {
-      store_wide(to + d, v);
+      store_alike(to + d, v);
     } else {
       using Pairs = StoredPairs<T>;
-      store_wide(to + d, Words2{Pairs::pack(v.x, v.y), Pairs::pack(v.z, v.w)});
+      store_alike(to + d, Words2{Pairs::pack(v.x, v.y), Pairs::pack(v.z, v.w)});
     }
   }
 }

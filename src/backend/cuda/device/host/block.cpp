@@ -1,7 +1,8 @@
+// Compiled without ThreadSanitizer's instrumentation, which is to see what kernels do, not how they are run.
+
 #include "backend/cuda/device/host/block.h"
 
 #include <algorithm>
-#include <boost/context/fiber.hpp>
 #include <cassert>
 #include <cstring>
 #include <deque>
@@ -9,47 +10,27 @@
 #include <fmt/format.h>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <vector>
 
+#include "backend/cuda/device/host/fiber.h"
+#include "backend/cuda/device/host/sanitizer.h"
 #include "backend/cuda/device/host/shared_check.h"
 
 namespace halftone::cuda::host {
 namespace {
 
-using boost::context::fiber;
-using boost::context::stack_context;
-
 constexpr int kLanes = 32;
-constexpr size_t kStackBytes = 64 * 1024;
 
-/// Stacks are used again and again: a launch of many small blocks would otherwise spend its time on page
-/// faults.
-class StackPool {
- public:
-  stack_context allocate() {
-    stack_context stack;
-    if (free_.empty()) {
-      owned_.push_back(std::make_unique<std::byte[]>(kStackBytes));
-      free_.push_back(owned_.back().get());
-    }
-    stack.size = kStackBytes;
-    stack.sp = free_.back() + kStackBytes;
-    free_.pop_back();
-    return stack;
-  }
-  void deallocate(stack_context& stack) { free_.push_back(static_cast<std::byte*>(stack.sp) - kStackBytes); }
-
- private:
-  std::vector<std::unique_ptr<std::byte[]>> owned_;
-  std::vector<std::byte*> free_;
-};
-
-struct PooledStack {
-  StackPool* pool;
-  stack_context allocate() { return pool->allocate(); }
-  void deallocate(stack_context& stack) { pool->deallocate(stack); }
+/// Orders what comes before a barrier before what comes after it. Two keys in turn: who has left early and
+/// comes to the next barrier must not be known to who has not left yet.
+struct Meeting {
+  char keys[2];
+  bool parity = false;
+  const void* key() const { return &keys[parity]; }
+  void next() { parity = !parity; }
 };
 
 struct Copy {
@@ -65,14 +46,21 @@ struct Thread {
   int index;
   Waits waits = Waits::nothing;
   std::source_location where;
-  fiber self;
-  fiber scheduler;
+  std::optional<Fiber> fiber;
   std::vector<std::vector<Copy>> committed;
   std::vector<Copy> copies;
+  bool may_see_earlier_kernels = false;
+  // What it gives to an exchange.
+  const void* given = nullptr;
+  size_t given_bytes = 0;
+  // For ThreadSanitizer.
+  bool fenced = false;
+  std::vector<const void*> atomics;  ///< it has used since the last barrier
 };
 
 struct Warp {
   int arrived = 0;
+  Meeting meeting;
   bool parity = false;
   std::byte slots[2][kLanes * kExchangeBytes];
 };
@@ -83,6 +71,8 @@ struct Block {
   std::vector<Warp> warps;
   std::unique_ptr<std::byte[]> shared;
   SharedCheck check;
+  Meeting meeting;
+  std::vector<const void*> atomics;  ///< that its threads have used before their last barrier
   int at_barrier = 0;
   int ended = 0;
   bool done() const { return ended == static_cast<int>(threads.size()); }
@@ -90,18 +80,20 @@ struct Block {
 
 /// One launch on this host thread.
 struct Run {
-  const AnyDeviceKernel& kernel;
-  const void* args;
-  const Launch& launch;
+  const AnyDeviceKernel kernel;
+  const std::vector<std::byte> args;
+  const Launch launch;
   ThreadOrder order;
   std::mt19937_64 random;
-  StackPool& stacks;
+  FiberPlaces& places;
+  LaunchOrder& launches;
   std::exception_ptr failure{};
   Block* block = nullptr;
   Thread* thread = nullptr;
 
   void run();
   std::unique_ptr<Block> start(int64_t position);
+  void live(Thread& t);
   void advance(Block& b);
   void resume(Block& b, Thread& t);
   void settle(Block& b, Thread& t);
@@ -129,7 +121,7 @@ void yield(Waits waits, const std::source_location& where = {}) {
   Thread& t = *current->thread;
   t.waits = waits;
   t.where = where;
-  t.scheduler = std::move(t.scheduler).resume();
+  t.fiber->pause();
 }
 
 std::unique_ptr<Block> Run::start(int64_t position) {
@@ -140,32 +132,44 @@ std::unique_ptr<Block> Run::start(int64_t position) {
   b->shared = std::make_unique<std::byte[]>(launch.shared_bytes);
   b->check.reset(launch.shared_bytes);
   b->warps.resize(static_cast<size_t>(launch.threads / kLanes));
-  b->threads.resize(static_cast<size_t>(launch.threads));
+  b->threads = std::vector<Thread>(static_cast<size_t>(launch.threads));
   for (int i = 0; i < launch.threads; ++i) {
     Thread& t = b->threads[static_cast<size_t>(i)];
     t.index = i;
-    t.self = fiber(std::allocator_arg, PooledStack{&stacks}, [this, &t](fiber&& scheduler) {
-      t.scheduler = std::move(scheduler);
-      try {
-        kernel.on_host(args);
-        if (!t.copies.empty() || !t.committed.empty())
-          fault("the thread ended with asynchronous copies that it never waited for");
-      } catch (const std::exception&) {
-        if (!failure) failure = std::current_exception();
-      }
-      t.waits = Waits::ended;
-      return std::move(t.scheduler);
-    });
+    t.fiber.emplace(places, [this, &t] { live(t); });
   }
   return b;
+}
+
+/// A thread's life.
+void Run::live(Thread& t) {
+  struct Ordered {
+    Run& run;
+    explicit Ordered(Run& r) : run(r) { acquire(&run); }
+    ~Ordered() { release(run.launches.this_end()); }
+  };
+  const Ordered ordered(*this);
+  try {
+    kernel.on_host(args.data());
+    if (!t.copies.empty() || !t.committed.empty())
+      fault("the thread ended with asynchronous copies that it never waited for");
+    if (!t.may_see_earlier_kernels) fault("the thread ended before it waited for earlier kernels");
+  } catch (const std::exception&) {
+    if (!failure) failure = std::current_exception();
+    release(this);
+  }
+  t.waits = Waits::ended;
 }
 
 void Run::resume(Block& b, Thread& t) {
   block = &b;
   thread = &t;
   t.waits = Waits::nothing;
-  t.self = std::move(t.self).resume();
-  if (failure) std::rethrow_exception(failure);
+  t.fiber->resume();
+  if (failure) {
+    acquire(this);
+    std::rethrow_exception(failure);
+  }
   settle(b, t);
 }
 
@@ -176,8 +180,13 @@ void Run::settle(Block& b, Thread& t) {
     case Waits::block:
       ++b.at_barrier;
       break;
+    case Waits::exchange: {
+      Warp& group = b.warps[static_cast<size_t>(w)];
+      std::memcpy(group.slots[group.parity] + static_cast<size_t>(t.index % kLanes) * kExchangeBytes, t.given,
+                  t.given_bytes);
+      [[fallthrough]];
+    }
     case Waits::warp:
-    case Waits::exchange:
       if (++b.warps[static_cast<size_t>(w)].arrived == kLanes) release_warp(b, w);
       break;
     case Waits::ended:
@@ -200,8 +209,11 @@ void Run::release_block(Block& b) {
                                          place(t.where)));
     t.waits = Waits::nothing;
   }
+  for (Thread& t : b.threads) b.atomics.insert(b.atomics.end(), t.atomics.begin(), t.atomics.end());
+  for (Thread& t : b.threads) t.atomics.clear();
   b.at_barrier = 0;
   b.check.next_epoch();
+  b.meeting.next();
 }
 
 void Run::release_warp(Block& b, int w) {
@@ -212,7 +224,10 @@ void Run::release_warp(Block& b, int w) {
       throw std::logic_error(fmt::format("{}: a divergent warp: thread {} is at {}, thread {} at {}",
                                          name_of(*this, b), lanes[0].index, place(lanes[0].where),
                                          lanes[l].index, place(lanes[l].where)));
-  if (lanes[0].waits == Waits::warp) b.check.next_warp_epoch(w);
+  if (lanes[0].waits == Waits::warp) {
+    b.check.next_warp_epoch(w);
+    group.meeting.next();
+  }
   for (int l = 0; l < kLanes; ++l) lanes[l].waits = Waits::nothing;
   group.arrived = 0;
   group.parity = !group.parity;
@@ -287,19 +302,24 @@ void Run::run() {
 
 }  // namespace
 
-void run_grid(const AnyDeviceKernel& kernel, const void* args, const Launch& launch, ThreadOrder order,
-              uint64_t seed) {
+void run_grid(const AnyDeviceKernel& kernel, std::span<const std::byte> args, const Launch& launch,
+              LaunchOrder& launches, ThreadOrder order, uint64_t seed) {
   if (launch.threads <= 0 || launch.threads % kLanes != 0 || launch.threads > 1024)
     throw std::logic_error(fmt::format("kernel {}: a block of {} threads", kernel.name, launch.threads));
   if (const Index3& n = launch.blocks; n.x < 1 || n.y < 1 || n.z < 1 || n.y > 65535 || n.z > 65535)
     throw std::logic_error(
         fmt::format("kernel {}: a grid of ({}, {}, {}) blocks", kernel.name, n.x, n.y, n.z));
-  static thread_local StackPool stacks;
-  Run run{kernel, args, launch, order, std::mt19937_64(seed), stacks};
+  static thread_local FiberPlaces places;
   assert(!current);
-  current = &run;
+  launches.next();
+  const Unwatched unwatched;
+  // Not on this stack, which the launching thread goes on with before it waits for the kernel.
+  const auto run = std::make_unique<Run>(
+      Run{kernel, {args.begin(), args.end()}, launch, order, std::mt19937_64(seed), places, launches});
+  release(run.get());
+  current = run.get();
   try {
-    run.run();
+    run->run();
   } catch (...) {
     current = nullptr;
     throw;
@@ -323,10 +343,16 @@ void fault(const std::string& what) {
 }
 
 void wait_for_block(const std::source_location& where) {
+  const void* key = current->block->meeting.key();
+  release(key);
   yield(Waits::block, where);
+  acquire(key);
 }
 void wait_for_warp(const std::source_location& where) {
+  const void* key = current->block->warps[static_cast<size_t>(thread_index() / kLanes)].meeting.key();
+  release(key);
   yield(Waits::warp, where);
+  acquire(key);
 }
 void spin() {
   yield(Waits::others);
@@ -334,12 +360,40 @@ void spin() {
 
 const std::byte* exchange(const void* given, size_t bytes, const std::source_location& where) {
   assert(bytes <= kExchangeBytes);
-  const Thread& t = *current->thread;
+  Thread& t = *current->thread;
+  t.given = given;
+  t.given_bytes = bytes;
   Warp& group = current->block->warps[static_cast<size_t>(t.index / kLanes)];
-  std::byte* slots = group.slots[group.parity];
-  std::memcpy(slots + static_cast<size_t>(t.index % kLanes) * kExchangeBytes, given, bytes);
+  const std::byte* slots = group.slots[group.parity];
   yield(Waits::exchange, where);
   return slots;
+}
+
+void wait_for_earlier_kernels() {
+  current->thread->may_see_earlier_kernels = true;
+  acquire(current->launches.earlier_end());
+}
+
+void fence() {
+  if (!kThreadSanitizer) return;
+  Thread& t = *current->thread;
+  t.fenced = true;
+  for (const void* at : t.atomics) acquire(at);
+  for (const void* at : current->block->atomics) acquire(at);
+}
+void store_alike(void* to, const void* from, size_t bytes) {
+  if (kThreadSanitizer) {
+    const Unwatched unwatched;
+    if (std::memcmp(to, from, bytes) == 0) return acquire(to);
+  }
+  std::memcpy(to, from, bytes);
+  release(to);
+}
+void used_atomic(const void* at, bool written) {
+  if (!kThreadSanitizer) return;
+  Thread& t = *current->thread;
+  if (written && t.fenced) release(at);
+  t.atomics.push_back(at);
 }
 
 std::byte* shared_bytes() {
@@ -355,6 +409,7 @@ void check_shared(size_t offset, size_t bytes, bool write) {
 void queue_copy(size_t offset, const void* from, size_t bytes, size_t valid) {
   const std::string wrong = current->block->check.begin_copy(offset, bytes, thread_index());
   if (!wrong.empty()) fault(wrong);
+  touch(from, valid);
   current->thread->copies.push_back({offset, static_cast<const std::byte*>(from), bytes, valid});
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <span>
 #include <string>
 
 #include "backend/cuda/launch.h"
@@ -12,13 +13,26 @@ namespace halftone::cuda::host {
 /// In which order the ready threads of a block are resumed. A kernel must give the same answer under each.
 enum class ThreadOrder : uint8_t { forward, reverse, random };
 
+/// Of the launches on one device, for ThreadSanitizer: how each one's threads know what earlier ones did.
+class LaunchOrder {
+ public:
+  void next() { odd_ = !odd_; }
+  /// Keys (sanitizer.h) for the end of the running launch and for that of the one before it.
+  const void* this_end() const { return &ends_[odd_]; }
+  const void* earlier_end() const { return &ends_[!odd_]; }
+
+ private:
+  char ends_[2] = {};
+  bool odd_ = false;
+};
+
 /// Runs `kernel(args)` once a thread, each thread a fiber. Blocks start one after another; when all threads
 /// of the started blocks wait for other blocks (spin()), the next one starts. Throws std::logic_error, naming
 /// the kernel, block and thread, for what the PTX manual leaves undefined: a barrier or a warp-wide operation
 /// that some thread of its group never reaches, shared memory accessed out of bounds or in a race, an
-/// asynchronous copy read before its wait.
-void run_grid(const AnyDeviceKernel& kernel, const void* args, const Launch& launch,
-              ThreadOrder order = ThreadOrder::forward, uint64_t seed = 0);
+/// asynchronous copy read before its wait. With ThreadSanitizer, races in global memory are its to report.
+void run_grid(const AnyDeviceKernel& kernel, std::span<const std::byte> args, const Launch& launch,
+              LaunchOrder& launches, ThreadOrder order = ThreadOrder::forward, uint64_t seed = 0);
 
 // For the functions of the device header, inside a kernel.
 
@@ -39,6 +53,18 @@ inline constexpr size_t kExchangeBytes = 32;
 /// A warp-wide exchange: every lane gives up to kExchangeBytes bytes, and gets those of all 32 lanes,
 /// kExchangeBytes apart, valid until its next exchange. Orders no memory.
 const std::byte* exchange(const void* given, size_t bytes, const std::source_location& where);
+
+/// Every thread calls it; without it, what earlier kernels write is not to be touched.
+void wait_for_earlier_kernels();
+/// fence() of the device header, and that a relaxed atomic access of `at` was just made, written or only
+/// read. To ThreadSanitizer an access after a fence releases all that the thread knows by then, and a fence
+/// after an access (of this thread, or of another before a barrier) acquires; PTX's fence.sc does as much for
+/// what comes before the fence itself.
+void fence();
+void used_atomic(const void* at, bool written);
+/// store_alike() of the device header. To ThreadSanitizer only the first of the writes is one, and the others
+/// learn of it.
+void store_alike(void* to, const void* from, size_t bytes);
 
 /// Shared memory of the running block, and the check of one access of it by the running thread.
 std::byte* shared_bytes();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/device/host/sanitizer.h"
 #include "backend/cuda/probe/probe.h"
 #include "base/checked.h"
 #include "core/float16.h"
@@ -32,6 +33,7 @@ constexpr int kProductThreads = 32;
 
 /// A thread makes a row of Y.
 void multiply_on_host(const void* args) {
+  host::wait_for_earlier_kernels();
   const HalfProduct& p = *static_cast<const HalfProduct*>(args);
   const auto number = [](uint16_t bits) { return to_float(Half{bits}); };
   const int64_t row = int64_t{host::block_index().x} * kProductThreads + host::thread_index();
@@ -55,6 +57,8 @@ struct HostDevice::Fences {
   std::map<std::byte*, Allocation> live;
 
   void check(const char* kernel) const {
+    if (host::kAddressSanitizer) return;
+    const host::Unwatched unwatched;
     for (const auto& [begin, allocation] : live) {
       const bool after = !untouched(begin + allocation.bytes);
       if (after || !untouched(begin - kFence))
@@ -75,8 +79,7 @@ class HostDevice::Replay : public Recording {
   Replay(HostDevice& device, std::vector<Launched> launches)
       : device_(device), launches_(std::move(launches)) {}
   void replay() override {
-    for (const Launched& launched : launches_)
-      device_.run(launched.kernel, launched.launch, launched.args.data());
+    for (const Launched& launched : launches_) device_.run(launched.kernel, launched.launch, launched.args);
   }
 
  private:
@@ -91,6 +94,7 @@ HostDevice::HostDevice(host::ThreadOrder order, uint64_t seed)
   chip_.shared_bytes = 99 * 1024;
 }
 HostDevice::~HostDevice() {
+  know_of_launches();
   fences_->device = nullptr;
 }
 
@@ -99,16 +103,16 @@ void HostDevice::launch_any(const AnyDeviceKernel& kernel, const Launch& launch,
   if (launch.shared_bytes > chip_.shared_bytes)
     throw std::logic_error(
         fmt::format("kernel {} asks for {} bytes of shared memory", kernel.name, launch.shared_bytes));
-  const auto* bytes = static_cast<const std::byte*>(args);
+  const std::span bytes(static_cast<const std::byte*>(args), args_bytes);
   if (recording_)
-    recording_->push_back({kernel, launch, std::vector<std::byte>(bytes, bytes + args_bytes)});
+    recording_->push_back({kernel, launch, std::vector<std::byte>(bytes.begin(), bytes.end())});
   else
-    run(kernel, launch, args);
+    run(kernel, launch, bytes);
 }
 
-void HostDevice::run(const AnyDeviceKernel& kernel, const Launch& launch, const void* args) {
+void HostDevice::run(const AnyDeviceKernel& kernel, const Launch& launch, std::span<const std::byte> args) {
   ++launches_;
-  host::run_grid(kernel, args, launch, order_, seed_++);
+  host::run_grid(kernel, args, launch, ordered_, order_, seed_++);
   fences_->check(kernel.name);
 }
 
@@ -124,17 +128,29 @@ std::shared_ptr<std::byte> HostDevice::allocate(size_t bytes, std::string_view w
   std::memset(memory, static_cast<int>(kUntouched), kFence);
   std::memset(begin, static_cast<int>(kUndefined), bytes);
   std::memset(begin + bytes, static_cast<int>(kUntouched), kFence);
+  host::poison(memory, kFence);
+  host::poison(begin + bytes, kFence);
   fences_->live[begin] = {bytes, std::string(what)};
   return {begin, [fences = fences_](std::byte* p) {
             if (fences->device) fences->device->wait();
+            host::unpoison(p - kFence, fences->live[p].bytes + 2 * kFence);
             fences->live.erase(p);
             ::operator delete(p - kFence, std::align_val_t(kAlignment));
           }};
 }
 
+void HostDevice::wait() {
+  launch_waiting();
+  know_of_launches();
+}
+void HostDevice::know_of_launches() const {
+  host::acquire(ordered_.this_end());
+  host::acquire(ordered_.earlier_end());
+}
+
 void HostDevice::upload(std::byte* to, const std::byte* from, size_t bytes) {
   assert(!recording_);
-  launch_waiting();
+  wait();
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 void HostDevice::download(std::byte* to, const std::byte* from, size_t bytes) {

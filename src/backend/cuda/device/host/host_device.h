@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "backend/cuda/device/host/block.h"
 
@@ -9,7 +10,7 @@ namespace halftone::cuda {
 
 /// The host standing in for a GPU: its memory is the host's, kernels run as fibers, one thread of the machine
 /// for all. For tests; slow. Writing beyond what was allocated is found after the launch that did it
-/// (std::logic_error).
+/// (std::logic_error); AddressSanitizer finds it, and reading, as it happens.
 class HostDevice : public Device {
  public:
   explicit HostDevice(host::ThreadOrder order = host::ThreadOrder::forward, uint64_t seed = 0);
@@ -27,7 +28,7 @@ class HostDevice : public Device {
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override;
   void upload(std::byte* to, const std::byte* from, size_t bytes) override;
   void download(std::byte* to, const std::byte* from, size_t bytes) override;
-  void wait() override { launch_waiting(); }
+  void wait() override;
   std::optional<size_t> free_bytes() override { return std::nullopt; }
   std::string description() const override { return "the host in place of a GPU"; }
   Roofs measure_roofs() override;
@@ -42,7 +43,9 @@ class HostDevice : public Device {
   class Replay;
   struct Fences;
 
-  void run(const AnyDeviceKernel& kernel, const Launch& launch, const void* args);
+  void run(const AnyDeviceKernel& kernel, const Launch& launch, std::span<const std::byte> args);
+  /// For ThreadSanitizer: the launching thread may touch what kernels wrote.
+  void know_of_launches() const;
 
   Chip chip_;
   host::ThreadOrder order_;
@@ -50,6 +53,7 @@ class HostDevice : public Device {
   int64_t launches_ = 0;
   int multiply_from_ = std::numeric_limits<int>::max();
   std::vector<Launched>* recording_ = nullptr;
+  host::LaunchOrder ordered_;
   std::shared_ptr<Fences> fences_;
 };
 
