@@ -27,8 +27,8 @@ constexpr std::array<std::string_view, 22> kSame = {
     "Add",   "Sub",     "Mul",    "Div",       "Max",         "Min",   "Relu", "LeakyRelu",
     "Clip",  "Sigmoid", "Tanh",   "HardSwish", "HardSigmoid", "Swish", "Gelu", "Concat",
     "Split", "Slice",   "Gather", "Resize",    "PRelu",       "Elu"};
-constexpr std::array<std::string_view, 5> kLast = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool",
-                                                   "GlobalMaxPool"};
+constexpr std::array<std::string_view, 6> kLast = {"Conv",        "ConvTranspose",     "MaxPool",
+                                                   "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
 template <size_t N>
 bool contains(const std::array<std::string_view, N>& names, std::string_view name) {

@@ -4,6 +4,7 @@
 #include "backend/cuda/conv_transpose/conv_transpose_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/float_site.h"
 #include "ops/elementwise.h"
 
 namespace halftone::cuda {
@@ -26,7 +27,7 @@ class ConvTranspose final : public CudaKernel {
     args.w = w_;
     args.bias = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
     args.y = pointer<float>(run.outputs[0]);
-    int64_t places = 1;
+    int64_t places = 1, inputs = 1;
     for (int a = 0; a < 3; ++a) {
       const int axis = a - (3 - extent.window.rank);
       const WindowAxis window = axis < 0 ? WindowAxis{} : extent.window[axis];
@@ -37,10 +38,16 @@ class ConvTranspose final : public CudaKernel {
       args.dilation[a] = static_cast<int32_t>(window.dilation);
       args.pad[a] = static_cast<int32_t>(window.pad_begin);
       places *= args.out[a];
+      inputs *= args.size[a];
     }
     args.groups = static_cast<int32_t>(extent.groups);
     args.group_inputs = static_cast<int32_t>(extent.group_inputs);
     args.group_outputs = static_cast<int32_t>(extent.group_outputs);
+    const bool last = run.site.storage_of_output(0).order == Storage::Order::channels_last;
+    args.x_place = last ? extent.groups * extent.group_inputs : 1;
+    args.x_channel = last ? 1 : inputs;
+    args.y_place = last ? extent.groups * extent.group_outputs : 1;
+    args.y_channel = last ? 1 : places;
     Launch shape = thread_each(places);
     shape.blocks.y = static_cast<int>(extent.groups * fours_of(extent.group_outputs));
     shape.blocks.z = static_cast<int>(x[0]);
@@ -76,6 +83,7 @@ class ConvTranspose final : public CudaKernel {
 };
 
 Refusal supports(const OpSite& site) {
+  if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
   for (size_t i : {size_t{0}, size_t{2}}) {
     if (!site.has_input(i)) continue;
     const SiteInput& input = site.inputs[i];
@@ -98,6 +106,6 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel conv_transpose{"conv_transpose", "ConvTranspose", Isa::scalar, supports, prepare};
+extern const Kernel conv_transpose{"conv_transpose", "ConvTranspose", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda

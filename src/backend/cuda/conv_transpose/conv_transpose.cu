@@ -22,7 +22,8 @@ DEVICE_KERNEL(conv_transpose_f32, ConvTransposeArgs) {
   const int fours = (args.group_outputs + kTransposeOutputs - 1) / kTransposeOutputs;
   const int group = block_y() / fours, four = block_y() % fours;
   const int taps = args.kernel[0] * args.kernel[1] * args.kernel[2];
-  const float* x = args.x + (int64_t{block_z()} * args.groups + group) * args.group_inputs * size;
+  const float* x = args.x + int64_t{block_z()} * args.groups * args.group_inputs * size +
+                   int64_t{group} * args.group_inputs * args.x_channel;
   const float* weights = args.w + int64_t{block_y()} * taps * args.group_inputs * kTransposeOutputs;
   float sums[kTransposeOutputs] = {0, 0, 0, 0};
   for (int td = 0; td < args.kernel[0]; ++td) {
@@ -34,12 +35,13 @@ DEVICE_KERNEL(conv_transpose_f32, ConvTransposeArgs) {
       for (int tw = 0; tw < args.kernel[2]; ++tw) {
         const int from_w = source_of(args, 2, w, tw);
         if (from_w < 0) continue;
-        const float* from = x + (int64_t{from_d} * args.size[1] + from_h) * args.size[2] + from_w;
+        const float* from =
+            x + ((int64_t{from_d} * args.size[1] + from_h) * args.size[2] + from_w) * args.x_place;
         const float* tap = weights + ((td * args.kernel[1] + th) * args.kernel[2] + tw) *
                                          int64_t{args.group_inputs} * kTransposeOutputs;
         UNROLL_FOUR
         for (int c = 0; c < args.group_inputs; ++c) {
-          const float value = from[c * size];
+          const float value = from[c * args.x_channel];
           const Vec4 by = load_cached(reinterpret_cast<const Vec4*>(tap + c * kTransposeOutputs));
           sums[0] += value * by.x;
           sums[1] += value * by.y;
@@ -55,8 +57,8 @@ DEVICE_KERNEL(conv_transpose_f32, ConvTransposeArgs) {
     if (first + o >= args.group_outputs) continue;
     const int channel = group * args.group_outputs + first + o;
     const float bias = args.bias ? args.bias[channel] : 0;
-    args.y[(int64_t{block_z()} * args.groups * args.group_outputs + channel) * places + place] =
-        sums[o] + bias;
+    args.y[int64_t{block_z()} * args.groups * args.group_outputs * places + channel * args.y_channel +
+           place * args.y_place] = sums[o] + bias;
   }
 }
 

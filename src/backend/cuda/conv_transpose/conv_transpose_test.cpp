@@ -19,14 +19,17 @@ void expect_close(OpRun& run, int64_t products) {
         << "element " << i;
 }
 
-void check(const Shape& x, const Shape& w, bool bias, Attributes attributes) {
+void check(const Shape& x, const Shape& w, bool bias, const Attributes& attributes) {
   const int64_t groups = attributes.get_int("group", 1), inputs = w[0] / groups;
   int64_t taps = 1;
   for (int a = 2; a < w.rank(); ++a) taps *= w[a];
-  OpRun run(conv_transpose_schema(), std::move(attributes));
-  run.input(random_tensor(x, 1)).constant(Constant(random_tensor(w, 2)));
-  if (bias) run.constant(Constant(random_tensor({w[1] * groups}, 3)));
-  expect_close(run, inputs * taps);
+  for (const Storage::Order order : {Storage::Order::planar, Storage::Order::channels_last}) {
+    OpRun run(conv_transpose_schema(), attributes);
+    run.stored(random_tensor(x, 1), {order, {}}).constant(Constant(random_tensor(w, 2)));
+    if (bias) run.constant(Constant(random_tensor({w[1] * groups}, 3)));
+    run.store_outputs({{order, {}}});
+    expect_close(run, inputs * taps);
+  }
 }
 
 TEST(CudaConvTranspose, EqualsTheReference) {
