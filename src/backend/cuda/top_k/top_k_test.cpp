@@ -31,7 +31,7 @@ TEST(CudaTopK, EqualsTheReferenceAlongAnyAxis) {
 }
 
 TEST(CudaTopK, EqualOnesStayInTheirOrder) {
-  for (int64_t length : {40, 700, 9000})
+  for (int64_t length : {40, 4200})
     for (int64_t k : {1, 40}) {
       Tensor x = random_tensor({2, length}, 1);
       for (float& value : x.mutable_view().span<float>()) value = std::round(value * 2);
