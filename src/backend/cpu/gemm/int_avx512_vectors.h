@@ -14,9 +14,7 @@ namespace {
 struct Avx512Vnni {
   using Int = __m512i;  // 16 outputs
   using Float = __m512;
-  using Codes = __m512i;  // u8, a quad of columns for each output
-  /// Whether codes of 8 bits need another dot() than fewer.
-  static constexpr bool kWideDiffers = false;
+  using Codes = __m512i;              // u8, a quad of columns for each output
   static constexpr int kStreams = 4;  ///< panels read side by side
   /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
   static constexpr int kMostRows = 8, kFourRowsPanels = 2;
@@ -65,7 +63,6 @@ struct Avx512Vnni {
     __builtin_memcpy(&four, a, sizeof(four));
     return _mm512_set1_epi32(four);
   }
-  template <bool kWide>
   static Int dot(Int acc, Codes codes, __m512i activations) {
     return add_byte_products(acc, codes, activations);
   }

@@ -19,8 +19,6 @@ struct AvxVnni {
   struct Codes {  // u8, a quad of columns for each output
     __m256i half[2];
   };
-  /// Whether codes of 8 bits need another dot() than fewer.
-  static constexpr bool kWideDiffers = false;
   static constexpr int kStreams = 2;  ///< panels read side by side
   /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
   static constexpr int kMostRows = 4, kFourRowsPanels = 1;
@@ -76,7 +74,6 @@ struct AvxVnni {
   static __m256i quad(const int8_t* a) {
     return broadcast_word(a);
   }
-  template <bool kWide>
   static Int dot(Int acc, Codes codes, __m256i activations) {
     return {{add_byte_products(acc.half[0], codes.half[0], activations),
              add_byte_products(acc.half[1], codes.half[1], activations)}};

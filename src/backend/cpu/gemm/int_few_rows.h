@@ -58,8 +58,7 @@ void panels_times_rows(const IntPanelsView& weights, const IntRows& rows, const 
         for (int q = 0; q < kQuads; ++q)
 #pragma GCC unroll 8
           for (int r = 0; r < kRows; ++r)
-            acc[r][p] =
-                V::template dot<kBits == 8>(acc[r][p], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+            acc[r][p] = V::dot(acc[r][p], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
       }
     }
 #pragma GCC unroll 4

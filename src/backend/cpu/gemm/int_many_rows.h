@@ -18,7 +18,7 @@ struct PanelTile {
 };
 
 /// kRows rows times a PanelTile.
-template <class V, Mode kMode, bool kWide, int kRows>
+template <class V, Mode kMode, int kRows>
 void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
           const PanelTile<V>& panels) {
   constexpr int kPanels = V::kTilePanels;
@@ -48,7 +48,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
       for (int r = 0; r < kRows; ++r) {
         const auto quad = V::quad(a + r * rows.stride + k);
 #pragma GCC unroll 2
-        for (int p = 0; p < kPanels; ++p) acc[r][p] = V::template dot<kWide>(acc[r][p], codes[p], quad);
+        for (int p = 0; p < kPanels; ++p) acc[r][p] = V::dot(acc[r][p], codes[p], quad);
       }
     }
 #pragma GCC unroll 2
@@ -72,11 +72,11 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 }
 
 /// All rows from m on: tiles of kRows rows, then halves of that for the rest.
-template <class V, Mode kMode, bool kWide, int kRows = V::kTileRows>
+template <class V, Mode kMode, int kRows = V::kTileRows>
 void tiles(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
            const PanelTile<V>& panels) {
-  for (; rows.rows - m >= kRows; m += kRows) tile<V, kMode, kWide, kRows>(weights, rows, out, m, panels);
-  if constexpr (kRows > 1) tiles<V, kMode, kWide, kRows / 2>(weights, rows, out, m, panels);
+  for (; rows.rows - m >= kRows; m += kRows) tile<V, kMode, kRows>(weights, rows, out, m, panels);
+  if constexpr (kRows > 1) tiles<V, kMode, kRows / 2>(weights, rows, out, m, panels);
 }
 
 template <class V, int kBits>
@@ -93,15 +93,13 @@ const std::byte* unpack_panel(const IntPanelsView& weights, int64_t panel, std::
   return scratch;
 }
 
-template <class V, bool kWide>
+template <class V>
 void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out,
                   const PanelTile<V>& panels) {
-  if (rows.groups != 1) return tiles<V, Mode::any, kWide>(weights, rows, out, 0, panels);
-  if (weights.zero_kind == ZeroKind::shared)
-    return tiles<V, Mode::shared, kWide>(weights, rows, out, 0, panels);
-  if (weights.zero_kind == ZeroKind::per_group)
-    return tiles<V, Mode::zeros, kWide>(weights, rows, out, 0, panels);
-  return tiles<V, Mode::minimum, kWide>(weights, rows, out, 0, panels);
+  if (rows.groups != 1) return tiles<V, Mode::any>(weights, rows, out, 0, panels);
+  if (weights.zero_kind == ZeroKind::shared) return tiles<V, Mode::shared>(weights, rows, out, 0, panels);
+  if (weights.zero_kind == ZeroKind::per_group) return tiles<V, Mode::zeros>(weights, rows, out, 0, panels);
+  return tiles<V, Mode::minimum>(weights, rows, out, 0, panels);
 }
 
 template <class V>
@@ -116,10 +114,7 @@ void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutpu
                       : weights.bits == 4 ? unpack_panel<V, 4>(weights, panel, into)
                                           : unpack_panel<V, 8>(weights, panel, into);
   }
-  if (V::kWideDiffers && weights.bits == 8)
-    many_rows_of<V, V::kWideDiffers>(weights, rows, out, panels);
-  else
-    many_rows_of<V, false>(weights, rows, out, panels);
+  many_rows_of<V>(weights, rows, out, panels);
 }
 
 }  // namespace

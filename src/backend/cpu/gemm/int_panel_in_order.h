@@ -60,7 +60,7 @@ void panel_in_order(const IntPanelsView& weights, const IntRows& rows, const Int
       for (int q = 0; q < kQuads; ++q)
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r)
-          acc[r] = V::template dot<kBits == 8>(acc[r], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+          acc[r] = V::dot(acc[r], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
     }
     const Finish<V, kMode> add(weights, panel, segment);
 #pragma GCC unroll 8
