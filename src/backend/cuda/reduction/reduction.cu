@@ -52,6 +52,7 @@ DEVICE void reduce(const ReductionArgs<T>& args, Sum none, Take take, Join join,
     const Sum sum = warp_join(fold_share(
                                   args, x, place, kWarp, none, [&](T e) { return take(e, output); }, join),
                               join);
+    sync_warp();  // what take() reads may be y itself (`tops`)
     if (place == 0) args.y[output] = static_cast<T>(finish(sum, output));
     return;
   }
