@@ -81,7 +81,7 @@ template <class V, bool kWhole, bool kZeros, int kRows, int kOutputs>
                                  int64_t m, const FloatOutput& out, int64_t m0, int64_t n0, int64_t step,
                                  int64_t end) {
   using Float = typename V::Float;
-  constexpr int kParts = kVectors / kRows;  // sums that do not wait for each other
+  constexpr int kParts = V::kParts;
   const Spans spans = spans_of<V>(w);
   const std::byte* codes[kOutputs];
   int64_t scale_at[kOutputs];

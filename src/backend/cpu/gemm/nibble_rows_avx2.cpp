@@ -10,6 +10,8 @@ struct Avx2Bytes {
   using Float = __m256;
   static constexpr int64_t kBytes = 32, kLanes = 8;
   static constexpr int kOutputs[] = {4, 4, 1};  ///< beside 1, 2 and 4 rows
+  /// Sums of a row that do not wait for each other: as many beside other rows, so that its bits are the same.
+  static constexpr int kParts = 2;
 
   static Bytes zero() { return _mm256_setzero_si256(); }
   static Bytes load(const std::byte* from) {

@@ -10,6 +10,8 @@ struct NeonBytes {
   using Float = float32x4_t;
   static constexpr int64_t kBytes = 16, kLanes = 4;
   static constexpr int kOutputs[] = {4, 4, 2};  ///< beside 1, 2 and 4 rows
+  /// Sums of a row that do not wait for each other: as many beside other rows, so that its bits are the same.
+  static constexpr int kParts = 4;
 
   static Bytes zero() { return vdupq_n_u8(0); }
   static Bytes load(const std::byte* from) { return vld1q_u8(reinterpret_cast<const uint8_t*>(from)); }
