@@ -140,12 +140,7 @@ void tiles_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput
 
 void many_rows_by_pairs(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out,
                         int64_t panel, int64_t, std::byte* scratch) {
-  if (weights.bits == 2)
-    unpack_pairs<2>(weights, panel, scratch);
-  else if (weights.bits == 4)
-    unpack_pairs<4>(weights, panel, scratch);
-  else
-    unpack_pairs<8>(weights, panel, scratch);
+  with_bits(weights, [&]<int kBits>() { unpack_pairs<kBits>(weights, panel, scratch); });
   if (SmallSums<NeonI8mm>::fit(weights))
     tiles_by<SmallSums<NeonI8mm>>(weights, rows, out, panel, scratch);
   else

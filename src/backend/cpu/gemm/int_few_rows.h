@@ -119,9 +119,7 @@ void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOut
 template <class V, Mode kMode>
 void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
-  if (weights.bits == 2) return few_rows_of<V, kMode, 2>(weights, rows, out, begin, end);
-  if (weights.bits == 4) return few_rows_of<V, kMode, 4>(weights, rows, out, begin, end);
-  return few_rows_of<V, kMode, 8>(weights, rows, out, begin, end);
+  with_bits(weights, [&]<int kBits>() { few_rows_of<V, kMode, kBits>(weights, rows, out, begin, end); });
 }
 
 template <class V>

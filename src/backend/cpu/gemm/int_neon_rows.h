@@ -54,9 +54,7 @@ void few_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOut
 template <class V, Mode kMode>
 void few_rows_by(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t begin,
                  int64_t end) {
-  if (weights.bits == 2) return few_rows_of<V, kMode, 2>(weights, rows, out, begin, end);
-  if (weights.bits == 4) return few_rows_of<V, kMode, 4>(weights, rows, out, begin, end);
-  return few_rows_of<V, kMode, 8>(weights, rows, out, begin, end);
+  with_bits(weights, [&]<int kBits>() { few_rows_of<V, kMode, kBits>(weights, rows, out, begin, end); });
 }
 
 template <class V>
@@ -111,12 +109,7 @@ void many_rows(const IntPanelsView& weights, const IntRows& rows, const IntOutpu
                int64_t end, std::byte* scratch) {
   const bool small = SmallSums<V>::fit(weights);
   for (int64_t panel = begin; panel < end; ++panel) {
-    if (weights.bits == 2)
-      unpack_panel<V, 2>(weights, panel, scratch);
-    else if (weights.bits == 4)
-      unpack_panel<V, 4>(weights, panel, scratch);
-    else
-      unpack_panel<V, 8>(weights, panel, scratch);
+    with_bits(weights, [&]<int kBits>() { unpack_panel<V, kBits>(weights, panel, scratch); });
     if (small)
       many_rows_of<SmallSums<V>>(weights, rows, out, panel, scratch);
     else

@@ -29,6 +29,14 @@ bool has_group_scales(const IntRows& rows) {
   return kMode == Mode::any && rows.groups != 1;
 }
 
+/// body<bits as packed>().
+template <class Body>
+void with_bits(const IntPanelsView& weights, Body body) {
+  if (weights.bits == 2) return body.template operator()<2>();
+  if (weights.bits == 4) return body.template operator()<4>();
+  return body.template operator()<8>();
+}
+
 /// IntGemmLoops::few_rows_most that is the same for all weights.
 template <int64_t kRows>
 int64_t up_to(const IntPanelsView&) {

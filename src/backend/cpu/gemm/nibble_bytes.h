@@ -26,8 +26,9 @@ void arrange_for_bytes(const float* a, int64_t count, float* to) {
         for (int i = 0; i < V::kLanes; ++i, ++to) *to = a[first + 2 * (4 * f + i % 4 + 16 * (i / 4)) + odd];
 }
 
-/// What the 16 codes mean, but for the scale and a zero point of the group's own, byte by byte.
-template <class V, bool kWhole>
+/// What the 16 codes mean, but for the scale and a zero point of the group's own, byte by byte: all four, or
+/// the upper two of numbers whose others are zeros.
+template <class V, bool kAllBytes>
 class ByteTables {
  public:
   explicit ByteTables(const float (&values)[16]) {
@@ -44,7 +45,7 @@ class ByteTables {
     const auto high2 = byte(2), high3 = byte(3);
     const auto high_first = V::zip_first_8(high2, high3), high_second = V::zip_second_8(high2, high3);
     auto low_first = V::zero(), low_second = V::zero();
-    if constexpr (kWhole) {
+    if constexpr (kAllBytes) {
       const auto low0 = byte(0), low1 = byte(1);
       low_first = V::zip_first_8(low0, low1);
       low_second = V::zip_second_8(low0, low1);
@@ -56,7 +57,7 @@ class ByteTables {
   }
 
  private:
-  static constexpr int kFirst = kWhole ? 0 : 2;
+  static constexpr int kFirst = kAllBytes ? 0 : 2;
   typename V::Bytes tables_[4];
 };
 
@@ -76,8 +77,8 @@ Spans spans_of(const WeightRows& w) {
 }
 
 /// dot_rows() of such weights.
-template <class V, bool kWhole, bool kZeros, int kRows, int kOutputs>
-[[gnu::noinline]] void byte_dots(const WeightRows& w, const ByteTables<V, kWhole>& tables, const float* a,
+template <class V, bool kAllBytes, bool kZeros, int kRows, int kOutputs>
+[[gnu::noinline]] void byte_dots(const WeightRows& w, const ByteTables<V, kAllBytes>& tables, const float* a,
                                  int64_t m, const FloatOutput& out, int64_t m0, int64_t n0, int64_t step,
                                  int64_t end) {
   using Float = typename V::Float;
@@ -153,26 +154,26 @@ template <class V, bool kWhole, bool kZeros, int kRows, int kOutputs>
       if (m0 + r < m && n0 + i * step < end) out.y[(m0 + r) * w.n + n0 + i * step] = V::sum(sum[r][i]);
 }
 
-template <class V, bool kWhole, bool kZeros, int kRows>
+template <class V, bool kAllBytes, bool kZeros, int kRows>
 void byte_rows_by(const WeightRows& w, const float (&values)[16], const float* a, int64_t m,
                   const FloatOutput& out, int64_t begin, int64_t end) {
   constexpr int kOutputs = V::kOutputs[kRows / 2];
-  const ByteTables<V, kWhole> tables(values);
+  const ByteTables<V, kAllBytes> tables(values);
   const int64_t step = (end - begin + kOutputs - 1) / kOutputs;
   for (int64_t n = begin; n < begin + step; ++n)
     for (int64_t m0 = 0; m0 < m; m0 += kRows)
-      byte_dots<V, kWhole, kZeros, kRows, kOutputs>(w, tables, a, m, out, m0, n, step, end);
+      byte_dots<V, kAllBytes, kZeros, kRows, kOutputs>(w, tables, a, m, out, m0, n, step, end);
 }
 
-template <class V, bool kWhole, bool kZeros>
+template <class V, bool kAllBytes, bool kZeros>
 void byte_rows(const WeightRows& w, const float (&values)[16], const float* a, int64_t m,
                const FloatOutput& out, int64_t begin, int64_t end) {
   if (m == 1)
-    byte_rows_by<V, kWhole, kZeros, 1>(w, values, a, m, out, begin, end);
+    byte_rows_by<V, kAllBytes, kZeros, 1>(w, values, a, m, out, begin, end);
   else if (m == 2)
-    byte_rows_by<V, kWhole, kZeros, 2>(w, values, a, m, out, begin, end);
+    byte_rows_by<V, kAllBytes, kZeros, 2>(w, values, a, m, out, begin, end);
   else
-    byte_rows_by<V, kWhole, kZeros, 4>(w, values, a, m, out, begin, end);
+    byte_rows_by<V, kAllBytes, kZeros, 4>(w, values, a, m, out, begin, end);
   finish(out, m, w.n, begin, end);
 }
 
@@ -180,16 +181,16 @@ template <class V>
 void few_byte_rows(const WeightRows& w, const float* a, int64_t m, const FloatOutput& out, int64_t begin,
                    int64_t end) {
   float values[16];
-  bool whole = false;
+  bool all_bytes = false;
   const bool zeros = w.kind == RowKind::integers && w.zeros;
   for (int code = 0; code < 16; ++code) {
     values[code] =
         w.kind == RowKind::table ? w.table[code] : static_cast<float>(code - (zeros ? 0 : w.shared_zero));
-    whole = whole || (__builtin_bit_cast(uint32_t, values[code]) & 0xffff) != 0;
+    all_bytes = all_bytes || (__builtin_bit_cast(uint32_t, values[code]) & 0xffff) != 0;
   }
   if (zeros)
     byte_rows<V, false, true>(w, values, a, m, out, begin, end);
-  else if (whole)
+  else if (all_bytes)
     byte_rows<V, true, false>(w, values, a, m, out, begin, end);
   else
     byte_rows<V, false, false>(w, values, a, m, out, begin, end);
