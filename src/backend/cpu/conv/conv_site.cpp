@@ -1,5 +1,6 @@
 #include "backend/cpu/conv/conv_site.h"
 
+#include "backend/constant_floats.h"
 #include "backend/cpu/float_site.h"
 
 namespace halftone::cpu {
@@ -22,16 +23,8 @@ Refusal float_conv_refusal(const OpSite& site, Storage::Order input) {
   return {};
 }
 
-namespace {
-
-Tensor numbers_of(const OpSite& site) {
-  const Constant& weights = *site.inputs[1].constant;
-  return weights.encoding() ? weights.load_encoded(std::string(site.name))->decode() : to_f32(weights.load());
-}
-
-}  // namespace
-
-ConvWeights::ConvWeights(const OpSite& site) : weights_(numbers_of(site)), has_bias_(site.has_input(2)) {
+ConvWeights::ConvWeights(const OpSite& site)
+    : weights_(constant_floats(site, 1)), has_bias_(site.has_input(2)) {
   if (has_bias_) bias_ = to_f32(site.inputs[2].constant->load());
   channels_ = weights_.shape()[1];
   for (int a = 2; a < weights_.shape().rank(); ++a) taps_ *= weights_.shape()[a];

@@ -4,10 +4,10 @@
 #include <array>
 #include <limits>
 
+#include "backend/constant_floats.h"
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "backend/cpu/window/planes.h"
-#include "ops/elementwise.h"
 
 // Output o of an axis sees the taps t for which o + pad - t dilation is a multiple of the stride, which is a
 // matter of (o + pad) mod stride alone: outputs of one such phase are an indirect product (conv_float.cpp) of
@@ -46,13 +46,6 @@ Refusal supports(const OpSite& site) {
   return {};
 }
 
-/// A constant as f32.
-Tensor load(const OpSite& site, size_t input) {
-  const Constant& constant = *site.inputs[input].constant;
-  return constant.encoding() ? constant.load_encoded(std::string(site.name))->decode()
-                             : to_f32(constant.load());
-}
-
 class ConvTranspose : public PreparedKernel {
  public:
   ConvTranspose(const OpSite& site, const FloatTileLoops& loops) : loops_(loops) {
@@ -60,7 +53,8 @@ class ConvTranspose : public PreparedKernel {
     group_inputs_ = extent.group_inputs;
     zeros_.resize(static_cast<size_t>(group_inputs_));
     const Planes planes = planes_of(extent, site.input_shape(0), extent.output);
-    const Tensor weights = load(site, 1), biases = site.has_input(2) ? load(site, 2) : Tensor();
+    const Tensor weights = constant_floats(site, 1),
+                 biases = site.has_input(2) ? constant_floats(site, 2) : Tensor();
     for (int64_t y = 0; y < planes.y.stride; ++y)
       for (int64_t x = 0; x < planes.x.stride; ++x)
         phases_.push_back(make_phase(planes, extent, weights, biases, y, x));

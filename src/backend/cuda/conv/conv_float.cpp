@@ -5,6 +5,7 @@
 #include "backend/cuda/gemm/many_product.h"
 #include "backend/cuda/gemm/pack_weights.h"
 #include "backend/cuda/stored_shape.h"
+#include "backend/cuda/window_axes.h"
 #include "base/checked.h"
 #include "ops/elementwise.h"
 
@@ -205,17 +206,7 @@ class PlainConv final : public CudaKernel {
     args.outputs = static_cast<int32_t>(y[1]);
     args.group_inputs = static_cast<int32_t>(extent.group_inputs);
     args.group_outputs = static_cast<int32_t>(extent.group_outputs);
-    const int rank = extent.window.rank;
-    for (int a = 0; a < 3; ++a) {
-      const int axis = a - (3 - rank);
-      const WindowAxis window = axis < 0 ? WindowAxis{} : extent.window[axis];
-      args.size[a] = axis < 0 ? 1 : static_cast<int32_t>(x[2 + axis]);
-      args.out[a] = axis < 0 ? 1 : static_cast<int32_t>(y[2 + axis]);
-      args.kernel[a] = static_cast<int32_t>(window.kernel);
-      args.stride[a] = static_cast<int32_t>(window.stride);
-      args.dilation[a] = static_cast<int32_t>(window.dilation);
-      args.pad[a] = static_cast<int32_t>(window.pad_begin);
-    }
+    set_axes(args, extent.window, x, y);
     const bool last = is_channels_last(run.site.inputs[0].storage);
     const bool y_last = is_channels_last(run.site.storage_of_output(0));
     const int64_t places = y.elements() / y[0] / y[1];

@@ -1,11 +1,13 @@
 #include "ops/conv_transpose/conv_transpose.h"
 
+#include "backend/constant_floats.h"
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/conv_transpose/conv_transpose_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/stored_shape.h"
+#include "backend/cuda/window_axes.h"
 #include "backend/float_site.h"
-#include "ops/elementwise.h"
 
 namespace halftone::cuda {
 namespace {
@@ -27,23 +29,13 @@ class ConvTranspose final : public CudaKernel {
     args.w = w_;
     args.bias = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
     args.y = pointer<float>(run.outputs[0]);
-    int64_t places = 1, inputs = 1;
-    for (int a = 0; a < 3; ++a) {
-      const int axis = a - (3 - extent.window.rank);
-      const WindowAxis window = axis < 0 ? WindowAxis{} : extent.window[axis];
-      args.size[a] = axis < 0 ? 1 : static_cast<int32_t>(x[2 + axis]);
-      args.out[a] = axis < 0 ? 1 : static_cast<int32_t>(y[2 + axis]);
-      args.kernel[a] = static_cast<int32_t>(window.kernel);
-      args.stride[a] = static_cast<int32_t>(window.stride);
-      args.dilation[a] = static_cast<int32_t>(window.dilation);
-      args.pad[a] = static_cast<int32_t>(window.pad_begin);
-      places *= args.out[a];
-      inputs *= args.size[a];
-    }
+    set_axes(args, extent.window, x, y);
+    const int64_t inputs = int64_t{args.size[0]} * args.size[1] * args.size[2];
+    const int64_t places = int64_t{args.out[0]} * args.out[1] * args.out[2];
     args.groups = static_cast<int32_t>(extent.groups);
     args.group_inputs = static_cast<int32_t>(extent.group_inputs);
     args.group_outputs = static_cast<int32_t>(extent.group_outputs);
-    const bool last = run.site.storage_of_output(0).order == Storage::Order::channels_last;
+    const bool last = is_channels_last(run.site.storage_of_output(0));
     args.x_place = last ? extent.groups * extent.group_inputs : 1;
     args.x_channel = last ? 1 : inputs;
     args.y_place = last ? extent.groups * extent.group_outputs : 1;
@@ -60,9 +52,7 @@ class ConvTranspose final : public CudaKernel {
   /// [C, M / group, taps] by fours of outputs of a group.
   static std::vector<float> pack(const OpSite& site) {
     const ConvTransposeExtent extent = conv_transpose_extent(site);
-    const Constant& constant = *site.inputs[1].constant;
-    const Tensor weights = constant.encoding() ? constant.load_encoded(std::string(site.name))->decode()
-                                               : to_f32(constant.load());
+    const Tensor weights = constant_floats(site, 1);
     const auto from = weights.span<float>();
     const int64_t taps = extent.window.taps(), fours = fours_of(extent.group_outputs);
     std::vector<float> packed(

@@ -1,5 +1,6 @@
 #include "backend/cuda/gemm/addend.h"
 
+#include "backend/constant_floats.h"
 #include "ops/fused_activation.h"
 #include "ops/gemm/gemm.h"
 
@@ -15,8 +16,7 @@ Addend::Addend(const OpSite& site)
   const FusedActivation activation = fused_activation(site);
   activation_ = {static_cast<int32_t>(activation.kind), activation.a, activation.b};
   if (!site.has_input(2) || !site.inputs[2].constant) return;
-  const Constant& c = *site.inputs[2].constant;
-  constant_ = to_f32(c.encoding() ? c.load_encoded(std::string(site.name))->decode() : c.load());
+  constant_ = constant_floats(site, 2);
 }
 
 GemmOutput Addend::output(const KernelRun& run, const std::byte* c) const {

@@ -5,6 +5,7 @@
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/pool/pool_kernels.h"
 #include "backend/cuda/stored_shape.h"
+#include "backend/cuda/window_axes.h"
 #include "backend/float_site.h"
 #include "ops/pool_integer.h"
 
@@ -25,17 +26,11 @@ PoolArgs pool_args(const KernelRun& run) {
   args.count = y.elements();
   args.channels = static_cast<int32_t>(x[1]);
   args.count_padding = run.site.attributes->get_int("count_include_pad", 0) != 0;
+  set_axes(args, window, x, y);
   int64_t size = 1, out = 1;
   for (int a = 0; a < 3; ++a) {
     const int axis = a - (3 - window.rank);
-    const WindowAxis w = axis < 0 ? WindowAxis{} : window[axis];
-    args.size[a] = axis < 0 ? 1 : static_cast<int32_t>(x[2 + axis]);
-    args.out[a] = axis < 0 ? 1 : static_cast<int32_t>(y[2 + axis]);
-    args.kernel[a] = static_cast<int32_t>(w.kernel);
-    args.stride[a] = static_cast<int32_t>(w.stride);
-    args.dilation[a] = static_cast<int32_t>(w.dilation);
-    args.pad[a] = static_cast<int32_t>(w.pad_begin);
-    args.pad_end[a] = static_cast<int32_t>(w.pad_end);
+    args.pad_end[a] = axis < 0 ? 0 : static_cast<int32_t>(window[axis].pad_end);
     size *= args.size[a];
     out *= args.out[a];
   }
