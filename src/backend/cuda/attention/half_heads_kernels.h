@@ -4,13 +4,15 @@
 
 namespace halftone::cuda {
 
-/// Heads of f32 as f16 [sequences, heads, length, padded], zeros behind dim; beyond f16's range infinity.
+/// Heads of f32 as f16, zeros behind dim; beyond f16's range infinity: positions [first, first + the grid's)
+/// of `to` [sequences, heads, length, padded]. Those from valid[sequence] on (null: none) become zeros.
 /// Block (position, head, sequence).
 struct HalfHeadsArgs {
   const float* from;
   HeadsView at;
   f16* to;
-  int length, heads, dim, padded;
+  const int64_t* valid;
+  int first, length, heads, dim, padded;
 };
 constexpr int kHalfHeadsThreads = 64;
 

@@ -3,7 +3,7 @@
 
 namespace halftone::cuda {
 
-template <class T, int kDim>
+template <class T, int kDim, class Mask>
 struct Prefill {
   using Pairs = StoredPairs<T>;
   using Tiles = PrefillTiles<T, kDim>;
@@ -14,6 +14,7 @@ struct Prefill {
   static constexpr bool kScaled = sizeof(T) == 1;
 
   const AttentionView& view;
+  const Mask& mask;
   Sequence sequence;
   int kv_head, first_vector;  ///< of the block
   /// Of the vectors lane / 4 and 8 further of each tile.
@@ -106,15 +107,22 @@ struct Prefill {
     if (view.softcap > 0) UNROLL
     for (int n = 0; n < kTokens / 8; ++n) UNROLL
     for (int i = 0; i < 4; ++i) scores[n][i] = capped_exponent(view.softcap, scores[n][i]);
-    if (whole) return;
+    if (whole && !Mask::kAny) return;
     UNROLL
     for (int half = 0; half < 2; ++half) {
-      const Seen seen = seen_by(view, sequence, row_of(vector_of(m, half)));
+      const int vector = vector_of(m, half);
+      const Seen seen = seen_by(view, sequence, row_of(vector));
       UNROLL
       for (int n = 0; n < kTokens / 8; ++n) UNROLL
       for (int i = 0; i < 2; ++i) {
         const int position = begin + 8 * n + 2 * t + i;
-        if (position < seen.first || position >= seen.end) scores[n][2 * half + i] = -kInfinity;
+        float& score = scores[n][2 * half + i];
+        if (position < seen.first || position >= seen.end) {
+          score = -kInfinity;
+        } else if constexpr (Mask::kAny) {
+          score =
+              masked_exponent(score, mask.addend(sequence.index, head_of(vector), row_of(vector), position));
+        }
       }
     }
   }
@@ -131,8 +139,8 @@ struct Prefill {
         top[half] = score > top[half] ? score : top[half];
       }
       UNROLL
-      for (int mask = 1; mask < 4; mask *= 2) {
-        const float other = shuffle_xor(top[half], mask);
+      for (int step = 1; step < 4; step *= 2) {
+        const float other = shuffle_xor(top[half], step);
         top[half] = other > top[half] ? other : top[half];
       }
     }
@@ -220,12 +228,12 @@ struct Prefill {
 
 /// Which sequence and which of its tiles is number `left`; index -1: there are no more.
 template <int kVectors>
-DEVICE Sequence find_tile(const AttentionPrefillArgs& args, int left, Shared<int> place, int& tile) {
+DEVICE Sequence find_tile(const AttentionView& view, int least_rows, int left, Shared<int> place, int& tile) {
   if (thread() == 0) {
     int found = -1;
-    for (int s = 0; s < args.view.sequence_count; ++s) {
-      const int rows = sequence_at(args.view, s).rows;
-      const int tiles = rows < args.least_rows ? 0 : (rows * args.view.group + kVectors - 1) / kVectors;
+    for (int s = 0; s < view.sequence_count; ++s) {
+      const int rows = sequence_at(view, s).rows;
+      const int tiles = rows < least_rows ? 0 : (rows * view.group + kVectors - 1) / kVectors;
       if (left < tiles) {
         found = s;
         left = tiles - 1 - left;
@@ -239,20 +247,20 @@ DEVICE Sequence find_tile(const AttentionPrefillArgs& args, int left, Shared<int
   sync_block();
   tile = place[1];
   const int s = place[0];
-  return s < 0 ? Sequence{-1, 0, 0, 0, 0} : sequence_at(args.view, s);
+  return s < 0 ? Sequence{-1, 0, 0, 0, 0} : sequence_at(view, s);
 }
 
-template <class T, int kDim>
-DEVICE void prefill(const AttentionPrefillArgs& args) {
-  using State = Prefill<T, kDim>;
+template <class T, int kDim, class Mask>
+DEVICE void prefill(const AttentionView& view, int least_rows, const Mask& mask) {
+  using State = Prefill<T, kDim, Mask>;
   constexpr int kTokens = State::kTokens;
-  const AttentionView& view = args.view;
   const int kv_heads = view.heads / view.group;
   int tile;
-  const Sequence sequence =
-      find_tile<State::kVectors>(args, block_x() / kv_heads, shared_memory<int>(State::kPlace), tile);
-  if (sequence.index < 0) return;
-  State state{view, sequence, block_x() % kv_heads, tile * State::kVectors};
+  const Sequence found = find_tile<State::kVectors>(view, least_rows, block_x() / kv_heads,
+                                                    shared_memory<int>(State::kPlace), tile);
+  if (found.index < 0) return;
+  const Sequence sequence = mask.place(found);
+  State state{view, mask, sequence, block_x() % kv_heads, tile * State::kVectors};
   // What the tile's rows see together, and what all of them see.
   const Seen low = seen_by(view, sequence, state.row_of(state.first_vector));
   const Seen high = seen_by(view, sequence, state.row_of(state.first_vector + State::kVectors - 1));
@@ -284,7 +292,7 @@ DEVICE void prefill(const AttentionPrefillArgs& args) {
 // where 128 elements of 16 bits take more registers (before 9.0, whose shared memory has room for two).
 #define HALFTONE_PREFILL(type, element, dim, blocks)                                                       \
   DEVICE_KERNEL_BOUNDED(attention_prefill_##type##_##dim, AttentionPrefillArgs, kPrefillThreads, blocks) { \
-    prefill<element, dim>(args);                                                                           \
+    prefill<element, dim>(args.view, args.least_rows, NoScoreMask{});                                      \
   }
 HALFTONE_PREFILL(f16, f16, 64, 3)
 HALFTONE_PREFILL(f16, f16, 128, kSince90 ? 3 : 2)
@@ -295,5 +303,14 @@ HALFTONE_PREFILL(bf16, bf16, 256, 2)
 HALFTONE_PREFILL(int8, int8_t, 64, 3)
 HALFTONE_PREFILL(int8, int8_t, 128, 3)
 HALFTONE_PREFILL(int8, int8_t, 256, 2)
+
+#define HALFTONE_MASKED_PREFILL(dim, blocks)                                                         \
+  DEVICE_KERNEL_BOUNDED(attention_prefill_masked_##dim, AttentionMaskedPrefillArgs, kPrefillThreads, \
+                        blocks) {                                                                    \
+    prefill<f16, dim>(args.view, 1, args.mask);                                                      \
+  }
+HALFTONE_MASKED_PREFILL(64, 3)
+HALFTONE_MASKED_PREFILL(128, 2)
+HALFTONE_MASKED_PREFILL(256, 2)
 
 }  // namespace halftone::cuda

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/paged_attention/attention_view.h"
+#include "backend/cuda/paged_attention/score_mask.h"
 
 namespace halftone::cuda {
 
@@ -19,6 +19,11 @@ namespace halftone::cuda {
 struct AttentionPrefillArgs {
   AttentionView view;
   int least_rows;
+};
+/// Of sequences without a cache, over keys and values in f16.
+struct AttentionMaskedPrefillArgs {
+  AttentionView view;
+  ScoreMask mask;
 };
 constexpr int kPrefillThreads = 128;
 /// 16 a warp: twice as many would halve what the warps read of keys and values in shared memory, but leave an
@@ -53,5 +58,8 @@ HOST_AND_DEVICE constexpr size_t prefill_shared(int dim, int bytes) {
   DECLARE_DEVICE_KERNEL(attention_prefill_##type##_##dim, AttentionPrefillArgs);
 HALFTONE_PREFILL_KERNELS(HALFTONE_DECLARE)
 #undef HALFTONE_DECLARE
+DECLARE_DEVICE_KERNEL(attention_prefill_masked_64, AttentionMaskedPrefillArgs);
+DECLARE_DEVICE_KERNEL(attention_prefill_masked_128, AttentionMaskedPrefillArgs);
+DECLARE_DEVICE_KERNEL(attention_prefill_masked_256, AttentionMaskedPrefillArgs);
 
 }  // namespace halftone::cuda

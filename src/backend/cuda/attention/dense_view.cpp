@@ -1,0 +1,39 @@
+#include "backend/cuda/attention/dense_view.h"
+
+#include <cmath>
+
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/paged_attention/attention_prefill_kernels.h"
+#include "base/checked.h"
+
+namespace halftone::cuda {
+
+AttentionView dense_view(const KernelRun& run, const AttentionExtents& e) {
+  const Attributes& attributes = *run.site.attributes;
+  AttentionView view{};
+  view.query = pointer<float>(run.inputs[0]);
+  view.result = pointer<float>(run.outputs[0]);
+  view.query_at = heads_view(e.q);
+  view.result_at = heads_view(e.y);
+  view.sequence_count = static_cast<int>(e.q.batch);
+  view.rows = static_cast<int>(e.q.length);
+  view.dense_keys = static_cast<int>(e.k.length);
+  view.heads = static_cast<int>(e.q.heads);
+  view.group = static_cast<int>(e.q.heads / e.k.heads);
+  view.dim = static_cast<int>(e.q.dim);
+  view.value_dim = static_cast<int>(e.v.dim);
+  view.block_shift = 30;
+  view.block_tokens = 1 << view.block_shift;
+  view.window = static_cast<int>(attributes.get_int("window", 0));
+  view.scale = attributes.get_float("scale", 1.0f / std::sqrt(static_cast<float>(e.q.dim)));
+  view.softcap = attributes.get_float("softcap", 0.0f);
+  view.causal = attributes.get_int("is_causal", 0) != 0;
+  return view;
+}
+
+Launch dense_prefill_launch(const AttentionView& view, int padded_dim) {
+  const int tiles = view.sequence_count * ceil_div(view.rows * view.group, kPrefillVectors);
+  return {{tiles * (view.heads / view.group)}, kPrefillThreads, prefill_shared(padded_dim, 2)};
+}
+
+}  // namespace halftone::cuda

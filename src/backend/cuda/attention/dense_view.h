@@ -1,0 +1,15 @@
+#pragma once
+
+#include "backend/cuda/attention/attention_extents.h"
+#include "backend/cuda/launch.h"
+#include "backend/kernel.h"
+
+namespace halftone::cuda {
+
+/// Attention without a cache, but for its keys and values: one block a sequence.
+AttentionView dense_view(const KernelRun& run, const AttentionExtents& e);
+
+/// Of the kernels of attention_prefill_kernels.h over keys and values in f16; `padded_dim` is the kernel's.
+Launch dense_prefill_launch(const AttentionView& view, int padded_dim);
+
+}  // namespace halftone::cuda
