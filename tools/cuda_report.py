@@ -91,6 +91,8 @@ def hot_kernels():
             hot[f'attention_prefill_{kind}_{dim}'] = (128, prefill(dim, size), blocks, (min(blocks, 2 if dim > 64 else 3),) * 2 + (blocks,), tensor)
             tensor = ('HMMA', 'LDGSTS', 'LDS.128')
             hot[f'attention_decode_{kind}_{dim}'] = (128, decode(dim, size), blocks, (3 if (kind, dim) == ('int8', 64) else 2,) * 2 + (blocks,), tensor)
+    for dim, blocks in ((64, 3), (128, 2), (256, 2)):
+        hot[f'attention_prefill_masked_{dim}'] = (128, prefill(dim, 2), blocks, (2, 2, blocks), ('HMMA', 'LDGSTS', 'LDSM'))
     for tile in (64, 32):
         for width in (4, 2, 1):
             hot[f'conv_f16_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))

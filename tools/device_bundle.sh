@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 architectures=${1:-90}
 build=${BUILD:-build-device}
 programs=(halftone backend_cuda_test device_present_test device_session_test device_sampling_test cuda_llm_test cuda_vision_test
-  gemm_cuda_bench attention_bench conv_cuda_bench)
+  gemm_cuda_bench attention_bench conv_cuda_bench operators_cuda_bench)
 
 cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DHALFTONE_CUDA_ARCHITECTURES="$architectures" >/dev/null
 cmake --build $build -j "${JOBS:-$(nproc)}" --target "${programs[@]}"

@@ -42,6 +42,8 @@ end_to_end() {
   "$benches/attention_bench" $stand_in
   printf '\n## Convolutions\n\n'
   "$benches/conv_cuda_bench" $stand_in
+  printf '\n## Other operators\n\n'
+  "$benches/operators_cuda_bench" $stand_in
   printf '\n## Products\n\n'
   "$benches/gemm_cuda_bench" --seconds "${GEMM_SECONDS:-60}" $stand_in
 } | tee "$tables"
