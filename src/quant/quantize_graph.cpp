@@ -89,7 +89,10 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
   const AlgorithmChain chain = make_chain(options.encodings_only ? Recipe().algorithms : recipe.algorithms);
   if (!needs_of(chain).any()) return quantize_at_once(graph, chain, targets, options);
   if (!options.data)
-    throw UsageError("recipe {} needs calibration data (--calib FILE or FOLDER)", recipe.name);
+    throw UsageError(
+        "recipe {} needs calibration data: --calib PATH of texts or pictures, or --input-list FILE of "
+        "tensors",
+        recipe.name);
   return quantize_blocks(graph, chain, targets, options);
 }
 
