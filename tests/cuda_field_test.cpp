@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "backend/cpu/cpu.h"
 #include "device_graphs.h"
+#include "ops/onnx_type.h"
 #include "test_device.h"
 
 // Graphs as the exporters of the field write them: every node of theirs runs on the device.
@@ -37,15 +39,19 @@ class Exporter : public Builder {
     return node(
         "Add", {node("Mul", {back, random({channels, 1, 1}, seed + 1)}), random({channels, 1, 1}, seed + 2)});
   }
+  ValueId in_type(ValueId x, DType dtype) {
+    if (graph.value(x).type.dtype == dtype) return x;
+    return node("Cast", {x}, {{"to", onnx_from_dtype(dtype)}});
+  }
   ValueId swish(ValueId x) { return node("Mul", {x, node("Sigmoid", {x})}); }
   /// Spelt out, with the deviation's power as a product.
   ValueId layer_norm(ValueId x, unsigned seed) {
     const auto mean = [&](ValueId value) { return node("ReduceMean", {value, ints({-1})}); };
-    const ValueId off = node("Sub", {x, mean(x)});
-    const ValueId deviation =
-        node("Sqrt", {node("Add", {mean(node("Pow", {off, number(2)})), number(1e-5f)})});
-    const ValueId scaled = node(
-        "Mul", {random({shape_of(x).back()}, seed), node("Mul", {off, node("Reciprocal", {deviation})})});
+    const ValueId off = in_type(node("Sub", {x, mean(x)}), DType::f32);
+    const auto wide = [&](float value) { return exactly(Tensor::from<float>({}, {value})); };
+    const ValueId deviation = node("Sqrt", {node("Add", {mean(node("Pow", {off, wide(2)})), wide(1e-5f)})});
+    const ValueId normal = in_type(node("Mul", {off, node("Reciprocal", {deviation})}), floats);
+    const ValueId scaled = node("Mul", {random({shape_of(x).back()}, seed), normal});
     return node("Add", {scaled, random({shape_of(x).back()}, seed + 1)});
   }
 
@@ -56,15 +62,17 @@ class Exporter : public Builder {
 };
 
 /// A residual block with its step's embedding, attention over places, and a decoder, as in latent diffusion.
-Graph diffusion_network() {
+/// In 16 bits the step's waves and what a deviation is made of stay f32 between Casts.
+Graph diffusion_network(DType floats = DType::f32) {
   Exporter e;
-  const ValueId x = e.graph.add_input("x", {DType::f32, {1, 4, 8, 8}});
-  const ValueId step =
-      e.node("ReduceMax", {e.node("Abs", {x}), e.ints({1, 2, 3})}, {{"keepdims", int64_t{0}}});
+  const ValueId x = e.graph.add_input("x", {floats, {1, 4, 8, 8}});
+  const ValueId step = e.in_type(
+      e.node("ReduceMax", {e.node("Abs", {x}), e.ints({1, 2, 3})}, {{"keepdims", int64_t{0}}}), DType::f32);
   const ValueId angles =
       e.node("Mul", {e.node("Unsqueeze", {step, e.ints({1})}), e.node("Exp", {e.random({8}, 5)})});
-  const ValueId waves =
-      e.node("Concat", {e.node("Sin", {angles}), e.node("Cos", {angles})}, {{"axis", int64_t{-1}}});
+  const ValueId waves = e.in_type(
+      e.node("Concat", {e.node("Sin", {angles}), e.node("Cos", {angles})}, {{"axis", int64_t{-1}}}), floats);
+  e.floats = floats;
   const ValueId embedded = e.linear(e.swish(e.linear(waves, 32, 6)), 16, 8);
 
   const ValueId first = e.conv(x, 16, 3);
@@ -97,12 +105,11 @@ Graph diffusion_network() {
   mixed = e.node("Add", {mixed, e.linear(e.node("Mul", {halves[0], gate}), 16, 52)});
   h = e.node("Add", {h, e.reshape(e.transpose(mixed, {0, 2, 1}), {1, 16, 8, 8})});
 
-  const ValueId up =
-      e.conv(e.node("Resize", {h, kNoValue, e.constant(Tensor::from<float>({4}, {1, 1, 2, 2}))},
-                    {{"mode", std::string("nearest")},
-                     {"coordinate_transformation_mode", std::string("asymmetric")},
-                     {"nearest_mode", std::string("floor")}}),
-             8, 3);
+  const ValueId up = e.conv(e.node("Resize", {h, kNoValue, e.exactly(Tensor::from<float>({4}, {1, 1, 2, 2}))},
+                                   {{"mode", std::string("nearest")},
+                                    {"coordinate_transformation_mode", std::string("asymmetric")},
+                                    {"nearest_mode", std::string("floor")}}),
+                            8, 3);
   const ValueId other = e.node("ConvTranspose", {h, e.random({16, 8, 2, 2}, 60, 0.2f), e.random({8}, 61)},
                                {{"strides", Ints{2, 2}}});
   const ValueId normal =
@@ -220,18 +227,36 @@ Graph text_encoder() {
 }
 
 /// Many a factor below rounding of operands to f16 in Convs and products: 2^-10 of what a layer makes.
-void expect_nothing_left(const Graph& graph, const Shape& input, int layers) {
-  const cuda::TestDevice device;
-  const cuda::CudaBackend backend(*device);
-  const Tensor x = random_tensor(input, 99);
+/// Values in 16 bits are rounded once more behind each node, on the device and in the reference: by 2^-11 of
+/// themselves in f16, which is of the same size, and by 2^-8 in bf16.
+void expect_like_the_reference(const Backend& backend, const Graph& graph, const Shape& input, int layers) {
+  const DType floats = graph.value(graph.inputs()[0]).type.dtype;
+  const Tensor x = as_type(random_tensor(input, 99), floats);
+  const double each = floats == DType::bf16 ? 0x1p-7 : 0x1p-10;
   const auto expected = outputs_of(graph, nullptr, "x", x);
   const auto found = outputs_of(graph, &backend, "x", x);
   for (const auto& [name, values] : expected)
-    EXPECT_LT(relative_error(found.at(name), values), layers * 0x1p-10) << name;
+    EXPECT_LT(relative_error(found.at(name), values), layers * each) << name;
+}
+
+void expect_nothing_left(const Graph& graph, const Shape& input, int layers) {
+  const cuda::TestDevice device;
+  expect_like_the_reference(cuda::CudaBackend(*device), graph, input, layers);
 }
 
 TEST(CudaField, LatentDiffusion) {
   expect_nothing_left(diffusion_network(), {1, 4, 8, 8}, 20);
+}
+TEST(CudaField, LatentDiffusionInF16) {
+  expect_nothing_left(diffusion_network(DType::f16), {1, 4, 8, 8}, 20);
+}
+TEST(CudaField, LatentDiffusionInBf16) {
+  expect_nothing_left(diffusion_network(DType::bf16), {1, 4, 8, 8}, 20);
+}
+/// Beside it, the host's own kernels on the same graphs: between Casts.
+TEST(CpuField, LatentDiffusionInSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16})
+    expect_like_the_reference(cpu_backend(), diffusion_network(type), {1, 4, 8, 8}, 20);
 }
 TEST(CudaField, DetectorThatChoosesItsBoxes) {
   expect_nothing_left(detector_head(), {1, 70, 8, 8}, 1);

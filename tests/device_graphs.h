@@ -15,11 +15,16 @@ using Ints = std::vector<int64_t>;
 class Builder {
  public:
   Graph graph;
+  DType floats = DType::f32;  ///< of floating constants
 
   ValueId node(const char* op, std::vector<ValueId> inputs, Attributes attributes = {}, size_t output = 0) {
     return graph.add_node(*find_op(op), name(op), std::move(inputs), std::move(attributes))[output];
   }
-  ValueId constant(const Tensor& tensor) { return graph.add_constant(name("constant"), Constant(tensor)); }
+  ValueId constant(const Tensor& tensor) {
+    return exactly(tensor.dtype() == DType::f32 ? as_type(tensor, floats) : tensor);
+  }
+  /// In the type that it has.
+  ValueId exactly(const Tensor& tensor) { return graph.add_constant(name("constant"), Constant(tensor)); }
 
   ValueId conv(ValueId x, int64_t outputs, int64_t kernel, int64_t stride = 1, int64_t group = 1) {
     const int64_t inputs = graph.value(x).type.shape[1] / group;
@@ -62,8 +67,9 @@ inline std::map<std::string, std::vector<float>> outputs_of(const Graph& graph, 
   session.run({{input, x.view()}});
   std::map<std::string, std::vector<float>> found;
   for (const std::string& name : graph.output_names()) {
-    const auto values = session.output(name).span<float>();
-    found[name].assign(values.begin(), values.end());
+    const TensorView values = session.output(name);
+    found[name].resize(static_cast<size_t>(values.shape.elements()));
+    load_floats(values, 0, found[name]);
   }
   return found;
 }

@@ -4,6 +4,7 @@
 #include "graph/passes/fuse_gains.h"
 #include "graph/passes/layout.h"
 #include "graph/passes/lower_codes.h"
+#include "runtime/widen_short_floats.h"
 
 namespace halftone {
 
@@ -19,7 +20,10 @@ std::vector<PassReport> rewrite_to_run(Graph& graph, const CompileOptions& optio
     for (PassReport& report : run_passes(graph, backend_passes(options.backend->wants_channels_last())))
       reports.push_back(std::move(report));
   lower_codes(graph);
-  if (options.run_passes && options.backend) fuse_gains(graph);
+  if (options.run_passes && options.backend) {
+    fuse_gains(graph);
+    widen_short_floats(graph, *options.backend);
+  }
   verify(graph);
   return reports;
 }

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -39,7 +40,8 @@ bool takes_affine(const Graph& graph, const Node& node) {
   if ((!conv && !gemm) || !node.use_encodings.empty() || node.attributes.has("activation")) return false;
   for (size_t i = 3; i < node.inputs.size(); ++i)
     if (node.inputs[i] != kNoValue) return false;
-  if (graph.value(node.inputs[1]).type.dtype != DType::f32 || float_constant(graph, node.inputs[1]).empty())
+  if (!is_f32_or_short(graph.value(node.inputs[1]).type.dtype) ||
+      float_constant(graph, node.inputs[1]).empty())
     return false;
   if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return true;
   const Tensor bias = float_constant(graph, node.inputs[2]);
@@ -94,7 +96,7 @@ int fold_batch_normalization(Graph& graph) {
     const ValueId x = node.inputs[0];
     const ValueType type = graph.value(x).type;
     const Affine affine = affine_of(graph, node);
-    if (affine.factor.empty() || type.dtype != DType::f32) continue;
+    if (affine.factor.empty() || !is_f32_or_short(type.dtype)) continue;
     const int maker = uses.maker(x);
     if (maker >= 0 && uses.only_feeds_one(x) &&
         takes_affine(graph, graph.nodes()[static_cast<size_t>(maker)])) {

@@ -1,6 +1,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "graph/passes/quantized_nodes.h"
@@ -45,7 +46,7 @@ std::optional<FusedActivation> activation_of(const Graph& graph, const Node& nod
 
 bool may_take(const Graph& graph, const Node* layer) {
   return layer && layer->inputs.size() <= kConvGains && layer->use_encodings.empty() &&
-         !layer->attributes.has("activation") && graph.value(layer->outputs[0]).type.dtype == DType::f32;
+         !layer->attributes.has("activation") && is_f32_or_short(graph.value(layer->outputs[0]).type.dtype);
 }
 
 bool is_encoded(const Graph& graph, ValueId value) {

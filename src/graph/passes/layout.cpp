@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 
+#include "core/short_floats.h"
 #include "graph/passes/pattern.h"
 
 namespace halftone {
@@ -72,7 +73,7 @@ Taste taste_of(const Graph& graph, const Node& node) {
   if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze")
     return keeps_channels(graph, node) ? Taste::same : Taste::planar;
   if (contains(kLast, op))
-    return shape.rank() >= 3 && shape.rank() <= 4 && graph.value(x).type.dtype == DType::f32 &&
+    return shape.rank() >= 3 && shape.rank() <= 4 && is_f32_or_short(graph.value(x).type.dtype) &&
                    node.outputs.size() == 1
                ? Taste::last
                : Taste::planar;

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cstring>
 #include <map>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "scheme/number_format.h"
@@ -8,27 +10,35 @@
 namespace halftone {
 namespace {
 
-/// A constant matrix, turned when it is asked for.
+/// A constant matrix of f32, f16 or bf16, turned when it is asked for.
 class TurnedSource : public ConstantSource {
  public:
   explicit TurnedSource(Constant original) : original_(std::move(original)) {}
 
   Tensor load() const override {
-    const Tensor from = to_f32(original_.load());
+    const Tensor from = original_.load();
+    Tensor to = Tensor::allocate(from.dtype(), {from.shape()[1], from.shape()[0]});
+    if (dtype_bytes(from.dtype()) == 2)
+      turn<2>(from, to);
+    else
+      turn<4>(from, to);
+    return to;
+  }
+
+ private:
+  template <int64_t kBytes>
+  static void turn(const Tensor& from, Tensor& to) {
     const int64_t rows = from.shape()[0], columns = from.shape()[1];
-    Tensor to = Tensor::allocate(DType::f32, {columns, rows});
-    const float* source = from.span<float>().data();
-    float* target = to.mutable_view().span<float>().data();
+    const std::byte* source = from.view().data;
+    std::byte* target = to.mutable_view().data;
     constexpr int64_t kBlock = 32;
     for (int64_t r = 0; r < rows; r += kBlock)
       for (int64_t c = 0; c < columns; c += kBlock)
         for (int64_t i = r; i < std::min(r + kBlock, rows); ++i)
           for (int64_t j = c; j < std::min(c + kBlock, columns); ++j)
-            target[j * rows + i] = source[i * columns + j];
-    return to;
+            std::memcpy(target + (j * rows + i) * kBytes, source + (i * columns + j) * kBytes, kBytes);
   }
 
- private:
   Constant original_;
 };
 
@@ -71,7 +81,7 @@ bool has_codes(const Graph& graph, const Node& node) {
 /// A linear layer's weights [in, out].
 bool is_weight(const Graph& graph, ValueId value) {
   const auto& constant = graph.value(value).constant;
-  return constant && !constant->encoding() && constant->dtype() == DType::f32 &&
+  return constant && !constant->encoding() && is_f32_or_short(constant->dtype()) &&
          constant->shape().rank() == 2 && constant->shape().elements() > 0;
 }
 
@@ -80,13 +90,13 @@ Constant turned_weights(const Value& weights) {
   const Constant& constant = *weights.constant;
   if (constant.encoding()) return Constant(turned_codes(*constant.load_encoded(weights.name), weights.name));
   const Shape& shape = weights.type.shape;
-  return Constant(DType::f32, {shape[1], shape[0]}, std::make_shared<TurnedSource>(constant));
+  return Constant(constant.dtype(), {shape[1], shape[0]}, std::make_shared<TurnedSource>(constant));
 }
 
 /// A bias [n] (leading ones may stand before it).
 bool is_bias(const Graph& graph, ValueId value, int64_t n) {
   const auto& constant = graph.value(value).constant;
-  return constant && !constant->encoding() && constant->dtype() == DType::f32 &&
+  return constant && !constant->encoding() && is_f32_or_short(constant->dtype()) &&
          constant->shape().rank() >= 1 && constant->shape().back() == n &&
          constant->shape().checked_elements() == n;
 }
@@ -104,7 +114,7 @@ int linear_to_gemm(Graph& graph) {
     if (node.schema->name != "MatMul" || !node.use_encodings.empty()) continue;
     if (!has_codes(graph, node) && !is_weight(graph, node.inputs[1])) continue;
     const Value& x = graph.value(node.inputs[0]);
-    if (x.type.shape.rank() < 2 || x.type.dtype != DType::f32 || x.constant) continue;
+    if (x.type.shape.rank() < 2 || !is_f32_or_short(x.type.dtype) || x.constant) continue;
     products[node.inputs[1]].push_back(&node);
   }
   const std::vector<std::vector<int>> users = graph.users();

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/short_floats.h"
+
 namespace halftone {
 
 UseMap::UseMap(const Graph& graph)
@@ -63,7 +65,9 @@ std::optional<float> scalar_constant(const Graph& graph, ValueId value) {
 
 bool is_scalar(const Graph& graph, ValueId value, float number) {
   const auto found = scalar_constant(graph, value);
-  return found && std::fabs(*found - number) <= 1e-6f * std::fabs(number);
+  if (!found) return false;
+  const float tolerance = std::max(1e-6f, 1.01f * rounding_of(graph.value(value).type.dtype));
+  return std::fabs(*found - number) <= tolerance * std::fabs(number);
 }
 
 Tensor float_constant(const Graph& graph, ValueId value) {

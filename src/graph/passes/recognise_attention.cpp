@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "ops/elementwise.h"
@@ -138,7 +139,7 @@ int recognise_attention(Graph& graph) {
   for (Node& node : graph.nodes()) {
     if (node.schema->name != "MatMul" || !node.use_encodings.empty()) continue;
     auto found = find_attention(graph, uses, node);
-    if (!found || !fits(graph, *found) || graph.value(node.outputs[0]).type.dtype != DType::f32) continue;
+    if (!found || !fits(graph, *found) || !is_f32_or_short(graph.value(node.outputs[0]).type.dtype)) continue;
     if (untranspose(graph, uses, found->k_turned) == kNoValue) continue;
     ++changes;
     for (ValueId inner : found->inner) gone[static_cast<size_t>(uses.maker(inner))] = true;

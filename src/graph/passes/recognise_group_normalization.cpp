@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -21,7 +22,7 @@ std::optional<Found> find_grouped(const Graph& graph, const UseMap& uses, const 
   if (!there || !uses.only_feeds_one(norm->outputs[0])) return std::nullopt;
   const ValueType& x = graph.value(there->inputs[0]).type;
   const Shape& grouped = graph.value(norm->inputs[0]).type.shape;
-  if (!(graph.value(back->outputs[0]).type == x) || x.dtype != DType::f32) return std::nullopt;
+  if (!(graph.value(back->outputs[0]).type == x) || !is_f32_or_short(x.dtype)) return std::nullopt;
   if (x.shape.rank() < 3 || grouped[0] != x.shape[0] || x.shape[0] == Shape::kUnknownDim) return std::nullopt;
   if (grouped[1] <= 0 || x.shape[1] <= 0 || x.shape[1] % grouped[1] != 0) return std::nullopt;
   Found found{there->inputs[0], grouped[1], float_constant(graph, norm->inputs[1]),
@@ -82,6 +83,12 @@ Tensor by_channel(const Tensor& of_groups, const Tensor& own, int64_t channels, 
   return made;
 }
 
+Tensor as_type(const Tensor& floats, DType dtype) {
+  Tensor made = Tensor::allocate(dtype, floats.shape());
+  store_floats(floats.span<float>(), made.mutable_view(), 0);
+  return made;
+}
+
 }  // namespace
 
 /// Reshape, InstanceNormalization, Reshape, Mul, Add -> GroupNormalization.
@@ -98,12 +105,13 @@ int recognise_group_normalization(Graph& graph) {
     if (!found) continue;
     taken.push_back(chain.back);
     const int64_t channels = graph.value(found->x).type.shape[1];
+    const DType type = graph.value(found->x).type.dtype;
     const auto times = [](float a, float b) { return a * b; };
     const Tensor scale = by_channel(found->scale, chain.factor, channels, times);
     const Tensor shift = by_channel(by_channel(found->shift, chain.factor, channels, times), chain.offset,
                                     channels, [](float a, float b) { return a + b; });
-    const ValueId scales = add_pass_constant(graph, node.name + ".scale", Constant(scale));
-    const ValueId shifts = add_pass_constant(graph, node.name + ".shift", Constant(shift));
+    const ValueId scales = add_pass_constant(graph, node.name + ".scale", Constant(as_type(scale, type)));
+    const ValueId shifts = add_pass_constant(graph, node.name + ".shift", Constant(as_type(shift, type)));
     node.schema = find_op("GroupNormalization");
     node.inputs = {found->x, scales, shifts};
     node.attributes = {{"num_groups", found->groups}, {"epsilon", found->epsilon}};

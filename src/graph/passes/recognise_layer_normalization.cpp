@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "core/short_floats.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -65,7 +66,7 @@ int recognise_layer_normalization(Graph& graph) {
   for (size_t n = graph.nodes().size(); n-- > 0;) {
     Node& node = graph.nodes()[n];
     if (node.schema->name != "Mul" && node.schema->name != "Add") continue;
-    if (!node.use_encodings.empty() || graph.value(node.outputs[0]).type.dtype != DType::f32) continue;
+    if (!node.use_encodings.empty() || !is_f32_or_short(graph.value(node.outputs[0]).type.dtype)) continue;
     const int64_t width = graph.value(node.outputs[0]).type.shape.rank() > 0
                               ? graph.value(node.outputs[0]).type.shape.back()
                               : -1;

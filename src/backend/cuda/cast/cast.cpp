@@ -3,6 +3,7 @@
 #include "backend/cuda/cast/cast_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/float_site.h"
 
 namespace halftone::cuda {
 namespace {
@@ -30,6 +31,7 @@ class CastKernel final : public CudaKernel {
 };
 
 Refusal supports(const OpSite& site) {
+  if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
   if (site.inputs[0].encoding) return "input is encoded as " + site.inputs[0].encoding->str();
   for (DType dtype : {site.inputs[0].type.dtype, site.outputs[0].dtype})
     if (!element_of(dtype)) return fmt::format("elements of {}", dtype_name(dtype));
@@ -42,6 +44,6 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel cast{"cast", "Cast", Isa::scalar, supports, prepare};
+extern const Kernel cast{"cast", "Cast", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda
