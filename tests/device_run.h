@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cuda/cuda.h"
+#include "core/short_floats.h"
 #include "op_run.h"
 #include "test_device.h"
 
@@ -76,6 +77,14 @@ inline std::vector<Tensor> run_on_device(const Kernel& kernel, OpRun& op, Device
   DeviceRun on_device(kernel, op, device);
   on_device.run();
   return on_device.outputs();
+}
+
+constexpr DType kFloatTypes[] = {DType::f32, DType::f16, DType::bf16};
+
+/// How far numbers of 16 bits may be apart, relative to them, that were rounded from either side of a middle;
+/// nothing of f32.
+inline float rounded_apart(DType dtype) {
+  return is_short_float(dtype) ? 2 * rounding_of(dtype) : 0;
 }
 
 /// The kernel of that name.

@@ -39,10 +39,15 @@ ActivationMap activation_map(const OpSite& site) {
   return {activation_of(site), alpha_of(site), site.attributes->get_float("beta", 0.5f)};
 }
 
-Refusal activation_refusal(const OpSite& site) {
+Refusal activation_form_refusal(const OpSite& site) {
   if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
   if (site.attributes->get_string("approximate", "none") == "polynomial") return "Gelu by a polynomial";
   if (site.attributes->has("gate_scale")) return "the gate is rounded";
+  return {};
+}
+
+Refusal activation_refusal(const OpSite& site) {
+  if (Refusal refusal = activation_form_refusal(site); !refusal.empty()) return refusal;
   return not_all_f32(site, site.inputs.size());
 }
 

@@ -13,6 +13,8 @@ struct ActivationMap {
 };
 ActivationMap activation_map(const OpSite& site);
 
+/// Empty when the operator maps numbers, all stored in one order, by one of these.
+Refusal activation_form_refusal(const OpSite& site);
 /// Empty when the operator maps f32 numbers, all stored in one order, by one of these.
 Refusal activation_refusal(const OpSite& site);
 

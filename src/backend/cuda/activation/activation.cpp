@@ -2,6 +2,7 @@
 #include "backend/cuda/activation/activation_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 
 namespace halftone::cuda {
 namespace {
@@ -14,10 +15,10 @@ class ActivationKernel : public CudaKernel {
   void run(const KernelRun& run) const override {
     const int64_t count = run.outputs[0].shape.elements();
     if (count == 0) return;
-    const auto* x = pointer<float>(run.inputs[0]);
-    const auto* up = run.inputs.size() > 1 ? pointer<float>(run.inputs[1]) : nullptr;
-    auto* y = pointer<float>(run.outputs[0]);
-    const bool wide = count % 4 == 0 && all_aligned_16(x, up, y);
+    const Floats x = floats_of(run.inputs[0]),
+                 up = floats_of(run.inputs.size() > 1 ? run.inputs[1] : Operand{});
+    const FloatsOut y = floats_of(run.outputs[0]);
+    const bool wide = count % 4 == 0 && all_aligned_16(x.data, up.data, y.data);
     device().launch(activation_kernel, thread_each(wide ? count / 4 : count),
                     {x, up, y, count, map_.kind, map_.alpha, map_.beta, wide});
   }
@@ -26,6 +27,11 @@ class ActivationKernel : public CudaKernel {
   ActivationMap map_;
 };
 
+Refusal supports(const OpSite& site) {
+  if (Refusal refusal = activation_form_refusal(site); !refusal.empty()) return refusal;
+  return not_one_float(site, site.inputs.size());
+}
+
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
   return std::make_unique<ActivationKernel>(site);
 }
@@ -33,14 +39,13 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 }  // namespace
 
 extern const Kernel gated_activation{"gated_activation", "GatedActivation", Isa::scalar,
-                                     activation_refusal, prepare,           true};
-extern const Kernel gelu{"gelu", "Gelu", Isa::scalar, activation_refusal, prepare, true};
-extern const Kernel hard_sigmoid{"hard_sigmoid",     "HardSigmoid", Isa::scalar,
-                                 activation_refusal, prepare,       true};
-extern const Kernel hard_swish{"hard_swish", "HardSwish", Isa::scalar, activation_refusal, prepare, true};
-extern const Kernel leaky_relu{"leaky_relu", "LeakyRelu", Isa::scalar, activation_refusal, prepare, true};
-extern const Kernel sigmoid{"sigmoid", "Sigmoid", Isa::scalar, activation_refusal, prepare, true};
-extern const Kernel swish{"swish", "Swish", Isa::scalar, activation_refusal, prepare, true};
-extern const Kernel tanh_map{"tanh", "Tanh", Isa::scalar, activation_refusal, prepare, true};
+                                     supports,           prepare,           true};
+extern const Kernel gelu{"gelu", "Gelu", Isa::scalar, supports, prepare, true};
+extern const Kernel hard_sigmoid{"hard_sigmoid", "HardSigmoid", Isa::scalar, supports, prepare, true};
+extern const Kernel hard_swish{"hard_swish", "HardSwish", Isa::scalar, supports, prepare, true};
+extern const Kernel leaky_relu{"leaky_relu", "LeakyRelu", Isa::scalar, supports, prepare, true};
+extern const Kernel sigmoid{"sigmoid", "Sigmoid", Isa::scalar, supports, prepare, true};
+extern const Kernel swish{"swish", "Swish", Isa::scalar, supports, prepare, true};
+extern const Kernel tanh_map{"tanh", "Tanh", Isa::scalar, supports, prepare, true};
 
 }  // namespace halftone::cuda

@@ -31,14 +31,14 @@ DEVICE float activate(float x, const ActivationArgs& args) {
 DEVICE_KERNEL(activation_kernel, ActivationArgs) {
   const int64_t i = int64_t{block_x()} * block_threads() + thread();
   if (!args.wide) {
-    if (i < args.count) args.y[i] = activate(args.x[i], args) * (args.up ? args.up[i] : 1.0f);
+    if (i < args.count) args.y.set(i, activate(args.x[i], args) * (args.up ? args.up[i] : 1.0f));
     return;
   }
   if (4 * i >= args.count) return;
-  const Vec4 x = load_wide<Vec4>(args.x + 4 * i);
-  const Vec4 up = args.up ? load_wide<Vec4>(args.up + 4 * i) : Vec4{1, 1, 1, 1};
-  store_wide(args.y + 4 * i, Vec4{activate(x.x, args) * up.x, activate(x.y, args) * up.y,
-                                  activate(x.z, args) * up.z, activate(x.w, args) * up.w});
+  const Vec4 x = args.x.four(4 * i);
+  const Vec4 up = args.up ? args.up.four(4 * i) : Vec4{1, 1, 1, 1};
+  args.y.set_four(4 * i, {activate(x.x, args) * up.x, activate(x.y, args) * up.y, activate(x.z, args) * up.z,
+                          activate(x.w, args) * up.w});
 }
 
 }  // namespace halftone::cuda

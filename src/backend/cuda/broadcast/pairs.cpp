@@ -5,30 +5,52 @@
 #include "backend/cuda/broadcast/pairs_kernels.h"
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/float_types.h"
+#include "core/short_floats.h"
 #include "ops/elementwise.h"
 
 namespace halftone::cuda {
 namespace {
 
+using Operands = std::array<BroadcastOperand, 2>;
+
+Broadcast<2> meeting(const Operands& ab, const MutableTensorView& y, const Storage& storage) {
+  return broadcast_of<2>(broadcast_steps(ab, {y.shape, y.data, dtype_bytes(y.dtype)}, storage));
+}
+
 template <class In, class Out>
-void launch_pairs(Device& device, const DeviceKernel<PairArgs<In, Out>>& kernel,
-                  const std::array<BroadcastOperand, 2>& ab, const MutableTensorView& y,
-                  const Storage& storage, Pair op) {
-  const auto at = broadcast_of<2>(broadcast_steps(ab, {y.shape, y.data, sizeof(Out)}, storage));
+void launch_pairs(Device& device, const DeviceKernel<PairArgs<const In*, Out*>>& kernel, const Operands& ab,
+                  const MutableTensorView& y, const Storage& storage, Pair op) {
+  const auto at = meeting(ab, y, storage);
   device.launch(kernel, thread_each(at.count),
                 {static_cast<const In*>(ab[0].data), static_cast<const In*>(ab[1].data),
                  reinterpret_cast<Out*>(y.data), at, op});
 }
 
+/// Floats of `dtype`, or of f32 where they are constants of ours.
+void launch_floats(Device& device, DType dtype, const Operands& ab, const MutableTensorView& y,
+                   const Storage& storage, Pair op) {
+  const auto floats = [&](const BroadcastOperand& x) {
+    return Floats{x.data, x.bytes == sizeof(float) ? FloatType::f32 : float_type(dtype)};
+  };
+  const auto at = meeting(ab, y, storage);
+  if (op >= Pair::equal)
+    device.launch(test_floats, thread_each(at.count),
+                  {floats(ab[0]), floats(ab[1]), reinterpret_cast<uint8_t*>(y.data), at, op});
+  else
+    device.launch(pairs_floats, thread_each(at.count), {floats(ab[0]), floats(ab[1]), floats_of(y), at, op});
+}
+
 /// By the type of a and b.
-void launch_pairs(Device& device, DType dtype, const std::array<BroadcastOperand, 2>& ab,
-                  const MutableTensorView& y, const Storage& storage, Pair op) {
+void launch_pairs(Device& device, DType dtype, const Operands& ab, const MutableTensorView& y,
+                  const Storage& storage, Pair op) {
   if (y.shape.elements() == 0) return;
   const bool tests = op >= Pair::equal;
   switch (dtype) {
     case DType::f32:
-      return tests ? launch_pairs(device, test_f32, ab, y, storage, op)
-                   : launch_pairs(device, pairs_f32, ab, y, storage, op);
+    case DType::f16:
+    case DType::bf16:
+      return launch_floats(device, dtype, ab, y, storage, op);
     case DType::i32:
       return tests ? launch_pairs(device, test_i32, ab, y, storage, op)
                    : launch_pairs(device, pairs_i32, ab, y, storage, op);
@@ -68,11 +90,11 @@ class ModKernel final : public CudaKernel {
   Pair op_;
 };
 
-/// An exponent that is a constant of another type becomes f32 once.
+/// An exponent that is a constant of another type than X becomes f32 once.
 class PowKernel final : public CudaKernel {
  public:
   explicit PowKernel(const OpSite& site) : uploads_(device()) {
-    if (site.inputs[1].type.dtype == DType::f32) return;
+    if (site.inputs[1].type.dtype == site.inputs[0].type.dtype) return;
     const Tensor exponents = as_floats(site);
     exponents_ = uploads_.add(
         std::vector<float>(exponents.span<float>().begin(), exponents.span<float>().end()), "exponents");
@@ -83,7 +105,7 @@ class PowKernel final : public CudaKernel {
   void run(const KernelRun& run) const override {
     BroadcastOperand exponents{run.site.input_shape(1), exponents_, sizeof(float)};
     if (!exponents_) exponents = operand_of(run, 1);
-    launch_pairs(device(), DType::f32, {operand_of(run, 0), exponents}, run.outputs[0],
+    launch_pairs(device(), run.outputs[0].dtype, {operand_of(run, 0), exponents}, run.outputs[0],
                  run.site.storage_of_output(0), Pair::pow);
   }
 
@@ -157,20 +179,28 @@ Refusal arithmetic_refusal(const OpSite& site) {
   if (Refusal refusal = broadcast_refusal(site); !refusal.empty()) return refusal;
   const DType dtype = site.inputs[0].type.dtype;
   const bool integers = dtype == DType::i32 || dtype == DType::i64;
-  return not_all_of(site, integers ? dtype : DType::f32);
+  return integers ? not_all_of(site, dtype) : not_one_float(site, site.inputs.size());
+}
+
+/// Of more than two a sum is rounded once.
+Refusal sum_refusal(const OpSite& site) {
+  if (Refusal refusal = broadcast_refusal(site); !refusal.empty()) return refusal;
+  const DType dtype = site.inputs[0].type.dtype;
+  if (is_short_float(dtype) && (site.inputs.size() > 2 || site.schema->name == "Mean"))
+    return fmt::format("{} numbers of {}", site.inputs.size(), dtype_name(dtype));
+  return not_one_float(site, site.inputs.size());
 }
 
 Refusal floats_refusal(const OpSite& site) {
   if (Refusal refusal = broadcast_refusal(site); !refusal.empty()) return refusal;
-  return not_all_of(site, DType::f32);
+  return not_one_float(site, site.inputs.size());
 }
 
 Refusal pow_refusal(const OpSite& site) {
   if (Refusal refusal = broadcast_refusal(site); !refusal.empty()) return refusal;
-  if (site.inputs[0].type.dtype != DType::f32)
-    return fmt::format("X is {}, not f32", dtype_name(site.inputs[0].type.dtype));
-  if (site.inputs[0].encoding || site.inputs[1].encoding) return "an input is encoded";
-  if (site.inputs[1].type.dtype != DType::f32 && !site.inputs[1].constant)
+  if (Refusal refusal = not_one_float(site, 1); !refusal.empty()) return refusal;
+  if (site.inputs[1].encoding) return "Y is encoded as " + site.inputs[1].encoding->str();
+  if (site.inputs[1].type.dtype != site.inputs[0].type.dtype && !site.inputs[1].constant)
     return fmt::format("Y is {} and no constant", dtype_name(site.inputs[1].type.dtype));
   return {};
 }
@@ -178,7 +208,8 @@ Refusal pow_refusal(const OpSite& site) {
 Refusal test_refusal(const OpSite& site) {
   if (Refusal refusal = broadcast_refusal(site); !refusal.empty()) return refusal;
   const DType dtype = site.inputs[0].type.dtype;
-  constexpr std::array kTaken{DType::f32, DType::i32, DType::i64, DType::u8, DType::boolean};
+  constexpr std::array kTaken{DType::f32, DType::f16, DType::bf16,   DType::i32,
+                              DType::i64, DType::u8,  DType::boolean};
   if (std::find(kTaken.begin(), kTaken.end(), dtype) == kTaken.end())
     return fmt::format("A is {}", dtype_name(dtype));
   return not_all_of(site, dtype);
@@ -205,8 +236,8 @@ HALFTONE_CUDA_PAIRS(pow_pairs, "pow", "Pow", pow_refusal, PowKernel)
 HALFTONE_CUDA_PAIRS(p_relu, "p_relu", "PRelu", floats_refusal, PairKernel<Pair::p_relu>)
 HALFTONE_CUDA_PAIRS(max_of, "max", "Max", arithmetic_refusal, VariadicKernel<Pair::max>)
 HALFTONE_CUDA_PAIRS(min_of, "min", "Min", arithmetic_refusal, VariadicKernel<Pair::min>)
-HALFTONE_CUDA_PAIRS(sum_of, "sum", "Sum", floats_refusal, VariadicKernel<Pair::add>)
-HALFTONE_CUDA_PAIRS(mean_of, "mean", "Mean", floats_refusal, VariadicKernel<Pair::add>)
+HALFTONE_CUDA_PAIRS(sum_of, "sum", "Sum", sum_refusal, VariadicKernel<Pair::add>)
+HALFTONE_CUDA_PAIRS(mean_of, "mean", "Mean", sum_refusal, VariadicKernel<Pair::add>)
 HALFTONE_CUDA_PAIRS(equal, "equal", "Equal", test_refusal, PairKernel<Pair::equal>)
 HALFTONE_CUDA_PAIRS(greater, "greater", "Greater", test_refusal, PairKernel<Pair::greater>)
 HALFTONE_CUDA_PAIRS(greater_or_equal, "greater_or_equal", "GreaterOrEqual", test_refusal,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cuda/broadcast/broadcast_kernels.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -28,26 +29,26 @@ enum class Pair : int32_t {
 /// y = a op b, broadcast.
 template <class In, class Out>
 struct PairArgs {
-  const In* a;
-  const In* b;
-  Out* y;
+  In a;
+  In b;
+  Out y;
   Broadcast<2> at;
   Pair op;
 };
-using FloatPairArgs = PairArgs<float, float>;
-using IntPairArgs = PairArgs<int32_t, int32_t>;
-using LongPairArgs = PairArgs<int64_t, int64_t>;
-using FloatTestArgs = PairArgs<float, uint8_t>;
-using IntTestArgs = PairArgs<int32_t, uint8_t>;
-using LongTestArgs = PairArgs<int64_t, uint8_t>;
-using ByteTestArgs = PairArgs<uint8_t, uint8_t>;
+using FloatPairArgs = PairArgs<Floats, FloatsOut>;
+using IntPairArgs = PairArgs<const int32_t*, int32_t*>;
+using LongPairArgs = PairArgs<const int64_t*, int64_t*>;
+using FloatTestArgs = PairArgs<Floats, uint8_t*>;
+using IntTestArgs = PairArgs<const int32_t*, uint8_t*>;
+using LongTestArgs = PairArgs<const int64_t*, uint8_t*>;
+using ByteTestArgs = PairArgs<const uint8_t*, uint8_t*>;
 
 /// Up to p_relu; integers, which wrap around, up to fmod.
-DECLARE_DEVICE_KERNEL(pairs_f32, FloatPairArgs);
+DECLARE_DEVICE_KERNEL(pairs_floats, FloatPairArgs);
 DECLARE_DEVICE_KERNEL(pairs_i32, IntPairArgs);
 DECLARE_DEVICE_KERNEL(pairs_i64, LongPairArgs);
 /// equal and what follows, 1 or 0; logic on such bytes alone.
-DECLARE_DEVICE_KERNEL(test_f32, FloatTestArgs);
+DECLARE_DEVICE_KERNEL(test_floats, FloatTestArgs);
 DECLARE_DEVICE_KERNEL(test_i32, IntTestArgs);
 DECLARE_DEVICE_KERNEL(test_i64, LongTestArgs);
 DECLARE_DEVICE_KERNEL(test_u8, ByteTestArgs);

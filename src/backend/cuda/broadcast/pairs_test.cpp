@@ -50,6 +50,29 @@ TEST(CudaPairs, ArithmeticEqualsTheReferenceExactly) {
     }
 }
 
+TEST(CudaPairs, SixteenBitsEqualTheReferenceExactly) {
+  for (DType type : {DType::f16, DType::bf16})
+    for (const auto& [kernel, op] : {std::pair{"add", "Add"},
+                                     {"sub", "Sub"},
+                                     {"mul", "Mul"},
+                                     {"div", "Div"},
+                                     {"max", "Max"},
+                                     {"min", "Min"},
+                                     {"sum", "Sum"},
+                                     {"equal", "Equal"},
+                                     {"less", "Less"},
+                                     {"greater_or_equal", "GreaterOrEqual"}})
+      for (const auto& [a, b] : kShapes) {
+        OpRun run(*find_op(op));
+        run.input(as_type(random_tensor(a, 1, 2), type)).input(as_type(random_tensor(b, 2, 2), type));
+        expect_same(kernel, run);
+      }
+  // A sum of three is rounded once.
+  OpRun three(*find_op("Sum"));
+  for (unsigned i : {1, 2, 3}) three.input(as_type(random_tensor({4}, i), DType::f16));
+  EXPECT_EQ(cuda_kernel("sum").supports(three.site()), "3 numbers of f16");
+}
+
 TEST(CudaPairs, IntegersEqualTheReference) {
   for (const auto& [kernel, op] : {std::pair{"add", "Add"},
                                    {"sub", "Sub"},
@@ -132,11 +155,15 @@ TEST(CudaPairs, PowersOfFloats) {
   computed.input(bases).input(random_tensor({8}, 2, 2));
   square.input(random_tensor({3, 8}, 1)).constant(Constant(Tensor::from<float>({}, {2})));
   longs.input(random_tensor({3, 8}, 1)).constant(Constant(Tensor::from<int64_t>({2, 1, 1}, {3, -2})));
-  for (OpRun* run : {&computed, &square, &longs}) {
-    const Tensor found = run_on_test_device(cuda_kernel("pow"), *run)[0], expected = run->reference()[0];
-    for (size_t i = 0; i < expected.span<float>().size(); ++i)
-      ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
-                  8 * 0x1p-24f * std::fabs(expected.span<float>()[i]));
+  OpRun halves(*find_op("Pow"));
+  halves.input(as_type(random_tensor({3, 8}, 1), DType::f16))
+      .constant(Constant(Tensor::from<float>({}, {3})));
+  for (OpRun* run : {&computed, &square, &longs, &halves}) {
+    const auto found = floats(run_on_test_device(cuda_kernel("pow"), *run)[0]),
+               expected = floats(run->reference()[0]);
+    const float bound = run == &halves ? 0x1p-10f : 8 * 0x1p-24f;
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(found[i], expected[i], bound * std::fabs(expected[i]));
   }
 }
 

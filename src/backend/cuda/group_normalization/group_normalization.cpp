@@ -6,9 +6,9 @@
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/group_normalization/group_normalization_kernels.h"
 #include "backend/cuda/stored_shape.h"
-#include "backend/float_site.h"
 
 namespace halftone::cuda {
 namespace {
@@ -31,7 +31,7 @@ GroupShape group_shape(const OpSite& site, int64_t groups) {
 void launch_normalize(Device& device, NormalizeArgs args) {
   const int64_t elements = args.shape.channels * args.shape.plane;
   args.wide = (args.shape.channels_last ? args.shape.channels : args.shape.plane) % 4 == 0 &&
-              all_aligned_16(args.x, args.y);
+              all_aligned_16(args.x.data, args.y.data);
   Launch shape = thread_each(args.wide ? elements / 4 : elements);
   shape.blocks.y = static_cast<int>(args.shape.batch);
   device.launch(group_normalize, shape, args);
@@ -54,24 +54,26 @@ class GroupNormalization final : public CudaKernel {
     const int64_t groups = shape.batch * shape.groups;
     auto* of_groups = reinterpret_cast<Moments*>(run.workspace.data());
     Moments* pieces = of_groups + groups;
-    const PieceMomentsArgs moments{pointer<float>(run.inputs[0]), pieces, shape};
+    const PieceMomentsArgs moments{run.inputs[0].tensor.data, pieces, shape};
+    const DType dtype = run.outputs[0].dtype;
     const int parts = static_cast<int>(shape.parts);
     if (shape.channels_last)
       device().launch(
-          group_moments_last,
+          of_type(dtype, group_moments_last_f32, group_moments_last_f16, group_moments_last_bf16),
           {{static_cast<int>((shape.channels + kWarp - 1) / kWarp), parts, static_cast<int>(shape.batch)},
            kGroupThreads,
            kGroupShared},
           moments);
     else
-      device().launch(group_moments_planar, {{parts, static_cast<int>(groups)}, kGroupThreads, kGroupShared},
-                      moments);
+      device().launch(
+          of_type(dtype, group_moments_planar_f32, group_moments_planar_f16, group_moments_planar_bf16),
+          {{parts, static_cast<int>(groups)}, kGroupThreads, kGroupShared}, moments);
     constexpr int kWarps = kGroupThreads / kWarp;
     device().launch(group_join, {{static_cast<int>((groups + kWarps - 1) / kWarps)}, kGroupThreads, 0},
                     {pieces, of_groups, shape, epsilon_});
     launch_normalize(device(),
-                     {moments.x, of_groups, pointer<float>(run.inputs[1]), pointer<float>(run.inputs[2]),
-                      pointer<float>(run.outputs[0]), shape, shape.groups, false});
+                     {floats_of(run.inputs[0]), of_groups, floats_of(run.inputs[1]), floats_of(run.inputs[2]),
+                      floats_of(run.outputs[0]), shape, shape.groups, false});
   }
 
  private:
@@ -105,9 +107,9 @@ class BatchNormalization final : public CudaKernel {
 
   void run(const KernelRun& run) const override {
     if (run.outputs[0].shape.elements() == 0) return;
-    launch_normalize(
-        device(), {pointer<float>(run.inputs[0]), moments_, nullptr, shift_, pointer<float>(run.outputs[0]),
-                   group_shape(run.site, run.site.input_shape(0)[1]), 0, false});
+    launch_normalize(device(), {floats_of(run.inputs[0]), moments_, Floats{nullptr, FloatType::f32},
+                                Floats{shift_, FloatType::f32}, floats_of(run.outputs[0]),
+                                group_shape(run.site, run.site.input_shape(0)[1]), 0, false});
   }
 
  private:
@@ -127,7 +129,7 @@ Refusal supports_groups(const OpSite& site) {
   if (Refusal refusal = order_refusal(site); !refusal.empty()) return refusal;
   const Shape& x = site.input_shape(0);
   if (x.is_concrete() && x[0] * x[1] > 65535) return fmt::format("{} channels", x[0] * x[1]);
-  return not_all_f32(site, 3);
+  return not_one_float(site, 3);
 }
 
 Refusal supports_batch(const OpSite& site) {
@@ -135,7 +137,7 @@ Refusal supports_batch(const OpSite& site) {
   if (site.attributes->get_int("training_mode", 0) != 0) return "it trains";
   for (size_t i = 1; i < 5; ++i)
     if (!site.inputs[i].constant) return fmt::format("{} is computed", site.schema->inputs[i].name);
-  return not_all_f32(site, 1);
+  return not_one_float(site, 1);
 }
 
 template <class K>

@@ -18,46 +18,67 @@ DEVICE float sum_by_lanes(float value, Shared<float> scratch) {
   return sum;
 }
 
-}  // namespace
-
-DEVICE_KERNEL(group_moments_planar, PieceMomentsArgs) {
+template <class T>
+DEVICE void moments_planar(const PieceMomentsArgs& args) {
   const GroupShape& shape = args.shape;
   const int64_t length = cut_length(shape);
   const int64_t begin = part_begin(length, block_x(), shape.parts),
                 end = part_begin(length, block_x() + 1, shape.parts);
-  const float* x = args.x + block_y() * length;
+  const T* x = static_cast<const T*>(args.x) + block_y() * length;
   float sum = 0;
-  for (int64_t i = begin + thread(); i < end; i += block_threads()) sum += x[i];
+  for (int64_t i = begin + thread(); i < end; i += block_threads()) sum += to_f32(x[i]);
   const float mean = block_sum(sum, shared_memory<float>(0)) / static_cast<float>(end - begin);
   float squares = 0;
   for (int64_t i = begin + thread(); i < end; i += block_threads()) {
-    const float off = x[i] - mean;
+    const float off = to_f32(x[i]) - mean;
     squares += off * off;
   }
   squares = block_sum(squares, shared_memory<float>(kWarp * sizeof(float)));
   if (thread() == 0) args.pieces[block_y() * shape.parts + block_x()] = {mean, squares};
 }
 
-DEVICE_KERNEL(group_moments_last, PieceMomentsArgs) {
+template <class T>
+DEVICE void moments_last(const PieceMomentsArgs& args) {
   const GroupShape& shape = args.shape;
   const int64_t channel = int64_t{block_x()} * kWarp + lane();
   const bool inside = channel < shape.channels;
   const int64_t begin = part_begin(shape.plane, block_y(), shape.parts),
                 end = part_begin(shape.plane, block_y() + 1, shape.parts);
-  const float* x = args.x + block_z() * shape.channels * shape.plane + channel;
+  const T* x = static_cast<const T*>(args.x) + block_z() * shape.channels * shape.plane + channel;
   float sum = 0;
   if (inside)
-    for (int64_t i = begin + warp(); i < end; i += block_warps()) sum += x[i * shape.channels];
+    for (int64_t i = begin + warp(); i < end; i += block_warps()) sum += to_f32(x[i * shape.channels]);
   const float mean = sum_by_lanes(sum, shared_memory<float>(0)) / static_cast<float>(end - begin);
   float squares = 0;
   if (inside)
     for (int64_t i = begin + warp(); i < end; i += block_warps()) {
-      const float off = x[i * shape.channels] - mean;
+      const float off = to_f32(x[i * shape.channels]) - mean;
       squares += off * off;
     }
   squares = sum_by_lanes(squares, shared_memory<float>(0));
   if (inside && warp() == 0)
     args.pieces[(block_z() * shape.channels + channel) * shape.parts + block_y()] = {mean, squares};
+}
+
+}  // namespace
+
+DEVICE_KERNEL(group_moments_planar_f32, PieceMomentsArgs) {
+  moments_planar<float>(args);
+}
+DEVICE_KERNEL(group_moments_last_f32, PieceMomentsArgs) {
+  moments_last<float>(args);
+}
+DEVICE_KERNEL(group_moments_planar_f16, PieceMomentsArgs) {
+  moments_planar<f16>(args);
+}
+DEVICE_KERNEL(group_moments_last_f16, PieceMomentsArgs) {
+  moments_last<f16>(args);
+}
+DEVICE_KERNEL(group_moments_planar_bf16, PieceMomentsArgs) {
+  moments_planar<bf16>(args);
+}
+DEVICE_KERNEL(group_moments_last_bf16, PieceMomentsArgs) {
+  moments_last<bf16>(args);
 }
 
 DEVICE_KERNEL(group_join, JoinMomentsArgs) {
@@ -101,13 +122,13 @@ DEVICE_KERNEL(group_normalize, NormalizeArgs) {
   };
   const int64_t i = block_y() * shape.channels * shape.plane + inside;
   if (!args.wide) {
-    args.y[i] = normalized(args.x[i], channel);
+    args.y.set(i, normalized(args.x[i], channel));
     return;
   }
   const uint32_t next = shape.channels_last ? 1 : 0;
-  const Vec4 x = load_wide<Vec4>(args.x + i);
-  store_wide(args.y + i, Vec4{normalized(x.x, channel), normalized(x.y, channel + next),
-                              normalized(x.z, channel + 2 * next), normalized(x.w, channel + 3 * next)});
+  const Vec4 x = args.x.four(i);
+  args.y.set_four(i, {normalized(x.x, channel), normalized(x.y, channel + next),
+                      normalized(x.z, channel + 2 * next), normalized(x.w, channel + 3 * next)});
 }
 
 }  // namespace halftone::cuda

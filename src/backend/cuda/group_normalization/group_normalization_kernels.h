@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/device/device.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -30,16 +30,20 @@ HOST_AND_DEVICE int64_t pieces_of_group(const GroupShape& shape) {
 using Moments = Vec2;
 
 struct PieceMomentsArgs {
-  const float* x;
+  const void* x;    ///< of the type that the kernel is named by
   Moments* pieces;  ///< [batch, groups, pieces of a group]
   GroupShape shape;
 };
 constexpr int kGroupThreads = 256;
 constexpr size_t kGroupShared = kGroupThreads * sizeof(float);
 /// Grid: parts, batch * groups (at most 65535).
-DECLARE_DEVICE_KERNEL(group_moments_planar, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_planar_f32, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_planar_f16, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_planar_bf16, PieceMomentsArgs);
 /// Grid: 32 channels each, parts, batch: a lane a channel, a warp every eighth place.
-DECLARE_DEVICE_KERNEL(group_moments_last, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_last_f32, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_last_f16, PieceMomentsArgs);
+DECLARE_DEVICE_KERNEL(group_moments_last_bf16, PieceMomentsArgs);
 
 struct JoinMomentsArgs {
   const Moments* pieces;
@@ -54,11 +58,11 @@ DECLARE_DEVICE_KERNEL(group_join, JoinMomentsArgs);
 /// (`group_batch` from picture to picture: 0 where all share them). A thread takes four neighbours where
 /// `wide` (of one channel, or four channels of one place), otherwise one; grid: those of a picture, pictures.
 struct NormalizeArgs {
-  const float* x;
+  Floats x;
   const Moments* groups;
-  const float* scale;  ///< null: 1
-  const float* shift;
-  float* y;
+  Floats scale;  ///< null: 1
+  Floats shift;
+  FloatsOut y;
   GroupShape shape;
   int64_t group_batch;
   bool wide;

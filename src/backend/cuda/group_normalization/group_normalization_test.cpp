@@ -19,9 +19,11 @@ Tensor around(const Shape& shape, float offset) {
 /// The mean errs by 2^-24 of what it is a mean of times the depth of the tree, and so does every difference
 /// from it.
 void expect_close(const char* kernel, OpRun& run, float offset) {
-  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
-  for (size_t i = 0; i < expected.span<float>().size(); ++i)
-    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 0x1p-24f * 32 * (4 + offset))
+  const Tensor stored = run_on_test_device(cuda_kernel(kernel), run)[0];
+  const auto found = floats(stored), expected = floats(run.reference()[0]);
+  const float apart = rounded_apart(stored.dtype());
+  for (size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(found[i], expected[i], 0x1p-24f * 32 * (4 + offset) + apart * std::fabs(expected[i]))
         << kernel << ", element " << i;
 }
 
@@ -44,6 +46,19 @@ TEST(CudaGroupNormalization, EqualsTheReference) {
             .store_outputs({storage});
         SCOPED_TRACE(shape.str());
         expect_close("group_normalization", run, offset);
+      }
+}
+
+TEST(CudaGroupNormalization, OfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16})
+    for (const Shape& shape : {Shape{2, 6, 5, 7}, Shape{1, 8, 4, 8}})
+      for (const Storage& storage : {kPlanar, kLast}) {
+        OpRun run(*find_op("GroupNormalization"), {{"num_groups", int64_t{2}}});
+        run.stored(as_type(around(shape, 3), type), storage)
+            .input(as_type(random_tensor({shape[1]}, 2), type))
+            .input(as_type(random_tensor({shape[1]}, 3), type))
+            .store_outputs({storage});
+        expect_close("group_normalization", run, 3);
       }
 }
 

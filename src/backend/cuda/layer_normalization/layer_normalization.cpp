@@ -1,7 +1,7 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/layer_normalization/layer_normalization_kernels.h"
-#include "backend/float_site.h"
 
 namespace halftone::cuda {
 namespace {
@@ -15,14 +15,15 @@ class LayerNormalization : public CudaKernel {
     if (elements == 0) return;
     const int64_t width = run.site.input_shape(1).elements();
     LayerNormalizationArgs args{};
-    args.x = pointer<float>(run.inputs[0]);
-    args.scale = pointer<float>(run.inputs[1]);
-    args.shift = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
-    args.y = pointer<float>(run.outputs[0]);
+    args.x = run.inputs[0].tensor.data;
+    args.scale = run.inputs[1].tensor.data;
+    args.shift = run.site.has_input(2) ? run.inputs[2].tensor.data : nullptr;
+    args.y = run.outputs[0].data;
     args.width = static_cast<int>(width);
     args.epsilon = epsilon_;
     args.wide = width % 4 == 0 && all_aligned_16(args.x, args.scale, args.shift, args.y);
-    device().launch(layer_normalization_kernel,
+    device().launch(of_type(run.outputs[0].dtype, layer_normalization_f32, layer_normalization_f16,
+                            layer_normalization_bf16),
                     {{static_cast<int>(elements / width)},
                      row_threads(args.wide ? width / 4 : width),
                      kLayerNormalizationShared},
@@ -43,7 +44,7 @@ Refusal supports(const OpSite& site) {
     if (site.has_input(i) && site.input_shape(i) != row)
       return fmt::format("{} is {}, not {}", site.schema->inputs[i].name, site.input_shape(i).str(),
                          row.str());
-  return not_all_f32(site, 3);
+  return not_one_float(site, 3);
 }
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {

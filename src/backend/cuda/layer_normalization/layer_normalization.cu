@@ -14,40 +14,72 @@ DEVICE float square_of(float x, float mean) {
 DEVICE float square_of(const Vec4& x, float mean) {
   return (square_of(x.x, mean) + square_of(x.y, mean)) + (square_of(x.z, mean) + square_of(x.w, mean));
 }
+/// What is normal is of type T before it is scaled.
+template <class T>
 DEVICE float normal(float x, float mean, float inverse, float scale, float shift) {
-  return multiply_add((x - mean) * inverse, scale, shift);
+  return multiply_add(to_f32(from_f32<T>((x - mean) * inverse)), scale, shift);
 }
+template <class T>
 DEVICE Vec4 normal(const Vec4& x, float mean, float inverse, const Vec4& scale, const Vec4& shift) {
-  return {normal(x.x, mean, inverse, scale.x, shift.x), normal(x.y, mean, inverse, scale.y, shift.y),
-          normal(x.z, mean, inverse, scale.z, shift.z), normal(x.w, mean, inverse, scale.w, shift.w)};
+  return {normal<T>(x.x, mean, inverse, scale.x, shift.x), normal<T>(x.y, mean, inverse, scale.y, shift.y),
+          normal<T>(x.z, mean, inverse, scale.z, shift.z), normal<T>(x.w, mean, inverse, scale.w, shift.w)};
 }
 
-template <class V>
+template <class V, class T>
+DEVICE V load(const T* at) {
+  if constexpr (sizeof(V) == sizeof(Vec4))
+    return load_four_floats(at);
+  else
+    return to_f32(*at);
+}
+template <class T>
+DEVICE void store(T* at, const Vec4& x) {
+  store_four_floats(at, x);
+}
+template <class T>
+DEVICE void store(T* at, float x) {
+  *at = from_f32<T>(x);
+}
+
+/// V: what a thread takes at a time, as f32.
+template <class T, class V>
 DEVICE void normalise(const LayerNormalizationArgs& args) {
   constexpr int kStep = sizeof(V) / sizeof(float);
+  const auto *scale = static_cast<const T*>(args.scale), *shift = static_cast<const T*>(args.shift);
   const int64_t row = int64_t{block_x()} * args.width;
   const int begin = kStep * thread(), stride = kStep * block_threads();
-  const float* x = args.x + row;
+  const T* x = static_cast<const T*>(args.x) + row;
+  T* y = static_cast<T*>(args.y) + row;
   const float width = static_cast<float>(args.width);
   float sum = 0;
-  for (int i = begin; i < args.width; i += stride) sum += sum_of(load_wide<V>(x + i));
+  for (int i = begin; i < args.width; i += stride) sum += sum_of(load<V>(x + i));
   const float mean = block_sum(sum, shared_memory<float>(0)) / width;
   float squares = 0;
-  for (int i = begin; i < args.width; i += stride) squares += square_of(load_wide<V>(x + i), mean);
+  for (int i = begin; i < args.width; i += stride) squares += square_of(load<V>(x + i), mean);
   const float variance = block_sum(squares, shared_memory<float>(kWarp * sizeof(float))) / width;
   const float inverse = fast_rsqrt(variance + args.epsilon);
   for (int i = begin; i < args.width; i += stride) {
-    const V shift = args.shift ? load_wide<V>(args.shift + i) : V{};
-    store_wide(args.y + row + i,
-               normal(load_wide<V>(x + i), mean, inverse, load_wide<V>(args.scale + i), shift));
+    const V shifts = shift ? load<V>(shift + i) : V{};
+    store(y + i, normal<T>(load<V>(x + i), mean, inverse, load<V>(scale + i), shifts));
   }
 }
 
-DEVICE_KERNEL(layer_normalization_kernel, LayerNormalizationArgs) {
+template <class T>
+DEVICE void normalise(const LayerNormalizationArgs& args) {
   if (args.wide)
-    normalise<Vec4>(args);
+    normalise<T, Vec4>(args);
   else
-    normalise<float>(args);
+    normalise<T, float>(args);
+}
+
+DEVICE_KERNEL(layer_normalization_f32, LayerNormalizationArgs) {
+  normalise<float>(args);
+}
+DEVICE_KERNEL(layer_normalization_f16, LayerNormalizationArgs) {
+  normalise<f16>(args);
+}
+DEVICE_KERNEL(layer_normalization_bf16, LayerNormalizationArgs) {
+  normalise<bf16>(args);
 }
 
 }  // namespace halftone::cuda

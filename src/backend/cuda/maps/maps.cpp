@@ -1,5 +1,6 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/maps/maps_kernels.h"
 #include "backend/float_site.h"
 
@@ -67,35 +68,39 @@ class MapKernel final : public CudaKernel {
   void run(const KernelRun& run) const override {
     switch (run.outputs[0].dtype) {
       case DType::i32:
-        return launch(map_i32, run);
+        return launch_integers<int32_t>(map_i32, run);
       case DType::i64:
-        return launch(map_i64, run);
+        return launch_integers<int64_t>(map_i64, run);
       default:
-        return launch(map_f32, run);
+        return launch(map_floats, run, [](const auto& stored) { return floats_of(stored); });
     }
   }
 
  private:
   template <class T>
-  void launch(const DeviceKernel<MapArgs<T>>& kernel, const KernelRun& run) const {
+  void launch_integers(const DeviceKernel<MapArgs<const T*, T*>>& kernel, const KernelRun& run) const {
+    launch(kernel, run, [](const auto& stored) { return pointer<T>(stored); });
+  }
+  /// `of`: what the kernel sees of an operand or a result.
+  template <class Args, class Of>
+  void launch(const DeviceKernel<Args>& kernel, const KernelRun& run, Of of) const {
     const int64_t count = run.outputs[0].shape.elements();
     if (count == 0) return;
-    const auto bound = [&](size_t i) { return i < run.inputs.size() ? pointer<T>(run.inputs[i]) : nullptr; };
-    const auto* x = pointer<T>(run.inputs[0]);
-    auto* y = pointer<T>(run.outputs[0]);
+    const auto bound = [&](size_t i) { return of(i < run.inputs.size() ? run.inputs[i] : Operand{}); };
+    const bool wide = all_aligned_16(run.inputs[0].tensor.data, run.outputs[0].data);
     device().launch(kernel, thread_each((count + 3) / 4),
-                    {x, y, bound(1), bound(2), count, kind_, a_, b_, all_aligned_16(x, y)});
+                    {of(run.inputs[0]), of(run.outputs[0]), bound(1), bound(2), count, kind_, a_, b_, wide});
   }
 
   Map kind_;
   float a_ = 0, b_ = 0;
 };
 
-/// Floating maps take f32; the others i32 and i64 besides.
+/// All maps take floats, a few i32 and i64 besides.
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = mixed_order_refusal(site); !refusal.empty()) return refusal;
   const DType dtype = site.outputs[0].dtype;
-  if (dtype != DType::i32 && dtype != DType::i64) return not_all_f32(site, site.inputs.size());
+  if (dtype != DType::i32 && dtype != DType::i64) return not_one_float(site, site.inputs.size());
   for (const SiteInput& input : site.inputs)
     if (input.encoding) return "an input is encoded as " + input.encoding->str();
   return {};

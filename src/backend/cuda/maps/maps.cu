@@ -5,8 +5,19 @@ namespace halftone::cuda {
 namespace {
 
 /// Four neighbours, or as many as there are.
+template <class F>
+DEVICE void map_each(const FloatMapArgs& args, F f) {
+  const int64_t first = 4 * (int64_t{block_x()} * block_threads() + thread());
+  if (args.wide && first + 4 <= args.count) {
+    const Vec4 x = args.x.four(first);
+    args.y.set_four(first, {f(x.x), f(x.y), f(x.z), f(x.w)});
+    return;
+  }
+  UNROLL_ONE
+  for (int64_t i = first; i < first + 4 && i < args.count; ++i) args.y.set(i, f(args.x[i]));
+}
 template <class T, class F>
-DEVICE void map_each(const MapArgs<T>& args, F f) {
+DEVICE void map_each(const MapArgs<const T*, T*>& args, F f) {
   const int64_t first = 4 * (int64_t{block_x()} * block_threads() + thread());
   if (args.wide && first + 4 <= args.count) {
     const auto x = load_wide<Four<T>>(args.x + first);
@@ -24,10 +35,10 @@ DEVICE float softplus(float x) {
   return (x > 0 ? x : 0) + accurate_log1p(accurate_exp(-absolute(x)));
 }
 
-template <class T>
-DEVICE void clip(const MapArgs<T>& args) {
-  const bool below = args.low != nullptr, above = args.high != nullptr;
-  const T low = below ? *args.low : T{}, high = above ? *args.high : T{};
+template <class T, class Args>
+DEVICE void clip(const Args& args) {
+  const bool below = static_cast<bool>(args.low), above = static_cast<bool>(args.high);
+  const T low = below ? args.low[0] : T{}, high = above ? args.high[0] : T{};
   map_each(args, [=](T x) {
     if (below && x < low) x = low;
     if (above && x > high) x = high;
@@ -35,7 +46,7 @@ DEVICE void clip(const MapArgs<T>& args) {
   });
 }
 
-DEVICE void map_floats(const FloatMapArgs& args) {
+DEVICE void map_all(const FloatMapArgs& args) {
   const float a = args.a, b = args.b;
   switch (args.kind) {
     case Map::abs:
@@ -57,7 +68,7 @@ DEVICE void map_floats(const FloatMapArgs& args) {
     case Map::celu:
       return map_each(args, [=](float x) { return x > 0 ? x : a * accurate_expm1(x / a); });
     case Map::clip:
-      return clip(args);
+      return clip<float>(args);
     case Map::cos:
       return map_each(args, [](float x) { return accurate_cos(x); });
     case Map::cosh:
@@ -109,12 +120,12 @@ DEVICE T negative(T x) {
 }
 
 template <class T>
-DEVICE void map_integers(const MapArgs<T>& args) {
+DEVICE void map_integers(const MapArgs<const T*, T*>& args) {
   switch (args.kind) {
     case Map::abs:
       return map_each(args, [](T x) { return x < 0 ? negative(x) : x; });
     case Map::clip:
-      return clip(args);
+      return clip<T>(args);
     case Map::negate:
       return map_each(args, [](T x) { return negative(x); });
     case Map::relu:
@@ -126,14 +137,14 @@ DEVICE void map_integers(const MapArgs<T>& args) {
 
 }  // namespace
 
-DEVICE_KERNEL(map_f32, FloatMapArgs) {
-  map_floats(args);
+DEVICE_KERNEL(map_floats, FloatMapArgs) {
+  map_all(args);
 }
 DEVICE_KERNEL(map_i32, IntMapArgs) {
-  map_integers(args);
+  map_integers<int32_t>(args);
 }
 DEVICE_KERNEL(map_i64, LongMapArgs) {
-  map_integers(args);
+  map_integers<int64_t>(args);
 }
 
 }  // namespace halftone::cuda

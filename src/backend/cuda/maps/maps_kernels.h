@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/cuda/device/floats.h"
 #include "backend/cuda/device/four.h"
 
 namespace halftone::cuda {
@@ -40,23 +41,23 @@ enum class Map : int32_t {
 };
 
 /// y = f(x); low and high are the ends of a clip, one number each, null where there is none. A thread takes
-/// four neighbours, by 16 bytes where x and y are aligned to them (`wide`).
-template <class T>
+/// four neighbours, at once where x and y are aligned to 16 bytes (`wide`).
+template <class In, class Out>
 struct MapArgs {
-  const T* x;
-  T* y;
-  const T* low;
-  const T* high;
+  In x;
+  Out y;
+  In low;
+  In high;
   int64_t count;
   Map kind;
   float a, b;
   bool wide;
 };
-using FloatMapArgs = MapArgs<float>;
-using IntMapArgs = MapArgs<int32_t>;
-using LongMapArgs = MapArgs<int64_t>;
+using FloatMapArgs = MapArgs<Floats, FloatsOut>;
+using IntMapArgs = MapArgs<const int32_t*, int32_t*>;
+using LongMapArgs = MapArgs<const int64_t*, int64_t*>;
 
-DECLARE_DEVICE_KERNEL(map_f32, FloatMapArgs);
+DECLARE_DEVICE_KERNEL(map_floats, FloatMapArgs);
 /// Abs, Clip, Neg, Relu and Sign alone; sums wrap around.
 DECLARE_DEVICE_KERNEL(map_i32, IntMapArgs);
 DECLARE_DEVICE_KERNEL(map_i64, LongMapArgs);

@@ -2,8 +2,8 @@
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/softmax/softmax_kernels.h"
-#include "backend/float_site.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
@@ -21,14 +21,16 @@ class Softmax final : public CudaKernel {
     const int axis = axis_attribute(run.site, "axis", -1, shape.rank());
     const int64_t width = shape[axis], lines = elements / width;
     const int64_t step = row_major_strides(shape)[static_cast<size_t>(axis)];
-    const auto* x = pointer<float>(run.inputs[0]);
-    auto* y = pointer<float>(run.outputs[0]);
+    const void* x = run.inputs[0].tensor.data;
+    void* y = run.outputs[0].data;
+    const DType dtype = run.outputs[0].dtype;
     if (step == 1)
-      device().launch(softmax_kernel, {{static_cast<int>(lines)}, row_threads(width), kSoftmaxShared},
+      device().launch(of_type(dtype, softmax_f32, softmax_f16, softmax_bf16),
+                      {{static_cast<int>(lines)}, row_threads(width), kSoftmaxShared},
                       {x, y, width, logarithm_});
     else
       device().launch(
-          softmax_axis_kernel,
+          of_type(dtype, softmax_axis_f32, softmax_axis_f16, softmax_axis_bf16),
           {{static_cast<int>((lines + kWarp - 1) / kWarp)}, kSoftmaxAxisThreads, kSoftmaxAxisShared},
           {x, y, lines, width, step, logarithm_});
   }
@@ -38,7 +40,7 @@ class Softmax final : public CudaKernel {
 };
 
 Refusal supports(const OpSite& site) {
-  return not_all_f32(site, 1);
+  return not_one_float(site, 1);
 }
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
