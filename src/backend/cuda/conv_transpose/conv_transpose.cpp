@@ -5,9 +5,11 @@
 #include "backend/cuda/conv_transpose/conv_transpose_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/stored_shape.h"
 #include "backend/cuda/window_axes.h"
 #include "backend/float_site.h"
+#include "core/short_floats.h"
 
 namespace halftone::cuda {
 namespace {
@@ -25,10 +27,10 @@ class ConvTranspose final : public CudaKernel {
     const ConvTransposeExtent extent = conv_transpose_extent(run.site);
     const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
     ConvTransposeArgs args{};
-    args.x = pointer<float>(run.inputs[0]);
+    args.x = run.inputs[0].tensor.data;
     args.w = w_;
-    args.bias = run.site.has_input(2) ? pointer<float>(run.inputs[2]) : nullptr;
-    args.y = pointer<float>(run.outputs[0]);
+    args.bias = run.site.has_input(2) ? run.inputs[2].tensor.data : nullptr;
+    args.y = run.outputs[0].data;
     set_axes(args, extent.window, x, y);
     const int64_t inputs = int64_t{args.size[0]} * args.size[1] * args.size[2];
     const int64_t places = int64_t{args.out[0]} * args.out[1] * args.out[2];
@@ -43,7 +45,9 @@ class ConvTranspose final : public CudaKernel {
     Launch shape = thread_each(places);
     shape.blocks.y = static_cast<int>(extent.groups * fours_of(extent.group_outputs));
     shape.blocks.z = static_cast<int>(x[0]);
-    device().launch(conv_transpose_f32, shape, args);
+    device().launch(
+        of_type(run.outputs[0].dtype, conv_transpose_f32, conv_transpose_f16, conv_transpose_bf16), shape,
+        args);
   }
 
  private:
@@ -79,7 +83,7 @@ Refusal supports(const OpSite& site) {
     const SiteInput& input = site.inputs[i];
     if (input.encoding)
       return fmt::format("{} is encoded as {}", site.schema->inputs[i].name, input.encoding->str());
-    if (input.type.dtype != DType::f32)
+    if (!is_f32_or_short(input.type.dtype) || input.type.dtype != site.outputs[0].dtype)
       return fmt::format("{} is {}", site.schema->inputs[i].name, dtype_name(input.type.dtype));
   }
   if (!site.inputs[1].constant) return "W is computed";

@@ -3,10 +3,10 @@
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/pool/pool_kernels.h"
 #include "backend/cuda/stored_shape.h"
 #include "backend/cuda/window_axes.h"
-#include "backend/float_site.h"
 #include "ops/pool_integer.h"
 
 namespace halftone::cuda {
@@ -55,12 +55,14 @@ class MaxPool final : public CudaKernel {
   void run(const KernelRun& run) const override {
     const PoolArgs args = pool_args(run);
     if (args.count == 0) return;
-    const bool codes = run.outputs[0].dtype == DType::u8;
+    const DType dtype = run.outputs[0].dtype;
+    const bool codes = dtype == DType::u8;
     if (is_global(run.site))
-      device().launch(codes ? global_max_u8 : global_max_f32, global_launch(args, run.site.input_shape(0)[0]),
-                      args);
+      device().launch(codes ? global_max_u8 : of_type(dtype, global_max_f32, global_max_f16, global_max_bf16),
+                      global_launch(args, run.site.input_shape(0)[0]), args);
     else
-      device().launch(codes ? max_pool_u8 : max_pool_f32, thread_each(args.count), args);
+      device().launch(codes ? max_pool_u8 : of_type(dtype, max_pool_f32, max_pool_f16, max_pool_bf16),
+                      thread_each(args.count), args);
   }
 };
 
@@ -78,12 +80,16 @@ class AveragePool final : public CudaKernel {
     if (args.count == 0) return;
     args.codes = codes_;
     args.requantizer = requantizer_;
-    const bool codes = run.outputs[0].dtype == DType::u8;
+    const DType dtype = run.outputs[0].dtype;
+    const bool codes = dtype == DType::u8;
     if (is_global(run.site))
-      device().launch(codes ? global_average_u8 : global_average_f32,
+      device().launch(codes ? global_average_u8
+                            : of_type(dtype, global_average_f32, global_average_f16, global_average_bf16),
                       global_launch(args, run.site.input_shape(0)[0]), args);
     else
-      device().launch(codes ? average_pool_u8 : average_pool_f32, thread_each(args.count), args);
+      device().launch(
+          codes ? average_pool_u8 : of_type(dtype, average_pool_f32, average_pool_f16, average_pool_bf16),
+          thread_each(args.count), args);
   }
 
  private:
@@ -94,7 +100,7 @@ class AveragePool final : public CudaKernel {
 
 Refusal common_refusal(const OpSite& site) {
   if (site.input_shape(0).rank() > 5) return fmt::format("{} spatial axes", site.input_shape(0).rank() - 2);
-  return not_all_f32(site, 1);
+  return not_one_float(site, 1);
 }
 
 Refusal supports_max(const OpSite& site) {

@@ -66,20 +66,20 @@ DEVICE float divisor_of(const PoolArgs& args, const PoolPlace& place) {
   return static_cast<float>(count > 1 ? count : 1);
 }
 
-template <class T>
-DEVICE void max_pool(const PoolArgs& args, T lowest) {
+template <class T, class Number>
+DEVICE void max_pool(const PoolArgs& args, Number lowest) {
   const int64_t i = int64_t{block_x()} * block_threads() + thread();
   if (i >= args.count) return;
   const PoolPlace place = pool_place(args, i);
   const T* x = static_cast<const T*>(args.x);
-  T best = lowest;
+  Number best = lowest;
   bool any = false;
   each_element(args, place, [&](int64_t at) {
-    const T value = x[at];
+    const Number value = widened(x[at]);
     if (!any || value > best) best = value;
     any = true;
   });
-  static_cast<T*>(args.y)[place.y] = best;
+  static_cast<T*>(args.y)[place.y] = narrowed<T>(best);
 }
 
 /// What join makes of a channel's places, take(x) of each, from `none` on. Every thread of the block comes
@@ -119,7 +119,8 @@ DEVICE Sum channel_fold(const PoolArgs& args, Sum none, Take take, Join join) {
 template <class Sum, class T>
 DEVICE Sum channel_sum(const PoolArgs& args, Sum zero) {
   return channel_fold<T>(
-      args, Sum{0}, [=](T x) { return static_cast<Sum>(x) - zero; }, [](Sum a, Sum b) { return a + b; });
+      args, Sum{0}, [=](T x) { return static_cast<Sum>(widened(x)) - zero; },
+      [](Sum a, Sum b) { return a + b; });
 }
 
 /// The channel whose sum this thread stores, or -1.
@@ -129,22 +130,57 @@ DEVICE int channel_of_thread(const PoolArgs& args) {
   return warp() == 0 && channel < args.channels ? channel : -1;
 }
 
+template <class T>
+DEVICE void average_pool(const PoolArgs& args) {
+  const int64_t i = int64_t{block_x()} * block_threads() + thread();
+  if (i >= args.count) return;
+  const PoolPlace place = pool_place(args, i);
+  float sum = 0;
+  each_element(args, place, [&](int64_t at) { sum += to_f32(static_cast<const T*>(args.x)[at]); });
+  static_cast<T*>(args.y)[place.y] = from_f32<T>(sum / divisor_of(args, place));
+}
+
+template <class T>
+DEVICE void global_average(const PoolArgs& args) {
+  const float sum = channel_sum<float, T>(args, 0);
+  const int channel = channel_of_thread(args);
+  if (channel < 0) return;
+  const auto places = static_cast<float>(int64_t{args.size[0]} * args.size[1] * args.size[2]);
+  static_cast<T*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = from_f32<T>(sum / places);
+}
+
+template <class T>
+DEVICE void global_max(const PoolArgs& args) {
+  const float top = channel_fold<T>(
+      args, -kInfinity, [](T x) { return to_f32(x); }, [](float a, float b) { return b > a ? b : a; });
+  const int channel = channel_of_thread(args);
+  if (channel < 0) return;
+  static_cast<T*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = from_f32<T>(top);
+}
+
 }  // namespace
 
 DEVICE_KERNEL(max_pool_f32, PoolArgs) {
   max_pool<float>(args, -kInfinity);
 }
+DEVICE_KERNEL(max_pool_f16, PoolArgs) {
+  max_pool<f16>(args, -kInfinity);
+}
+DEVICE_KERNEL(max_pool_bf16, PoolArgs) {
+  max_pool<bf16>(args, -kInfinity);
+}
 DEVICE_KERNEL(max_pool_u8, PoolArgs) {
-  max_pool<uint8_t>(args, 0);
+  max_pool<uint8_t>(args, uint8_t{0});
 }
 
 DEVICE_KERNEL(average_pool_f32, PoolArgs) {
-  const int64_t i = int64_t{block_x()} * block_threads() + thread();
-  if (i >= args.count) return;
-  const PoolPlace place = pool_place(args, i);
-  float sum = 0;
-  each_element(args, place, [&](int64_t at) { sum += static_cast<const float*>(args.x)[at]; });
-  static_cast<float*>(args.y)[place.y] = sum / divisor_of(args, place);
+  average_pool<float>(args);
+}
+DEVICE_KERNEL(average_pool_f16, PoolArgs) {
+  average_pool<f16>(args);
+}
+DEVICE_KERNEL(average_pool_bf16, PoolArgs) {
+  average_pool<bf16>(args);
 }
 
 DEVICE_KERNEL(average_pool_u8, PoolArgs) {
@@ -158,19 +194,23 @@ DEVICE_KERNEL(average_pool_u8, PoolArgs) {
 }
 
 DEVICE_KERNEL(global_average_f32, PoolArgs) {
-  const float sum = channel_sum<float, float>(args, 0);
-  const int channel = channel_of_thread(args);
-  if (channel < 0) return;
-  const auto places = static_cast<float>(int64_t{args.size[0]} * args.size[1] * args.size[2]);
-  static_cast<float*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = sum / places;
+  global_average<float>(args);
+}
+DEVICE_KERNEL(global_average_f16, PoolArgs) {
+  global_average<f16>(args);
+}
+DEVICE_KERNEL(global_average_bf16, PoolArgs) {
+  global_average<bf16>(args);
 }
 
 DEVICE_KERNEL(global_max_f32, PoolArgs) {
-  const float top = channel_fold<float>(
-      args, -kInfinity, [](float x) { return x; }, [](float a, float b) { return b > a ? b : a; });
-  const int channel = channel_of_thread(args);
-  if (channel < 0) return;
-  static_cast<float*>(args.y)[block_y() * args.y_picture + channel * args.y_channel] = top;
+  global_max<float>(args);
+}
+DEVICE_KERNEL(global_max_f16, PoolArgs) {
+  global_max<f16>(args);
+}
+DEVICE_KERNEL(global_max_bf16, PoolArgs) {
+  global_max<bf16>(args);
 }
 
 DEVICE_KERNEL(global_max_u8, PoolArgs) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cuda/codes/code_math.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -20,18 +21,26 @@ struct PoolArgs {
 };
 
 DECLARE_DEVICE_KERNEL(max_pool_f32, PoolArgs);
+DECLARE_DEVICE_KERNEL(max_pool_f16, PoolArgs);
+DECLARE_DEVICE_KERNEL(max_pool_bf16, PoolArgs);
 DECLARE_DEVICE_KERNEL(max_pool_u8, PoolArgs);
 /// Sums in f32, over the elements that are there, then divides.
 DECLARE_DEVICE_KERNEL(average_pool_f32, PoolArgs);
+DECLARE_DEVICE_KERNEL(average_pool_f16, PoolArgs);
+DECLARE_DEVICE_KERNEL(average_pool_bf16, PoolArgs);
 /// ops/pool_integer.h.
 DECLARE_DEVICE_KERNEL(average_pool_u8, PoolArgs);
 
 /// The mean of each channel of each picture: a warp of a block of 8 takes every eighth place of 32 channels
 /// (channels-last), or a block one channel (planar). Codes as average_pool_u8.
 DECLARE_DEVICE_KERNEL(global_average_f32, PoolArgs);
+DECLARE_DEVICE_KERNEL(global_average_f16, PoolArgs);
+DECLARE_DEVICE_KERNEL(global_average_bf16, PoolArgs);
 DECLARE_DEVICE_KERNEL(global_average_u8, PoolArgs);
 /// The largest instead.
 DECLARE_DEVICE_KERNEL(global_max_f32, PoolArgs);
+DECLARE_DEVICE_KERNEL(global_max_f16, PoolArgs);
+DECLARE_DEVICE_KERNEL(global_max_bf16, PoolArgs);
 DECLARE_DEVICE_KERNEL(global_max_u8, PoolArgs);
 constexpr int kGlobalAverageThreads = 256;
 constexpr size_t kGlobalAverageShared = kGlobalAverageThreads * 4;

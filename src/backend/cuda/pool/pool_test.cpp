@@ -12,10 +12,12 @@ const Storage kPlanar{}, kLast{Storage::Order::channels_last, {}};
 
 /// A sum of n elements in f32 errs by n 2^-24 of their magnitudes, which stay under 5 here.
 void expect_close(const char* kernel, OpRun& run, int64_t elements) {
-  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
-  for (size_t i = 0; i < expected.span<float>().size(); ++i)
-    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
-                static_cast<float>(elements + 1) * 0x1p-24f * 5)
+  const Tensor stored = run_on_test_device(cuda_kernel(kernel), run)[0];
+  const auto found = floats(stored), expected = floats(run.reference()[0]);
+  const float apart = rounded_apart(stored.dtype());
+  for (size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(found[i], expected[i],
+                static_cast<float>(elements + 1) * 0x1p-24f * 5 + apart * std::fabs(expected[i]))
         << kernel << ", element " << i;
 }
 
@@ -43,6 +45,21 @@ TEST(CudaPool, MaximaAndMeansOfWindows) {
              {{"kernel_shape", Ints{2, 2, 2}}, {"ceil_mode", int64_t{1}}, {"strides", Ints{2, 2, 2}}});
   cube.input(random_tensor({1, 2, 3, 4, 5}, 1)).drop_outputs(1);
   EXPECT_EQ(floats(run_on_test_device(cuda_kernel("max_pool"), cube)[0]), floats(cube.reference()[0]));
+}
+
+TEST(CudaPool, OfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16})
+    for (const Storage& in : {kPlanar, kLast})
+      for (const auto& [kernel, op] : {std::pair{"max_pool", "MaxPool"},
+                                       {"average_pool", "AveragePool"},
+                                       {"global_max_pool", "GlobalMaxPool"},
+                                       {"global_average_pool", "GlobalAveragePool"}}) {
+        const bool global = std::string_view(op).starts_with("Global");
+        OpRun run(*find_op(op), global ? Attributes{} : window(false));
+        run.stored(as_type(random_tensor({2, 5, 7, 6}, 1), type), in).store_outputs({in});
+        if (op == std::string_view("MaxPool")) run.drop_outputs(1);
+        expect_close(kernel, run, 42);
+      }
 }
 
 TEST(CudaPool, MeansOfWholePictures) {

@@ -3,6 +3,7 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/reduction/reduction_axes.h"
+#include "core/short_floats.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
@@ -78,6 +79,10 @@ class ReductionKernel final : public CudaKernel {
         return launch(reduce_i32, run);
       case DType::i64:
         return launch(reduce_i64, run);
+      case DType::f16:
+        return launch(reduce_f16, run);
+      case DType::bf16:
+        return launch(reduce_bf16, run);
       default:
         return launch(reduce_f32, run);
     }
@@ -115,6 +120,10 @@ class ArgAxisKernel final : public CudaKernel {
         return launch(arg_axis_i32, run);
       case DType::i64:
         return launch(arg_axis_i64, run);
+      case DType::f16:
+        return launch(arg_axis_f16, run);
+      case DType::bf16:
+        return launch(arg_axis_bf16, run);
       default:
         return launch(arg_axis_f32, run);
     }
@@ -140,7 +149,7 @@ Refusal type_refusal(const OpSite& site, bool integers) {
   const SiteInput& data = site.inputs[0];
   if (data.encoding) return "data is encoded as " + data.encoding->str();
   const DType dtype = data.type.dtype;
-  if (dtype != DType::f32 && !(integers && (dtype == DType::i32 || dtype == DType::i64)))
+  if (!is_f32_or_short(dtype) && !(integers && (dtype == DType::i32 || dtype == DType::i64)))
     return fmt::format("data is {}", dtype_name(dtype));
   if (data.type.shape.is_concrete() && data.type.shape.elements() > INT32_MAX) return "2^31 elements or more";
   return {};

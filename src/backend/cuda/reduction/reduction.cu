@@ -24,11 +24,11 @@ DEVICE Sum fold_share(const ReductionArgs<T>& args, const T* x, uint32_t first, 
   Sum sum = none;
   if (args.reduced.dims == 1) {
     for (uint32_t r = first; r < args.reduced.count; r += step)
-      sum = join(sum, take(x[int64_t{r} * args.reduced.steps[0]]));
+      sum = join(sum, take(widened(x[int64_t{r} * args.reduced.steps[0]])));
     return sum;
   }
   for (uint32_t r = first; r < args.reduced.count; r += step)
-    sum = join(sum, take(x[offset_of(args.reduced, r)]));
+    sum = join(sum, take(widened(x[offset_of(args.reduced, r)])));
   return sum;
 }
 
@@ -50,10 +50,10 @@ DEVICE void reduce(const ReductionArgs<T>& args, Sum none, Take take, Join join,
     if (output >= args.kept.count) return;
     const T* x = args.x + offset_of(args.kept, output);
     const Sum sum = warp_join(fold_share(
-                                  args, x, place, kWarp, none, [&](T e) { return take(e, output); }, join),
+                                  args, x, place, kWarp, none, [&](auto e) { return take(e, output); }, join),
                               join);
     sync_warp();  // what take() reads may be y itself (`tops`)
-    if (place == 0) args.y[output] = static_cast<T>(finish(sum, output));
+    if (place == 0) args.y[output] = narrowed<T>(finish(sum, output));
     return;
   }
   const bool columns = args.team == Team::columns;
@@ -64,8 +64,8 @@ DEVICE void reduce(const ReductionArgs<T>& args, Sum none, Take take, Join join,
     const T* x = args.x + offset_of(args.kept, output);
     sum = fold_share(
         args, x, columns ? own : static_cast<uint32_t>(thread()),
-        columns ? warps : static_cast<uint32_t>(block_threads()), none, [&](T e) { return take(e, output); },
-        join);
+        columns ? warps : static_cast<uint32_t>(block_threads()), none,
+        [&](auto e) { return take(e, output); }, join);
   }
   if (!columns) sum = warp_join(sum, join);
   if (columns || place == 0) parts[columns ? thread() : warp()] = sum;
@@ -75,7 +75,7 @@ DEVICE void reduce(const ReductionArgs<T>& args, Sum none, Take take, Join join,
     for (int w = 1; w < block_warps(); ++w) sum = join(sum, static_cast<Sum>(parts[w * kWarp + lane()]));
   else
     sum = warp_join(place < warps ? static_cast<Sum>(parts[lane()]) : none, join);
-  if (inside && (columns || place == 0)) args.y[output] = static_cast<T>(finish(sum, output));
+  if (inside && (columns || place == 0)) args.y[output] = narrowed<T>(finish(sum, output));
 }
 
 template <class T>
@@ -87,7 +87,8 @@ DEVICE T lower(T a, T b) {
   return a < b || a != a ? a : b;
 }
 
-DEVICE void reduce_floats(const FloatReductionArgs& args) {
+template <class T>
+DEVICE void reduce_floats(const ReductionArgs<T>& args) {
   const auto as_is = [](float x, uint32_t) { return x; };
   const auto square = [](float x, uint32_t) { return x * x; };
   const auto add = [](float a, float b) { return a + b; };
@@ -117,11 +118,11 @@ DEVICE void reduce_floats(const FloatReductionArgs& args) {
     case Fold::log_of_sum:
       return reduce(args, 0.0f, as_is, add, [](float sum, uint32_t) { return accurate_log(sum); });
     default: {
-      const float* tops = args.tops;
+      const T* tops = args.tops;
       return reduce(
-          args, 0.0f, [=](float x, uint32_t o) { return accurate_exp(x - tops[o]); }, add,
+          args, 0.0f, [=](float x, uint32_t o) { return accurate_exp(x - to_f32(tops[o])); }, add,
           [=](float sum, uint32_t o) {
-            const float top = tops[o];
+            const float top = to_f32(tops[o]);
             return absolute(top) == kInfinity ? top : top + accurate_log(sum);
           });
     }
@@ -176,10 +177,10 @@ DEVICE void arg_axis(const ArgAxisArgs<T>& args) {
                           static_cast<uint32_t>(thread());
   if (output >= args.kept.count) return;
   const T* x = args.x + offset_of(args.kept, output);
-  T best = *x;
+  auto best = widened(*x);
   int64_t at = 0;
   for (int64_t i = 1; i < args.length; ++i) {
-    const T next = x[i * args.step];
+    const auto next = widened(x[i * args.step]);
     if (!beats(next, best, args.smallest, args.last)) continue;
     best = next;
     at = i;
@@ -192,6 +193,12 @@ DEVICE void arg_axis(const ArgAxisArgs<T>& args) {
 DEVICE_KERNEL(reduce_f32, FloatReductionArgs) {
   reduce_floats(args);
 }
+DEVICE_KERNEL(reduce_f16, HalfReductionArgs) {
+  reduce_floats(args);
+}
+DEVICE_KERNEL(reduce_bf16, BrainReductionArgs) {
+  reduce_floats(args);
+}
 DEVICE_KERNEL(reduce_i32, IntReductionArgs) {
   reduce_integers<int32_t>(args, INT32_MIN, INT32_MAX);
 }
@@ -199,6 +206,12 @@ DEVICE_KERNEL(reduce_i64, LongReductionArgs) {
   reduce_integers<int64_t>(args, INT64_MIN, INT64_MAX);
 }
 DEVICE_KERNEL(arg_axis_f32, FloatArgAxisArgs) {
+  arg_axis(args);
+}
+DEVICE_KERNEL(arg_axis_f16, HalfArgAxisArgs) {
+  arg_axis(args);
+}
+DEVICE_KERNEL(arg_axis_bf16, BrainArgAxisArgs) {
   arg_axis(args);
 }
 DEVICE_KERNEL(arg_axis_i32, IntArgAxisArgs) {

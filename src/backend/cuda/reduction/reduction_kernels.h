@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/device/device.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -37,7 +37,8 @@ enum class Team : int32_t {
 };
 
 /// y[o] = fold of x at kept[o] + reduced[r] for all r. Each thread folds every n-th element in order, then
-/// what the threads have is joined in a tree: the same bits each time. f32 is summed in f32, integers in i64.
+/// what the threads have is joined in a tree: the same bits each time. Floats are summed in f32, integers in
+/// i64.
 template <class T>
 struct ReductionArgs {
   const T* x;
@@ -48,12 +49,16 @@ struct ReductionArgs {
   Team team;
 };
 using FloatReductionArgs = ReductionArgs<float>;
+using HalfReductionArgs = ReductionArgs<f16>;
+using BrainReductionArgs = ReductionArgs<bf16>;
 using IntReductionArgs = ReductionArgs<int32_t>;
 using LongReductionArgs = ReductionArgs<int64_t>;
 constexpr int kReductionThreads = 256;
 constexpr size_t kReductionShared = kReductionThreads * sizeof(int64_t);
 
 DECLARE_DEVICE_KERNEL(reduce_f32, FloatReductionArgs);
+DECLARE_DEVICE_KERNEL(reduce_f16, HalfReductionArgs);
+DECLARE_DEVICE_KERNEL(reduce_bf16, BrainReductionArgs);
 DECLARE_DEVICE_KERNEL(reduce_i32, IntReductionArgs);
 DECLARE_DEVICE_KERNEL(reduce_i64, LongReductionArgs);
 
@@ -69,9 +74,13 @@ struct ArgAxisArgs {
   bool smallest, last;
 };
 using FloatArgAxisArgs = ArgAxisArgs<float>;
+using HalfArgAxisArgs = ArgAxisArgs<f16>;
+using BrainArgAxisArgs = ArgAxisArgs<bf16>;
 using IntArgAxisArgs = ArgAxisArgs<int32_t>;
 using LongArgAxisArgs = ArgAxisArgs<int64_t>;
 DECLARE_DEVICE_KERNEL(arg_axis_f32, FloatArgAxisArgs);
+DECLARE_DEVICE_KERNEL(arg_axis_f16, HalfArgAxisArgs);
+DECLARE_DEVICE_KERNEL(arg_axis_bf16, BrainArgAxisArgs);
 DECLARE_DEVICE_KERNEL(arg_axis_i32, IntArgAxisArgs);
 DECLARE_DEVICE_KERNEL(arg_axis_i64, LongArgAxisArgs);
 

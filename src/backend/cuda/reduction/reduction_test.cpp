@@ -27,13 +27,16 @@ void fill(OpRun& run, const Tensor& x, const Ints& axes) {
 /// Sums of n elements of magnitudes under 5 (squares: 25) in f32 err by at most n 2^-24 of their sizes' sum;
 /// here in trees, by far less.
 void expect_close(const char* kernel, OpRun& run, int64_t reduced) {
-  const Tensor found = run_on_test_device(cuda_kernel(kernel), run)[0], expected = run.reference()[0];
-  for (size_t i = 0; i < expected.span<float>().size(); ++i) {
-    const float f = found.span<float>()[i], e = expected.span<float>()[i];
+  const Tensor stored = run_on_test_device(cuda_kernel(kernel), run)[0];
+  const auto found = floats(stored), expected = floats(run.reference()[0]);
+  const float apart = rounded_apart(stored.dtype());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const float f = found[i], e = expected[i];
     if (std::isnan(e) || std::isinf(e))
       ASSERT_TRUE(std::isnan(e) ? std::isnan(f) : f == e) << kernel << ", element " << i;
     else
-      ASSERT_NEAR(f, e, 0x1p-24f * (8 * std::fabs(e) + 2 * static_cast<float>(reduced + 1)))
+      ASSERT_NEAR(f, e,
+                  0x1p-24f * (8 * std::fabs(e) + 2 * static_cast<float>(reduced + 1)) + apart * std::fabs(e))
           << kernel << ", element " << i;
   }
 }
@@ -48,9 +51,9 @@ TEST(CudaReduction, FloatsFollowTheReference) {
                                    {"reduce_sum", "ReduceSum"},
                                    {"reduce_sum_square", "ReduceSumSquare"}})
     for (const Case& c : kCases)
-      for (int64_t keep : {0, 1}) {
-        OpRun run(*find_op(op), {{"keepdims", keep}});
-        fill(run, random_tensor(c.shape, 1), c.axes);
+      for (DType type : kFloatTypes) {
+        OpRun run(*find_op(op), {{"keepdims", int64_t{type == DType::f16}}});
+        fill(run, as_type(random_tensor(c.shape, 1), type), c.axes);
         SCOPED_TRACE(c.shape.str());
         expect_close(kernel, run, c.shape.elements());
       }
@@ -124,10 +127,12 @@ TEST(CudaArgReduction, EqualsTheReferenceAlongAnyAxis) {
         for (float& value : x.mutable_view().span<float>()) value = std::round(value);
         x.mutable_view().span<float>()[30] = x.mutable_view().span<float>()[37] = NAN;
         const Attributes attributes{{"axis", axis}, {"select_last_index", last}, {"keepdims", last}};
-        OpRun run(*find_op(op), attributes);
-        run.input(x);
-        EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel(kernel), run)[0]),
-                  values<int64_t>(run.reference()[0]));
+        for (DType type : kFloatTypes) {
+          OpRun run(*find_op(op), attributes);
+          run.input(as_type(x, type));
+          EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel(kernel), run)[0]),
+                    values<int64_t>(run.reference()[0]));
+        }
         OpRun longs(*find_op(op), attributes);
         longs.input(Tensor::from<int64_t>({2, 2, 2}, {5, 5, -1, 7, 5, -1, -1, 7}));
         EXPECT_EQ(values<int64_t>(run_on_test_device(cuda_kernel(kernel), longs)[0]),

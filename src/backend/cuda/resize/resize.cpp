@@ -5,16 +5,16 @@
 #include "backend/cuda/codes/upload.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/resize/resize_kernels.h"
 #include "backend/cuda/stored_shape.h"
-#include "backend/float_site.h"
 #include "ops/resize/resize_integer.h"
 
 namespace halftone::cuda {
 namespace {
 
 Refusal supports(const OpSite& site) {
-  if (Refusal refusal = not_all_f32(site, 1); !refusal.empty()) return refusal;
+  if (Refusal refusal = not_one_float(site, 1); !refusal.empty()) return refusal;
   if (site.inputs[0].storage.codes || site.storage_of_output(0).codes) return resize_on_codes.refusal(site);
   const Shape& x = site.input_shape(0);
   if (x.rank() != 4) return fmt::format("{} dimensions", x.rank());
@@ -50,11 +50,8 @@ class ResizeKernel final : public CudaKernel {
     Args args = args_;
     args.count = y.elements();
     if (args.count == 0) return;
-    using T = std::remove_const_t<std::remove_pointer_t<decltype(args.y)>>;
     const bool y_last = is_channels_last(run.site.storage_of_output(0));
     args.channels_last = is_channels_last(run.site.inputs[0].storage);
-    args.x = pointer<T>(run.inputs[0]);
-    args.y = pointer<T>(run.outputs[0]);
     args.channels = static_cast<int32_t>(x[1]);
     args.width = static_cast<int32_t>(x[3]);
     args.out_height = static_cast<int32_t>(y[2]);
@@ -65,10 +62,15 @@ class ResizeKernel final : public CudaKernel {
     args.y_picture = y[1] * y[2] * y[3];
     args.y_channel = y_last ? 1 : y[2] * y[3];
     args.y_place = y_last ? y[1] : 1;
-    if constexpr (kCodes)
+    if constexpr (kCodes) {
+      args.x = pointer<uint8_t>(run.inputs[0]);
+      args.y = pointer<uint8_t>(run.outputs[0]);
       device().launch(resize_u8, thread_each(args.count), args);
-    else
-      device().launch(resize_f32, thread_each(args.count), args);
+    } else {
+      args.x = floats_of(run.inputs[0]);
+      args.y = floats_of(run.outputs[0]);
+      device().launch(resize_floats, thread_each(args.count), args);
+    }
   }
 
  private:

@@ -4,6 +4,13 @@ namespace halftone::cuda {
 
 namespace {
 
+DEVICE void store(const FloatsOut& y, int64_t i, float value) {
+  y.set(i, value);
+}
+DEVICE void store(uint8_t* y, int64_t i, uint8_t value) {
+  y[i] = value;
+}
+
 /// Products of weights and their sums are `Sum`s; finish(sum, whether nothing lies there) is what is stored.
 template <class Sum, class Args, class Finish>
 DEVICE void resize(const Args& args, Sum first, Finish finish) {
@@ -33,12 +40,12 @@ DEVICE void resize(const Args& args, Sum first, Finish finish) {
     }
   }
   const bool outside = vertical.begin == vertical.end || horizontal.begin == horizontal.end;
-  args.y[n * args.y_picture + channel * args.y_channel + place * args.y_place] = finish(sum, outside);
+  store(args.y, n * args.y_picture + channel * args.y_channel + place * args.y_place, finish(sum, outside));
 }
 
 }  // namespace
 
-DEVICE_KERNEL(resize_f32, FloatResizeArgs) {
+DEVICE_KERNEL(resize_floats, FloatResizeArgs) {
   resize<float>(args, 0,
                 [&](float sum, bool outside) { return outside ? static_cast<float>(args.outside) : sum; });
 }

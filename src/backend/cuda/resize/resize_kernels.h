@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/device/device.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -17,10 +17,10 @@ struct DeviceTap {
 
 /// A picture resized along its two spatial axes, a thread an output: the sum of vertical by horizontal taps.
 /// Element (n, c, h, w) lies at n * picture + c * channel + (h * width + w) * place.
-template <class T, class Weight>
+template <class In, class Out, class Weight>
 struct ResizeArgs {
-  const T* x;
-  T* y;
+  In x;
+  Out y;
   const ResizeSpan* rows;
   const ResizeSpan* columns;
   const DeviceTap<Weight>* row_taps;
@@ -31,12 +31,12 @@ struct ResizeArgs {
   Weight outside;
 };
 
-using FloatResizeArgs = ResizeArgs<float, double>;
+using FloatResizeArgs = ResizeArgs<Floats, FloatsOut, double>;
 /// As ops/resize/resize_integer.h, of weights with so many bits behind the point.
 constexpr int kCodeWeightBits = 10;
-using CodeResizeArgs = ResizeArgs<uint8_t, int32_t>;
+using CodeResizeArgs = ResizeArgs<const uint8_t*, uint8_t*, int32_t>;
 
-DECLARE_DEVICE_KERNEL(resize_f32, FloatResizeArgs);
+DECLARE_DEVICE_KERNEL(resize_floats, FloatResizeArgs);
 DECLARE_DEVICE_KERNEL(resize_u8, CodeResizeArgs);
 
 }  // namespace halftone::cuda

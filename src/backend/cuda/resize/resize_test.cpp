@@ -9,8 +9,8 @@ namespace {
 
 const Storage kPlanar{}, kLast{Storage::Order::channels_last, {}};
 
-void fill(OpRun& run, const Storage& in, const Storage& out) {
-  run.stored(random_tensor({2, 3, 4, 5}, 1), in)
+void fill(OpRun& run, const Storage& in, const Storage& out, DType type = DType::f32) {
+  run.stored(as_type(random_tensor({2, 3, 4, 5}, 1), type), in)
       .absent()
       .constant(Constant(Tensor::from<float>({4}, {1, 1, 2, 1.7f})))
       .store_outputs({out});
@@ -26,14 +26,16 @@ TEST(CudaResize, Interpolates) {
   for (const char* mode : {"linear", "cubic"})
     for (const char* coordinates : {"half_pixel", "align_corners"})
       for (const Storage& in : {kPlanar, kLast})
-        for (const Storage& out : {kPlanar, kLast}) {
-          OpRun run(resize_schema(), with(mode, coordinates));
-          fill(run, in, out);
-          const Tensor found = run_on_test_device(cuda_kernel("resize_weighted"), run)[0],
-                       expected = run.reference()[0];
-          for (size_t i = 0; i < expected.span<float>().size(); ++i)
-            ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 18 * 0x1p-24f * 12.5f);
-        }
+        for (const Storage& out : {kPlanar, kLast})
+          for (DType type : kFloatTypes) {
+            OpRun run(resize_schema(), with(mode, coordinates));
+            fill(run, in, out, type);
+            const auto found = floats(run_on_test_device(cuda_kernel("resize_weighted"), run)[0]),
+                       expected = floats(run.reference()[0]);
+            for (size_t i = 0; i < expected.size(); ++i)
+              ASSERT_NEAR(found[i], expected[i],
+                          18 * 0x1p-24f * 12.5f + rounded_apart(type) * std::fabs(expected[i]));
+          }
 }
 
 TEST(CudaResize, CodesEqualTheReference) {
