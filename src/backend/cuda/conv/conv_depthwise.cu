@@ -18,23 +18,23 @@ DEVICE void each_tap(const ConvGeometry& at, const ConvPlace& place, Body body) 
 }
 
 template <int kVector>
-struct Floats {
+struct FloatVector {
   float v[kVector];
 };
-template <int kVector>
-DEVICE Floats<kVector> load_floats_of(const float* at) {
+template <int kVector, class T>
+DEVICE FloatVector<kVector> load_floats_of(const T* at) {
   if constexpr (kVector == 4) {
-    const Vec4 v = load_wide<Vec4>(at);
+    const Vec4 v = load_four_floats(at);
     return {{v.x, v.y, v.z, v.w}};
   } else if constexpr (kVector == 2) {
     const Vec2 v = load_wide<Vec2>(at);
     return {{v.x, v.y}};
   } else {
-    return {{*at}};
+    return {{to_f32(*at)}};
   }
 }
 
-template <int kVector>
+template <class T, int kVector>
 DEVICE void depthwise(const FloatDepthwiseArgs& args) {
   const int pieces = args.channels / kVector;
   const int64_t i = int64_t{block_x()} * block_threads() + thread();
@@ -44,8 +44,9 @@ DEVICE void depthwise(const FloatDepthwiseArgs& args) {
   const ConvPlace place = conv_place(args.at, static_cast<int>(place_index));
   float sums[kVector] = {};
   each_tap(args.at, place, [&](int64_t at, int tap) {
-    const Floats<kVector> x = load_floats_of<kVector>(args.x + at + channel);
-    const Floats<kVector> w = load_floats_of<kVector>(args.weights + int64_t{tap} * args.channels + channel);
+    const FloatVector<kVector> x = load_floats_of<kVector>(static_cast<const T*>(args.x) + at + channel);
+    const FloatVector<kVector> w =
+        load_floats_of<kVector>(args.weights + int64_t{tap} * args.channels + channel);
     UNROLL
     for (int c = 0; c < kVector; ++c) sums[c] = multiply_add(x.v[c], w.v[c], sums[c]);
   });
@@ -82,13 +83,25 @@ DEVICE void depthwise_codes(const CodeDepthwiseArgs& args) {
 }  // namespace
 
 DEVICE_KERNEL(conv_depthwise_v4, FloatDepthwiseArgs) {
-  depthwise<4>(args);
+  depthwise<float, 4>(args);
 }
 DEVICE_KERNEL(conv_depthwise_v2, FloatDepthwiseArgs) {
-  depthwise<2>(args);
+  depthwise<float, 2>(args);
 }
 DEVICE_KERNEL(conv_depthwise_v1, FloatDepthwiseArgs) {
-  depthwise<1>(args);
+  depthwise<float, 1>(args);
+}
+DEVICE_KERNEL(conv_depthwise_of_f16_v4, FloatDepthwiseArgs) {
+  depthwise<f16, 4>(args);
+}
+DEVICE_KERNEL(conv_depthwise_of_f16_v1, FloatDepthwiseArgs) {
+  depthwise<f16, 1>(args);
+}
+DEVICE_KERNEL(conv_depthwise_of_bf16_v4, FloatDepthwiseArgs) {
+  depthwise<bf16, 4>(args);
+}
+DEVICE_KERNEL(conv_depthwise_of_bf16_v1, FloatDepthwiseArgs) {
+  depthwise<bf16, 1>(args);
 }
 DEVICE_KERNEL(conv_depthwise_codes_v4, CodeDepthwiseArgs) {
   depthwise_codes<4>(args);

@@ -8,7 +8,7 @@ namespace halftone::cuda {
 DEVICE void finish(const FloatEnd& end, float sum, int64_t at, int output) {
   float value = multiply_add(sum, end.scales[output], end.bias[output]);
   if (end.residual) value += end.residual[at];
-  end.y[at] = activate(end.activation, value);
+  end.y.set(at, activate(end.activation, value));
 }
 DEVICE void finish(const CodeEnd& end, int sum, int64_t at, int output) {
   sum += end.bias[output];

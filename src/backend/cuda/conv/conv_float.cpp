@@ -2,10 +2,12 @@
 #include "backend/cuda/conv/half_picture_kernels.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/gemm/many_product.h"
 #include "backend/cuda/gemm/pack_weights.h"
 #include "backend/cuda/stored_shape.h"
 #include "backend/cuda/window_axes.h"
+#include "backend/float_site.h"
 #include "base/checked.h"
 #include "ops/elementwise.h"
 
@@ -34,8 +36,8 @@ class FloatConv : public CudaKernel {
  protected:
   FloatEnd end_of(const KernelRun& run) const {
     FloatEnd end = end_;
-    end.residual = run.site.has_input(3) ? pointer<float>(run.inputs[3]) : nullptr;
-    end.y = pointer<float>(run.outputs[0]);
+    end.residual = floats_of(run.site.has_input(3) ? run.inputs[3] : Operand{});
+    end.y = floats_of(run.outputs[0]);
     return end;
   }
   Uploads uploads_;
@@ -47,37 +49,47 @@ class FloatConvGemm final : public FloatConv {
   explicit FloatConvGemm(const OpSite& site) : FloatConv(site) {
     const Tensor weights = to_f32(site.inputs[1].constant->load());
     std::vector<float> scales;
-    const auto words = pack_f16(conv_columns(conv_extent(site)), weights.span<float>(), scales, weights_);
+    const auto pack = site.outputs[0].dtype == DType::bf16 ? pack_bf16 : pack_f16;
+    const auto words = pack(conv_columns(conv_extent(site)), weights.span<float>(), scales, weights_);
     weights_.fragments = uploads_.add(words, "a convolution's weights");
     end_.scales = uploads_.add(scales, "a convolution's scales");
   }
 
   void run(const KernelRun& run) const override {
     if (run.outputs[0].shape.elements() == 0) return;
-    const FloatConvArgs args{pointer<float>(run.inputs[0]), conv_geometry(run.site), weights_, end_of(run)};
+    const FloatConvArgs args{run.inputs[0].tensor.data, conv_geometry(run.site), weights_, end_of(run)};
+    const DType dtype = run.outputs[0].dtype;
     const int64_t channels = run.site.input_shape(0)[1];
     const int tile = conv_tile(args.at, conv_extent(run.site).groups, device().chip());
     const bool small = tile == kConvSmallTile;
     const auto reads = [&](int64_t n) {
       return args.at.x_channel == 1 && channels % n == 0 && args.at.group_inputs % n == 0 &&
-             reinterpret_cast<uintptr_t>(args.x) % (4 * static_cast<uintptr_t>(n)) == 0;
+             reinterpret_cast<uintptr_t>(args.x) % (dtype_bytes(dtype) * static_cast<uintptr_t>(n)) == 0;
     };
-    const DeviceKernel<FloatConvArgs>& kernel = reads(4)   ? small ? conv_f16_32_v4 : conv_f16_64_v4
-                                                : reads(2) ? small ? conv_f16_32_v2 : conv_f16_64_v2
-                                                : small    ? conv_f16_32_v1
-                                                           : conv_f16_64_v1;
-    device().launch(kernel, conv_launch(args.at, conv_extent(run.site).groups, tile), args);
+    const auto kernel = [&]() -> const DeviceKernel<FloatConvArgs>& {
+      if (reads(dtype == DType::f32 ? 4 : 8))
+        return small ? of_type(dtype, conv_f16_32_v4, conv_of_f16_32_v8, conv_of_bf16_32_v8)
+                     : of_type(dtype, conv_f16_64_v4, conv_of_f16_64_v8, conv_of_bf16_64_v8);
+      if (reads(2))
+        return small ? of_type(dtype, conv_f16_32_v2, conv_of_f16_32_v2, conv_of_bf16_32_v2)
+                     : of_type(dtype, conv_f16_64_v2, conv_of_f16_64_v2, conv_of_bf16_64_v2);
+      return small ? of_type(dtype, conv_f16_32_v1, conv_of_f16_32_v1, conv_of_bf16_32_v1)
+                   : of_type(dtype, conv_f16_64_v1, conv_of_f16_64_v1, conv_of_bf16_64_v1);
+    };
+    device().launch(kernel(), conv_launch(args.at, conv_extent(run.site).groups, tile), args);
   }
 
  private:
   ConvWeights weights_{};
 };
 
-/// Whether windows of whole blocks of 32 channels are rows of a product as they lie.
+/// Whether windows of whole blocks of 32 channels are rows of a product of f16 as they lie. Numbers of bf16
+/// may be beyond it.
 bool has_rows(const OpSite& site) {
   const ConvExtent extent = conv_extent(site);
-  return extent.groups == 1 && extent.group_inputs % kBlockColumns == 0 &&
-         is_channels_last(site.inputs[0].storage) && is_channels_last(site.storage_of_output(0));
+  return site.outputs[0].dtype != DType::bf16 && extent.groups == 1 &&
+         extent.group_inputs % kBlockColumns == 0 && is_channels_last(site.inputs[0].storage) &&
+         is_channels_last(site.storage_of_output(0));
 }
 
 /// Weights [outputs][inputs][taps] as [outputs][taps][inputs].
@@ -117,11 +129,13 @@ class FloatConvRows final : public FloatConv {
     auto* halves = reinterpret_cast<uint16_t*>(run.workspace.data());
     std::byte* workspace = run.workspace.data() + product_at(run.site);
     const WindowsPlan plan = plan_windows(device(), weights_, at.places);
-    const auto* input = pointer<float>(run.inputs[0]);
-    device().launch(half_picture, thread_each(x.elements() / 8),
-                    HalfPictureArgs{input, halves, x.elements(), all_aligned_16(input), plan.as_fragments,
+    const Floats input = floats_of(run.inputs[0]);
+    const bool as_it_is = input.type == FloatType::half && !plan.as_fragments && all_aligned_16(input.data);
+    const int64_t rounded = as_it_is ? 0 : x.elements();
+    device().launch(half_picture, thread_each(std::max<int64_t>(rounded / 8, 1)),
+                    HalfPictureArgs{input, halves, rounded, all_aligned_16(input.data), plan.as_fragments,
                                     reinterpret_cast<int*>(workspace + plan.zeros), plan.zero_count});
-    const PictureRows picture{.x = halves,
+    const PictureRows picture{.x = as_it_is ? static_cast<const uint16_t*>(input.data) : halves,
                               .height = at.height,
                               .width = at.width,
                               .channels = at.group_inputs,
@@ -138,7 +152,7 @@ class FloatConvRows final : public FloatConv {
     const FloatEnd end = end_of(run);
     GemmOutput out{};
     out.y = end.y;
-    out.c = end.bias;
+    out.c = {end.bias, FloatType::f32};
     out.c_column_step = 1;
     out.alpha = out.beta = 1;
     out.activation = end.activation;
@@ -175,14 +189,18 @@ class FloatDepthwise final : public FloatConv {
   void run(const KernelRun& run) const override {
     if (run.outputs[0].shape.elements() == 0) return;
     const int64_t channels = run.site.input_shape(0)[1];
-    const FloatDepthwiseArgs args{pointer<float>(run.inputs[0]), weights_, conv_geometry(run.site),
-                                  end_of(run), static_cast<int32_t>(channels)};
+    const FloatDepthwiseArgs args{run.inputs[0].tensor.data, weights_, conv_geometry(run.site), end_of(run),
+                                  static_cast<int32_t>(channels)};
+    const DType dtype = run.outputs[0].dtype;
     const bool aligned = all_aligned_16(args.x, args.weights);
-    const int64_t n = aligned && channels % 4 == 0 ? 4 : aligned && channels % 2 == 0 ? 2 : 1;
-    device().launch(n == 4   ? conv_depthwise_v4
-                    : n == 2 ? conv_depthwise_v2
-                             : conv_depthwise_v1,
-                    thread_each(channels / n * args.at.places), args);
+    const int64_t n = aligned && channels % 4 == 0                          ? 4
+                      : aligned && channels % 2 == 0 && dtype == DType::f32 ? 2
+                                                                            : 1;
+    device().launch(
+        n == 2   ? conv_depthwise_v2
+        : n == 4 ? of_type(dtype, conv_depthwise_v4, conv_depthwise_of_f16_v4, conv_depthwise_of_bf16_v4)
+                 : of_type(dtype, conv_depthwise_v1, conv_depthwise_of_f16_v1, conv_depthwise_of_bf16_v1),
+        thread_each(channels / n * args.at.places), args);
   }
 
  private:
@@ -240,6 +258,7 @@ Refusal supports_plain(const OpSite& site) {
   if (site.input_shape(0).rank() > 5) return fmt::format("{} spatial axes", site.input_shape(0).rank() - 2);
   if (site.has_input(3) && site.inputs[3].storage.order != site.storage_of_output(0).order)
     return "R and Y lie in different orders";
+  if (Refusal refusal = not_all_f32(site, 4); !refusal.empty()) return refusal;
   return float_conv_refusal(site);
 }
 

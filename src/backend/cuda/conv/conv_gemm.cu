@@ -25,6 +25,22 @@ struct FloatPiece<1> {
   DEVICE_MEMBER static Stored stored(const Read& v) { return static_cast<uint16_t>(f16x2_of(v, 0)); }
 };
 
+/// The same of numbers that have 16 bits already.
+template <int N>
+struct ShortPiece;
+template <>
+struct ShortPiece<8> {
+  using Read = Words4;
+};
+template <>
+struct ShortPiece<2> {
+  using Read = uint32_t;
+};
+template <>
+struct ShortPiece<1> {
+  using Read = uint16_t;
+};
+
 template <int N>
 struct CodePiece;
 template <>
@@ -46,6 +62,7 @@ struct CodePiece<1> {
 /// f16 by f16, summed in f32.
 struct FloatProduct {
   using Args = FloatConvArgs;
+  using Element = float;
   using Sum = float;
   static constexpr int kChunk = 32;  // columns in 64 bytes of a row
   template <int N>
@@ -56,10 +73,31 @@ struct FloatProduct {
     mma_f16(d, a, b);
   }
 };
+/// 16 bits by the same, f16 or bf16.
+template <bool kBrain>
+struct ShortProduct {
+  using Args = FloatConvArgs;
+  using Element = uint16_t;
+  using Sum = float;
+  static constexpr int kChunk = 32;
+  template <int N>
+  struct Piece : ShortPiece<N> {
+    using Stored = typename ShortPiece<N>::Read;
+    DEVICE_MEMBER static Stored outside(const Args&) { return {}; }
+    DEVICE_MEMBER static Stored stored(const Stored& v) { return v; }
+  };
+  DEVICE_MEMBER static void multiply(Sum (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    if constexpr (kBrain)
+      mma_bf16(d, a, b);
+    else
+      mma_f16(d, a, b);
+  }
+};
 /// u8 by s8, exact.
 template <class A>
 struct CodeProduct {
   using Args = A;
+  using Element = uint8_t;
   using Sum = int;
   static constexpr int kChunk = 64;
   template <int N>
@@ -101,7 +139,8 @@ DEVICE void conv_gemm(const typename Product::Args& args) {
   sync_block();
 
   const int my_row = thread() / kPieces, my_piece = thread() % kPieces;
-  const auto* x = args.x + int64_t{block_z()} * at.group_inputs * at.x_channel;
+  const auto* x = static_cast<const typename Product::Element*>(args.x) +
+                  int64_t{block_z()} * at.group_inputs * at.x_channel;
   typename Piece::Read pieces[kPasses];
   const auto read = [&](int chunk) {
     const int column = chunk * Product::kChunk + my_piece * kVector;
@@ -214,6 +253,42 @@ DEVICE_KERNEL_BOUNDED(conv_f16_32_v2, FloatConvArgs, kConvThreads, 4) {
 }
 DEVICE_KERNEL_BOUNDED(conv_f16_32_v1, FloatConvArgs, kConvThreads, 4) {
   conv_gemm<FloatProduct, 32, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_64_v8, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 64, 8>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_64_v2, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 64, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_64_v1, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 64, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_32_v8, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 32, 8>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_32_v2, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 32, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_f16_32_v1, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<false>, 32, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_64_v8, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 64, 8>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_64_v2, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 64, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_64_v1, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 64, 1>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_32_v8, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 32, 8>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_32_v2, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 32, 2>(args);
+}
+DEVICE_KERNEL_BOUNDED(conv_of_bf16_32_v1, FloatConvArgs, kConvThreads, 4) {
+  conv_gemm<ShortProduct<true>, 32, 1>(args);
 }
 DEVICE_KERNEL_BOUNDED(conv_s8_64_v16, CodeConvArgs, kConvThreads, 4) {
   conv_gemm<CodeProduct<CodeConvArgs>, 64, 16>(args);

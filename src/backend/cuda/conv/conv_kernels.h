@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cuda/codes/code_math.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -33,11 +34,11 @@ struct CodeEnd {
 
 /// y = activation(scale * sum + bias + residual), in f32.
 struct FloatEnd {
-  const float* scales;    ///< [outputs]
-  const float* bias;      ///< [outputs]
-  const float* residual;  ///< null: none
+  const float* scales;  ///< [outputs]
+  const float* bias;    ///< [outputs]
+  Floats residual;      ///< null: none
   DeviceActivation activation;
-  float* y;
+  FloatsOut y;
 };
 
 /// How sums of codes under a scale of each picture end (ops/conv/conv_dynamic.h).
@@ -65,7 +66,7 @@ struct ConvWeights {
 /// Y as the product of its places by X's taps: blocks of 4 warps make `tile` places by `tile` outputs of one
 /// group. Grid: places, outputs of a group, groups.
 struct FloatConvArgs {
-  const float* x;
+  const void* x;  ///< of the type that the kernel is for
   ConvGeometry at;
   ConvWeights weights;
   FloatEnd end;
@@ -93,13 +94,26 @@ constexpr size_t conv_shared_bytes(int tile) {
   return static_cast<size_t>(tile) * (16 + 2 * kConvRowBytes);
 }
 
-// conv_f16_TILE_vN: N channels are read at a time, and lie together.
+// conv_f16_TILE_vN: N channels are read at a time, and lie together. X is f32; _of_f16, _of_bf16: that, and
+// weights of bf16 beside the latter.
 DECLARE_DEVICE_KERNEL(conv_f16_64_v4, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_f16_64_v2, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_f16_64_v1, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_f16_32_v4, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_f16_32_v2, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_f16_32_v1, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_64_v8, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_64_v2, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_64_v1, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_32_v8, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_32_v2, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_f16_32_v1, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_64_v8, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_64_v2, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_64_v1, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_32_v8, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_32_v2, FloatConvArgs);
+DECLARE_DEVICE_KERNEL(conv_of_bf16_32_v1, FloatConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_64_v16, CodeConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_64_v4, CodeConvArgs);
 DECLARE_DEVICE_KERNEL(conv_s8_64_v1, CodeConvArgs);
@@ -117,7 +131,7 @@ DECLARE_DEVICE_KERNEL(conv_dynamic_32_v1, DynamicConvArgs);
 /// One channel a group, X and Y channels-last: a thread makes N neighbouring channels of a place. Weights are
 /// [taps, channels].
 struct FloatDepthwiseArgs {
-  const float* x;
+  const void* x;  ///< f32 unless the kernel's name says otherwise
   const float* weights;
   ConvGeometry at;
   FloatEnd end;
@@ -134,6 +148,10 @@ struct CodeDepthwiseArgs {
 DECLARE_DEVICE_KERNEL(conv_depthwise_v4, FloatDepthwiseArgs);
 DECLARE_DEVICE_KERNEL(conv_depthwise_v2, FloatDepthwiseArgs);
 DECLARE_DEVICE_KERNEL(conv_depthwise_v1, FloatDepthwiseArgs);
+DECLARE_DEVICE_KERNEL(conv_depthwise_of_f16_v4, FloatDepthwiseArgs);
+DECLARE_DEVICE_KERNEL(conv_depthwise_of_f16_v1, FloatDepthwiseArgs);
+DECLARE_DEVICE_KERNEL(conv_depthwise_of_bf16_v4, FloatDepthwiseArgs);
+DECLARE_DEVICE_KERNEL(conv_depthwise_of_bf16_v1, FloatDepthwiseArgs);
 DECLARE_DEVICE_KERNEL(conv_depthwise_codes_v4, CodeDepthwiseArgs);
 DECLARE_DEVICE_KERNEL(conv_depthwise_codes_v1, CodeDepthwiseArgs);
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "backend/cuda/stored_shape.h"
-#include "backend/float_site.h"
 #include "core/float16.h"
+#include "core/short_floats.h"
 
 namespace halftone::cuda {
 namespace {
@@ -62,10 +62,17 @@ Refusal conv_refusal(const OpSite& site) {
 }
 
 Refusal float_conv_refusal(const OpSite& site) {
-  if (Refusal refusal = not_all_f32(site, 4); !refusal.empty()) return refusal;
-  for (size_t i : {size_t{0}, size_t{3}})
-    if (site.has_input(i) && site.inputs[i].storage.codes)
-      return fmt::format("{} is stored as codes", site.schema->inputs[i].name);
+  const DType wanted = site.outputs[0].dtype;
+  if (!is_f32_or_short(wanted)) return fmt::format("Y is {}", dtype_name(wanted));
+  for (size_t i = 0; i < site.inputs.size(); ++i) {
+    const SiteInput& input = site.inputs[i];
+    if (!input.present) continue;
+    const std::string_view name = site.schema->inputs[i].name;
+    if (input.encoding) return fmt::format("{} is encoded as {}", name, input.encoding->str());
+    if (input.storage.codes) return fmt::format("{} is stored as codes", name);
+    if (!input.constant && input.type.dtype != wanted)
+      return fmt::format("{} is {}, Y {}", name, dtype_name(input.type.dtype), dtype_name(wanted));
+  }
   if (site.storage_of_output(0).codes) return "Y is stored as codes";
   if (site.has_input(kConvGains)) return "it has gains";
   return {};
@@ -159,6 +166,14 @@ std::vector<uint32_t> pack_f16(const ConvColumns& columns, std::span<const float
   return fragments(columns, 16, shape, [&](int64_t output, int64_t column) {
     const float w = weights[weight_at(columns, output, column)];
     return uint32_t{to_half(std::ldexp(w, -exponents[static_cast<size_t>(output)])).bits};
+  });
+}
+
+std::vector<uint32_t> pack_bf16(const ConvColumns& columns, std::span<const float> weights,
+                                std::vector<float>& scales, ConvWeights& shape) {
+  scales.assign(static_cast<size_t>(columns.groups * columns.group_outputs), 1.0f);
+  return fragments(columns, 16, shape, [&](int64_t output, int64_t column) {
+    return uint32_t{to_bfloat16(weights[weight_at(columns, output, column)]).bits};
   });
 }
 

@@ -9,7 +9,7 @@ namespace halftone::cuda {
 
 /// Why a Conv has no ConvGeometry, or is not of constant weights; empty when it is.
 Refusal conv_refusal(const OpSite& site);
-/// Not of f32 throughout.
+/// X, R and Y not of one type, f32, f16 or bf16, or codes among them.
 Refusal float_conv_refusal(const OpSite& site);
 /// Not one channel a group with X, R and Y channels-last.
 Refusal depthwise_refusal(const OpSite& site);
@@ -33,6 +33,9 @@ ConvColumns conv_columns(const ConvExtent& extent);
 /// weight has, which its f16 leave out.
 std::vector<uint32_t> pack_f16(const ConvColumns& columns, std::span<const float> weights,
                                std::vector<float>& scales, ConvWeights& shape);
+/// The same rounded to bf16 under scales of 1.
+std::vector<uint32_t> pack_bf16(const ConvColumns& columns, std::span<const float> weights,
+                                std::vector<float>& scales, ConvWeights& shape);
 std::vector<uint32_t> pack_s8(const ConvColumns& columns, std::span<const int8_t> weights,
                               ConvWeights& shape);
 

@@ -19,6 +19,7 @@ struct Case {
   bool bias = true, residual = false;
   bool gains = false;
   Storage in = kLast, out = kLast;
+  DType type = DType::f32;
 
   std::string str() const {
     return fmt::format("x {} w {} group {} stride {} activation {}", x.str(), w.str(), group, strides[0],
@@ -42,8 +43,8 @@ Tensor absolute(Tensor tensor) {
 void check(const char* kernel, const Case& c, float operand_error, const Chip* chip = nullptr) {
   const auto fill = [&](OpRun& run, bool magnitudes) {
     const auto tensor = [&](const Shape& shape, unsigned seed, float spread) {
-      Tensor made = random_tensor(shape, seed, spread);
-      return magnitudes ? absolute(made) : made;
+      const Tensor made = random_tensor(shape, seed, spread);
+      return as_type(magnitudes ? absolute(made) : made, c.type);
     };
     run.stored(tensor(c.x, 1, 1), c.in).constant(Constant(tensor(c.w, 2, 0.3f)));
     if (c.bias)
@@ -64,13 +65,14 @@ void check(const char* kernel, const Case& c, float operand_error, const Chip* c
   fill(magnitude, true);
   HostDevice host;
   if (chip) host.set_chip(*chip);
-  const Tensor found = (chip ? run_on_device(cuda_kernel(kernel), run, host)
-                             : run_on_test_device(cuda_kernel(kernel), run))[0],
-               expected = run.reference()[0], sizes = magnitude.reference()[0];
+  const auto found = floats((chip ? run_on_device(cuda_kernel(kernel), run, host)
+                                  : run_on_test_device(cuda_kernel(kernel), run))[0]),
+             expected = floats(run.reference()[0]), sizes = floats(magnitude.reference()[0]);
   const float terms = static_cast<float>(c.w.elements() / c.w[0]) + 8;
-  for (size_t i = 0; i < expected.span<float>().size(); ++i)
-    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i],
-                1.2f * (operand_error + terms * 0x1p-24f) * sizes.span<float>()[i] + 1e-6f)
+  for (size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(found[i], expected[i],
+                1.2f * (operand_error + terms * 0x1p-24f) * sizes[i] + 1e-6f +
+                    rounded_apart(c.type) * std::fabs(expected[i]))
         << kernel << ", " << c.str() << ", element " << i;
 }
 constexpr float kHalfError = 0x1p-10f + 0x1p-21f;
@@ -110,8 +112,37 @@ TEST(CudaConv, TensorCoresStayWithinTheBoundOfF16) {
   for (const Case& c : cases) check("conv_f16", c, kHalfError);
 }
 
+/// Operands of 16 bits are what they are; beside an activation of 16 bits the sum of f32 alone errs.
+TEST(CudaConv, TakesNumbersOfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16}) {
+    for (Case c : std::vector<Case>{
+             {.x = {1, 16, 13, 13}, .w = {40, 16, 1, 1}},
+             {.x = {1, 3, 9, 11}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .in = kPlanar},
+             {.x = {2, 10, 9, 7}, .w = {17, 10, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+             {.x = {1, 7, 9, 9}, .w = {9, 7, 5, 3}, .pads = {2, 1, 2, 1}, .activation = {Kind::silu}},
+             {.x = {3, 16, 4, 5}, .w = {24, 8, 3, 3}, .group = 2, .pads = {1, 1, 1, 1}, .out = kPlanar},
+             {.x = {1, 32, 5, 6}, .w = {20, 32, 3, 3}, .pads = {1, 1, 1, 1}, .activation = {Kind::silu}},
+             {.x = {2, 64, 7, 5},
+             .w = {33, 64, 3, 3},
+             .strides = {2, 2},
+             .pads = {1, 1, 1, 1},
+             .residual = true}}) {
+      c.type = type;
+      check("conv_f16", c, 0);
+    }
+    for (const Shape& x : {Shape{1, 8, 9, 9}, Shape{2, 6, 5, 7}})
+      check(
+          "conv_depthwise",
+          {.x = x, .w = {x[1], 1, 3, 3}, .group = x[1], .pads = {1, 1, 1, 1}, .residual = true, .type = type},
+          0);
+  }
+}
+
 TEST(CudaConv, WindowsByWarpgroups) {
   const Chip hopper{90, 3, 227 << 10};
+  check("conv_f16",
+        {.x = {1, 32, 7, 6}, .w = {20, 32, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true, .type = DType::f16},
+        0, &hopper);
   check("conv_f16", {.x = {1, 32, 7, 6}, .w = {20, 32, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
         kHalfError, &hopper);
   check("conv_f16", {.x = {3, 64, 9, 9}, .w = {17, 64, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},

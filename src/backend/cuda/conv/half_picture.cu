@@ -11,7 +11,7 @@ DEVICE_KERNEL(half_picture, HalfPictureArgs) {
   if (at >= args.elements) return;
   float x[8];
   if (args.wide) {
-    const Vec4 low = load_wide<Vec4>(args.x + at), high = load_wide<Vec4>(args.x + at + 4);
+    const Vec4 low = args.x.four(at), high = args.x.four(at + 4);
     const float both[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
     UNROLL
     for (int i = 0; i < 8; ++i) x[i] = both[i];

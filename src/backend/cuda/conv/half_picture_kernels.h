@@ -1,12 +1,12 @@
 #pragma once
 
-#include "backend/cuda/device/kernel.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
-/// f32 rounded to f16, eight elements a thread, in order or as_fragments (gemm/half_rows_kernels.h).
+/// Numbers rounded to f16, eight elements a thread, in order or as_fragments (gemm/half_rows_kernels.h).
 struct HalfPictureArgs {
-  const float* x;
+  Floats x;
   uint16_t* halves;
   int64_t elements;  ///< a multiple of 32
   bool wide;         ///< x is 16-byte aligned

@@ -1,6 +1,7 @@
 #include "backend/cuda/gemm/addend.h"
 
 #include "backend/constant_floats.h"
+#include "backend/cuda/float_types.h"
 #include "ops/fused_activation.h"
 #include "ops/gemm/gemm.h"
 
@@ -22,7 +23,7 @@ Addend::Addend(const OpSite& site)
 GemmOutput Addend::output(const KernelRun& run, const std::byte* c) const {
   const GemmExtent extent = gemm_extent(run.site);
   GemmOutput out{};
-  out.y = pointer<float>(run.outputs[0]);
+  out.y = floats_of(run.outputs[0]);
   out.alpha = alpha_;
   out.beta = beta_;
   out.activation = activation_;
@@ -30,7 +31,7 @@ GemmOutput Addend::output(const KernelRun& run, const std::byte* c) const {
   out.n = static_cast<int>(extent.n);
   if (!run.site.has_input(2)) return out;
   const Shape& shape = run.site.input_shape(2);
-  out.c = constant_.empty() ? pointer<float>(run.inputs[2]) : reinterpret_cast<const float*>(c);
+  out.c = constant_.empty() ? floats_of(run.inputs[2]) : Floats{c, FloatType::f32};
   out.c_row_step = shape.rank() == 2 && shape[0] != 1 ? shape[1] : 0;
   out.c_column_step = shape.rank() >= 1 && shape.back() != 1 ? 1 : 0;
   return out;

@@ -59,10 +59,12 @@ struct Extent {
   }
 };
 Extent written(const GemmOutput& out) {
-  return {out.y, out.y + int64_t{out.m} * out.n};
+  const auto* y = static_cast<const float*>(out.y.data);
+  return {y, y + int64_t{out.m} * out.n};
 }
 Extent added(const GemmOutput& out) {
-  return {out.c, out.c ? out.c + (out.m - 1) * out.c_row_step + (out.n - 1) * out.c_column_step + 1 : out.c};
+  const auto* c = static_cast<const float*>(out.c.data);
+  return {c, c ? c + (out.m - 1) * out.c_row_step + (out.n - 1) * out.c_column_step + 1 : c};
 }
 /// Whether neither product writes what the other writes or adds.
 bool independent(const GemmOutput& a, const GemmOutput& b) {

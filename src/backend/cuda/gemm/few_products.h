@@ -11,7 +11,7 @@ inline constexpr int kFewRows = 8;
 
 /// Products of few rows of A by weights (few_tokens_kernels.h). Those of the same A that follow each other,
 /// as a layer's q, k and v do, share a launch: it waits (Device::put_off) until something else is asked of
-/// the device.
+/// the device. All that is computed is f32.
 void multiply_few(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out);
 
 }  // namespace halftone::cuda

@@ -37,7 +37,7 @@ class FewProductsTest : public testing::Test {
     made.weights = packed.view;
     made.y = device_.allocate(static_cast<size_t>(outputs) * 4, "Y");
     made.out = {};
-    made.out.y = reinterpret_cast<float*>(made.y.get());
+    made.out.y = {made.y.get(), FloatType::f32};
     made.out.alpha = 1;
     made.out.m = 1;
     made.out.n = outputs;
@@ -83,7 +83,7 @@ TEST_F(FewProductsTest, LaunchAloneWhatCannotBeShared) {
 
   const Product first = product(16);
   Product second = product(16);
-  second.out.c = first.out.y;
+  second.out.c = {first.out.y.data, FloatType::f32};
   second.out.beta = 1;
   second.out.c_row_step = 16;
   second.out.c_column_step = 1;

@@ -29,6 +29,7 @@ struct Case {
   Constant c = {};
   bool has_c = false;
   float spread = 1;
+  DType type = DType::f32;  ///< of A and Y
 };
 
 /// What rounding A and B' to f16 may change, as a multiple of sum |a b|: 2^-11 each where both are, 2^-20
@@ -38,9 +39,9 @@ constexpr float kHalfBound = 0x1p-11f, kTwoHalves = 0x1p-10f, kSplitBound = 0x1p
 void expect_close(Case test, float bound, int library_rows = 0, const Chip* chip = nullptr) {
   OpRun run(gemm_schema(), test.attributes),
       sizes(gemm_schema(), {{"transB", test.attributes.get_int("transB", 0)}});
-  const Tensor a = random_tensor(test.a, 7, test.spread);
+  const Tensor a = as_type(random_tensor(test.a, 7, test.spread), test.type);
   run.input(a).constant(test.b);
-  sizes.input(absolute(a))
+  sizes.input(absolute(to_f32(a)))
       .constant(Constant(absolute(test.b.encoding() ? test.b.load_encoded("B")->decode() : test.b.load())));
   if (test.has_c) run.constant(test.c);
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
@@ -53,7 +54,9 @@ void expect_close(Case test, float bound, int library_rows = 0, const Chip* chip
   // f32 sums of k products, some hundred at a time.
   const float sums = static_cast<float>(test.a.back()) * 0x1p-23f + 0x1p-20f;
   for (size_t i = 0; i < y.size(); ++i)
-    ASSERT_NEAR(y[i], expected[i], (bound + sums) * (size[i] + 1e-30f) + 0x1p-21f * std::fabs(expected[i]))
+    ASSERT_NEAR(
+        y[i], expected[i],
+        (bound + sums) * (size[i] + 1e-30f) + (0x1p-21f + rounded_apart(test.type)) * std::fabs(expected[i]))
         << test.a.str() << " by " << test.b.shape().str() << " "
         << (test.b.encoding() ? test.b.encoding()->str() : std::string(dtype_name(test.b.dtype()))) << " at "
         << i;
@@ -96,6 +99,32 @@ TEST(CudaGemm, ManyColumnsOfManyRows) {
                                ++seed)},
                  kHalfBound + 0x1p-12f);
   expect_close({.a = {7, 8800}, .b = Constant(as_type(random_tensor({5, 8800}, 3), DType::f16))}, kHalfBound);
+}
+
+/// Rows of 16 bits lose nothing that is near their largest number; f16 weights neither.
+TEST(CudaGemm, RowsOfSixteenBits) {
+  unsigned seed = 900;
+  for (DType type : {DType::f16, DType::bf16})
+    for (int64_t m : {1, 7, 20, 40, 70}) {
+      const Constant w(as_type(random_tensor({36, 104}, ++seed), type));
+      expect_close({.a = {m, 104}, .b = w, .type = type}, 0x1p-20f);
+      expect_close({.a = {2, m, 35}, .b = Constant(random_tensor({5, 35}, ++seed)), .type = type},
+                   kSplitBound);
+      expect_close({.attributes = {{"transB", int64_t{1}}, {"activation", std::string("silu")}},
+                    .a = {m, 104},
+                    .b = w,
+                    .c = Constant(as_type(random_tensor({36}, ++seed), type)),
+                    .has_c = true,
+                    .type = type},
+                   0x1p-20f);
+      expect_close({.a = {m, 104}, .b = w, .type = type}, 0x1p-20f, 9);
+    }
+  for (float spread : {1e-6f, 1e30f})
+    expect_close({.a = {12, 40},
+                  .b = Constant(as_type(random_tensor({3, 40}, 3), DType::bf16)),
+                  .spread = spread,
+                  .type = DType::bf16},
+                 0x1p-20f);
 }
 
 TEST(CudaGemm, UnusualMagnitudes) {

@@ -13,19 +13,19 @@ DEVICE int larger(int largest, const Vec4& v) {
   return larger(larger(larger(larger(largest, v.x), v.y), v.z), v.w);
 }
 
-/// A row read once, 32 bytes a thread at a time, and kept in registers between its largest number and its
-/// rounding.
+/// A row read once, eight columns a thread at a time, and kept in registers between its largest number and
+/// its rounding.
 DEVICE void wide_row(const HalfRowsArgs& args) {
   const WeightsView& w = args.weights;
-  const float* a = args.a + int64_t{block_x()} * w.k;
+  const int64_t first = int64_t{block_x()} * w.k;
   const auto column = [&](int pass) { return (pass * block_threads() + thread()) * kHalfRowsColumns; };
   Vec4 held[kHalfRowsPasses][2] = {};
   int largest = 0;
   UNROLL
   for (int pass = 0; pass < kHalfRowsPasses; ++pass) {
     if (column(pass) >= w.k) continue;
-    held[pass][0] = load_wide<Vec4>(a + column(pass));
-    held[pass][1] = load_wide<Vec4>(a + column(pass) + 4);
+    held[pass][0] = args.a.four(first + column(pass));
+    held[pass][1] = args.a.four(first + column(pass) + 4);
   }
   UNROLL
   for (int pass = 0; pass < kHalfRowsPasses; ++pass)
@@ -55,15 +55,15 @@ DEVICE void wide_row(const HalfRowsArgs& args) {
 
 DEVICE void any_row(const HalfRowsArgs& args) {
   const WeightsView& w = args.weights;
-  const float* a = args.a + int64_t{block_x()} * w.k;
+  const int64_t first = int64_t{block_x()} * w.k;
   int largest = 0;
-  for (int k = thread(); k < w.k; k += block_threads()) largest = larger(largest, a[k]);
+  for (int k = thread(); k < w.k; k += block_threads()) largest = larger(largest, args.a[first + k]);
   const HalfRange range = half_range(block_max(largest, shared_memory<int>(0)));
   if (thread() == 0) args.back[block_x()] = range.back;
 
   const auto at = [&](int p) {
     const int column = source_column(w, p);
-    return column < 0 ? 0.0f : a[column] * range.scale;
+    return column < 0 ? 0.0f : args.a[first + column] * range.scale;
   };
   const int64_t row = int64_t{block_x()} * w.packed_k;
   for (int p = 2 * thread(); p < w.packed_k; p += 2 * block_threads()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/cuda/device/floats.h"
 #include "backend/cuda/gemm/weights.h"
 
 namespace halftone::cuda {
@@ -7,7 +8,7 @@ namespace halftone::cuda {
 /// Rows of A as f16 in the packed order of columns, one block a row: times a power of two, so that the
 /// largest magnitude is in [2^14, 2^15).
 struct HalfRowsArgs {
-  const float* a;       ///< [m, k]
+  Floats a;             ///< [m, k]
   WeightsView weights;  ///< for their order of columns
   uint16_t* rows;       ///< [m, packed_k]
   uint16_t* rest;       ///< what rounding took off, likewise; null: not wanted

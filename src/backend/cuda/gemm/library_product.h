@@ -12,9 +12,9 @@ namespace halftone::cuda {
 
 /// Whether m rows are multiplied so. Weights of f32 are not: f16 lose too much of them.
 bool multiplied_by_library(Device& device, const WeightsView& weights, int m);
-size_t library_workspace(Device& device, const WeightsView& weights, int m);
-/// `a`: f32 [m, k].
-void multiply_by_library(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out,
+size_t library_workspace(Device& device, const WeightsView& weights, int m, FloatType type);
+/// `a`: [m, k].
+void multiply_by_library(Device& device, const WeightsView& weights, const Floats& a, const GemmOutput& out,
                          std::byte* workspace);
 
 }  // namespace halftone::cuda

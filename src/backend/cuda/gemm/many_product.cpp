@@ -184,7 +184,7 @@ void launch_product(Device& device, const Plan& made, ManyTokensArgs args, std::
 
 }  // namespace
 
-void multiply_many(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out,
+void multiply_many(Device& device, const WeightsView& weights, const Floats& a, const GemmOutput& out,
                    std::byte* workspace) {
   const Plan made = plan(device, weights, out.m);
   ManyTokensArgs args{};

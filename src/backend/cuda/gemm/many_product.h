@@ -7,7 +7,7 @@ namespace halftone::cuda {
 
 /// Products of any number of rows by many_tokens. The workspace must be 256-byte aligned.
 size_t many_workspace(Device& device, const WeightsView& weights, int m);
-void multiply_many(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out,
+void multiply_many(Device& device, const WeightsView& weights, const Floats& a, const GemmOutput& out,
                    std::byte* workspace);
 
 /// The same with windows of a picture of f16 as rows (PictureRows), by weights of f16. The caller's kernel

@@ -79,8 +79,7 @@ DEVICE void store_tile(const ManyTokensArgs& args, int token0, int output0, floa
   constexpr int kRow = S::kOutputs / 4;
   const GemmOutput& out = args.out;
   const int output = output0 + thread() % kRow * 4;
-  const bool whole =
-      out.n % 4 == 0 && output < out.n && reinterpret_cast<uintptr_t>(out.y) % alignof(Vec4) == 0;
+  const bool whole = output < out.n && stores_fours(out);
   float factors[4];
   UNROLL
   for (int i = 0; i < 4; ++i)
@@ -92,13 +91,7 @@ DEVICE void store_tile(const ManyTokensArgs& args, int token0, int output0, floa
     const float back = args.back ? args.back[token] : 1.0f;
     const float values[4] = {product(sum.x, back * factors[0]), product(sum.y, back * factors[1]),
                              product(sum.z, back * factors[2]), product(sum.w, back * factors[3])};
-    if (whole && is_plain(out)) {
-      store_wide(out.y + (int64_t{token} * out.n + output), Vec4{values[0], values[1], values[2], values[3]});
-    } else {
-      UNROLL
-      for (int i = 0; i < 4; ++i)
-        if (output + i < out.n) store_product(out, token, output + i, values[i]);
-    }
+    store_products(out, token, output, values, whole);
   }
 }
 

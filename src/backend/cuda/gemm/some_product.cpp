@@ -71,7 +71,7 @@ size_t some_workspace(const WeightsView& weights, int m) {
   return rows_bytes(weights, m) + static_cast<size_t>(m) * sizeof(float);
 }
 
-void multiply_some(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out,
+void multiply_some(Device& device, const WeightsView& weights, const Floats& a, const GemmOutput& out,
                    std::byte* workspace) {
   auto* rows = reinterpret_cast<uint16_t*>(workspace);
   auto* back = reinterpret_cast<float*>(workspace + rows_bytes(weights, out.m));

@@ -10,7 +10,7 @@ namespace halftone::cuda {
 bool multiplied_by_some(Device& device, const WeightsView& weights, int m);
 size_t some_workspace(const WeightsView& weights, int m);
 /// The workspace must be 256-byte aligned.
-void multiply_some(Device& device, const WeightsView& weights, const float* a, const GemmOutput& out,
+void multiply_some(Device& device, const WeightsView& weights, const Floats& a, const GemmOutput& out,
                    std::byte* workspace);
 
 }  // namespace halftone::cuda

@@ -198,8 +198,7 @@ DEVICE void some_tokens_of(const SomeTokensArgs& args) {
 
   const GemmOutput& out = args.out;
   const int vectors = tiles * kTileRows / 4;
-  const bool wide =
-      out.n % 4 == 0 && reinterpret_cast<uintptr_t>(out.y) % alignof(Vec4) == 0 && is_plain(out);
+  const bool wide = stores_fours(out);
   for (int v = thread(); v < kTokens * vectors; v += kSomeThreads) {
     const int token = v / vectors, place = v % vectors * 4, output = tile0 * kTileRows + place;
     if (token >= out.m) break;
@@ -214,13 +213,7 @@ DEVICE void some_tokens_of(const SomeTokensArgs& args) {
     const auto factor = [&](int i) { return output + i < out.n ? back * w.row_factors[output + i] : 0.0f; };
     const float values[4] = {product(sum.x, factor(0)), product(sum.y, factor(1)), product(sum.z, factor(2)),
                              product(sum.w, factor(3))};
-    if (wide) {
-      store_wide(out.y + (int64_t{token} * out.n + output), Vec4{values[0], values[1], values[2], values[3]});
-      continue;
-    }
-    UNROLL
-    for (int i = 0; i < 4; ++i)
-      if (output + i < out.n) store_product(out, token, output + i, values[i]);
+    store_products(out, token, output, values, wide);
   }
 }
 

@@ -84,23 +84,23 @@ DEVICE_KERNEL_BOUNDED(finish_rows, FinishRowsArgs, kFinishThreads, 4) {
   const GemmOutput& out = args.out;
   const int column = (block_x() * kFinishThreads + thread()) * 4;
   if (column >= out.n) return;
-  const bool wide =
-      out.n % 4 == 0 && reinterpret_cast<uintptr_t>(out.y) % alignof(Vec4) == 0 && is_plain(out);
+  const bool wide = stores_fours(out) && reinterpret_cast<uintptr_t>(args.sums) % alignof(Vec4) == 0;
   float factors[4];
   UNROLL
   for (int i = 0; i < 4; ++i) factors[i] = column + i < out.n ? args.row_factors[column + i] : 0;
   for (int row = block_y(); row < out.m; row += grid_y()) {
     const float back = args.back[row];
-    float* y = out.y + (int64_t{row} * out.n + column);
+    const float* sums = args.sums + (int64_t{row} * out.n + column);
+    Vec4 v{};
     if (wide) {
-      const Vec4 v = load_wide<Vec4>(y);
-      store_wide(y, Vec4{product(v.x, back * factors[0]), product(v.y, back * factors[1]),
-                         product(v.z, back * factors[2]), product(v.w, back * factors[3])});
-      continue;
+      v = load_wide<Vec4>(sums);
+    } else {
+      const auto sum = [&](int i) { return column + i < out.n ? sums[i] : 0.0f; };
+      v = {sum(0), sum(1), sum(2), sum(3)};
     }
-    UNROLL
-    for (int i = 0; i < 4; ++i)
-      if (column + i < out.n) store_product(out, row, column + i, product(y[i], back * factors[i]));
+    const float values[4] = {product(v.x, back * factors[0]), product(v.y, back * factors[1]),
+                             product(v.z, back * factors[2]), product(v.w, back * factors[3])};
+    store_products(out, row, column, values, wide);
   }
 }
 

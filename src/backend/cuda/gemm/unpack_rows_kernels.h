@@ -23,9 +23,10 @@ DECLARE_DEVICE_KERNEL(unpack_rows_table4, UnpackRowsArgs);
 DECLARE_DEVICE_KERNEL(unpack_rows_e4m3, UnpackRowsArgs);
 DECLARE_DEVICE_KERNEL(unpack_rows_e5m2, UnpackRowsArgs);
 
-/// What Y holds are sums of half_rows times such rows: makes it the output. A thread has four
-/// neighbouring outputs (block x) of each grid_y()th row.
+/// `sums` are those of half_rows times such rows, in f32 (they may lie where Y will): makes Y of them. A
+/// thread has four neighbouring outputs (block x) of each grid_y()th row.
 struct FinishRowsArgs {
+  const float* sums;         ///< [m, n]
   const float* back;         ///< [m]
   const float* row_factors;  ///< [n]
   GemmOutput out;

@@ -1,8 +1,9 @@
 #include "ops/mat_mul/mat_mul.h"
 
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/mat_mul/mat_mul_kernels.h"
-#include "backend/float_site.h"
 #include "base/checked.h"
 
 namespace halftone::cuda {
@@ -17,9 +18,11 @@ class MatMul : public CudaKernel {
     const int64_t batches = e.batch.elements();
     if (batches * e.m * e.n == 0) return;
     MatMulArgs args{};
-    args.a = pointer<float>(run.inputs[0]);
-    args.b = pointer<float>(run.inputs[1]);
-    args.y = pointer<float>(run.outputs[0]);
+    args.a = run.inputs[0].tensor.data;
+    args.b = run.inputs[1].tensor.data;
+    args.y = run.outputs[0].data;
+    args.wide_a = e.k % 8 == 0 && all_aligned_16(args.a);
+    args.wide_b = e.n % 8 == 0 && all_aligned_16(args.b);
     args.m = static_cast<int>(e.m);
     args.n = static_cast<int>(e.n);
     args.k = static_cast<int>(e.k);
@@ -32,16 +35,19 @@ class MatMul : public CudaKernel {
       args.b_strides[d] = axis < 0 ? 0 : b_strides[static_cast<size_t>(axis)];
     }
     const int64_t tile = kMatMulTile;
-    device().launch(
-        mat_mul_kernel,
-        {{static_cast<int>(batches * ceil_div(e.m, tile) * ceil_div(e.n, tile))}, 128, kMatMulShared}, args);
+    const DType dtype = run.outputs[0].dtype;
+    device().launch(of_type(dtype, mat_mul_kernel, mat_mul_f16, mat_mul_bf16),
+                    {{static_cast<int>(batches * ceil_div(e.m, tile) * ceil_div(e.n, tile))},
+                     128,
+                     dtype == DType::f32 ? kMatMulShared : kShortMatMulShared},
+                    args);
   }
 };
 
 Refusal supports(const OpSite& site) {
   const int rank = std::max(site.input_shape(0).rank(), site.input_shape(1).rank());
   if (rank > kBatchDims + 2) return fmt::format("{} dimensions", rank);
-  return not_all_f32(site, 2);
+  return not_one_float(site, 2);
 }
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite&, ThreadPool&) {

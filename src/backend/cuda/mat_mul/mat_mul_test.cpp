@@ -13,22 +13,34 @@ Tensor absolute(Tensor tensor) {
   return tensor;
 }
 
-void expect_close(const Shape& a, const Shape& b, float spread = 1) {
+void expect_close(const Shape& a, const Shape& b, float spread = 1, DType type = DType::f32) {
   OpRun run(mat_mul_schema()), sizes(mat_mul_schema());
-  run.input(random_tensor(a, 1, spread)).input(random_tensor(b, 2, spread));
+  run.input(as_type(random_tensor(a, 1, spread), type)).input(as_type(random_tensor(b, 2, spread), type));
   sizes.input(absolute(random_tensor(a, 1, spread))).input(absolute(random_tensor(b, 2, spread)));
   const std::vector<float> expected = floats(run.reference()[0]), size = floats(sizes.reference()[0]);
   const std::vector<float> found = floats(run_on_test_device(cuda_kernel("mat_mul"), run)[0]);
   // What the split leaves out, and f32 sums of k products.
   const float bound = 3 * 0x1p-22f + static_cast<float>(a.back()) * 0x1p-23f;
   for (size_t i = 0; i < found.size(); ++i)
-    ASSERT_NEAR(found[i], expected[i], bound * size[i]) << a.str() << " by " << b.str() << " at " << i;
+    ASSERT_NEAR(found[i], expected[i], bound * size[i] + rounded_apart(type) * std::fabs(expected[i]))
+        << a.str() << " by " << b.str() << " at " << i;
 }
 
 TEST(CudaMatMul, EqualsTheReference) {
   expect_close({1, 1}, {1, 1});
   expect_close({65, 17}, {17, 30});
   expect_close({3, 50}, {50, 70});
+}
+
+TEST(CudaMatMul, OfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16}) {
+    expect_close({1, 1}, {1, 1}, 1, type);
+    expect_close({65, 17}, {17, 30}, 1, type);
+    expect_close({70, 72}, {72, 136}, 1, type);
+    expect_close({2, 3, 9, 40}, {2, 1, 40, 16}, 1, type);
+    expect_close({2, 7, 12}, {12}, 1, type);
+  }
+  expect_close({4, 9}, {9, 4}, 1e15f, DType::bf16);
 }
 
 TEST(CudaMatMul, Batches) {
