@@ -76,7 +76,7 @@ void add_export(CLI::App& app) {
       ->type_name("NAME");
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(
-      "Examples:\n  halftone export -m MODEL --recipe awq-w4g128 --format awq -o MODEL-awq\n"
+      "Examples:\n  halftone export -m MODEL --recipe rtn-w4g128-affine --format awq -o MODEL-awq\n"
       "  halftone export -m MODEL --format gguf --type q8_0 -o MODEL.gguf\n"
       "  halftone export -m MODEL-int8 --format onnx-qdq -o MODEL-int8.onnx");
   command->callback([options] { export_command(*options); });
