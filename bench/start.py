@@ -21,6 +21,7 @@ import argparse
 import mmap
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -122,6 +123,13 @@ def main():
     parser.add_argument("--pause", type=float, default=0)
     parser.add_argument("--cold", action="store_true")
     a = parser.parse_args()
+    if not pathlib.Path(a.model).is_dir():
+        parser.error(f"{a.model}: expected the folder of a model")
+    for program in filter(None, (a.halftone, a.before)):
+        if not shutil.which(program):
+            parser.error(f"{program}: no such program; build it, or name another (--halftone, --before)")
+    if min(a.threads, a.rounds) < 1:
+        parser.error("-t and -r: expected at least 1")
     files = sorted(path for path in pathlib.Path(a.model).iterdir() if path.is_file())
     print(f"{a.model}: {sum(path.stat().st_size for path in files) / 1e6:.0f} MB, -t {a.threads}, pause {a.pause:g} s, "
           f"{'cold' if a.cold else 'warm'} page cache; milliseconds")

@@ -26,6 +26,7 @@ import argparse
 import ctypes
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -247,24 +248,45 @@ def halftone(program, shape, recipe, threads, prompt, generated, batches):
     return {row["test"]: row["tokens_per_s_median"] for row in report["rows"]}
 
 
+def counts(text):
+    values = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
+    if min(values) < 1:
+        raise argparse.ArgumentTypeError(f'expected numbers of at least 1, separated by commas, found "{text}"')
+    return values
+
+
+def count(text):
+    if "," in text:
+        raise argparse.ArgumentTypeError(f'expected one number, found "{text}"')
+    return counts(text)[0]
+
+
+def kinds(text):
+    for kind in text.split(","):
+        if kind not in RECIPES:
+            raise argparse.ArgumentTypeError(f'expected some of {", ".join(RECIPES)}, separated by commas, found "{kind}"')
+    return text.split(",")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers = lambda text: list(map(int, text.split(",")))
     parser.add_argument("--halftone", default="build/halftone")
     parser.add_argument("--shape", default="llama-3.2-1b", choices=SHAPES)
-    parser.add_argument("--types", default="q4_0,q8_0", type=lambda text: text.split(","))
+    parser.add_argument("--types", default="q4_0,q8_0", type=kinds)
     parser.add_argument("--recipe", help="of Halftone, beside every type")
-    parser.add_argument("-t", "--threads", default=[1, 2], type=numbers)
-    parser.add_argument("-p", "--prompt", default=512, type=int)
-    parser.add_argument("-n", "--generated", default=64, type=int)
-    parser.add_argument("--batches", default=[1], type=numbers)
-    parser.add_argument("-r", "--rounds", default=5, type=int)
+    parser.add_argument("-t", "--threads", default=[1, 2], type=counts)
+    parser.add_argument("-p", "--prompt", default=512, type=count)
+    parser.add_argument("-n", "--generated", default=64, type=count)
+    parser.add_argument("--batches", default=[1], type=counts)
+    parser.add_argument("-r", "--rounds", default=5, type=count)
     parser.add_argument("--work", default=Path.home() / ".cache" / "halftone-peers" / "llama.cpp", type=Path)
     parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of llama.cpp's build")
     parser.add_argument("--wheel", action="store_true", help="xllamacpp's instead of a build from source")
     parser.add_argument("--plain-buffers", action="store_true")
     parser.add_argument("--short", action="store_true")
     o = parser.parse_args()
+    if not shutil.which(o.halftone):
+        parser.error(f"--halftone {o.halftone}: no such program; build it, or name another")
     if o.short:
         o.threads, o.prompt, o.generated, o.rounds = [2], 64, 8, 2
     o.work.mkdir(parents=True, exist_ok=True)
