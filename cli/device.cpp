@@ -53,7 +53,13 @@ std::vector<std::string> gpu_lines() {
   if (const std::string trouble = cuda::gpu_trouble(); !trouble.empty()) return {"none: " + trouble};
   std::vector<std::string> lines;
   for (const cuda::GpuDescription& gpu : cuda::gpus()) {
-    const std::string library = cuda::gpu_library_trouble(cuda::open_gpu(static_cast<int>(lines.size())));
+    std::string library;
+    try {
+      library = cuda::gpu_library_trouble(cuda::open_gpu(static_cast<int>(lines.size())));
+    } catch (const Error& trouble) {  // of this GPU: full, or another's alone
+      lines.push_back(fmt::format("{}: {}", gpu.name, trouble.what()));
+      continue;
+    }
     lines.push_back(fmt::format("{}, compute capability {}.{}, {} multiprocessors, {}{}; cuBLASLt: {}",
                                 gpu.name, gpu.compute / 10, gpu.compute % 10, gpu.multiprocessors,
                                 bytes_text(static_cast<double>(gpu.memory_bytes)),

@@ -113,6 +113,7 @@ class Gpu : public Device {
   Gpu(const Driver& driver, CUdevice device) : driver_(driver) {
     const GpuDescription description = describe(device);
     name_ = description.name;
+    shares_host_memory_ = description.shares_host_memory;
     chip_.compute = description.compute;
     chip_.multiprocessors = description.multiprocessors;
     chip_.shared_bytes =
@@ -143,9 +144,10 @@ class Gpu : public Device {
   std::shared_ptr<std::byte> allocate(size_t bytes, std::string_view what) override {
     use();
     if (bytes == 0) bytes = 1;
-    const size_t free = *free_bytes();
+    const size_t free = driver_free_bytes();
     CUdeviceptr memory = 0;
-    const CUresult result = bytes <= free ? driver_.allocate(&memory, bytes) : CUDA_ERROR_OUT_OF_MEMORY;
+    const CUresult result =
+        shares_host_memory_ || bytes <= free ? driver_.allocate(&memory, bytes) : CUDA_ERROR_OUT_OF_MEMORY;
     if (result == CUDA_ERROR_OUT_OF_MEMORY)
       throw ResourceError("{}: {} needs {} bytes, {} are free", name_, what, bytes, free);
     driver_.check(result, "cuMemAlloc");
@@ -172,11 +174,11 @@ class Gpu : public Device {
     driver_.check(driver_.wait_for_stream(stream_), "cuStreamSynchronize");
   }
 
+  /// Where the memory is the host's, as on a Jetson, the driver does not count what the page cache would give
+  /// back: of a model that was just read that is most of it.
   std::optional<size_t> free_bytes() override {
-    use();
-    size_t free = 0, total = 0;
-    driver_.check(driver_.free_memory(&free, &total), "cuMemGetInfo");
-    return free;
+    if (shares_host_memory_) return std::nullopt;
+    return driver_free_bytes();
   }
   std::string description() const override { return name_; }
 
@@ -243,6 +245,13 @@ class Gpu : public Device {
     size_t shared_bytes = 48 * 1024;  ///< that it may be launched with
   };
 
+  size_t driver_free_bytes() {
+    use();
+    size_t free = 0, total = 0;
+    driver_.check(driver_.free_memory(&free, &total), "cuMemGetInfo");
+    return free;
+  }
+
   /// A context is current for a thread of the host, and any thread may come here.
   void use() { driver_.check(driver_.set_context(context_), "cuCtxSetCurrent"); }
 
@@ -286,6 +295,7 @@ class Gpu : public Device {
 
   const Driver& driver_;
   std::string name_;
+  bool shares_host_memory_ = false;
   Chip chip_;
   bool starts_early_ = false;  ///< blocks of a kernel may start before the kernel before it ended
   CUcontext context_ = nullptr;
