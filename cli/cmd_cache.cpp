@@ -15,10 +15,10 @@ struct Options {
   bool json = false;
 };
 
-std::shared_ptr<const PlanCache> open(const Options& options) {
+std::string folder_of(const Options& options) {
   const std::string folder = options.folder.empty() ? usual_plan_cache() : options.folder;
   if (folder.empty()) throw UsageError("neither XDG_CACHE_HOME nor HOME is set: give --plan-cache DIR");
-  return PlanCache::open(folder);
+  return folder;
 }
 
 double seconds_ago(fs::file_time_type time) {
@@ -33,12 +33,13 @@ std::string age_text(double seconds) {
 }
 
 void list(const Options& options) {
-  const auto cache = open(options);
-  const std::vector<PlanCache::Entry> entries = cache->entries();
+  const std::string folder = folder_of(options);
+  const auto cache = PlanCache::look(folder);
+  const std::vector<PlanCache::Entry> entries = cache ? cache->entries() : std::vector<PlanCache::Entry>();
   uint64_t bytes = 0;
   for (const PlanCache::Entry& entry : entries) bytes += entry.bytes;
   if (options.json) {
-    OrderedJson report = {{"folder", cache->folder().string()},
+    OrderedJson report = {{"folder", folder},
                           {"bytes", bytes},
                           {"limit_bytes", PlanCache::kUsualLimit},
                           {"entries", OrderedJson::array()}};
@@ -54,16 +55,17 @@ void list(const Options& options) {
     table.add_row({entry.model, bytes_text(static_cast<double>(entry.bytes)),
                    age_text(seconds_ago(entry.used)), entry.path.filename().string()});
   if (!entries.empty()) print_text(table.str());
-  print_text(fmt::format("{}: {} plans, {} of at most {}\n", cache->folder().string(), entries.size(),
-                         bytes_text(static_cast<double>(bytes)),
+  print_text(fmt::format("{}: {} plan{}, {} of at most {}\n", folder, entries.size(),
+                         entries.size() == 1 ? "" : "s", bytes_text(static_cast<double>(bytes)),
                          bytes_text(static_cast<double>(PlanCache::kUsualLimit))));
 }
 
 void clear(const Options& options) {
-  const auto cache = open(options);
-  const uint64_t bytes = cache->clear();
-  if (options.json) return print_json({{"folder", cache->folder().string()}, {"freed_bytes", bytes}});
-  print_text(fmt::format("{}: {} freed\n", cache->folder().string(), bytes_text(static_cast<double>(bytes))));
+  const std::string folder = folder_of(options);
+  const auto cache = PlanCache::look(folder);
+  const uint64_t bytes = cache ? cache->clear() : 0;
+  if (options.json) return print_json({{"folder", folder}, {"freed_bytes", bytes}});
+  print_text(fmt::format("{}: {} freed\n", folder, bytes_text(static_cast<double>(bytes))));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <new>
 
@@ -33,13 +34,18 @@ int complain(const char* kind, const std::string& what, ExitCode code) {
   return static_cast<int>(code);
 }
 
-/// CLI11 reports a mistyped command as a missing one, so look first.
-void check_command_name(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+/// CLI11 reports a mistyped command as a missing one, so look first; so with commands of commands (`cache
+/// list`).
+void check_command_name(const CLI::App& app, int argc, char** argv, const std::string& so_far = "halftone") {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
-  throw UsageError("no command '{}'{} (halftone --help lists them)", argv[1], did_you_mean(argv[1], names));
+  if (names.empty()) return;
+  if (argc < 2) throw UsageError("{} needs one of: {}", so_far, fmt::join(names, ", "));
+  if (argv[1][0] == '-') return;
+  if (std::find(names.begin(), names.end(), argv[1]) == names.end())
+    throw UsageError("no command '{}'{} ({} --help lists them)", argv[1], did_you_mean(argv[1], names),
+                     so_far);
+  check_command_name(*app.get_subcommand(argv[1]), argc - 1, argv + 1, so_far + " " + argv[1]);
 }
 
 int run(int argc, char** argv) {

@@ -159,18 +159,22 @@ class Run(Program):
     def test_the_plan_cache_is_listed_and_cleared(self):
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder) / "plans"
+            empty = json.loads(halftone("cache", "list", "--plan-cache", cache, "--json").stdout)
+            self.assertEqual((empty["folder"], empty["entries"]), (str(cache), []))
+            self.assertFalse(cache.exists(), "looking for a cache makes none")
             question = ("-p", "Once upon a time", "-n", 8, "--temp", 0, "--plan-cache", cache)
             first, second = self.run_json(*question), self.run_json(*question)
             self.assertEqual(first["token_ids"], second["token_ids"])
             listed = json.loads(halftone("cache", "list", "--plan-cache", cache, "--json").stdout)
             self.assertLessEqual(len(listed["entries"]), 1)
-            self.assertIn("plans", halftone("cache", "list", "--plan-cache", cache).stdout)
+            self.assertIn(" plan", halftone("cache", "list", "--plan-cache", cache).stdout)
             cleared = json.loads(halftone("cache", "clear", "--plan-cache", cache, "--json").stdout)
             self.assertEqual(cleared["freed_bytes"], listed["bytes"])
             os.chmod(cache, 0o777)
             self.fails(5, "cache", "list", "--plan-cache", cache, saying=["nobody else"])
             self.fails(5, "run", "-m", MODEL, "-p", "x", "--plan-cache", cache, saying=["nobody else"])
-        self.fails(2, "cache", saying=["subcommand"])
+        self.fails(2, "cache", saying=["list, clear"])
+        self.fails(2, "cache", "lits", saying=["did you mean 'list'", "halftone cache --help"])
 
     def test_stop_string(self):
         whole = self.run_json("-p", "Once upon a time", "-n", 40, "--temp", 0)["text"]

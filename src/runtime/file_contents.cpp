@@ -19,7 +19,7 @@ using Memo = std::map<FileIdentity, Digest>;
 Memo read_memo(const fs::path& path) {
   Memo memo;
   std::error_code error;
-  if (!fs::exists(path, error)) return memo;
+  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMemoBytesMax || error) return memo;
   std::istringstream lines(read_text(path, kMemoBytesMax));
   FileIdentity file{};
   Digest digest{};
@@ -62,7 +62,10 @@ Digest mapped_contents(const std::vector<OpenMapping>& mappings, const fs::path&
     memo[mapping.identity] = digests.back();
     learnt = true;
   }
-  if (learnt) write_memo(path, std::move(memo));
+  try {
+    if (learnt) write_memo(path, std::move(memo));
+  } catch (const ResourceError&) {  // a cache that may only be read: the next start reads these files again
+  }
   return hash(std::as_bytes(std::span(digests)));
 }
 

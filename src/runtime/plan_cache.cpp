@@ -17,7 +17,7 @@
 namespace halftone {
 namespace {
 
-constexpr std::string_view kExtension = ".plan";
+constexpr std::string_view kExtension = ".plan", kSecret = "secret", kContents = "contents";
 
 /// How much the writing of a plan file gives way to other threads, as nice(1) counts it.
 constexpr int kBehindOthers = 10;
@@ -30,6 +30,9 @@ void make_folder(const fs::path& folder) {
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) fail(folder, "cannot make the plan cache");
+}
+
+void check_folder(const fs::path& folder) {
   struct stat info {};
   if (::stat(folder.c_str(), &info) != 0) fail(folder, "cannot use the plan cache");
   if (!S_ISDIR(info.st_mode)) throw ResourceError("{}: the plan cache must be a folder", folder.string());
@@ -38,11 +41,45 @@ void make_folder(const fs::path& folder) {
                         folder.string());
 }
 
+/// A folder that cannot be read is a ResourceError like all that is wrong with it.
+fs::directory_iterator files_of(const fs::path& folder) {
+  std::error_code error;
+  fs::directory_iterator files(folder, error);
+  if (error) throw ResourceError("{}: cannot read the plan cache: {}", folder.string(), error.message());
+  return files;
+}
+
+/// Whether a file of this name is one of ours: the folder that somebody clears may hold others'.
+bool is_plan(const fs::directory_entry& entry) {
+  const std::string name = entry.path().stem().string();
+  const size_t digits = digest_text(Digest()).size();
+  std::error_code gone;
+  return entry.path().extension() == kExtension &&
+         entry.symlink_status(gone).type() == fs::file_type::regular && name.size() == 2 * digits + 1 &&
+         name[digits] == '-' && name.find_first_not_of("0123456789abcdef-") == std::string::npos;
+}
+
+KeyedHash::Secret read_secret(const fs::path& path) {
+  KeyedHash::Secret secret;
+  std::string text;
+  try {
+    text = read_text(path, sizeof(secret));
+  } catch (const InputError& error) {
+    throw ResourceError("{}", error.what());
+  }
+  if (text.size() != sizeof(secret))
+    throw ResourceError("{}: expected {} bytes, found {}; remove it, and a new one is made", path.string(),
+                        sizeof(secret), text.size());
+  std::memcpy(secret.data(), text.data(), sizeof(secret));
+  return secret;
+}
+
 /// Made at random by whoever comes first.
 KeyedHash::Secret secret_of(const fs::path& folder) {
-  const fs::path path = folder / "secret";
+  const fs::path path = folder / kSecret;
   KeyedHash::Secret secret;
-  if (!fs::exists(path)) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
     if (::getrandom(secret.data(), sizeof(secret), 0) != sizeof(secret)) fail(path, "no random numbers");
     const fs::path temporary = folder / fmt::format(".secret.{}", ::getpid());
     const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -52,12 +89,7 @@ KeyedHash::Secret secret_of(const fs::path& folder) {
     if (!there) fail(path, "cannot write");
     ::unlink(temporary.c_str());
   }
-  const std::string text = read_text(path, sizeof(secret));
-  if (text.size() != sizeof(secret))
-    throw ResourceError("{}: expected {} bytes, found {}; remove it, and a new one is made", path.string(),
-                        sizeof(secret), text.size());
-  std::memcpy(secret.data(), text.data(), sizeof(secret));
-  return secret;
+  return read_secret(path);
 }
 
 }  // namespace
@@ -67,9 +99,17 @@ PlanCache::PlanCache(fs::path folder, uint64_t limit, Warn warn, const KeyedHash
 
 std::shared_ptr<const PlanCache> PlanCache::open(const fs::path& folder, uint64_t limit, Warn warn) {
   make_folder(folder);
+  check_folder(folder);
   std::shared_ptr<const PlanCache> cache(new PlanCache(folder, limit, std::move(warn), secret_of(folder)));
   cache->remove_leftovers();
   return cache;
+}
+
+std::shared_ptr<const PlanCache> PlanCache::look(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return nullptr;
+  check_folder(folder);
+  return std::shared_ptr<const PlanCache>(new PlanCache(folder, kUsualLimit, {}, {}));
 }
 
 std::unique_ptr<PlanCache::Constants> PlanCache::constants(const std::string& identity,
@@ -81,28 +121,29 @@ std::unique_ptr<PlanCache::Constants> PlanCache::constants(const std::string& id
   constants->cache_ = shared_from_this();
   constants->name_ = name;
   constants->plan_ = hash_(identity);
-  if (!holds_like(constants->plan_)) return constants;
-  const Digest key = key_of(*constants, threads);
-  const fs::path path = path_of(*constants, key);
+  fs::path path;
   try {
+    if (!holds_like(constants->plan_)) return constants;
+    const Digest key = key_of(*constants, threads);
+    path = path_of(*constants, key);
     constants->file_ = PlanFile::open(path, key, hash_, threads);
     if (constants->file_) ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
-  } catch (const InputError& error) {
+  } catch (const Error& error) {
     if (warn_) warn_(fmt::format("plan cache: {}; the weights are packed anew", error.what()));
-    ::unlink(path.c_str());
+    if (error.code() == ExitCode::input) ::unlink(path.c_str());
   }
   return constants;
 }
 
 bool PlanCache::holds_like(const Digest& plan) const {
   const std::string like = digest_text(plan);
-  for (const auto& entry : fs::directory_iterator(folder_))
+  for (const auto& entry : files_of(folder_))
     if (entry.path().filename().string().starts_with(like)) return true;
   return false;
 }
 
 Digest PlanCache::key_of(const Constants& constants, ThreadPool& threads) const {
-  const Digest parts[] = {mapped_contents(constants.mappings_, folder_ / "contents", hash_, threads),
+  const Digest parts[] = {mapped_contents(constants.mappings_, folder_ / kContents, hash_, threads),
                           constants.plan_};
   return hash_(std::as_bytes(std::span(parts)));
 }
@@ -142,7 +183,10 @@ void PlanCache::write(const Constants& constants, int threads) const {
   try {
     uint64_t bytes = 0;
     for (const PackedBlock& block : constants.kept_) bytes += block.bytes;
-    if (bytes > limit_ || bytes > fs::space(folder_).available / 2) return;
+    if (bytes > limit_) throw ResourceError("{} bytes are more than its limit of {}", bytes, limit_);
+    if (const uint64_t free = fs::space(folder_).available; bytes > free / 2)
+      throw ResourceError("{}: {} bytes are more than half of the {} that are free", folder_.string(), bytes,
+                          free);
     ThreadPool pool(threads);
     const Digest key = key_of(constants, pool);
     if (!std::all_of(constants.mappings_.begin(), constants.mappings_.end(), is_as_opened)) return;
@@ -163,18 +207,19 @@ void PlanCache::make_room(uint64_t bytes) const {
 }
 
 void PlanCache::remove_leftovers() const {
-  for (const auto& entry : fs::directory_iterator(folder_))
+  for (const auto& entry : files_of(folder_))
     if (const auto writer = plan_file_writer(entry.path()))
       if (::kill(*writer, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
 }
 
 std::vector<PlanCache::Entry> PlanCache::entries() const {
   std::vector<Entry> entries;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
+  for (const auto& entry : files_of(folder_)) {
+    if (!is_plan(entry)) continue;
     std::error_code gone;
     const uint64_t bytes = entry.file_size(gone);
     const fs::file_time_type used = gone ? fs::file_time_type() : entry.last_write_time(gone);
-    if (entry.path().extension() != kExtension || gone) continue;
+    if (gone) continue;
     entries.push_back({entry.path(), plan_file_name(entry.path()).value_or("?"), bytes, used});
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used > b.used; });
@@ -183,10 +228,13 @@ std::vector<PlanCache::Entry> PlanCache::entries() const {
 
 uint64_t PlanCache::clear() const {
   uint64_t bytes = 0;
-  for (const Entry& entry : entries())
-    if (::unlink(entry.path.c_str()) == 0) bytes += entry.bytes;
+  remove_leftovers();
+  for (const Entry& entry : entries()) {
+    if (::unlink(entry.path.c_str()) != 0 && errno != ENOENT) fail(entry.path, "cannot remove");
+    bytes += entry.bytes;
+  }
   std::error_code ignored;
-  fs::remove(folder_ / "contents", ignored);
+  if (fs::exists(folder_ / kSecret, ignored)) fs::remove(folder_ / kContents, ignored);
   return bytes;
 }
 

@@ -27,6 +27,9 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
   /// when it cannot be made or others may write to it.
   static std::shared_ptr<const PlanCache> open(const fs::path& folder, uint64_t limit = kUsualLimit,
                                                Warn warn = {});
+  /// To list and to clear: makes nothing, neither the folder nor what belongs into it. Null where there is no
+  /// such folder; throws as open() does.
+  static std::shared_ptr<const PlanCache> look(const fs::path& folder);
 
   /// Constants of one plan: found, or kept for the next time.
   class Constants : public PackedStore {
@@ -67,7 +70,7 @@ class PlanCache : public std::enable_shared_from_this<PlanCache> {
   };
   /// Last used first.
   std::vector<Entry> entries() const;
-  /// Removes all entries; returns their bytes.
+  /// Removes all entries; returns their bytes. Throws ResourceError when one stays.
   uint64_t clear() const;
 
   const fs::path& folder() const { return folder_; }

@@ -248,6 +248,52 @@ TEST_F(PlanCacheTest, TheFilesUsedLastStay) {
   EXPECT_FALSE(compile("one"));
 }
 
+TEST_F(PlanCacheTest, LookingMakesNothingAndClearingTakesNothingElse) {
+  EXPECT_EQ(PlanCache::look(folder_ / "cache"), nullptr);
+  EXPECT_FALSE(fs::exists(folder_ / "cache"));
+  const fs::path other = folder_ / "other";
+  fs::create_directories(other);
+  const char* const theirs[] = {"contents", "holiday.plan", "0123.plan"};
+  for (const char* name : theirs) write(other / name, "x");
+  EXPECT_TRUE(PlanCache::look(other)->entries().empty());
+  EXPECT_EQ(PlanCache::look(other)->clear(), 0u);
+  for (const char* name : theirs) EXPECT_TRUE(fs::exists(other / name)) << name;
+  EXPECT_FALSE(fs::exists(other / "secret"));
+  EXPECT_FALSE(compile());
+  EXPECT_EQ(PlanCache::look(folder_ / "cache")->entries().size(), 1u);
+  EXPECT_GT(PlanCache::look(folder_ / "cache")->clear(), 100000u);
+  EXPECT_TRUE(cache()->entries().empty());
+}
+
+// Whoever runs a model must be able to go on without a cache: all that is wrong with one is a ResourceError.
+TEST_F(PlanCacheTest, ASecretThatCannotBeReadIsAResourceError) {
+  fs::create_directories(folder_ / "cache" / "secret");
+  ::chmod((folder_ / "cache").c_str(), 0700);
+  EXPECT_THROW(cache(), ResourceError);
+}
+
+TEST_F(PlanCacheTest, APlanIsFoundWhereTheMemoCannotBeUsed) {
+  EXPECT_FALSE(compile());
+  fs::create_directories(folder_ / "cache" / "contents" / "x");
+  EXPECT_TRUE(compile());
+  EXPECT_EQ(warnings_, "");
+  fs::remove_all(folder_ / "cache" / "contents");
+  write(folder_ / "cache" / "contents", std::string(size_t{2} << 20, '1'));
+  EXPECT_TRUE(compile());
+  EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(PlanCacheTest, WhatIsTooLargeIsNotKeptAndSaidSo) {
+  {
+    const auto store = cache(10)->constants("plan", "", threads_);
+    store->keep(std::shared_ptr<const std::byte>(new std::byte[11]{}, std::default_delete<std::byte[]>()),
+                11);
+    store->finish();
+  }
+  EXPECT_NE(warnings_.find("11 bytes are more than its limit of 10"), std::string::npos) << warnings_;
+  EXPECT_TRUE(cache()->entries().empty());
+}
+
 TEST_F(PlanCacheTest, WhatADeadProcessLeftGoesAway) {
   const auto kept = cache();
   const pid_t dead = ::fork();
