@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -50,7 +51,9 @@ struct Row {
   std::vector<StepPart> parts = {};  ///< with --layers
 };
 
-std::vector<SpeedTest> tests_of(const Options& options) {
+/// What was asked for, but for what is longer than -c where it is given: that is told, and named in
+/// `left_out`.
+std::vector<SpeedTest> tests_of(const Options& options, std::vector<std::string>& left_out) {
   std::vector<SpeedTest> tests;
   for (int depth : options.depths) {
     for (int tokens : options.prompt_tokens)
@@ -60,6 +63,16 @@ std::vector<SpeedTest> tests_of(const Options& options) {
         if (tokens > 0) tests.push_back({SpeedTest::Phase::decode, tokens, depth, texts});
   }
   if (tests.empty()) throw UsageError("nothing to measure: both -p and -n are 0");
+  const int context = options.model.context;
+  std::erase_if(tests, [&](const SpeedTest& test) {
+    if (context == 0 || test.depth + test.tokens <= context) return false;
+    left_out.push_back(test.name());
+    return true;
+  });
+  if (tests.empty())
+    throw UsageError("nothing to measure: {} exceed -c {}", fmt::join(left_out, ", "), context);
+  for (const std::string& name : left_out)
+    fmt::print(stderr, "halftone: {} is left out: it exceeds -c {}\n", name, context);
   return tests;
 }
 
@@ -105,7 +118,7 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
     OrderedJson json;
     json["test"] = row.test;
     json["tokens_per_s_median"] = row.samples.median();
-    json["tokens_per_s_spread"] = row.samples.spread();
+    json["tokens_per_s_spread"] = row.samples.spread();  // NaN of one run: null
     json["bytes_per_token"] = row.work.bytes_per_token;
     json["flops_per_token"] = row.work.flops_per_token;
     json["roof_share"] = row.roof_share;
@@ -115,6 +128,11 @@ OrderedJson report_json(const Options& options, const std::vector<Row>& rows, in
     report["rows"].push_back(json);
   }
   return report;
+}
+
+std::string spread_text(const SpeedSamples& samples) {
+  const double spread = samples.spread();
+  return std::isnan(spread) ? "one run" : fmt::format("± {:.1f} %", spread * 100);
 }
 
 std::string parts_text(const Row& row) {
@@ -129,7 +147,21 @@ std::string parts_text(const Row& row) {
   return table.str();
 }
 
-void bench(const Options& options) {
+/// Whatever was given though nothing that is measured depends on it would make a figure say what it does not.
+void refuse(const CLI::App& command, std::initializer_list<const char*> flags, const char* why) {
+  for (const char* flag : flags)
+    if (command.count(flag) > 0) throw UsageError("{} {}", flag, why);
+}
+
+/// "27.0 GB/s (before 26.1, after 27.4)".
+std::string bandwidth_text(double bandwidth, const MachineProbe* probe) {
+  const std::string text = fmt::format("{:.1f} GB/s", bandwidth / 1e9);
+  if (!probe) return text;
+  return fmt::format("{} (before {:.1f}, after {:.1f})", text, probe->bandwidth_at(0) / 1e9,
+                     probe->bandwidth_at(probe->looks() - 1) / 1e9);
+}
+
+void bench(const Options& options, const CLI::App& command) {
   if (options.model.model.empty() == options.synthetic.empty())
     throw UsageError("give either -m MODEL or --synthetic SHAPE");
   if (options.check_plan && options.model.backend->memory())
@@ -138,6 +170,11 @@ void bench(const Options& options) {
   OpenedModel opened;
   if (options.synthetic.empty()) opened = open_either(options.model.model, options.graph.dims);
   if (opened.graph) {
+    refuse(command, {"--recipe"}, "goes with language models; `halftone quantize` writes others quantized");
+    refuse(command,
+           {"--prompt-tokens", "--gen-tokens", "--depth", "--batch", "--speculate", "--bf16", "--context",
+            "--kv"},
+           "goes with language models");
     GraphBench graph = options.graph;
     graph.check_plan = options.check_plan;
     graph.load_ms =
@@ -145,13 +182,21 @@ void bench(const Options& options) {
     if (options.repetitions) graph.repetitions = *options.repetitions;
     return bench_graph(std::move(*opened.graph), options.model, graph);
   }
+  refuse(command, {"--passes"}, "goes with ONNX models");
   if (!options.speculate.by.empty()) {
     if (!options.synthetic.empty()) throw UsageError("--speculate needs a model that can write: give -m");
-    return bench_speculation(options.model, options.speculate, options.generated_tokens.front(),
+    refuse(command, {"--recipe"},
+           "does not go with --speculate: quantize the model first (halftone quantize)");
+    refuse(command, {"--prompt-tokens", "--depth", "--batch", "--layers", "--check-plan"},
+           "does not go with --speculate, which writes on from two texts of its own");
+    if (options.generated_tokens.size() != 1 || options.generated_tokens[0] == 0)
+      throw UsageError("--speculate takes one number of tokens (-n), at least 1");
+    return bench_speculation(options.model, options.speculate, options.generated_tokens[0],
                              options.repetitions.value_or(3));
   }
   ThreadPool threads(options.model.threads);
-  const std::vector<SpeedTest> tests = tests_of(options);
+  std::vector<std::string> left_out;
+  const std::vector<SpeedTest> tests = tests_of(options, left_out);
   const int context = std::max(options.model.context, longest(tests));
 
   Graph graph = make_graph(options, opened, context);
@@ -216,10 +261,14 @@ void bench(const Options& options) {
   }
   if (options.model.json) {
     OrderedJson report = report_json(options, rows, threads.size(), bandwidth, planned, peak_memory, engine);
-    if (gpu)
+    if (!left_out.empty()) report["left_out"] = left_out;
+    if (gpu) {
       report["device"] = gpu->description();
-    else
+    } else {
+      report["read_bandwidth_before"] = probe->bandwidth_at(0);
+      report["read_bandwidth_after"] = probe->bandwidth_at(probe->looks() - 1);
       report["machine"] = machine_json(machine);
+    }
     if (options.check_plan) report["plan_check"] = plan_check_json(checks);
     return print_json(report);
   }
@@ -228,8 +277,7 @@ void bench(const Options& options) {
   Table table(
       {{"test", Align::left}, {"tok/s"}, {"spread"}, {"bytes/token"}, {"roof share"}, {"of", Align::left}});
   for (const Row& row : rows)
-    table.add_row({row.test, fmt::format("{:.2f}", row.samples.median()),
-                   fmt::format("± {:.1f} %", row.samples.spread() * 100),
+    table.add_row({row.test, fmt::format("{:.2f}", row.samples.median()), spread_text(row.samples),
                    bytes_text(row.work.bytes_per_token), fmt::format("{:.1f} %", row.roof_share * 100),
                    row.roof});
   print_text(table.str());
@@ -240,11 +288,13 @@ void bench(const Options& options) {
                          bytes_text(static_cast<double>(engine.plan().packed_bytes())),
                          bytes_text(peak_memory), bytes_text(planned)));
   print_text(fmt::format(
-      "roofs, {}: {:.1f} GB/s, {} {:.0f} G/s\n",
+      "roofs, {}: {}, {} {:.0f} G/s\n",
       gpu ? std::string("measured after the runs")
-          : fmt::format("median of {} looks between the runs, memory over as many bytes as the weights",
-                        probe->looks()),
-      bandwidth / 1e9, peak_name, peak / 1e9));
+          : fmt::format(
+                "median of {} looks before, between and after the runs, memory over as many bytes as the "
+                "weights",
+                probe->looks()),
+      bandwidth_text(bandwidth, probe ? &*probe : nullptr), peak_name, peak / 1e9));
   if (options.check_plan) print_text("\n" + plan_check_text(checks));
 }
 
@@ -300,9 +350,10 @@ void add_bench(CLI::App& app) {
   command->footer(
       "Shapes: " + fmt::format("{}", fmt::join(synthetic_shapes(), ", ")) +
       "\nExample:\n  halftone bench --synthetic llama-3-8b --recipe rtn-w4g32 -p 512 -n 32 -d 0,1024 -t 2"
+      "\n  halftone bench -m MODEL -c 8192 -p 2048 -n 128 -d 0,8064    # what is longer than -c is left out"
       "\n  halftone bench -m zoo/llm --speculate zoo/llm-draft -n 128"
       "\n  halftone bench model.onnx -t 1 --layers --passes");
-  command->callback([options] { bench(*options); });
+  command->callback([options, command] { bench(*options, *command); });
 }
 
 }  // namespace halftone::cli

@@ -117,6 +117,10 @@ class Infer(unittest.TestCase):
         self.assertIn("fold_constants", [done["pass"] for done in passes])
         self.assertTrue(all(done["ms"] >= 0 for done in passes))
 
+    def test_bench_refuses_what_goes_with_language_models(self):
+        for flags in (["--recipe", "int8-static"], ["-p", 16], ["--speculate", "ngram"], ["--batch", 4]):
+            self.fails(2, "bench", self.model, "--dim", "N=4", *flags, saying="goes with language models")
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0]])

@@ -184,8 +184,32 @@ class Measure(unittest.TestCase):
         for row in result["rows"]:
             for key in ("tokens_per_s_median", "bytes_per_token", "roof_share"):
                 self.assertGreater(row[key], 0)
+            self.assertIsNone(row["tokens_per_s_spread"])  # of one run
+        for look in ("before", "after"):
+            self.assertGreater(result[f"read_bandwidth_{look}"], 0)
+        self.assertRegex(halftone("bench", "-m", MODEL, "-p", 0, "-n", 4, "-r", 2).stdout, r"GB/s \(before [\d.]+, after [\d.]+\)")
         self.assertEqual(halftone("bench", "-p", 16).returncode, 2)
         self.assertEqual(halftone("bench", "--synthetic", "llama-9").returncode, 2)
+
+    def test_bench_leaves_out_what_is_longer_than_the_context_asked_for(self):
+        result = report("bench", "-m", MODEL, "-c", 48, "-p", "16,32", "-n", 8, "-d", "0,40", "-r", 1)
+        self.assertEqual([row["test"] for row in result["rows"]], ["pp16", "pp32", "tg8", "tg8 @ d40"])
+        self.assertEqual(result["left_out"], ["pp16 @ d40", "pp32 @ d40"])
+        nothing = halftone("bench", "-m", MODEL, "-c", 8, "-p", 16, "-n", 0)
+        self.assertEqual((nothing.returncode, "pp16 exceed -c 8" in nothing.stderr), (2, True), nothing.stderr)
+
+    def test_bench_refuses_what_it_would_not_use(self):
+        for flags in (["--recipe", "rtn-w8"], ["-p", 16], ["--batch", 2], ["-n", "8,16"], ["-n", 0]):
+            done = halftone("bench", "-m", MODEL, "--speculate", "ngram", *flags)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), flags)
+            self.assertIn("--speculate", done.stderr)
+        self.assertEqual(halftone("bench", "-m", MODEL, "--passes").returncode, 2)
+
+    def test_what_needs_calibration_names_the_command_that_takes_it(self):
+        for command in (["bench"], ["export", "--format", "awq", "-o", "unused"], ["eval", "ppl", *FEW]):
+            done = halftone(*command, "-m", MODEL, "--recipe", "awq-w4g128")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("halftone quantize --calib", done.stderr)
 
     def test_bench_says_where_a_step_goes(self):
         result = report("bench", "-m", MODEL, "--recipe", "rtn-w8", "-p", 0, "-n", 4, "-r", 1, "-t", 1, "--layers")

@@ -39,6 +39,11 @@ void MachineProbe::look() {
   peaks_.push_back(sample_peaks(threads_));
 }
 
+double MachineProbe::bandwidth_at(size_t look) const {
+  const auto first = levels_.back().samples.begin() + static_cast<ptrdiff_t>(look * kSamplesPerLook);
+  return median({first, first + kSamplesPerLook});
+}
+
 double MachineProbe::bytes() const {
   double all = 0;
   for (const Level& level : levels_) all += level.probe.held_bytes();

@@ -22,6 +22,8 @@ class MachineProbe {
   Device device();
   double bytes() const;
   size_t looks() const { return peaks_.size(); }
+  /// Bytes per second that one look found the memory to give: 0 the first, looks() - 1 the last.
+  double bandwidth_at(size_t look) const;
 
  private:
   struct Level {

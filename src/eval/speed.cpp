@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -43,6 +44,7 @@ double SpeedSamples::median() const {
 }
 
 double SpeedSamples::spread() const {
+  if (tokens_per_s.size() < 2) return std::numeric_limits<double>::quiet_NaN();
   return (quantile(tokens_per_s, 0.75) - quantile(tokens_per_s, 0.25)) / 2 / median();
 }
 

@@ -38,7 +38,7 @@ struct SpeedSamples {
   std::vector<double> tokens_per_s;
 
   double median() const;
-  /// Half the distance between the quartiles, as a share of the median.
+  /// Half the distance between the quartiles, as a share of the median; NaN of one run, which has none.
   double spread() const;
 };
 
