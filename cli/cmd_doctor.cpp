@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/device.h"
 #include "cli/table.h"
+#include "cost/memory.h"
 #include "cost/probe.h"
 
 namespace halftone::cli {
@@ -17,14 +18,15 @@ struct Options {
 };
 
 struct Memory {
-  uint64_t total = 0;
-  uint64_t free = 0;
+  double total = 0;
+  double free = 0;  ///< as plans count it: what the page cache would give back belongs to it
 };
 
 Memory memory() {
   struct sysinfo info {};
   ::sysinfo(&info);
-  return {uint64_t{info.totalram} * info.mem_unit, uint64_t{info.freeram} * info.mem_unit};
+  return {static_cast<double>(info.totalram) * info.mem_unit,
+          free_memory_bytes().value_or(static_cast<double>(info.freeram) * info.mem_unit)};
 }
 
 void doctor(const Options& options) {
@@ -54,8 +56,7 @@ void doctor(const Options& options) {
   print_text(fmt::format("Processor       {}\n", cpu_model_name()));
   print_text(fmt::format("Cores           {} ({} threads measured)\n", available_cores(), threads.size()));
   print_text(fmt::format("Kernels for     {}\n", fmt::join(isas, ", ")));
-  print_text(fmt::format("Memory          {} ({} free)\n", bytes_text(static_cast<double>(ram.total)),
-                         bytes_text(static_cast<double>(ram.free))));
+  print_text(fmt::format("Memory          {} ({} free)\n", bytes_text(ram.total), bytes_text(ram.free)));
   print_text(fmt::format("Read bandwidth  {:.1f} GB/s\n", bandwidth / 1e9));
   print_text(fmt::format("Peak f32        {:.0f} GFLOP/s\n", f32 / 1e9));
   print_text(bf16 > 0 ? fmt::format("Peak bf16       {:.0f} GFLOP/s\n", bf16 / 1e9)

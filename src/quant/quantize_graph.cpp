@@ -90,8 +90,8 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
   if (!needs_of(chain).any()) return quantize_at_once(graph, chain, targets, options);
   if (!options.data)
     throw UsageError(
-        "recipe {} needs calibration data: --calib PATH of texts or pictures, or --input-list FILE of "
-        "tensors",
+        "recipe {} needs calibration data: halftone quantize --calib PATH of texts or pictures, or "
+        "--input-list FILE of tensors",
         recipe.name);
   return quantize_blocks(graph, chain, targets, options);
 }
