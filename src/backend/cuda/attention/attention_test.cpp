@@ -11,11 +11,12 @@ namespace {
 /// normal numbers, changes by less than 3 units then (four standard deviations of both factors' roundings); a
 /// weight by that and half a unit, a value by half: the mean of values that spread by about 1 by less than
 /// 5. Without Tensor Cores it is f32's roundings.
-void expect_close(OpRun& run, float unit) {
-  const Tensor found = run_on_test_device(cuda_kernel("attention_dense"), run)[0],
-               expected = run.reference()[0];
-  for (size_t i = 0; i < expected.span<float>().size(); ++i)
-    ASSERT_NEAR(found.span<float>()[i], expected.span<float>()[i], 5 * unit + 0x1p-24f * 300)
+void expect_close(OpRun& run, float unit, const char* kernel = "attention_dense") {
+  const Tensor stored = run_on_test_device(cuda_kernel(kernel), run)[0];
+  const auto found = floats(stored), expected = floats(run.reference()[0]);
+  for (size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(found[i], expected[i],
+                5 * unit + 0x1p-24f * 300 + rounded_apart(stored.dtype()) * std::fabs(expected[i]))
         << "element " << i;
 }
 
@@ -40,6 +41,25 @@ TEST(CudaAttention, EqualsTheReferenceInEveryForm) {
       .input(random_tensor({1, 1, 13, 6}, 2))
       .input(random_tensor({1, 1, 13, 10}, 3));
   expect_close(heads_first, kHalf);
+}
+
+/// Packed heads and heads first; keys and values are read as they lie.
+TEST(CudaAttention, OfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16}) {
+    const auto fill = [&](OpRun& run, const Shape& q, const Shape& k, const Shape& v) {
+      run.drop_outputs(1);
+      run.input(as_type(random_tensor(q, 1), type)).input(as_type(random_tensor(k, 2), type));
+      run.input(as_type(random_tensor(v, 3), type));
+      expect_close(run, rounding_of(type), "attention_short");
+    };
+    OpRun packed(attention_schema(), {{"q_num_heads", int64_t{4}}, {"kv_num_heads", int64_t{2}}});
+    fill(packed, {2, 21, 4 * 32}, {2, 70, 2 * 32}, {2, 70, 2 * 40});
+    OpRun heads_first(attention_schema(), {{"is_causal", int64_t{1}}});
+    fill(heads_first, {1, 3, 9, 72}, {1, 1, 13, 72}, {1, 1, 13, 8});
+  }
+  OpRun uneven(attention_schema());
+  for (unsigned i : {1, 2, 3}) uneven.input(as_type(random_tensor({1, 3, 9, 6}, i), DType::f16));
+  EXPECT_EQ(cuda_kernel("attention_short").supports(uneven.drop_outputs(1).site()), "heads of 6");
 }
 
 TEST(CudaAttention, HidesWhatItShould) {
