@@ -198,18 +198,20 @@ Graph query_decoder() {
 
 /// A layer of a text encoder: tokens see those before them by a mask that is added, and padding by one that
 /// is computed.
-Graph text_encoder() {
+Graph text_encoder(DType floats = DType::f32) {
   Exporter e;
+  e.floats = floats;
   constexpr int64_t kTokens = 9, kWidth = 16;
-  const ValueId x = e.graph.add_input("x", {DType::f32, {1, kTokens, kWidth}});
+  const ValueId x = e.graph.add_input("x", {floats, {1, kTokens, kWidth}});
   Tensor before = Tensor::allocate(DType::f32, {1, 1, kTokens, kTokens});
   for (size_t i = 0; i < kTokens * kTokens; ++i)
     before.mutable_view().span<float>()[i] = i % kTokens > i / kTokens ? -INFINITY : 0;
   const ValueId given = e.node(
       "Cast", {e.node("Greater", {e.node("ReduceMax", {e.node("Abs", {x}), e.ints({2})}), e.number(2)})},
-      {{"to", int64_t{1}}});
+      {{"to", onnx_from_dtype(floats)}});
+  const ValueId least = e.number(floats == DType::f16 ? -65504.0f : -1e9f);
   const ValueId padding =
-      e.node("Mul", {e.node("Sub", {e.number(1), e.reshape(given, {1, 1, 1, kTokens})}), e.number(-1e9f)});
+      e.node("Mul", {e.node("Sub", {e.number(1), e.reshape(given, {1, 1, 1, kTokens})}), least});
   const auto layer = [&](ValueId from, ValueId mask, unsigned seed) {
     const ValueId normal = e.layer_norm(from, seed);
     const auto heads = [&](unsigned of, const Ints& perm) {
@@ -262,7 +264,8 @@ TEST(CudaField, DetectorThatChoosesItsBoxes) {
   expect_nothing_left(detector_head(), {1, 70, 8, 8}, 1);
 }
 TEST(CudaField, TextEncoderWithMasks) {
-  expect_nothing_left(text_encoder(), {1, 9, 16}, 12);
+  for (DType type : {DType::f32, DType::f16, DType::bf16})
+    expect_nothing_left(text_encoder(type), {1, 9, 16}, 12);
 }
 TEST(CudaField, DecoderOfQueries) {
   expect_nothing_left(query_decoder(), {1, 8, 8, 8}, 8);
