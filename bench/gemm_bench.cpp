@@ -6,13 +6,16 @@
 // --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
 // it; meant for --threads 1).
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 
 #include "backend/cpu/cpu.h"
@@ -67,24 +70,38 @@ struct Options {
   bool cpu_time = false;
 };
 
+/// Of the text behind a flag; what is no number of at least `least` is an error.
+int number(const std::string& flag, const std::string& text, int least) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least)
+    throw UsageError("{}: expected a number of at least {}, found \"{}\"", flag, least, text);
+  return value;
+}
+
+void check_scheme(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Scheme& scheme : schemes()) names.push_back(scheme.name);
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    throw UsageError("--scheme {}: expected one of {}", name, fmt::join(names, ", "));
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
     if (flag == "--threads") {
-      options.threads = std::atoi(value().c_str());
+      options.threads = number(flag, value(), 0);
     } else if (flag == "--rows") {
       options.rows.clear();
-      for (std::string rest = value(); !rest.empty();) {
-        options.rows.push_back(std::max(1, std::atoi(rest.c_str())));
-        const size_t comma = rest.find(',');
-        rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
-      }
+      std::istringstream list(value());
+      for (std::string rows; std::getline(list, rows, ',');) options.rows.push_back(number(flag, rows, 1));
     } else if (flag == "--kernel") {
       options.kernel = value();
     } else if (flag == "--scheme") {
       options.scheme = value();
+      check_scheme(options.scheme);
     } else if (flag == "--shape") {
       const std::string shape = value();
       const size_t x = shape.find('x');
@@ -198,6 +215,7 @@ void run(const Options& options) {
   fmt::print("{:<16} {:>12} {:>5}  {:<22} {:>10} {:>8} {:>6} {:>9} {:>6}  {:>9} {}\n", "scheme", "N x K", "M",
              "kernel", "us", "GB/s", "roof", "GOPS", "roof", "best us", "error");
 
+  int timed = 0;
   for (const Scheme& scheme : schemes()) {
     if (!options.scheme.empty() && scheme.name != options.scheme) continue;
     for (const auto& [n, k] : options.shapes) {
@@ -259,11 +277,13 @@ void run(const Options& options) {
               100 * bytes / seconds / bandwidth, cost.flops / seconds / 1e9,
               100 * cost.flops / seconds / roof, times.best * 1e6, largest_error(bench, a, y));
           std::fflush(stdout);
+          ++timed;
         }
         if (options.kernel.empty()) break;  // the one that a plan would choose
       }
     }
   }
+  if (timed == 0) throw UsageError("no kernel \"{}...\" takes any of this here", options.kernel);
 }
 
 }  // namespace
