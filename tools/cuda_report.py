@@ -96,11 +96,16 @@ def hot_kernels():
     for tile in (64, 32):
         for width in (4, 2, 1):
             hot[f'conv_f16_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))
+        for width in (8, 2, 1):
+            for kind in ('of_f16', 'of_bf16'):
+                hot[f'conv_{kind}_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))
         for width in (16, 4, 1):
             blocks = 3 if (tile, width) == (64, 1) else 4
             for kind in ('s8', 'dynamic'):
                 hot[f'conv_{kind}_{tile}_v{width}'] = (128, tile * 176, blocks, 3 * (blocks,), ('IMMA',))
     hot['mat_mul_kernel'] = (128, 0, 2, (2, 2, 2), ())
+    for kind in ('f16', 'bf16'):
+        hot[f'mat_mul_{kind}'] = (128, 19456, 4, (4, 4, 4), ('HMMA', 'LDSM'))
     return hot
 
 

@@ -57,19 +57,25 @@ class Widening {
     const How how = best(node);
     if (how == How::as_they_are) return graph_.nodes().push_back(std::move(node));
     ++changes_;
-    const OpSite site = graph_.site(node);
-    for (size_t i = 0; i < site.inputs.size(); ++i)
-      if (is_short(site.inputs[i]) && (!site.inputs[i].constant || how == How::all_widened))
-        node.inputs[i] = wide(node.inputs[i]);
+    for (size_t i : widened_inputs(node, how)) node.inputs[i] = wide(node.inputs[i]);
     std::vector<Node> casts;
     for (ValueId& output : node.outputs)
-      if (is_short_float(graph_.value(output).type.dtype)) {
+      if (is_short_float(graph_.value(output).type.dtype) && !graph_.value(output).storage.codes) {
         const ValueId rounded = output;
         output = add_wide_value(rounded);
         casts.push_back(cast(graph_.value(rounded).name, output, rounded));
       }
     graph_.nodes().push_back(std::move(node));
     std::ranges::move(casts, std::back_inserter(graph_.nodes()));
+  }
+
+  std::vector<size_t> widened_inputs(const Node& node, How how) const {
+    const OpSite site = graph_.site(node);
+    std::vector<size_t> found;
+    for (size_t i = 0; i < site.inputs.size(); ++i)
+      if (is_short(site.inputs[i]) && (!site.inputs[i].constant || how == How::all_widened))
+        found.push_back(i);
+    return found;
   }
 
   How best(const Node& node) const {
