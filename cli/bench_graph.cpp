@@ -89,6 +89,12 @@ OrderedJson layers_json(const Plan& plan, const std::vector<LayerTime>& layers, 
   return list;
 }
 
+std::string samples_text(const Latency& latency, int repetitions) {
+  if (repetitions < 2) return "one run";
+  return fmt::format("median of {}, p90 {:.3f}, spread ± {:.1f} %", repetitions, latency.p90,
+                     100 * latency.spread);
+}
+
 }  // namespace
 
 void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& options) {
@@ -157,11 +163,11 @@ void bench_graph(Graph graph, const ModelOptions& model, const GraphBench& optio
   }
   if (options.layers) print_layers(*plan, speed.layers, roof);
   print_text(fmt::format(
-      "latency {:.3f} ms (median of {}, p90 {:.3f}, spread ± {:.1f} %), {:.1f} runs/s, {} threads\n"
+      "latency {:.3f} ms ({}), {:.1f} runs/s, {} threads\n"
       "first inference {:.1f} ms: load {:.1f}, compile {:.1f}, first run {:.1f}\n"
       "memory: intermediate values {}, workspace {}, packed weights {}, at the peak {} (planned {})\n",
-      speed.latency.median, options.repetitions, speed.latency.p90, 100 * speed.latency.spread, per_second,
-      threads.size(), first, start.load_ms, start.compile_ms, speed.first_ms,
+      speed.latency.median, samples_text(speed.latency, options.repetitions), per_second, threads.size(),
+      first, start.load_ms, start.compile_ms, speed.first_ms,
       bytes_text(static_cast<double>(session.arena_bytes() - session.workspace_bytes())),
       bytes_text(static_cast<double>(session.workspace_bytes())),
       bytes_text(static_cast<double>(plan->packed_bytes())), bytes_text(peak_memory), bytes_text(planned)));

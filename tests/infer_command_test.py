@@ -110,6 +110,7 @@ class Infer(unittest.TestCase):
             run = json.loads(halftone(*command, "--json").stdout)
             beyond = run["arena_bytes"] - run["workspace_bytes"] - report["arena_bytes"]  # up to where the workspace begins
             self.assertTrue(0 <= beyond < 64, (run, report))
+        self.assertIsNone(run["latency_spread"])  # of one run
         self.assertIn("Parameters", halftone("inspect", self.model).stdout)
         result = halftone("inspect", self.model, "--json", "--passes")
         self.assertRegex(result.stderr, r"fold_constants +0 +\d")

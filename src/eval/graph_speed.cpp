@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <random>
 
 #include "base/error.h"
@@ -47,7 +48,10 @@ Latency latency_of(std::vector<double> milliseconds) {
   if (milliseconds.empty()) return {};
   std::sort(milliseconds.begin(), milliseconds.end());
   Latency latency{at_share(milliseconds, 0.5), at_share(milliseconds, 0.9)};
-  latency.spread = (at_share(milliseconds, 0.75) - at_share(milliseconds, 0.25)) / 2 / latency.median;
+  if (milliseconds.size() < 2)
+    latency.spread = std::numeric_limits<double>::quiet_NaN();
+  else
+    latency.spread = (at_share(milliseconds, 0.75) - at_share(milliseconds, 0.25)) / 2 / latency.median;
   return latency;
 }
 

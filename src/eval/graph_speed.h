@@ -12,7 +12,7 @@ namespace halftone {
 /// The median and what the times around it are like, in milliseconds.
 struct Latency {
   double median = 0, p90 = 0;
-  double spread = 0;  ///< half the distance between the quartiles, as a share of the median
+  double spread = 0;  ///< half the distance between the quartiles, as a share of the median; NaN of one
 };
 Latency latency_of(std::vector<double> milliseconds);
 

@@ -1,5 +1,6 @@
 #include "eval/graph_speed.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace halftone {
@@ -10,6 +11,7 @@ TEST(Latency, MedianAndQuartiles) {
   EXPECT_EQ(latency.median, 6);
   EXPECT_EQ(latency.p90, 10);
   EXPECT_DOUBLE_EQ(latency.spread, 2.5 / 6);
+  EXPECT_TRUE(std::isnan(latency_of({5}).spread));
 }
 
 TEST(GraphSpeed, TimesTheStepsThatRun) {
