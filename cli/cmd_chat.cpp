@@ -55,13 +55,13 @@ std::string stats_text(const Conversation& conversation, const TextModel& text, 
       text.engine->kv_bytes_per_token() * static_cast<size_t>(conversation.cached_tokens());
   const std::string guesses = drafter ? " | " + speculation_text(*drafter, s) : "";
   return fmt::format(
-      "{} answers, {} tokens generated | TTFT {:.1f} ms, TPOT {:.2f} ms on average | prefill {:.1f}, decode "
+      "{} answer{}, {} tokens generated | TTFT {:.1f} ms, TPOT {:.2f} ms on average | prefill {:.1f}, decode "
       "{:.1f} "
       "tokens/s | {} of {} prompt tokens came from the cache | {} of {} tokens of context used | peak memory "
       "{} (planned {}), KV "
       "cache {}{}\n",
-      conversation.answers(), s.generated_tokens, mean(s.ttft_ms, conversation.answers()),
-      mean(s.decode_ms, after_first), s.prefill_tokens_per_s(),
+      conversation.answers(), conversation.answers() == 1 ? "" : "s", s.generated_tokens,
+      mean(s.ttft_ms, conversation.answers()), mean(s.decode_ms, after_first), s.prefill_tokens_per_s(),
       s.decode_ms > 0 ? after_first * 1000 / s.decode_ms : 0, s.reused_tokens, s.prompt_tokens,
       conversation.cached_tokens(), text.engine->context(),
       bytes_text(static_cast<double>(peak_memory_bytes())), bytes_text(text.planned_bytes),

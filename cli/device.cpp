@@ -36,7 +36,7 @@ const Backend* backend_for_device(const std::string& device) {
   if (device == "cuda") return &gpu(device, 0);
   const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
   if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
-    throw UsageError("--device {}: expected cpu, cuda or cuda:N", device);
+    throw UsageError("--device {}: expected cpu, cuda, cuda:N or cuda-on-host", device);
   return &gpu(device, std::stoi(number));
 }
 
