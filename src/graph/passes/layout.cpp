@@ -24,10 +24,13 @@ enum class Taste {
 
 /// Operators that take each element by itself, or whole channels, so that any one order of all values will
 /// do.
-constexpr std::array<std::string_view, 22> kSame = {
-    "Add",   "Sub",     "Mul",    "Div",       "Max",         "Min",   "Relu", "LeakyRelu",
-    "Clip",  "Sigmoid", "Tanh",   "HardSwish", "HardSigmoid", "Swish", "Gelu", "Concat",
-    "Split", "Slice",   "Gather", "Resize",    "PRelu",       "Elu"};
+constexpr std::array<std::string_view, 45> kSame = {
+    "Add",       "Sub",         "Mul",   "Div",    "Mod",       "Pow",      "Max",     "Min",
+    "Sum",       "Mean",        "PRelu", "Relu",   "LeakyRelu", "Clip",     "Sigmoid", "Tanh",
+    "HardSwish", "HardSigmoid", "Swish", "Gelu",   "Abs",       "Ceil",     "Celu",    "Cos",
+    "Elu",       "Erf",         "Exp",   "Floor",  "Log",       "Mish",     "Neg",     "Reciprocal",
+    "Round",     "Selu",        "Sign",  "Sin",    "Softplus",  "Softsign", "Sqrt",    "ThresholdedRelu",
+    "Concat",    "Split",       "Slice", "Gather", "Resize"};
 constexpr std::array<std::string_view, 6> kLast = {"Conv",        "ConvTranspose",     "MaxPool",
                                                    "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
