@@ -61,35 +61,6 @@ TEST(CpuActivations, HoldAtTheEnds) {
   }
 }
 
-TEST(CpuArithmetic, EqualsTheReference) {
-  ThreadPool threads(2);
-  const std::vector<std::pair<Shape, Shape>> shapes = {{{3, 5}, {3, 5}},       {{3, 5}, {5}},
-                                                       {{3, 5}, {1, 5}},       {{3, 5}, {}},
-                                                       {{3, 5}, {1}},          {{70, 700}, {700}},
-                                                       {{2, 3, 1}, {1, 1, 1}}, {{5}, {3, 5}},
-                                                       {{3, 5}, {3, 1}},       {{2, 3, 4, 5}, {3, 1, 1}}};
-  for (const char* op : {"Add", "Sub", "Mul", "Div"})
-    for (const auto& [a, b] : shapes) {
-      OpRun run(*find_op(op));
-      run.input(random_tensor(a, 1)).input(random_tensor(b, 2));
-      const Tensor expected = run.reference()[0];
-      for (const Kernel* kernel : float_kernels(op))
-        EXPECT_EQ(floats(run_kernel(*kernel, run, threads)[0]), floats(expected)) << op;
-    }
-}
-
-TEST(CpuArithmetic, RefusesOtherBroadcasts) {
-  OpRun both(*find_op("Add"));
-  both.input(random_tensor({3, 1}, 1)).input(random_tensor({1, 5}, 2));
-  EXPECT_FALSE(float_kernels("Add")[0]->supports(both.site()).empty());
-  OpRun apart(*find_op("Add"));
-  apart.input(random_tensor({3, 4, 5}, 1)).input(random_tensor({3, 1, 5}, 2));
-  EXPECT_FALSE(float_kernels("Add")[0]->supports(apart.site()).empty());
-  OpRun integers(*find_op("Add"));
-  integers.input(Tensor::from<int32_t>({1}, {1})).input(Tensor::from<int32_t>({1}, {1}));
-  EXPECT_EQ(float_kernels("Add")[0]->supports(integers.site()), "A is i32, not f32");
-}
-
 TEST(CpuSoftmax, EqualsTheReference) {
   ThreadPool threads(2);
   for (const Shape& shape : odd_shapes()) {

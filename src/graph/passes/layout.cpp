@@ -24,13 +24,21 @@ enum class Taste {
 
 /// Operators that take each element by itself, or whole channels, so that any one order of all values will
 /// do.
-constexpr std::array<std::string_view, 45> kSame = {
-    "Add",       "Sub",         "Mul",   "Div",    "Mod",       "Pow",      "Max",     "Min",
-    "Sum",       "Mean",        "PRelu", "Relu",   "LeakyRelu", "Clip",     "Sigmoid", "Tanh",
-    "HardSwish", "HardSigmoid", "Swish", "Gelu",   "Abs",       "Ceil",     "Celu",    "Cos",
-    "Elu",       "Erf",         "Exp",   "Floor",  "Log",       "Mish",     "Neg",     "Reciprocal",
-    "Round",     "Selu",        "Sign",  "Sin",    "Softplus",  "Softsign", "Sqrt",    "ThresholdedRelu",
-    "Concat",    "Split",       "Slice", "Gather", "Resize"};
+constexpr std::array<std::string_view, 44> kSame = {"Add",        "Sub",         "Mul",
+                                                    "Div",        "Pow",         "Max",
+                                                    "Min",        "Sum",         "Mean",
+                                                    "PRelu",      "Relu",        "LeakyRelu",
+                                                    "Clip",       "Sigmoid",     "Tanh",
+                                                    "HardSwish",  "HardSigmoid", "Swish",
+                                                    "Gelu",       "Abs",         "Ceil",
+                                                    "Celu",       "Cos",         "Elu",
+                                                    "Erf",        "Exp",         "Floor",
+                                                    "Log",        "Mish",        "Neg",
+                                                    "Reciprocal", "Round",       "Selu",
+                                                    "Sign",       "Sin",         "Softplus",
+                                                    "Softsign",   "Sqrt",        "ThresholdedRelu",
+                                                    "Concat",     "Split",       "Slice",
+                                                    "Gather",     "Resize"};
 constexpr std::array<std::string_view, 6> kLast = {"Conv",        "ConvTranspose",     "MaxPool",
                                                    "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
