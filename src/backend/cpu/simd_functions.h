@@ -1,7 +1,7 @@
 #pragma once
 
-// Further elementary functions on vectors of floats, each within a few units in the last place of the larger of
-// its result and 1e-7. For per-ISA sources only, as simd.h.
+// Further elementary functions on vectors of floats, each within a few units in the last place of the larger
+// of its result and 1e-7. For per-ISA sources only, as simd.h.
 
 #include "backend/cpu/simd_math.h"
 
@@ -18,6 +18,13 @@ inline Float floor(Float x) {
 }
 inline Float ceil(Float x) {
   return _mm512_roundscale_ps(x, 0x0A);
+}
+/// The larger and the smaller of a and b; NaN where either is.
+inline Float higher(Float a, Float b) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), _mm512_max_ps(a, b), a);
+}
+inline Float lower(Float a, Float b) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), _mm512_min_ps(a, b), a);
 }
 /// x = mantissa 2^exponent, the mantissa from sqrt(1/2) to sqrt(2), for positive normal x.
 inline Float mantissa(Float x, Float& exponent) {
@@ -38,6 +45,12 @@ inline Float floor(Float x) {
 inline Float ceil(Float x) {
   return _mm256_ceil_ps(x);
 }
+inline Float higher(Float a, Float b) {
+  return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+inline Float lower(Float a, Float b) {
+  return _mm256_blendv_ps(_mm256_min_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
 inline Float mantissa(Float x, Float& exponent) {
   const __m256i bits = _mm256_castps_si256(x);
   const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);
@@ -55,6 +68,12 @@ inline Float floor(Float x) {
 }
 inline Float ceil(Float x) {
   return vrndpq_f32(x);
+}
+inline Float higher(Float a, Float b) {
+  return vmaxq_f32(a, b);
+}
+inline Float lower(Float a, Float b) {
+  return vminq_f32(a, b);
 }
 inline Float mantissa(Float x, Float& exponent) {
   const int32x4_t bits = vreinterpretq_s32_f32(x);
@@ -138,9 +157,8 @@ inline Float sine_of_quarters(Float x, float quarters) {
   r = Simd::fma(n, Simd::broadcast(4.37113883e-8f), r);
   r = Simd::fma(n, Simd::broadcast(1.71512451e-15f), r);
   const Float square = Simd::mul(r, r);
-  const Float s =
-      Simd::fma(Simd::mul(r, square),
-                polynomial(square, {1.0f / 362880, -1.0f / 5040, 1.0f / 120, -1.0f / 6}), r);
+  const Float s = Simd::fma(Simd::mul(r, square),
+                            polynomial(square, {1.0f / 362880, -1.0f / 5040, 1.0f / 120, -1.0f / 6}), r);
   const Float c = polynomial(square, {-1.0f / 3628800, 1.0f / 40320, -1.0f / 720, 1.0f / 24, -0.5f, 1.0f});
   // Where in the circle: -2 to 2 quarters.
   const Float turns = Simd::add(n, Simd::broadcast(quarters));

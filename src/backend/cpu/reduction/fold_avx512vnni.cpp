@@ -1,0 +1,7 @@
+#include "backend/cpu/reduction/fold_simd.h"
+
+namespace halftone::cpu {
+
+const FoldLoops fold_loops_avx512vnni = kFoldLoops;
+
+}  // namespace halftone::cpu
