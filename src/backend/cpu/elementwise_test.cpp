@@ -75,6 +75,23 @@ TEST(CpuSoftmax, EqualsTheReference) {
   }
 }
 
+TEST(CpuSoftmax, EqualsTheReferenceOnAnyAxis) {
+  ThreadPool threads(2);
+  for (const char* op : {"Softmax", "LogSoftmax"})
+    for (const Shape& shape :
+         {Shape{1, 1, 1}, Shape{3, 21, 5}, Shape{2, 16, 300}, Shape{5, 3, 129}, Shape{2, 70, 8}})
+      for (int64_t axis : {0, 1, 2}) {
+        OpRun run(*find_op(op), {{"axis", axis}});
+        run.input(random_tensor(shape, 1, 5));
+        const Tensor expected = run.reference()[0];
+        // Up to n roundings of the sum; a logarithm up to 40 has those of its size.
+        const float relative = static_cast<float>(shape[static_cast<int>(axis)] + 24) * 0x1p-24f;
+        for (const Kernel* kernel : float_kernels(op))
+          expect_close(run_kernel(*kernel, run, threads)[0], expected, relative + 4 * 0x1p-23f * 5,
+                       op[0] == 'L' ? 4e-6f : 1e-37f, kernel->name);
+      }
+}
+
 TEST(CpuNorms, EqualTheReference) {
   ThreadPool threads(2);
   for (const Shape& shape :

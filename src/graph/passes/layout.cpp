@@ -75,6 +75,22 @@ bool has_one_rank(const Graph& graph, const Node& node) {
          });
 }
 
+/// Reductions keep the order with the dimensions; without them the output is planar, and its bytes the same
+/// where channels or all places go.
+Taste taste_of_reduction(const Graph& graph, const Node& node) {
+  const int rank = graph.value(node.inputs[0]).type.shape.rank();
+  const ValueId axes = node.inputs.size() > 1 ? node.inputs[1] : kNoValue;
+  if (rank < 3 || (axes != kNoValue && !graph.value(axes).constant)) return Taste::planar;
+  if (node.attributes.get_int("keepdims", 1) != 0) return Taste::same;
+  if (axes == kNoValue) return Taste::turns;
+  std::array<bool, Shape::kMaxRank> goes{};
+  const Tensor given = graph.value(axes).constant->load();
+  if (given.dtype() != DType::i64) return Taste::planar;
+  for (int64_t axis : given.span<int64_t>()) goes[static_cast<size_t>(axis < 0 ? axis + rank : axis)] = true;
+  const bool places_go = std::all_of(goes.begin() + 2, goes.begin() + rank, [](bool gone) { return gone; });
+  return goes[1] || places_go ? Taste::turns : Taste::planar;
+}
+
 Taste taste_of(const Graph& graph, const Node& node) {
   const std::string_view op = node.schema->name;
   const ValueId x = node.inputs.empty() ? kNoValue : node.inputs[0];
@@ -88,10 +104,12 @@ Taste taste_of(const Graph& graph, const Node& node) {
                    node.outputs.size() == 1
                ? Taste::last
                : Taste::planar;
-  if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize" || op == "Pad")
+  if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize" || op == "Pad" ||
+      op == "DepthToSpace" || op == "SpaceToDepth" || op == "Where" || op == "Not")
     return has_one_rank(graph, node) ? Taste::same : Taste::planar;
   if (op == "GroupNormalization" || op == "InstanceNormalization" || op == "BatchNormalization")
     return node.outputs.size() == 1 && has_one_rank(graph, node) ? Taste::same : Taste::planar;
+  if (op.starts_with("Reduce")) return taste_of_reduction(graph, node);
   if (contains(kSame, op))
     return has_one_rank(graph, node) && broadcasts_last(graph, node) ? Taste::same : Taste::planar;
   return Taste::planar;

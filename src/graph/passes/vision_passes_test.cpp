@@ -363,5 +363,27 @@ TEST(Layout, ConvolutionsRunChannelsLastBetweenPlanarEnds) {
             "output y = %y\noutput p = %p\n");
 }
 
+TEST(Layout, ReductionsReadChannelsLast) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 8, 9, 9});
+  const ValueId a = d.node("Conv", "a", {x, d.constant("w", {8, 8, 3, 3})});
+  const ValueId mean = d.node("ReduceMean", "mean", {a, d.ints("places", {2, 3})});
+  const ValueId gate = d.node("Mish", "gate", {mean});
+  d.output(d.node("Mul", "y", {a, gate}));
+  d.output(d.node("ReduceMax", "flat", {a, d.ints("both", {-2, -1})}, {{"keepdims", int64_t{0}}}));
+  d.output(d.node("ReduceMax", "lines", {a, d.ints("last", {3})}, {{"keepdims", int64_t{0}}}));
+  EXPECT_EQ(nodes_after(d, backend_passes()),
+            "%x.channels_last: f32[1, 8, 9, 9] (channels-last) = Identity(%x)\n"
+            "%a: f32[1, 8, 7, 7] (channels-last) = Conv(%x.channels_last, %w)\n"
+            "%mean: f32[1, 8, 1, 1] (channels-last) = ReduceMean(%a, %places)\n"
+            "%gate: f32[1, 8, 1, 1] (channels-last) = Mish(%mean)\n"
+            "%y.channels_last: f32[1, 8, 7, 7] (channels-last) = Mul(%a, %gate)\n"
+            "%flat: f32[1, 8] = ReduceMax(%a, %both) keepdims=0\n"
+            "%a.planar: f32[1, 8, 7, 7] = Identity(%a)\n"
+            "%lines: f32[1, 8, 7] = ReduceMax(%a.planar, %last) keepdims=0\n"
+            "%y: f32[1, 8, 7, 7] = Identity(%y.channels_last)\n"
+            "output y = %y\noutput flat = %flat\noutput lines = %lines\n");
+}
+
 }  // namespace
 }  // namespace halftone

@@ -5,18 +5,9 @@
 #include "ops/elementwise.h"
 
 namespace halftone {
-namespace {
-
-enum class Padding { zeros, border, reflection };
-enum class Mode { nearest, linear, cubic };
-
-struct Sampling {
-  Mode mode;
-  Padding padding;
-  bool align_corners;
-};
-
-Sampling sampling_of(const OpSite& site) {
+GridSampling grid_sampling(const OpSite& site) {
+  using Mode = GridSampling::Mode;
+  using Padding = GridSampling::Padding;
   const std::string mode = site.attributes->get_string("mode", "linear");
   const std::string padding = site.attributes->get_string("padding_mode", "zeros");
   const bool linear = mode == "linear" || mode == "bilinear", cubic = mode == "cubic" || mode == "bicubic";
@@ -32,9 +23,14 @@ Sampling sampling_of(const OpSite& site) {
           site.attributes->get_int("align_corners", 0) != 0};
 }
 
+namespace {
+
+using Mode = GridSampling::Mode;
+using Padding = GridSampling::Padding;
+
 std::vector<ValueType> infer(const OpSite& site) {
   infer_float_map(site);
-  sampling_of(site);
+  grid_sampling(site);
   const Shape& x = site.input_shape(0);
   const Shape& grid = site.input_shape(1);
   require(site, is_float(site.inputs[1].type.dtype), "grid: expected floating point, found {}",
@@ -50,7 +46,7 @@ std::vector<ValueType> infer(const OpSite& site) {
 
 /// Elements read for one output element.
 double taps_of(const OpSite& site) {
-  const Mode mode = sampling_of(site).mode;
+  const Mode mode = grid_sampling(site).mode;
   const double taps = mode == Mode::nearest ? 1 : mode == Mode::linear ? 2 : 4;
   return std::pow(taps, site.input_shape(0).rank() - 2);
 }
@@ -73,13 +69,9 @@ float reflect(float x, float low, float high) {
   return from_low ? low + rest : high - rest;
 }
 
-struct Tap {
-  int64_t index;
-  double weight;
-};
+}  // namespace
 
-/// The elements along one axis of `size` that coordinate `normal` reads; none where it reads zeros only.
-std::vector<Tap> taps_at(float normal, int64_t size, const Sampling& sampling) {
+GridTaps grid_taps(float normal, int64_t size, const GridSampling& sampling) {
   const auto length = static_cast<float>(size);
   const float low = sampling.align_corners ? 0 : -0.5f;
   const float high = sampling.align_corners ? length - 1 : length - 0.5f;
@@ -92,11 +84,11 @@ std::vector<Tap> taps_at(float normal, int64_t size, const Sampling& sampling) {
   }
   if (std::fabs(x) > 0x1p30f) return {};  // far outside: only zeros are there
 
-  std::vector<Tap> taps;
+  GridTaps taps;
   auto add = [&](float place, double weight) {
     if (sampling.padding == Padding::border) place = std::clamp(place, 0.0f, length - 1);
     if (sampling.padding == Padding::reflection) place = std::trunc(reflect(place, low, high));
-    if (place >= 0 && place < length) taps.push_back({static_cast<int64_t>(place), weight});
+    if (place >= 0 && place < length) taps.taps[taps.count++] = {static_cast<int64_t>(place), weight};
   };
   const float floor = std::floor(x);
   const double t = x - floor;
@@ -117,15 +109,17 @@ std::vector<Tap> taps_at(float normal, int64_t size, const Sampling& sampling) {
   return taps;
 }
 
+namespace {
+
 /// The sum over the taps of axes from `axis` on; `base` counts elements of the axes before.
-double weighted_sum(const TensorView& x, int64_t base, std::span<const std::vector<Tap>> taps, int axis) {
+double weighted_sum(const TensorView& x, int64_t base, std::span<const GridTaps> taps, int axis) {
   if (taps.empty()) {
     float value;
     load_floats(x, base, {&value, 1});
     return value;
   }
   double sum = 0;
-  for (const Tap& tap : taps[0])
+  for (const GridTap& tap : std::span(taps[0].taps).first(taps[0].count))
     sum += tap.weight * weighted_sum(x, base * x.shape[axis] + tap.index, taps.subspan(1), axis + 1);
   return sum;
 }
@@ -133,19 +127,19 @@ double weighted_sum(const TensorView& x, int64_t base, std::span<const std::vect
 void reference(const OpSite& site, std::span<const Operand> inputs,
                std::span<const MutableTensorView> outputs) {
   const Tensor x = plain(inputs[0]), grid = plain(inputs[1]);
-  const Sampling sampling = sampling_of(site);
+  const GridSampling sampling = grid_sampling(site);
   const Shape& y = outputs[0].shape;
   if (y.elements() == 0) return;
   const int axes = y.rank() - 2;
   const int64_t channels = y[1], places = y.elements() / (y[0] * channels);
   std::vector<float> point(static_cast<size_t>(axes));
-  std::vector<std::vector<Tap>> taps(point.size());
+  std::vector<GridTaps> taps(point.size());
   for (int64_t n = 0; n < y[0]; ++n)
     for (int64_t place = 0; place < places; ++place) {
       load_floats(grid.view(), (n * places + place) * axes, point);
       for (int axis = 0; axis < axes; ++axis)
         taps[static_cast<size_t>(axis)] =
-            taps_at(point[static_cast<size_t>(axes - 1 - axis)], x.shape()[2 + axis], sampling);
+            grid_taps(point[static_cast<size_t>(axes - 1 - axis)], x.shape()[2 + axis], sampling);
       for (int64_t c = 0; c < channels; ++c) {
         const auto value = static_cast<float>(weighted_sum(x.view(), n * channels + c, taps, 2));
         store_floats({&value, 1}, outputs[0], (n * channels + c) * places + place);

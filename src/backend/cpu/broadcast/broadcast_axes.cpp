@@ -21,32 +21,30 @@ Strides steps_of(const SiteInput& input, const Shape& out, const Storage& out_st
 
 }  // namespace
 
-void BroadcastAxes::add(int64_t extent, const std::vector<int64_t>& step) {
-  if (extent == 1) return;
-  bool joins = rank > 0;
-  for (size_t n = 0; joins && n < steps.size(); ++n)
-    joins = steps[n][static_cast<size_t>(rank - 1)] == extent * step[n];
-  if (!joins) extents[static_cast<size_t>(rank++)] = 1;
-  const auto last = static_cast<size_t>(rank - 1);
-  extents[last] *= extent;
-  for (size_t n = 0; n < steps.size(); ++n) steps[n][last] = step[n];
-}
-
-BroadcastAxes broadcast_axes(const OpSite& site) {
-  const Shape& out = site.outputs[0].shape;
-  const Storage storage = site.storage_of_output(0);
-  const Shape whole = stored_shape(out, storage);
+BroadcastAxes broadcast_axes(std::span<const SiteInput> inputs, const Shape& out,
+                             const Storage& out_storage) {
+  const Shape whole = stored_shape(out, out_storage);
+  std::array<Strides, 3> strides;
+  for (size_t n = 0; n < inputs.size(); ++n) strides[n] = steps_of(inputs[n], out, out_storage);
   BroadcastAxes axes;
-  axes.steps.resize(site.inputs.size());
-  std::vector<Strides> strides;
-  for (const SiteInput& input : site.inputs) strides.push_back(steps_of(input, out, storage));
-  std::vector<int64_t> step(strides.size());
   for (int axis = 0; axis < whole.rank(); ++axis) {
-    for (size_t n = 0; n < step.size(); ++n) step[n] = strides[n][static_cast<size_t>(axis)];
-    axes.add(whole[axis], step);
+    const int64_t extent = whole[axis];
+    if (extent == 1) continue;
+    const auto at = static_cast<size_t>(axis);
+    bool joins = axes.rank > 0;
+    for (size_t n = 0; joins && n < inputs.size(); ++n)
+      joins = axes.steps[n][static_cast<size_t>(axes.rank - 1)] == extent * strides[n][at];
+    if (!joins) axes.extents[static_cast<size_t>(axes.rank++)] = 1;
+    const auto last = static_cast<size_t>(axes.rank - 1);
+    axes.extents[last] *= extent;
+    for (size_t n = 0; n < inputs.size(); ++n) axes.steps[n][last] = strides[n][at];
   }
   if (axes.rank == 0) axes.extents[static_cast<size_t>(axes.rank++)] = 1;
   return axes;
+}
+
+BroadcastAxes broadcast_axes(const OpSite& site) {
+  return broadcast_axes(site.inputs, site.outputs[0].shape, site.storage_of_output(0));
 }
 
 Refusal broadcast_refusal(const OpSite& site) {

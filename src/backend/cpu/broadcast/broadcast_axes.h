@@ -1,22 +1,23 @@
 #pragma once
 
 #include <array>
-#include <vector>
+#include <cstddef>
 
 #include "backend/kernel.h"
 #include "ops/strided.h"
 
 namespace halftone::cpu {
 
-/// The dimensions of a site's first output as it lies, and how far each input goes along them (in elements, 0
+/// The dimensions of an output as it lies, and how far each input goes along them (in elements, 0
 /// where it is broadcast); neighbours along which all go on evenly are one. At least one dimension.
 struct BroadcastAxes {
   int rank = 0;
   Strides extents{};
-  std::vector<Strides> steps;  ///< by input
-
-  void add(int64_t extent, const std::vector<int64_t>& step);
+  std::array<Strides, 3> steps{};  ///< by input
 };
+/// Of three inputs at most.
+BroadcastAxes broadcast_axes(std::span<const SiteInput> inputs, const Shape& out, const Storage& out_storage);
+/// Of all inputs and the first output of a site.
 BroadcastAxes broadcast_axes(const OpSite& site);
 
 /// Empty when no value of the site is stored as codes and no constant encoded: their elements then meet

@@ -220,14 +220,15 @@ class Variadic : public PreparedKernel {
   void run(const KernelRun& run) const override {
     const int64_t elements = run.outputs[0].shape.elements();
     if (elements == 0) return;
-    OpSite pair = run.site;
-    const SiteInput made{true, run.site.outputs[0], nullptr, nullptr, run.site.storage_of_output(0)};
+    const Storage storage = run.site.storage_of_output(0);
+    const SiteInput made{true, run.site.outputs[0], nullptr, nullptr, storage};
     float* y = run.outputs[0].span<float>().data();
     const size_t inputs = run.inputs.size();
     if (inputs == 1) std::copy_n(run.inputs[0].span<float>().data(), elements, y);
     for (size_t i = 1; i < inputs; ++i) {
-      pair.inputs = {i == 1 ? run.site.inputs[0] : made, run.site.inputs[i]};
-      combine<F, float, float>(run, broadcast_axes(pair), i == 1 ? run.inputs[0].span<float>().data() : y,
+      const std::array<SiteInput, 2> pair{i == 1 ? run.site.inputs[0] : made, run.site.inputs[i]};
+      combine<F, float, float>(run, broadcast_axes(pair, run.outputs[0].shape, storage),
+                               i == 1 ? run.inputs[0].span<float>().data() : y,
                                run.inputs[i].span<float>().data(), F());
     }
     if (!mean_) return;

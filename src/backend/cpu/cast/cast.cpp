@@ -1,35 +1,54 @@
-#include <algorithm>
-#include <array>
-
 #include "backend/cpu/cast/short_loops.h"
 #include "backend/cpu/float_site.h"
 #include "core/short_floats.h"
+#include "ops/elementwise.h"
 
 namespace halftone::cpu {
 namespace {
 
+/// Calls f(T{}) with the element type, where it is one that casts of real graphs meet.
+template <class F>
+bool visit_taken(DType dtype, F f) {
+  switch (dtype) {
+    case DType::f32:
+      return f(float{}), true;
+    case DType::f16:
+      return f(Half{}), true;
+    case DType::bf16:
+      return f(BFloat16{}), true;
+    case DType::i32:
+      return f(int32_t{}), true;
+    case DType::i64:
+      return f(int64_t{}), true;
+    case DType::u8:
+      return f(uint8_t{}), true;
+    case DType::boolean:
+      return f(bool{}), true;
+    default:
+      return false;
+  }
+}
+
 Refusal supports(const OpSite& site) {
   if (site.inputs[0].encoding) return "input is encoded as " + site.inputs[0].encoding->str();
   for (DType dtype : {site.inputs[0].type.dtype, site.outputs[0].dtype})
-    if (!is_f32_or_short(dtype)) return fmt::format("elements of {}", dtype_name(dtype));
+    if (!visit_taken(dtype, [](auto) {})) return fmt::format("elements of {}", dtype_name(dtype));
   return mixed_order_refusal(site);
 }
 
-/// Floats as floats of another type, through f32: by way of which each is itself, or rounded once.
 class CastKernel final : public PreparedKernel {
  public:
   void run(const KernelRun& run) const override {
-    const TensorView& x = run.inputs[0].tensor;
-    const MutableTensorView& y = run.outputs[0];
-    parallel_floats(run.threads, y.shape.elements(), [&](int64_t begin, int64_t end) {
-      std::array<float, 1024> some;
-      while (begin < end) {
-        const auto floats = std::span(some).first(
-            static_cast<size_t>(std::min<int64_t>(end - begin, static_cast<int64_t>(some.size()))));
-        load_floats(x, begin, floats);
-        store_floats(floats, y, begin);
-        begin += static_cast<int64_t>(floats.size());
-      }
+    visit_taken(run.site.inputs[0].type.dtype, [&](auto from_zero) {
+      visit_taken(run.outputs[0].dtype, [&](auto to_zero) {
+        using From = decltype(from_zero);
+        using To = decltype(to_zero);
+        const From* x = run.inputs[0].span<From>().data();
+        To* y = run.outputs[0].span<To>().data();
+        parallel_floats(run.threads, run.outputs[0].shape.elements(), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) y[i] = to_number<To>(x[i]);
+        });
+      });
     });
   }
 };

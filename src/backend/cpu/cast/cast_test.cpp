@@ -58,5 +58,31 @@ TEST(CpuCast, RoundsToTheNearest) {
   }
 }
 
+TEST(CpuCast, TakesIntegersAndTruth) {
+  Tensor x = random_tensor({3, 7001}, 1, 300);
+  const auto numbers = x.mutable_view().span<float>();
+  const float special[] = {NAN, INFINITY, -INFINITY, -3e20f, 0, 255.9f, 256};
+  std::copy(std::begin(special), std::end(special), numbers.begin());
+  constexpr DType kTypes[] = {DType::f32, DType::f16, DType::bf16,   DType::i32,
+                              DType::i64, DType::u8,  DType::boolean};
+  for (DType from : kTypes) {
+    OpRun first(*find_op("Cast"), {{"to", onnx_from_dtype(from)}});
+    const Tensor source = first.input(x).reference()[0];
+    for (DType to : kTypes) {
+      if (is_float(to)) {
+        expect_same(source, to);
+        continue;
+      }
+      ThreadPool threads(2);
+      OpRun run(*find_op("Cast"), {{"to", onnx_from_dtype(to)}});
+      const Tensor expected = run.input(source).reference()[0];
+      const Tensor found = run_kernel(*cpu_kernels("Cast").back(), run, threads)[0];
+      EXPECT_TRUE(std::equal(found.view().bytes().begin(), found.view().bytes().end(),
+                             expected.view().bytes().begin()))
+          << dtype_name(from) << " to " << dtype_name(to);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace halftone

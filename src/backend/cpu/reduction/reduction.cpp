@@ -6,6 +6,7 @@
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/movement/stored_shape.h"
 #include "backend/cpu/reduction/fold_loops.h"
+#include "backend/reduction_site.h"
 #include "ops/elementwise.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
@@ -54,20 +55,14 @@ struct PartedAxes {
   bool last_goes = false;
 };
 
-PartedAxes part_axes(const OpSite& site) {
-  const Shape& shape = site.input_shape(0);
-  const Storage storage = site.inputs[0].storage;
-  const std::vector<bool> goes = *reduced_axes(site);
-  std::vector<bool> lying(goes.size());
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    lying[static_cast<size_t>(stored_axis(axis, shape.rank(), storage))] = goes[static_cast<size_t>(axis)];
-  const Shape stored = stored_shape(shape, storage);
+PartedAxes part_axes(const OpSite& site, const std::vector<bool>& goes) {
+  const Shape stored = stored_shape(site.input_shape(0), site.inputs[0].storage);
   const Strides strides = row_major_strides(stored);
   PartedAxes parted;
   bool first = true, went = false;
   for (int axis = 0; axis < stored.rank(); ++axis) {
     const auto a = static_cast<size_t>(axis);
-    const bool go = lying[a];
+    const bool go = goes[a];
     (go ? parted.gone : parted.kept).add(stored[axis], strides[a], !first && went == go);
     if (stored[axis] == 1) continue;
     went = parted.last_goes = go;
@@ -126,15 +121,17 @@ constexpr int64_t kPiece = 16384;
 class ReductionKernel : public PreparedKernel {
  public:
   ReductionKernel(const OpSite& site, const FoldLoops& loops)
-      : loops_(loops), row_(*std::ranges::find(kFolds, site.schema->name, &FoldRow::op)) {}
+      : loops_(loops),
+        row_(*std::ranges::find(kFolds, site.schema->name, &FoldRow::op)),
+        goes_(lying_reduced_axes(site)) {}
 
   size_t workspace_bytes(const OpSite& site) const override {
-    const PartedAxes axes = part_axes(site);
+    const PartedAxes axes = part_axes(site, goes_);
     return static_cast<size_t>((pieces_of(axes) - 1) * axes.kept.count) * sizeof(float);
   }
 
   void run(const KernelRun& run) const override {
-    const PartedAxes axes = part_axes(run.site);
+    const PartedAxes axes = part_axes(run.site, goes_);
     const int64_t outputs = axes.kept.count, pieces = pieces_of(axes);
     if (outputs == 0) return;
     const float* x = run.inputs[0].span<float>().data();
@@ -221,6 +218,7 @@ class ReductionKernel : public PreparedKernel {
 
   const FoldLoops& loops_;
   FoldRow row_;
+  std::vector<bool> goes_;  ///< by axis as it lies
 };
 
 class ArgReductionKernel : public PreparedKernel {
@@ -254,16 +252,8 @@ class ArgReductionKernel : public PreparedKernel {
   bool smallest_, last_;
 };
 
-/// Outputs lie as the input, or planar where those are the same bytes: channels go, or all places.
 Refusal supports(const OpSite& site) {
-  const Storage in = site.inputs[0].storage, out = site.storage_of_output(0);
-  const auto goes = reduced_axes(site);
-  if (!goes) return "axes are computed";
-  if (in.codes || out.codes) return "values are codes";
-  const bool turned = in.order == Storage::Order::channels_last;
-  const bool same_bytes =
-      turned && ((*goes)[1] || std::all_of(goes->begin() + 2, goes->end(), [](bool g) { return g; }));
-  if (!(in == out) && !(out.plain() && same_bytes)) return "the output lies in another order";
+  if (Refusal refusal = reduction_order_refusal(site); !refusal.empty()) return refusal;
   return not_all_f32(site, 1);
 }
 

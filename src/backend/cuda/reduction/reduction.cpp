@@ -4,6 +4,8 @@
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/reduction/reduction_axes.h"
 #include "core/short_floats.h"
+#include "backend/cuda/stored_shape.h"
+#include "backend/reduction_site.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
@@ -92,7 +94,8 @@ class ReductionKernel final : public CudaKernel {
   template <class T>
   void launch(const DeviceKernel<ReductionArgs<T>>& kernel, const KernelRun& run) const {
     if (run.outputs[0].shape.elements() == 0) return;
-    const PartedAxes axes = part_axes(run.site.input_shape(0), *reduced_axes(run.site));
+    const PartedAxes axes = part_axes(stored_shape(run.site.input_shape(0), run.site.inputs[0].storage),
+                                      lying_reduced_axes(run.site));
     auto* y = pointer<T>(run.outputs[0]);
     ReductionArgs<T> args{pointer<T>(run.inputs[0]), y, y, axes.kept, axes.reduced, fold_, team_of(axes)};
     const Launch shape{{blocks_of(args.team, axes.kept.count)}, kReductionThreads, kReductionShared};
@@ -155,6 +158,7 @@ Refusal type_refusal(const OpSite& site, bool integers) {
   return {};
 }
 Refusal fold_refusal(const OpSite& site) {
+  if (Refusal refusal = reduction_order_refusal(site); !refusal.empty()) return refusal;
   return type_refusal(site, fold_of(site).of_integers);
 }
 Refusal arg_refusal(const OpSite& site) {
@@ -169,7 +173,7 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 }  // namespace
 
 #define HALFTONE_CUDA_FOLD(name, op) \
-  extern const Kernel name{#name, op, Isa::scalar, fold_refusal, prepare<ReductionKernel>};
+  extern const Kernel name{#name, op, Isa::scalar, fold_refusal, prepare<ReductionKernel>, true};
 HALFTONE_CUDA_FOLD(reduce_l1, "ReduceL1")
 HALFTONE_CUDA_FOLD(reduce_l2, "ReduceL2")
 HALFTONE_CUDA_FOLD(reduce_log_sum, "ReduceLogSum")

@@ -59,6 +59,20 @@ TEST(CudaReduction, FloatsFollowTheReference) {
       }
 }
 
+TEST(CudaReduction, ReadsChannelsLast) {
+  const Storage last{Storage::Order::channels_last, {}};
+  const Tensor x = random_tensor({2, 5, 6, 7}, 1);
+  for (const Ints& axes : {Ints{2, 3}, Ints{1}, Ints{2}, Ints{1, 3}})
+    for (int64_t keep : {0, 1}) {
+      if (keep == 0 && axes == Ints{2}) continue;  // the output would lie in another order
+      OpRun run(*find_op("ReduceMean"), {{"keepdims", keep}});
+      run.stored(x, last).constant(
+          Constant(Tensor::from<int64_t>({static_cast<int64_t>(axes.size())}, axes)));
+      if (keep == 1) run.store_outputs({last});
+      expect_close("reduce_mean", run, x.shape().elements());
+    }
+}
+
 TEST(CudaReduction, ProductsAndLogarithms) {
   for (const auto& [kernel, op] :
        {std::pair{"reduce_prod", "ReduceProd"}, {"reduce_log_sum", "ReduceLogSum"}}) {
