@@ -54,7 +54,7 @@ constexpr Row kRows[] = {
 
 MapOfSite map_of_site(const OpSite& site) {
   const Row* row = std::ranges::find(kRows, site.schema->name, &Row::op);
-  if (row == std::end(kRows)) throw std::logic_error("no map of " + std::string(site.schema->name));
+  if (row == std::end(kRows)) throw std::logic_error(fmt::format("no map of {}", site.schema->name));
   auto value_of = [&](const Parameter& parameter) {
     return parameter.name.empty() ? 0 : site.attributes->get_float(parameter.name, parameter.fallback);
   };

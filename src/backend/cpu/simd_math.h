@@ -110,8 +110,8 @@ inline Float tanh(Float x) {
   return Simd::where_less(Simd::abs(x), Simd::broadcast(0.25f), Simd::mul(x, p), far);
 }
 
-/// erf(x / sqrt 2) for |x| up to 5.2, and beyond what it is at those ends (1 within 2e-7): x P(x^2) / Q(x^2), of
-/// degree 5 each, whose error is least (6e-9).
+/// erf(x / sqrt 2) for |x| up to 5.2, and beyond what it is at those ends (1 within 2e-7): x P(x^2) / Q(x^2),
+/// of degree 5 each, whose error is least (6e-9).
 inline Float erf_of_shares(Float x) {
   const Float bounded = Simd::min(Simd::broadcast(5.2f), Simd::max(Simd::broadcast(-5.2f), x));
   const Float square = Simd::mul(bounded, bounded);

@@ -9,7 +9,7 @@ namespace halftone {
 std::optional<float> first_not_finite(const TensorView& tensor) {
   if (tensor.dtype != DType::f32) return {};
   for (const float x : tensor.span<float>())
-    if (!std::isfinite(x)) return x;
+    if (!std::isfinite(x)) return std::isnan(x) ? NAN : x;  // whose sign says nothing
   return {};
 }
 
