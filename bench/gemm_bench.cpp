@@ -19,6 +19,7 @@
 #include <string>
 
 #include "backend/cpu/cpu.h"
+#include "base/isa_flag.h"
 #include "cost/probe.h"
 #include "ops/gemm/gemm.h"
 #include "scheme/bf16/rounded_bf16.h"
@@ -109,10 +110,7 @@ Options parse(int argc, char** argv) {
       options.shapes = {
           {std::max(1, std::atoi(shape.c_str())), std::max(1, std::atoi(shape.c_str() + x + 1))}};
     } else if (flag == "--isa") {
-      const std::string name = value();
-      const std::optional<Isa> isa = isa_from_name(name);
-      if (!isa) throw UsageError("--isa: unknown instruction set \"{}\"", name);
-      limit_isa(*isa);
+      limit_isa_to(value());
     } else if (flag == "--cpu-time") {
       options.cpu_time = true;
     } else if (flag == "--quick") {
@@ -237,7 +235,9 @@ void run(const Options& options) {
         bench.weights = Constant(bench.weights.load_encoded("B"));
       }
       for (const Kernel& kernel : cpu_backend().kernels()) {
-        if (kernel.op != "Gemm" || !cpu_has(kernel.isa) || !kernel.name.starts_with(options.kernel)) continue;
+        if (kernel.op != "Gemm" || !cpu_has(kernel.isa) || !kernel.name.starts_with(options.kernel) ||
+            kernel.name.ends_with("_half"))
+          continue;
         if (!kernel.supports(bench.site(1)).empty()) continue;
         // As many copies as keep the weights out of the caches, used in turn.
         std::vector<std::unique_ptr<PreparedKernel>> copies;

@@ -1,30 +1,12 @@
 #include "cli/model_options.h"
 
-#include <fmt/ranges.h>
-
 #include "backend/kernel.h"
-#include "base/cpu.h"
 #include "base/error.h"
+#include "base/isa_flag.h"
 #include "cli/device.h"
 #include "runtime/plan_cache.h"
 
 namespace halftone::cli {
-namespace {
-
-void set_isa(const std::string& name) {
-  const auto isa = isa_from_name(name);
-  if (!isa)
-    throw UsageError("--isa {}: no such instruction set; scalar and what this processor has are", name);
-  if (!cpu_has(*isa)) {
-    std::vector<std::string_view> names;
-    for (Isa has : cpu_isas()) names.push_back(isa_name(has));
-    throw UnsupportedError("--isa {}: this processor does not have it; it has {}", name,
-                           fmt::join(names, ", "));
-  }
-  limit_isa(*isa);
-}
-
-}  // namespace
 
 void add_plan_cache_option(CLI::App& command, std::string& folder) {
   command
@@ -69,7 +51,7 @@ void add_runtime_options(CLI::App& command, ModelOptions& options) {
       ->force_callback()
       ->type_name("NAME");
   command.add_flag("--exact", options.exact, "Keep activations in floating point");
-  command.add_option_function<std::string>("--isa", set_isa, "Use no instruction set beyond this one")
+  command.add_option_function<std::string>("--isa", limit_isa_to, "Use no instruction set beyond this one")
       ->type_name("NAME");
   add_plan_cache_option(command, options.plan_cache);
   command.add_flag("--no-plan-cache", options.no_plan_cache, "Pack weights anew and keep nothing");
