@@ -87,13 +87,13 @@ void CodeMultiply::finish_few(int64_t first, int64_t count, int64_t output, int6
   float together[kRows * kFewOutputs];
   float* at[kRows];
   for (int64_t done = 0; done < count; done += kRows) {
-    const int64_t rows = std::min(kRows, count - done);
-    for (int64_t r = 0; r < rows; ++r) at[r] = floats + row_of_output(first + done + r) * step() + output;
+    const int64_t part = std::min(kRows, count - done);
+    for (int64_t r = 0; r < part; ++r) at[r] = floats + row_of_output(first + done + r) * step() + output;
     for (int64_t i = 0; i < outputs; ++i)
-      for (int64_t r = 0; r < rows; ++r) together[i * rows + r] = at[r][i];
-    end(together, rows * outputs);
+      for (int64_t r = 0; r < part; ++r) together[i * part + r] = at[r][i];
+    end(together, part * outputs);
     for (int64_t i = 0; i < outputs; ++i)
-      for (int64_t r = 0; r < rows; ++r) at[r][i] = together[i * rows + r];
+      for (int64_t r = 0; r < part; ++r) at[r][i] = together[i * part + r];
   }
 }
 
