@@ -235,9 +235,7 @@ void run(const Options& options) {
         bench.weights = Constant(bench.weights.load_encoded("B"));
       }
       for (const Kernel& kernel : cpu_backend().kernels()) {
-        if (kernel.op != "Gemm" || !cpu_has(kernel.isa) || !kernel.name.starts_with(options.kernel) ||
-            kernel.name.ends_with("_half"))
-          continue;
+        if (kernel.op != "Gemm" || !cpu_has(kernel.isa) || !kernel.name.starts_with(options.kernel)) continue;
         if (!kernel.supports(bench.site(1)).empty()) continue;
         // As many copies as keep the weights out of the caches, used in turn.
         std::vector<std::unique_ptr<PreparedKernel>> copies;

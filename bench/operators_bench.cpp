@@ -3,6 +3,10 @@
 // count more).
 //
 //   operators_bench [--threads N] [--op NAME] [--rows M[,M...]] [--depth TOKENS[,TOKENS...]] [--cpu-time]
+//   operators_bench --vision [--reference] [--threads N] [--op NAME] [--cpu-time]
+//
+// --vision: what is not convolution or product in graphs of pictures, at sizes of real ones; --reference
+// times the scalar reference instead of the kernels.
 // --cpu-time counts the CPU time of the first thread instead of the clock's (for a machine with other work on
 // it; meant for --threads 1). Attention of one row is checked against the reference here, its largest error
 // printed as a share of the largest output; other results by the tests, here for finite numbers.
@@ -82,6 +86,7 @@ class Call {
     return worst / size;
   }
   bool finite() const {
+    if (outputs_[0].dtype() != DType::f32) return true;
     const auto y = outputs_[0].span<float>();
     return std::all_of(y.begin(), y.end(), [](float x) { return std::isfinite(x); });
   }
@@ -166,7 +171,183 @@ void bench_attention(const std::string& asked, int rows, int depth, KvFormat for
   }
 }
 
+/// One use of an operator of a vision, diffusion or detection model.
+struct VisionUse {
+  const char* what;
+  const char* op;
+  std::function<void(OpRun&)> fill;
+  Attributes attributes = {};
+};
+
+std::vector<VisionUse> vision_uses() {
+  const auto image = [](const Shape& shape, unsigned seed = 1) { return random_tensor(shape, seed); };
+  const auto map = [image](OpRun& r) { r.input(image({1, 64, 80, 80})); };
+  // The same for `same` neighbours.
+  const auto indices = [](const Shape& shape, int64_t size, int64_t same) {
+    Tensor tensor = Tensor::allocate(DType::i64, shape);
+    int64_t next = 0;
+    for (int64_t& index : tensor.mutable_view().span<int64_t>()) index = (7919 * (next++ / same)) % size;
+    return tensor;
+  };
+  const Storage last{Storage::Order::channels_last, {}};
+  std::vector<VisionUse> uses;
+  for (const char* op :
+       {"Relu", "Clip", "Exp", "Log", "Erf", "Sqrt", "Softplus", "Mish", "Elu", "Sin", "Tan"})
+    uses.push_back({"1x64x80x80", op, map});
+  const std::vector<VisionUse> others = {
+      {"1x64x80x80 both", "Max",
+       [=](OpRun& r) {
+         r.input(image({1, 64, 80, 80})).input(image({1, 64, 80, 80}, 2));
+       }},
+      {"8x256x64 + 8x1x64", "Add",
+       [=](OpRun& r) {
+         r.input(image({8, 256, 64})).input(image({8, 1, 64}, 2));
+       }},
+      {"PRelu 1x64x56x56", "PRelu",
+       [=](OpRun& r) {
+         r.input(image({1, 64, 56, 56})).input(image({64, 1, 1}, 2));
+       }},
+      {"squares 1x4096x320", "Pow",
+       [=](OpRun& r) {
+         r.input(image({1, 4096, 320})).constant(Constant(Tensor::from<float>({}, {2})));
+       }},
+      {"8400x80 > 0.25", "Greater",
+       [=](OpRun& r) {
+         r.input(image({1, 8400, 80})).input(Tensor::from<float>({}, {0.25f}));
+       }},
+      {"mask 12x197x197", "Where",
+       [=](OpRun& r) {
+         Tensor mask = Tensor::zeros(DType::boolean, {1, 1, 197, 197});
+         r.input(mask).input(image({1, 12, 197, 197})).input(Tensor::from<float>({}, {-1e9f}));
+       }},
+      {"rows of 4096x320", "ReduceMean",
+       [=](OpRun& r) {
+         r.input(image({1, 4096, 320})).ints({-1});
+       }},
+      {"places 1x96x56x56", "ReduceMean",
+       [=](OpRun& r) {
+         r.input(image({1, 96, 56, 56})).ints({2, 3});
+       }},
+      {"places, channels-last", "ReduceMean",
+       [=](OpRun& r) {
+         r.stored(image({1, 96, 56, 56}), last).ints({2, 3}).store_outputs({last});
+       }},
+      {"channels 1x96x56x56", "ReduceMax",
+       [=](OpRun& r) {
+         r.input(image({1, 96, 56, 56})).ints({1});
+       }},
+      {"80 classes of 8400", "ReduceMax",
+       [=](OpRun& r) {
+         r.input(image({1, 8400, 80})).ints({2});
+       }},
+      {"80 classes of 8400",
+       "ArgMax",
+       [=](OpRun& r) {
+         r.input(image({1, 8400, 80}));
+       },
+       {{"axis", int64_t{2}}}},
+      {"21 classes of 256x256",
+       "ArgMax",
+       [=](OpRun& r) {
+         r.input(image({1, 21, 256, 256}));
+       },
+       {{"axis", int64_t{1}}}},
+      {"16 bins of 33600",
+       "Softmax",
+       [=](OpRun& r) {
+         r.input(image({1, 16, 4, 8400}));
+       },
+       {{"axis", int64_t{1}}}},
+      {"1000 classes of 64", "LogSoftmax",
+       [=](OpRun& r) {
+         r.input(image({64, 1000}));
+       }},
+      {"1x256x28x28", "BatchNormalization",
+       [=](OpRun& r) {
+         r.input(image({1, 256, 28, 28}));
+         for (unsigned i = 0; i < 3; ++i) r.input(image({256}, i));
+         r.input(Tensor::from<float>({256}, std::vector<float>(256, 0.5f)));
+       }},
+      {"8x32x50x50 at 900x4", "GridSample",
+       [=](OpRun& r) {
+         r.input(image({8, 32, 50, 50})).input(random_tensor({8, 900, 4, 2}, 2, 0.5f));
+       }},
+      {"300 of 72000", "TopK",
+       [=](OpRun& r) {
+         r.input(image({1, 72000})).ints({300});
+       }},
+      {"token to 64x197x192", "Expand",
+       [=](OpRun& r) {
+         r.input(image({1, 1, 192})).ints({64, 197, 192});
+       }},
+      {"shift 1x56x56x96", "Slice",
+       [=](OpRun& r) {
+         r.input(image({1, 56, 56, 96})).ints({3}).ints({56}).ints({1});
+       }},
+      {"every second, 64x80x80", "Slice",
+       [=](OpRun& r) {
+         r.input(image({1, 64, 80, 80})).ints({0, 0}).ints({80, 80}).ints({2, 3}).ints({2, 2});
+       }},
+      {"reflect 1x64x128x128",
+       "Pad",
+       [=](OpRun& r) {
+         r.input(image({1, 64, 128, 128})).ints({0, 0, 1, 1, 0, 0, 1, 1});
+       },
+       {{"mode", std::string("reflect")}}},
+      {"1x48x64x64 by 4",
+       "DepthToSpace",
+       [=](OpRun& r) {
+         r.input(image({1, 48, 64, 64}));
+       },
+       {{"blocksize", int64_t{4}}}},
+      {"300 of 8400x256",
+       "GatherElements",
+       [=](OpRun& r) {
+         r.input(image({1, 8400, 256})).input(indices({1, 300, 256}, 8400, 256));
+       },
+       {{"axis", int64_t{1}}}},
+      {"16800 into 8400x85", "ScatterND",
+       [=](OpRun& r) {
+         r.input(image({8400, 85})).input(indices({8400, 2, 2}, 85, 1)).input(image({8400, 2}, 2));
+       }},
+      {"1x8400x84 to f16",
+       "Cast",
+       [=](OpRun& r) {
+         r.input(image({1, 8400, 84}));
+       },
+       {{"to", int64_t{10}}}},
+  };
+  uses.insert(uses.end(), others.begin(), others.end());
+  return uses;
+}
+
+void bench_vision(const std::string& asked, bool reference, ThreadPool& threads, const Roofs& roofs) {
+  for (const VisionUse& use : vision_uses()) {
+    if (!asked.empty() && asked != use.op) continue;
+    OpRun run(*find_op(use.op), use.attributes);
+    use.fill(run);
+    const OpSite& site = run.site();
+    const Cost cost = site.schema->cost(site);
+    const double bytes = cost.activation_bytes + cost.weight_bytes;
+    const Kernel* taken = nullptr;
+    for (const Kernel* kernel : kernels_of(use.op, use.op))
+      if (!taken && kernel->refusal(site).empty()) taken = kernel;
+    const Kernel scalar{"reference", use.op};
+    if (reference || !taken) {
+      std::vector<Tensor> outputs = run.outputs();
+      const std::vector<MutableTensorView> views = OpRun::views(outputs);
+      const double seconds = time_calls([&] { run_reference(site, run.operands(), views); });
+      print_row(scalar, std::string(use.op) + " " + use.what, seconds, bytes, cost.flops, roofs, "");
+      continue;
+    }
+    Call call(*taken, run, threads);
+    const double seconds = time_calls(std::ref(call));
+    print_row(*taken, use.what, seconds, bytes, cost.flops, roofs, "");
+  }
+}
+
 void run(int argc, char** argv) {
+  bool vision = false, reference = false;
   int thread_count = 0;
   std::string asked;
   std::vector<int> depths = {0, 1024, 4096}, row_counts = {1, 512};
@@ -174,6 +355,10 @@ void run(int argc, char** argv) {
     const std::string flag = argv[i];
     if (flag == "--cpu-time") {
       cpu_time = true;
+      continue;
+    }
+    if (flag == "--vision" || flag == "--reference") {
+      (flag == "--vision" ? vision : reference) = true;
       continue;
     }
     std::string value;
@@ -197,6 +382,7 @@ void run(int argc, char** argv) {
              roofs.bandwidth / 1e9, roofs.flops / 1e9);
   fmt::print("{:<28} {:<22} {:>10} {:>8} {:>6} {:>9} {:>6}\n", "kernel", "", "us", "GB/s", "roof", "GFLOPS",
              "roof");
+  if (vision) return bench_vision(asked, reference, threads, roofs);
   for (int64_t rows : row_counts) {
     const std::string what = fmt::format("{} rows", rows);
     const Tensor hidden = random_tensor({rows, kHidden}, 1);

@@ -24,7 +24,7 @@ enum class Taste {
 
 /// Operators that take each element by itself, or whole channels, so that any one order of all values will
 /// do.
-constexpr std::array<std::string_view, 44> kSame = {"Add",        "Sub",         "Mul",
+constexpr std::array<std::string_view, 46> kSame = {"Add",        "Sub",         "Mul",
                                                     "Div",        "Pow",         "Max",
                                                     "Min",        "Sum",         "Mean",
                                                     "PRelu",      "Relu",        "LeakyRelu",
@@ -37,8 +37,9 @@ constexpr std::array<std::string_view, 44> kSame = {"Add",        "Sub",        
                                                     "Reciprocal", "Round",       "Selu",
                                                     "Sign",       "Sin",         "Softplus",
                                                     "Softsign",   "Sqrt",        "ThresholdedRelu",
-                                                    "Concat",     "Split",       "Slice",
-                                                    "Gather",     "Resize"};
+                                                    "Where",      "Not",         "Concat",
+                                                    "Split",      "Slice",       "Gather",
+                                                    "Resize"};
 constexpr std::array<std::string_view, 6> kLast = {"Conv",        "ConvTranspose",     "MaxPool",
                                                    "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
@@ -105,7 +106,7 @@ Taste taste_of(const Graph& graph, const Node& node) {
                ? Taste::last
                : Taste::planar;
   if (op == "Concat" || op == "Split" || op == "Slice" || op == "Gather" || op == "Resize" || op == "Pad" ||
-      op == "DepthToSpace" || op == "SpaceToDepth" || op == "Where" || op == "Not")
+      op == "DepthToSpace" || op == "SpaceToDepth")
     return has_one_rank(graph, node) ? Taste::same : Taste::planar;
   if (op == "GroupNormalization" || op == "InstanceNormalization" || op == "BatchNormalization")
     return node.outputs.size() == 1 && has_one_rank(graph, node) ? Taste::same : Taste::planar;

@@ -41,7 +41,10 @@ struct Lower {
   }
 };
 struct Slope {
-  float operator()(float x, float slope) const { return x < 0 ? x * slope : x; }
+  float operator()(float x, float slope) const {
+    const float scaled = x * slope;  // of all elements, so that loops are vectors
+    return x < 0 ? scaled : x;
+  }
 };
 struct Both {
   bool operator()(bool a, bool b) const { return a && b; }

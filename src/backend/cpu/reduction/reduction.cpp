@@ -177,8 +177,15 @@ class ReductionKernel : public PreparedKernel {
   void fold_lines(ThreadPool& threads, const PartedAxes& axes, const float* x, int64_t pieces,
                   Part part) const {
     const int64_t outputs = axes.kept.count;
+    const bool by_step = pieces == 1 && axes.kept.rank <= 1 && axes.gone.rank <= 1;
+    const int64_t row_step = axes.kept.rank == 1 ? axes.kept.steps[0] : 0;
     threads.parallel_for(
         outputs * pieces, row_grain(axes.gone.count / pieces), [&](int64_t begin, int64_t end) {
+          if (by_step && axes.gone.count > 0) {
+            for (int64_t i = begin; i < end; ++i)
+              part(0)[i] = loops_.run(row_.fold, x + i * row_step, axes.gone.count);
+            return;
+          }
           for (int64_t i = begin; i < end; ++i) {
             int64_t first, length, step;
             const Axes gone = cut(axes.gone, i / outputs, pieces, first).without_last(length, step);
