@@ -44,13 +44,15 @@ class Exporter : public Builder {
     return node("Cast", {x}, {{"to", onnx_from_dtype(dtype)}});
   }
   ValueId swish(ValueId x) { return node("Mul", {x, node("Sigmoid", {x})}); }
-  /// Spelt out, with the deviation's power as a product.
+  /// Spelt out, with a product by the deviation's inverse; in 16 bits as PyTorch does, between Casts.
   ValueId layer_norm(ValueId x, unsigned seed) {
     const auto mean = [&](ValueId value) { return node("ReduceMean", {value, ints({-1})}); };
     const ValueId off = in_type(node("Sub", {x, mean(x)}), DType::f32);
     const auto wide = [&](float value) { return exactly(Tensor::from<float>({}, {value})); };
     const ValueId deviation = node("Sqrt", {node("Add", {mean(node("Pow", {off, wide(2)})), wide(1e-5f)})});
-    const ValueId normal = in_type(node("Mul", {off, node("Reciprocal", {deviation})}), floats);
+    const ValueId normal = in_type(floats == DType::f32 ? node("Mul", {off, node("Reciprocal", {deviation})})
+                                                        : node("Div", {off, deviation}),
+                                   floats);
     const ValueId scaled = node("Mul", {random({shape_of(x).back()}, seed), normal});
     return node("Add", {scaled, random({shape_of(x).back()}, seed + 1)});
   }

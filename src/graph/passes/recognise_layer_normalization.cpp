@@ -22,11 +22,23 @@ ValueId mean_of(const Graph& graph, const UseMap& uses, ValueId value) {
   return axes.size() == 1 && (axes[0] == -1 || axes[0] == rank - 1) ? mean->inputs[0] : kNoValue;
 }
 
+/// What a Cast between floats casts; any other value itself. Exporters of 16 bits put Casts around what they
+/// want computed in f32, as LayerNormalization computes everything.
+ValueId through_cast(const Graph& graph, const UseMap& uses, ValueId value) {
+  const Node* cast = uses.made_by(value, "Cast");
+  return cast && is_f32_or_short(graph.value(value).type.dtype) &&
+                 is_f32_or_short(graph.value(cast->inputs[0]).type.dtype)
+             ? cast->inputs[0]
+             : value;
+}
+
+/// `x`: whatever is cast of it.
 bool is_square_of(const Graph& graph, const UseMap& uses, ValueId value, ValueId x) {
   if (const Node* pow = uses.made_by(value, "Pow"))
-    return pow->inputs[0] == x && is_scalar(graph, pow->inputs[1], 2);
+    return through_cast(graph, uses, pow->inputs[0]) == x && is_scalar(graph, pow->inputs[1], 2);
   const Node* mul = uses.made_by(value, "Mul");
-  return mul && mul->inputs[0] == x && mul->inputs[1] == x;
+  return mul && through_cast(graph, uses, mul->inputs[0]) == x &&
+         through_cast(graph, uses, mul->inputs[1]) == x;
 }
 
 struct Found {
@@ -36,7 +48,7 @@ struct Found {
 
 /// (x - mean) / sqrt(mean of its squares + epsilon).
 std::optional<Found> find_normalised(const Graph& graph, const UseMap& uses, const Node& div) {
-  const Node* off = uses.made_by(div.inputs[0], "Sub");
+  const Node* off = uses.made_by(through_cast(graph, uses, div.inputs[0]), "Sub");
   const Node* root = uses.made_by(div.inputs[1], "Sqrt");
   const Node* sum = root ? uses.made_by(root->inputs[0], "Add") : nullptr;
   if (!off || !sum || mean_of(graph, uses, off->inputs[1]) != off->inputs[0]) return std::nullopt;
@@ -44,7 +56,7 @@ std::optional<Found> find_normalised(const Graph& graph, const UseMap& uses, con
   const ValueId square = mean_of(graph, uses, sum->inputs[0]);
   if (!epsilon || square == kNoValue || !is_square_of(graph, uses, square, off->outputs[0]))
     return std::nullopt;
-  return Found{off->inputs[0], *epsilon};
+  return Found{through_cast(graph, uses, off->inputs[0]), *epsilon};
 }
 
 /// The constant vector [width] that `node` combines `value` with, or kNoValue.
@@ -58,7 +70,8 @@ ValueId row_constant(const Graph& graph, const Node& node, ValueId value, int64_
 
 }  // namespace
 
-/// ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add -> LayerNormalization over the last axis.
+/// ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add -> LayerNormalization over the last axis, with
+/// Casts to f32 and back between them too.
 int recognise_layer_normalization(Graph& graph) {
   const UseMap uses(graph);
   int changes = 0;
@@ -80,7 +93,7 @@ int recognise_layer_normalization(Graph& graph) {
       std::optional<Found> found;
       ValueId scale = kNoValue;
       for (size_t factor : {size_t{0}, size_t{1}}) {
-        const Node* div = uses.made_by(mul->inputs[factor], "Div");
+        const Node* div = uses.made_by(through_cast(graph, uses, mul->inputs[factor]), "Div");
         if (!div) continue;
         found = find_normalised(graph, uses, *div);
         scale = row_constant(graph, *mul, mul->inputs[factor], width);

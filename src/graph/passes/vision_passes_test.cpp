@@ -137,6 +137,30 @@ TEST(VisionPasses, ConvTakesBoundedActivations) {
             "%y: f32[1, 3, 4, 4] = Conv(%six, %w) activation=\"hard_swish\"\noutput y = %y\n");
 }
 
+/// As PyTorch exports it in f16: squares are f32. The scale and the shift stay what they are.
+TEST(VisionPasses, MomentsBetweenCastsAreLayerNormalization) {
+  Draft d;
+  const ValueId x = d.graph.add_input("x", {DType::f16, {2, 3, 8}});
+  const auto half = [&](const char* name) {
+    return d.graph.add_constant(name, Constant(as_type(random_tensor({8}, 1), DType::f16)));
+  };
+  const auto mean = [&](const char* name, ValueId value) {
+    return d.node("ReduceMean", name, {value, d.ints(std::string(name) + ".axes", {-1})});
+  };
+  const ValueId centred = d.node("Sub", "centred", {x, mean("mean", x)});
+  const ValueId wide = d.node("Cast", "wide", {centred}, {{"to", int64_t{1}}});
+  const ValueId squares = d.node("Pow", "squares", {wide, d.number("two", 2)});
+  const ValueId variance = d.node("Add", "variance", {mean("moment", squares), d.number("epsilon", 1e-5f)});
+  const ValueId normal = d.node("Div", "normal", {wide, d.node("Sqrt", "deviation", {variance})});
+  const ValueId rounded = d.node("Cast", "rounded", {normal}, {{"to", int64_t{10}}});
+  d.output(d.node("Add", "y", {d.node("Mul", "scaled", {rounded, half("w")}), half("b")}));
+  run_passes(d.graph, standard_passes());
+  verify(d.graph);
+  EXPECT_NE(graph_text(d.graph).find("= LayerNormalization(%x, %w, %b) axis=-1 epsilon=1e-05\noutput y = %y"),
+            std::string::npos)
+      << graph_text(d.graph);
+}
+
 TEST(VisionPasses, MomentsOfARowAreLayerNormalization) {
   Draft d;
   const ValueId x = d.input("x", {2, 3, 8});
