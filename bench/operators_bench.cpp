@@ -101,8 +101,11 @@ class Call {
   OpSite site_;
 };
 
+int printed = 0;  ///< rows
+
 void print_row(const Kernel& kernel, const std::string& what, double seconds, double bytes, double flops,
                const Roofs& roofs, const std::string& check) {
+  ++printed;
   fmt::print("{:<28} {:<22} {:>10.1f} {:>8.1f} {:>5.0f}% {:>9.1f} {:>5.0f}%{}\n", kernel.name, what,
              seconds * 1e6, bytes / seconds / 1e9, 100 * bytes / seconds / roofs.bandwidth,
              flops / seconds / 1e9, 100 * flops / seconds / roofs.flops, check);
@@ -414,6 +417,7 @@ void run(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   run(argc, argv);
+  if (printed == 0) throw UsageError("--op names none of the operators that are timed here");
   return 0;
 } catch (const Error& error) {
   fmt::print(stderr, "operators_bench: {}\n", error.what());

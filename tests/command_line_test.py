@@ -366,12 +366,17 @@ class Chat(Program):
                 except OSError:  # the program has ended
                     self.assertGreaterEqual(seen.count(text), times, seen)
 
-        wait_for(b"> ")
+        def wait_for_prompt(times):
+            """And a second longer: a Ctrl-C between the prompt and the reading that follows it goes unnoticed, and the terminal
+            forgets a line that was typed before it."""
+            wait_for(b"> ", times)
+            time.sleep(1)
+
+        wait_for_prompt(1)
         os.write(terminal, b"Tell me a long story.\r")
         wait_for(b"story.\r\n")
         os.write(terminal, b"\x03")  # while it answers
-        wait_for(b"> ", times=2)
-        time.sleep(1)  # a Ctrl-C between the prompt and the reading that follows it would go unnoticed
+        wait_for_prompt(2)
         os.write(terminal, b"\x03")  # at the prompt
         wait_for(b"leaves)")
         os.write(terminal, b"/quit\r")

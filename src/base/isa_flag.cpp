@@ -9,11 +9,12 @@ namespace halftone {
 
 void limit_isa_to(const std::string& name) {
   const auto isa = isa_from_name(name);
-  if (!isa)
-    throw UsageError("--isa {}: no such instruction set; scalar and what this processor has are", name);
-  if (!cpu_has(*isa)) {
+  if (!isa || !cpu_has(*isa)) {
     std::vector<std::string_view> names;
     for (Isa has : cpu_isas()) names.push_back(isa_name(has));
+    if (!isa)
+      throw UsageError("--isa {}: no such instruction set; this processor has {}", name,
+                       fmt::join(names, ", "));
     throw UnsupportedError("--isa {}: this processor does not have it; it has {}", name,
                            fmt::join(names, ", "));
   }
