@@ -3,67 +3,14 @@
 #include "backend/cuda/float_types.h"
 #include "backend/cuda/maps/maps_kernels.h"
 #include "backend/float_site.h"
+#include "backend/map_site.h"
 
 namespace halftone::cuda {
 namespace {
 
-/// A map's attributes as f32, under ONNX's defaults.
-struct MapRow {
-  std::string_view op;
-  Map kind;
-  std::string_view a_name = {};
-  float a = 0;
-  std::string_view b_name = {};
-  float b = 0;
-};
-
-constexpr MapRow kRows[] = {
-    {"Abs", Map::abs},
-    {"Acos", Map::acos},
-    {"Acosh", Map::acosh},
-    {"Asin", Map::asin},
-    {"Asinh", Map::asinh},
-    {"Atan", Map::atan},
-    {"Atanh", Map::atanh},
-    {"Ceil", Map::ceil},
-    {"Celu", Map::celu, "alpha", 1},
-    {"Clip", Map::clip},
-    {"Cos", Map::cos},
-    {"Cosh", Map::cosh},
-    {"Elu", Map::elu, "alpha", 1},
-    {"Erf", Map::erf},
-    {"Exp", Map::exp},
-    {"Floor", Map::floor},
-    {"Log", Map::log},
-    {"Mish", Map::mish},
-    {"Neg", Map::negate},
-    {"Reciprocal", Map::reciprocal},
-    {"Relu", Map::relu},
-    {"Round", Map::round},
-    {"Selu", Map::selu, "alpha", 1.67326319217681884765625f, "gamma", 1.05070102214813232421875f},
-    {"Sign", Map::sign},
-    {"Sin", Map::sin},
-    {"Sinh", Map::sinh},
-    {"Softplus", Map::softplus},
-    {"Softsign", Map::softsign},
-    {"Sqrt", Map::sqrt},
-    {"Tan", Map::tan},
-    {"ThresholdedRelu", Map::threshold, "alpha", 1},
-};
-
-const MapRow& row_of(const OpSite& site) {
-  for (const MapRow& row : kRows)
-    if (row.op == site.schema->name) return row;
-  throw std::logic_error("no map of " + std::string(site.schema->name));
-}
-
 class MapKernel final : public CudaKernel {
  public:
-  explicit MapKernel(const OpSite& site) : kind_(row_of(site).kind) {
-    const MapRow& row = row_of(site);
-    if (!row.a_name.empty()) a_ = site.attributes->get_float(row.a_name, row.a);
-    if (!row.b_name.empty()) b_ = site.attributes->get_float(row.b_name, row.b);
-  }
+  explicit MapKernel(const OpSite& site) : map_(map_of_site(site)) {}
 
   void run(const KernelRun& run) const override {
     switch (run.outputs[0].dtype) {
@@ -88,12 +35,12 @@ class MapKernel final : public CudaKernel {
     if (count == 0) return;
     const auto bound = [&](size_t i) { return of(i < run.inputs.size() ? run.inputs[i] : Operand{}); };
     const bool wide = all_aligned_16(run.inputs[0].tensor.data, run.outputs[0].data);
-    device().launch(kernel, thread_each((count + 3) / 4),
-                    {of(run.inputs[0]), of(run.outputs[0]), bound(1), bound(2), count, kind_, a_, b_, wide});
+    device().launch(
+        kernel, thread_each((count + 3) / 4),
+        {of(run.inputs[0]), of(run.outputs[0]), bound(1), bound(2), count, map_.kind, map_.a, map_.b, wide});
   }
 
-  Map kind_;
-  float a_ = 0, b_ = 0;
+  MapOfSite map_;
 };
 
 /// All maps take floats, a few i32 and i64 besides.

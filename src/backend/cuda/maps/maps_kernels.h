@@ -2,43 +2,9 @@
 
 #include "backend/cuda/device/floats.h"
 #include "backend/cuda/device/four.h"
+#include "backend/map.h"
 
 namespace halftone::cuda {
-
-/// The maps of ops/maps that are no Activation (backend/activation.h), and Clip.
-enum class Map : int32_t {
-  abs,
-  acos,
-  acosh,
-  asin,
-  asinh,
-  atan,
-  atanh,
-  ceil,
-  celu,  ///< x > 0 ? x : a (e^(x / a) - 1)
-  clip,  ///< NaN stays
-  cos,
-  cosh,
-  elu,  ///< x > 0 ? x : a (e^x - 1)
-  erf,
-  exp,
-  floor,
-  log,
-  mish,  ///< x tanh(softplus(x))
-  negate,
-  reciprocal,
-  relu,   ///< NaN stays
-  round,  ///< ties to even
-  selu,   ///< b (x > 0 ? x : a (e^x - 1))
-  sign,   ///< of 0 and NaN: themselves
-  sin,
-  sinh,
-  softplus,  ///< log(1 + e^x)
-  softsign,  ///< x / (1 + |x|)
-  sqrt,
-  tan,
-  threshold,  ///< x > a ? x : 0
-};
 
 /// y = f(x); low and high are the ends of a clip, one number each, null where there is none. A thread takes
 /// four neighbours, at once where x and y are aligned to 16 bytes (`wide`).
