@@ -39,17 +39,16 @@ DEVICE bool stores_fours(const GemmOutput& out) {
 }
 /// Outputs `column` to `column` + 3, as far as there are such; all of them where `whole`.
 DEVICE void store_products(const GemmOutput& out, int row, int column, const float (&values)[4], bool whole) {
-  if (!whole) {
-    UNROLL
-    for (int i = 0; i < 4; ++i)
-      if (column + i < out.n) store_product(out, row, column + i, values[i]);
-    return;
-  }
-  Vec4 y{values[0], values[1], values[2], values[3]};
-  if (!is_plain(out))
-    y = {finished(out, row, column, values[0]), finished(out, row, column + 1, values[1]),
-         finished(out, row, column + 2, values[2]), finished(out, row, column + 3, values[3])};
-  out.y.set_four(int64_t{row} * out.n + column, y);
+  const bool plain = is_plain(out);
+  float y[4];
+  UNROLL
+  for (int i = 0; i < 4; ++i)
+    y[i] = plain || column + i >= out.n ? values[i] : finished(out, row, column + i, values[i]);
+  const int64_t first = int64_t{row} * out.n + column;
+  if (whole) return out.y.set_four(first, {y[0], y[1], y[2], y[3]});
+  UNROLL
+  for (int i = 0; i < 4; ++i)
+    if (column + i < out.n) out.y.set(first + i, y[i]);
 }
 
 }  // namespace halftone::cuda
