@@ -1,4 +1,4 @@
-#include "backend/cpu/reduction/fold_simd.h"
+#include "backend/cpu/reduction/places_simd.h"
 
 namespace halftone::cpu {
 

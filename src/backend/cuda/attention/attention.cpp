@@ -40,8 +40,8 @@ class Attention : public CudaKernel {
       device().launch(*kernels.prefill, dense_prefill_launch(view, kernels.padded_dim), {view, 1});
       return;
     }
-    view.keys = as_it_is(run.inputs[1], e.k);
-    view.values = as_it_is(run.inputs[2], e.v);
+    view.keys = dense_side(run.inputs[1], e.k, sizeof(float));
+    view.values = dense_side(run.inputs[2], e.v, sizeof(float));
     device().launch(attention_plain_f32,
                     {{static_cast<int>(e.q.batch * e.q.length), static_cast<int>(e.q.heads)},
                      kPlainThreads,
@@ -51,24 +51,10 @@ class Attention : public CudaKernel {
 
  private:
   static bool by_tiles(const AttentionExtents& e) { return HalfHeads::fits(e.k) && HalfHeads::fits(e.v); }
-
-  /// The kernels that read it do not write to it.
-  static KvSide as_it_is(const Operand& operand, const HeadsExtent& e) {
-    const HeadsView at = heads_view(e);
-    KvSide side{};
-    side.data = const_cast<std::byte*>(operand.tensor.data);
-    side.token_bytes = at.row * int64_t{sizeof(float)};
-    side.head_bytes = at.head * int64_t{sizeof(float)};
-    side.block_bytes = at.sequence * int64_t{sizeof(float)};
-    return side;
-  }
 };
 
 Refusal supports(const OpSite& site) {
-  if (site.outputs.size() > 1) return "more than Y is asked for";
-  if (site.has_input(3)) return "there is a mask";
-  if (site.has_input(4)) return "there is a past";
-  if (site.has_input(6)) return "there is padding";
+  if (Refusal refusal = more_than_dense(site); !refusal.empty()) return refusal;
   const AttentionExtents e(site);
   if (e.q.dim > 2048 || e.v.dim > 2048) return fmt::format("heads of {} and {}", e.q.dim, e.v.dim);
   return not_all_f32(site, 3);

@@ -31,8 +31,8 @@ class ShortAttention final : public CudaKernel {
     AttentionView view = dense_view(run, e);
     view.query = reinterpret_cast<const float*>(queries);
     view.result = reinterpret_cast<float*>(results);
-    view.keys = side(run.inputs[1], e.k);
-    view.values = side(run.inputs[2], e.v);
+    view.keys = dense_side(run.inputs[1], e.k, sizeof(uint16_t));
+    view.values = dense_side(run.inputs[2], e.v, sizeof(uint16_t));
     const AttentionKernels kernels = attention_kernels(y.dtype == DType::f16 ? KvFormat::f16 : KvFormat::bf16,
                                                        static_cast<int>(std::max(e.q.dim, e.v.dim)));
     device().launch(*kernels.prefill, dense_prefill_launch(view, kernels.padded_dim), {view, 1});
@@ -50,25 +50,12 @@ class ShortAttention final : public CudaKernel {
     const int64_t count = shape.elements();
     device().launch(cast_kernel, thread_each(count), {from, to, count, from_type, to_type});
   }
-  /// The kernels that read it do not write to it.
-  static KvSide side(const Operand& operand, const HeadsExtent& e) {
-    const HeadsView at = heads_view(e);
-    KvSide side{};
-    side.data = const_cast<std::byte*>(operand.tensor.data);
-    side.token_bytes = at.row * int64_t{sizeof(uint16_t)};
-    side.head_bytes = at.head * int64_t{sizeof(uint16_t)};
-    side.block_bytes = at.sequence * int64_t{sizeof(uint16_t)};
-    return side;
-  }
 };
 
 Refusal supports(const OpSite& site) {
   if (!is_short_float(site.outputs[0].dtype))
     return fmt::format("Y is {}", dtype_name(site.outputs[0].dtype));
-  if (site.outputs.size() > 1) return "more than Y is asked for";
-  if (site.has_input(3)) return "there is a mask";
-  if (site.has_input(4)) return "there is a past";
-  if (site.has_input(6)) return "there is padding";
+  if (Refusal refusal = more_than_dense(site); !refusal.empty()) return refusal;
   const AttentionExtents e(site);
   for (const HeadsExtent& side : {e.k, e.v})
     if (side.dim % 8 != 0 || side.dim > 256) return fmt::format("heads of {}", side.dim);

@@ -31,6 +31,25 @@ AttentionView dense_view(const KernelRun& run, const AttentionExtents& e) {
   return view;
 }
 
+KvSide dense_side(const Operand& operand, const HeadsExtent& e, size_t number_bytes) {
+  const HeadsView at = heads_view(e);
+  const auto bytes = static_cast<int64_t>(number_bytes);
+  KvSide side{};
+  side.data = const_cast<std::byte*>(operand.tensor.data);
+  side.token_bytes = at.row * bytes;
+  side.head_bytes = at.head * bytes;
+  side.block_bytes = at.sequence * bytes;
+  return side;
+}
+
+Refusal more_than_dense(const OpSite& site) {
+  if (site.outputs.size() > 1) return "more than Y is asked for";
+  if (site.has_input(3)) return "there is a mask";
+  if (site.has_input(4)) return "there is a past";
+  if (site.has_input(6)) return "there is padding";
+  return {};
+}
+
 Launch dense_prefill_launch(const AttentionView& view, int padded_dim) {
   const int tiles = view.sequence_count * ceil_div(view.rows * view.group, kPrefillVectors);
   return {{tiles * (view.heads / view.group)}, kPrefillThreads, prefill_shared(padded_dim, 2)};

@@ -9,6 +9,12 @@ namespace halftone::cuda {
 /// Attention without a cache, but for its keys and values: one block a sequence.
 AttentionView dense_view(const KernelRun& run, const AttentionExtents& e);
 
+/// Keys or values, numbers of `number_bytes` bytes, where they lie. The kernels that read them do not write.
+KvSide dense_side(const Operand& operand, const HeadsExtent& e, size_t number_bytes);
+
+/// Empty where positions alone say what is seen, and Y alone is asked for.
+Refusal more_than_dense(const OpSite& site);
+
 /// Of the kernels of attention_prefill_kernels.h over keys and values in f16; `padded_dim` is the kernel's.
 Launch dense_prefill_launch(const AttentionView& view, int padded_dim);
 
