@@ -159,7 +159,8 @@ class FloatConvRows final : public FloatConv {
     out.m = at.places;
     out.n = at.group_outputs;
     out.residual = end.residual;
-    multiply_windows(device(), weights_, picture, out, workspace);
+    const auto* exact = input.type == FloatType::f32 ? static_cast<const float*>(input.data) : nullptr;
+    multiply_windows(device(), weights_, picture, exact, out, workspace);
   }
 
  private:

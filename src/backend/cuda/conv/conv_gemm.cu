@@ -1,4 +1,5 @@
 #include "backend/cuda/conv/conv_end.h"
+#include "backend/cuda/conv/conv_in_tf32.h"
 
 namespace halftone::cuda {
 namespace {
@@ -59,8 +60,10 @@ struct CodePiece<1> {
   DEVICE_MEMBER static Read of(uint32_t word) { return static_cast<uint8_t>(word); }
 };
 
-/// f16 by f16, summed in f32.
+/// f16 by f16, summed in f32. X is rounded: beyond f16's range its numbers are infinite, and what they meet
+/// is summed anew.
 struct FloatProduct {
+  static constexpr bool kRounds = true;
   using Args = FloatConvArgs;
   using Element = float;
   using Sum = float;
@@ -76,6 +79,7 @@ struct FloatProduct {
 /// 16 bits by the same, f16 or bf16.
 template <bool kBrain>
 struct ShortProduct {
+  static constexpr bool kRounds = false;
   using Args = FloatConvArgs;
   using Element = uint16_t;
   using Sum = float;
@@ -96,6 +100,7 @@ struct ShortProduct {
 /// u8 by s8, exact.
 template <class A>
 struct CodeProduct {
+  static constexpr bool kRounds = false;
   using Args = A;
   using Element = uint8_t;
   using Sum = int;
@@ -211,6 +216,13 @@ DEVICE void conv_gemm(const typename Product::Args& args) {
       for (int j = 0; j < kColumnTiles; ++j) b[j] = next_b[j];
     }
     sync_block();
+  }
+  if constexpr (Product::kRounds) {
+    bool beyond = false;
+    UNROLL
+    for (int i = 0; i < kRowTiles; ++i)
+      beyond = beyond || is_beyond_f16(sums[i][0][0]) || is_beyond_f16(sums[i][0][2]);
+    if (ballot(beyond)) sum_in_tf32<kVector>(args, places + warp_row, first_tile, sums);
   }
 
   UNROLL

@@ -20,6 +20,8 @@ struct Case {
   bool gains = false;
   Storage in = kLast, out = kLast;
   DType type = DType::f32;
+  float large = 0;  ///< what every 37th number of X is multiplied by, of all where `all_large`
+  bool all_large = false;
 
   std::string str() const {
     return fmt::format("x {} w {} group {} stride {} activation {}", x.str(), w.str(), group, strides[0],
@@ -46,7 +48,17 @@ void check(const char* kernel, const Case& c, float operand_error, const Chip* c
       const Tensor made = random_tensor(shape, seed, spread);
       return as_type(magnitudes ? absolute(made) : made, c.type);
     };
-    run.stored(tensor(c.x, 1, 1), c.in).constant(Constant(tensor(c.w, 2, 0.3f)));
+    Tensor x = tensor(c.x, 1, 1);
+    if (c.large > 0) {
+      const auto numbers = x.mutable_view().span<float>();
+      for (size_t i = c.all_large ? 0 : 5; i < numbers.size(); i += c.all_large ? 1 : 37)
+        numbers[i] *= c.large;
+    }
+    run.stored(x, c.in);
+    Tensor w = tensor(c.w, 2, 0.3f);
+    if (c.large > 0 && magnitudes)
+      for (float& weight : w.mutable_view().span<float>()) weight += 0x1p-13f;
+    run.constant(Constant(w));
     if (c.bias)
       run.constant(Constant(tensor({c.w[0]}, 3, 1)));
     else
@@ -147,6 +159,58 @@ TEST(CudaConv, WindowsByWarpgroups) {
         kHalfError, &hopper);
   check("conv_f16", {.x = {3, 64, 9, 9}, .w = {17, 64, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}},
         kHalfError, &hopper);
+}
+
+/// Windows with numbers beyond f16's range keep the bound, the others beside them too. Small weights count
+/// beside such numbers: one below 2^-14 of the power of two of its output errs by 2^-25 of that.
+TEST(CudaConv, LargeActivationsStayFinite) {
+  const std::vector<Case> cases = {
+      {.x = {1, 16, 13, 13}, .w = {40, 16, 1, 1}},
+      {.x = {1, 3, 9, 11}, .w = {24, 3, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .in = kPlanar},
+      {.x = {2, 12, 9, 7}, .w = {17, 12, 3, 3}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 58, 5, 11}, .w = {70, 58, 1, 1}, .activation = {Kind::relu}, .bias = false},
+      {.x = {1, 7, 9, 9}, .w = {9, 7, 5, 3}, .strides = {3, 2}, .pads = {2, 1, 2, 1}, .out = kPlanar},
+      {.x = {1, 8, 8, 8}, .w = {33, 8, 3, 3}, .pads = {2, 2, 2, 2}, .dilations = {2, 2}},
+      {.x = {3, 8, 4, 5}, .w = {24, 4, 3, 3}, .group = 2, .pads = {1, 1, 1, 1}},
+      {.x = {2, 5, 9}, .w = {10, 5, 3}, .strides = {2}, .pads = {1, 1}, .dilations = {1}},
+      // As rows of a Gemm.
+      {.x = {1, 32, 15, 16},
+       .w = {20, 32, 3, 3},
+       .pads = {1, 1, 1, 1},
+       .activation = {Kind::leaky_relu, 0.1f}},
+      {.x = {2, 64, 7, 5}, .w = {33, 64, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .residual = true},
+      {.x = {1, 96, 4, 5}, .w = {273, 96, 1, 2}, .bias = false},
+      {.x = {2, 32, 9}, .w = {10, 32, 3}, .strides = {1}, .pads = {2, 2}, .dilations = {2}},
+  };
+  const Chip ampere{80, 3, 163 << 10}, hopper{90, 3, 227 << 10};
+  for (Case c : cases)
+    for (const auto& [large, all] : {std::pair{3e5f, true}, {1e8f, false}}) {
+      c.large = large;
+      c.all_large = all;
+      check("conv_f16", c, kHalfError, &ampere);
+      if (c.x[1] % 32 == 0) check("conv_f16", c, kHalfError, &hopper);
+    }
+  for (int64_t channels : {5, 16})
+    check("conv_depthwise",
+          {.x = {2, channels, 7, 6}, .w = {channels, 1, 3, 3}, .group = channels, .large = 1e8f}, 0);
+}
+
+TEST(CudaConv, InfinityAndNaNStayWhereTheyAre) {
+  for (const float odd : {INFINITY, NAN}) {
+    Tensor x = random_tensor({1, 32, 9, 9}, 1);
+    x.mutable_view().span<float>()[7] = odd;
+    OpRun run(conv_schema(), {});
+    run.stored(x, kLast).constant(Constant(random_tensor({20, 32, 3, 3}, 2, 0.3f)));
+    run.store_outputs({kLast});
+    const auto found = floats(run_on_test_device(cuda_kernel("conv_f16"), run)[0]),
+               expected = floats(run.reference()[0]);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(std::isfinite(found[i]), std::isfinite(expected[i])) << i;
+      if (std::isfinite(expected[i])) {
+        ASSERT_NEAR(found[i], expected[i], 0.1f) << i;
+      }
+    }
+  }
 }
 
 TEST(CudaConv, OneChannelAGroup) {

@@ -209,10 +209,11 @@ WindowsPlan plan_windows(Device& device, const WeightsView& weights, int m) {
 }
 
 void multiply_windows(Device& device, const WeightsView& weights, const PictureRows& picture,
-                      const GemmOutput& out, std::byte* workspace) {
+                      const float* exact, const GemmOutput& out, std::byte* workspace) {
   ManyTokensArgs args{};
   args.weights = weights;
   args.picture = picture;
+  args.exact = exact;
   args.out = out;
   launch_product(device, plan(device, weights, out.m, true), args, workspace);
 }

@@ -11,7 +11,8 @@ void multiply_many(Device& device, const WeightsView& weights, const Floats& a, 
                    std::byte* workspace);
 
 /// The same with windows of a picture of f16 as rows (PictureRows), by weights of f16. The caller's kernel
-/// before it sets `zero_count` ints at `zeros` to 0 and lays the picture out `as_fragments` or not.
+/// before it sets `zero_count` ints at `zeros` to 0 and lays the picture out `as_fragments` or not. `exact`:
+/// the picture as it was before it became f16, null where it was that.
 struct WindowsPlan {
   bool as_fragments;
   int zero_count;
@@ -19,6 +20,6 @@ struct WindowsPlan {
 };
 WindowsPlan plan_windows(Device& device, const WeightsView& weights, int m);
 void multiply_windows(Device& device, const WeightsView& weights, const PictureRows& picture,
-                      const GemmOutput& out, std::byte* workspace);
+                      const float* exact, const GemmOutput& out, std::byte* workspace);
 
 }  // namespace halftone::cuda

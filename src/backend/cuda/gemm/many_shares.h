@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/gemm/many_tokens_kernels.h"
+#include "backend/cuda/gemm/windows_in_tf32.h"
 
 namespace halftone::cuda {
 
@@ -60,11 +60,6 @@ struct ManyShares {
     }
   }
 };
-
-/// Floats from one row of a tile of Y to the next in shared memory: what the lanes of a D fragment write
-/// meets all banks.
-template <class S>
-constexpr int kTileRowFloats = S::kOutputs + 4;
 
 /// Where four neighbouring outputs `v` of a tile of Y lie in shared memory.
 template <class S>
@@ -126,6 +121,12 @@ DEVICE void finish_segment(const ManyTokensArgs& args, const ManyShares& shares,
       store_as<Vec4>(tile + tile_place<S>(v), sum);
     }
     sync_block();
+  }
+  if constexpr (S::kWindows) {
+    if (args.exact) {
+      sum_windows_in_tf32<S>(args, token0, output0 / kTileRows);
+      sync_block();
+    }
   }
   store_tile<S>(args, token0, output0, factor);
 }

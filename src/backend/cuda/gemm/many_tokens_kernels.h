@@ -40,6 +40,7 @@ struct ManyTokensArgs {
   PictureRows picture;  ///< of convolutions, in the place of a and back
   int stages;           ///< that shared memory holds: 2 to 4 of many_tokens, 3 to 5 of wide_tokens
   int scale_groups;     ///< groups that a step has columns of, at most: scale_groups()
+  const float* exact;   ///< what the picture is rounded from, for windows beyond f16's range; null: nothing
 };
 
 /// Two warps of each share the columns.
@@ -57,6 +58,9 @@ HOST_AND_DEVICE constexpr int many_outputs(WeightKind kind) {
 HOST_AND_DEVICE constexpr int many_sum_bytes(WeightKind kind, int tokens) {
   return (many_outputs(kind) + 4) * tokens * 4;
 }
+/// Floats from one row of that to the next: what the lanes of a D fragment write meets all banks.
+template <class S>
+constexpr int kTileRowFloats = S::kOutputs + 4;
 /// Columns of a step.
 HOST_AND_DEVICE constexpr int many_columns(WeightKind kind) {
   return kind == WeightKind::int4 || kind == WeightKind::int2 || kind == WeightKind::table4 ? 128 : 64;

@@ -1,3 +1,4 @@
+#include "backend/cuda/device/tf32.h"
 #include "backend/cuda/mat_mul/mat_mul_kernels.h"
 
 namespace halftone::cuda {
@@ -6,7 +7,7 @@ struct Tf32Pair {
   uint32_t high, low;
 };
 DEVICE Tf32Pair tf32_pair(float x) {
-  const uint32_t high = (bits_of(x) + 0x1000u) & 0xffffe000u;
+  const uint32_t high = tf32_of(x) & 0xffffe000u;
   return {high, (bits_of(x - float_of(high)) + 0x1000u) & 0xffffe000u};
 }
 

@@ -1,5 +1,6 @@
 #include "ops/mat_mul/mat_mul.h"
 
+#include <bit>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -57,6 +58,16 @@ TEST(CudaMatMul, Vectors) {
 TEST(CudaMatMul, AnyMagnitude) {
   expect_close({4, 9}, {9, 4}, 1e-15f);
   expect_close({4, 9}, {9, 4}, 1e15f);
+}
+
+/// The NaN that a GPU makes has all its bits set, which a rounding must not carry into the sign.
+TEST(CudaMatMul, NaNStays) {
+  Tensor a = random_tensor({3, 9}, 1), b = random_tensor({9, 4}, 2);
+  a.mutable_view().span<float>()[10] = b.mutable_view().span<float>()[2] = std::bit_cast<float>(0x7fffffffu);
+  OpRun run(mat_mul_schema());
+  run.input(a).input(b);
+  const auto found = floats(run_on_test_device(cuda_kernel("mat_mul"), run)[0]);
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(std::isnan(found[i]), i / 4 == 1 || i % 4 == 2) << i;
 }
 
 TEST(CudaMatMul, TakesNothing) {
