@@ -126,6 +126,31 @@ Graph diffusion_network(DType floats = DType::f32) {
   return e.graph;
 }
 
+/// A block of an autoencoder's decoder whose activations lie beyond f16's range, as those of SDXL's do:
+/// residual Convs, and attention of places to each other whose values are as large.
+Graph large_autoencoder_block() {
+  Exporter e;
+  const ValueId x = e.graph.add_input("x", {DType::f32, {1, 4, 8, 8}});
+  const ValueId large = e.node("Mul", {e.conv(x, 32, 3), e.number(3e6f)});
+  const ValueId h = e.node("Add", {e.conv(e.swish(large), 32, 3), large});
+  const auto tokens = [&](ValueId picture) {
+    return e.transpose(e.reshape(picture, {1, 32, 64}), {0, 2, 1});
+  };
+  const auto heads = [&](ValueId y, const Ints& perm) {
+    return e.transpose(e.reshape(y, {1, 64, 1, 32}), perm);
+  };
+  const ValueId normal = tokens(e.group_norm(h, 4, 20)), raw = tokens(h);
+  const ValueId q = heads(e.linear(normal, 32, 41), {0, 2, 1, 3}),
+                k = heads(e.linear(normal, 32, 43), {0, 2, 3, 1}),
+                v = heads(e.linear(raw, 32, 45), {0, 2, 1, 3});
+  const ValueId weights = e.node("Softmax", {e.node("Mul", {e.node("MatMul", {q, k}), e.number(0.18f)})},
+                                 {{"axis", int64_t{-1}}});
+  const ValueId seen = e.reshape(e.transpose(e.node("MatMul", {weights, v}), {0, 2, 1, 3}), {1, 64, 32});
+  const ValueId mixed = e.node("Add", {raw, e.linear(seen, 32, 47)});
+  e.graph.add_output(e.conv(e.reshape(e.transpose(mixed, {0, 2, 1}), {1, 32, 8, 8}), 3, 3), "picture");
+  return e.graph;
+}
+
 /// The head of a detector that gives its best boxes itself: distances as expectations, the best classes, and
 /// the boxes they belong to. No layer rounds what the choice depends on.
 Graph detector_head() {
@@ -261,6 +286,9 @@ TEST(CudaField, LatentDiffusionInBf16) {
 TEST(CpuField, LatentDiffusionInSixteenBits) {
   for (DType type : {DType::f16, DType::bf16})
     expect_like_the_reference(cpu_backend(), diffusion_network(type), {1, 4, 8, 8}, 20);
+}
+TEST(CudaField, ActivationsBeyondTheRangeOfF16) {
+  expect_nothing_left(large_autoencoder_block(), {1, 4, 8, 8}, 8);
 }
 TEST(CudaField, DetectorThatChoosesItsBoxes) {
   expect_nothing_left(detector_head(), {1, 70, 8, 8}, 1);

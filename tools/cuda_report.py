@@ -47,6 +47,11 @@ def prefill(dim, number_bytes):
     return (64 + 3 * tokens) * 2 * dim + (8 * tokens if number_bytes == 1 else 0) + 16
 
 
+def tiles(dim):
+    """attention/tiled_attention_kernels.h: beyond 256 elements two tiles and four parts of each score"""
+    return prefill(dim, 2) + 64 * 4 if dim <= 256 else 2 * 32 * 2 * dim + 32 * 4 * 32 * 4 + 16 + 32 * 4
+
+
 def decode(dim, number_bytes):
     """paged_attention/attention_decode_kernels.h"""
     tile = 2 * 16 * dim * number_bytes
@@ -91,8 +96,12 @@ def hot_kernels():
             hot[f'attention_prefill_{kind}_{dim}'] = (128, prefill(dim, size), blocks, (min(blocks, 2 if dim > 64 else 3),) * 2 + (blocks,), tensor)
             tensor = ('HMMA', 'LDGSTS', 'LDS.128')
             hot[f'attention_decode_{kind}_{dim}'] = (128, decode(dim, size), blocks, (3 if (kind, dim) == ('int8', 64) else 2,) * 2 + (blocks,), tensor)
-    for dim, blocks in ((64, 3), (128, 2), (256, 2)):
-        hot[f'attention_prefill_masked_{dim}'] = (128, prefill(dim, 2), blocks, (2, 2, blocks), ('HMMA', 'LDGSTS', 'LDSM'))
+    tensor = ('HMMA', 'LDGSTS', 'LDSM')
+    for kind in ('f16', 'bf16'):
+        for dim, blocks, masked in ((64, 3, 3), (128, 3, 2), (256, 2, 2), (512, 1, 1)):
+            threads, shared = (256 if dim > 256 else 128), tiles(dim)
+            hot[f'attention_tiles_{kind}_{dim}'] = (threads, shared, blocks, (min(blocks, 2),) * 2 + (blocks,), tensor)
+            hot[f'attention_masked_tiles_{kind}_{dim}'] = (threads, shared, masked, (min(masked, 2),) * 2 + (masked,), tensor)
     for tile in (64, 32):
         for width in (4, 2, 1):
             hot[f'conv_f16_{tile}_v{width}'] = (128, tile * 176, 4, (4, 4, 4), ('HMMA',))

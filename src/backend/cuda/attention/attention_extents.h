@@ -5,6 +5,21 @@
 
 namespace halftone::cuda {
 
+/// Inputs of Attention.
+enum AttentionInput : size_t {
+  kAttentionKeys = 1,
+  kAttentionValues,
+  kAttentionMask,
+  kAttentionPastKeys,
+  kAttentionPastValues,
+  kAttentionValidKeys
+};
+
+/// Positions before those of the keys of this run.
+inline int64_t past_length(const OpSite& site) {
+  return site.has_input(kAttentionPastKeys) ? site.input_shape(kAttentionPastKeys)[2] : 0;
+}
+
 inline HeadsView heads_view(const HeadsExtent& e) {
   return e.packed ? HeadsView{e.length * e.heads * e.dim, e.heads * e.dim, e.dim}
                   : HeadsView{e.heads * e.length * e.dim, e.dim, e.length * e.dim};

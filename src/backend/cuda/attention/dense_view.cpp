@@ -3,8 +3,6 @@
 #include <cmath>
 
 #include "backend/cuda/cuda.h"
-#include "backend/cuda/paged_attention/attention_prefill_kernels.h"
-#include "base/checked.h"
 
 namespace halftone::cuda {
 
@@ -48,11 +46,6 @@ Refusal more_than_dense(const OpSite& site) {
   if (site.has_input(4)) return "there is a past";
   if (site.has_input(6)) return "there is padding";
   return {};
-}
-
-Launch dense_prefill_launch(const AttentionView& view, int padded_dim) {
-  const int tiles = view.sequence_count * ceil_div(view.rows * view.group, kPrefillVectors);
-  return {{tiles * (view.heads / view.group)}, kPrefillThreads, prefill_shared(padded_dim, 2)};
 }
 
 }  // namespace halftone::cuda

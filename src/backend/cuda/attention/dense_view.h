@@ -15,7 +15,4 @@ KvSide dense_side(const Operand& operand, const HeadsExtent& e, size_t number_by
 /// Empty where positions alone say what is seen, and Y alone is asked for.
 Refusal more_than_dense(const OpSite& site);
 
-/// Of the kernels of attention_prefill_kernels.h over keys and values in f16; `padded_dim` is the kernel's.
-Launch dense_prefill_launch(const AttentionView& view, int padded_dim);
-
 }  // namespace halftone::cuda

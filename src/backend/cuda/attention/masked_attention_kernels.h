@@ -4,16 +4,17 @@
 
 namespace halftone::cuda {
 
-/// Attention with a mask, a past or padding, in f32: softmax(cap(scale Q K^T) + mask) V. Keys and values are
-/// older ones, mask.past of them, and then those of this run. A query that sees nothing gives 0.
+/// Attention with a mask, a past or padding, computed in f32: softmax(cap(scale Q K^T) + mask) V. Keys and
+/// values are older ones, mask.past of them, and then those of this run. A query that sees nothing gives 0.
 ///
 /// A block has four queries of a head and goes through the keys 128 at a time, a thread each. Grid: queries
 /// by four, heads, sequences.
 struct MaskedAttentionArgs {
   AttentionView view;  ///< its keys and values are those below, older ones counted
   ScoreMask mask;
-  const float *keys, *values;
-  const float *past_keys, *past_values;  ///< null: none
+  const void *queries, *keys, *values;  ///< of the kernel's type, as what follows
+  const void *past_keys, *past_values;  ///< null: none
+  void* results;
   HeadsView key_at, value_at, past_key_at, past_value_at;
 };
 constexpr int kMaskedRows = 4, kMaskedThreads = 128;
@@ -23,6 +24,8 @@ HOST_AND_DEVICE size_t masked_attention_shared(int dim, int value_dim) {
          sizeof(float);
 }
 
-DECLARE_DEVICE_KERNEL(masked_attention_kernel, MaskedAttentionArgs);
+DECLARE_DEVICE_KERNEL(masked_attention_f32, MaskedAttentionArgs);
+DECLARE_DEVICE_KERNEL(masked_attention_f16, MaskedAttentionArgs);
+DECLARE_DEVICE_KERNEL(masked_attention_bf16, MaskedAttentionArgs);
 
 }  // namespace halftone::cuda

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/paged_attention/score_mask.h"
+#include "backend/cuda/paged_attention/attention_view.h"
 
 namespace halftone::cuda {
 
@@ -20,15 +20,20 @@ struct AttentionPrefillArgs {
   AttentionView view;
   int least_rows;
 };
-/// Of sequences without a cache, over keys and values in f16.
-struct AttentionMaskedPrefillArgs {
-  AttentionView view;
-  ScoreMask mask;
-};
-constexpr int kPrefillThreads = 128;
 /// 16 a warp: twice as many would halve what the warps read of keys and values in shared memory, but leave an
-/// SM eight warps, too few to hide what each waits for.
-constexpr int kPrefillVectors = 64;
+/// SM eight warps, too few to hide what each waits for. Beyond 256 elements four warps have the same 16: a
+/// lane's results of all elements would take more registers than there are.
+HOST_AND_DEVICE constexpr int prefill_vectors(int dim) {
+  return dim <= 256 ? 64 : 32;
+}
+HOST_AND_DEVICE constexpr int prefill_parts(int dim) {
+  return dim <= 256 ? 1 : 4;
+}
+HOST_AND_DEVICE constexpr int prefill_threads(int dim) {
+  return prefill_vectors(dim) / 16 * prefill_parts(dim) * kWarp;
+}
+/// Of the paged kernels, up to 256 elements.
+constexpr int kPrefillThreads = prefill_threads(256), kPrefillVectors = prefill_vectors(256);
 HOST_AND_DEVICE constexpr int prefill_tokens(int dim) {
   return dim <= 128 ? 64 : 32;
 }
@@ -37,18 +42,21 @@ HOST_AND_DEVICE constexpr size_t prefill_tile_bytes(int dim) {
   return static_cast<size_t>(prefill_tokens(dim) * 2 * dim);
 }
 /// Queries; three tiles, for int8 (`bytes` 1 each) two and two of codes on their way; int8 scales of keys
-/// and values; the block's place.
+/// and values; the block's place. Beyond 256 elements: two tiles (queries begin in the second and stay in
+/// registers) and the parts' scores; 81 KB, as chips of compute 8.6 and 8.9 have 99.
 HOST_AND_DEVICE constexpr size_t prefill_tiles_at(int dim) {
-  return static_cast<size_t>(kPrefillVectors * 2 * dim);
+  return dim <= 256 ? static_cast<size_t>(prefill_vectors(dim) * 2 * dim) : 0;
 }
 HOST_AND_DEVICE constexpr size_t prefill_codes_at(int dim) {
   return prefill_tiles_at(dim) + 2 * prefill_tile_bytes(dim);
 }
 HOST_AND_DEVICE constexpr size_t prefill_scales_at(int dim) {
-  return prefill_tiles_at(dim) + 3 * prefill_tile_bytes(dim);
+  return prefill_tiles_at(dim) + (dim <= 256 ? 3 : 2) * prefill_tile_bytes(dim);
 }
 HOST_AND_DEVICE constexpr size_t prefill_shared(int dim, int bytes) {
-  return prefill_scales_at(dim) + (bytes == 1 ? static_cast<size_t>(2 * prefill_tokens(dim)) * 4 : 0) + 16;
+  const int scores = dim <= 256 ? 0 : prefill_vectors(dim) * prefill_parts(dim) * prefill_tokens(dim);
+  const int scales = bytes == 1 ? 2 * prefill_tokens(dim) : 0;
+  return prefill_scales_at(dim) + static_cast<size_t>(scores + scales) * 4 + 16;
 }
 
 #define HALFTONE_PREFILL_KERNELS(_) \
@@ -58,8 +66,5 @@ HOST_AND_DEVICE constexpr size_t prefill_shared(int dim, int bytes) {
   DECLARE_DEVICE_KERNEL(attention_prefill_##type##_##dim, AttentionPrefillArgs);
 HALFTONE_PREFILL_KERNELS(HALFTONE_DECLARE)
 #undef HALFTONE_DECLARE
-DECLARE_DEVICE_KERNEL(attention_prefill_masked_64, AttentionMaskedPrefillArgs);
-DECLARE_DEVICE_KERNEL(attention_prefill_masked_128, AttentionMaskedPrefillArgs);
-DECLARE_DEVICE_KERNEL(attention_prefill_masked_256, AttentionMaskedPrefillArgs);
 
 }  // namespace halftone::cuda

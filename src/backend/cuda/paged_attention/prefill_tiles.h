@@ -18,10 +18,11 @@ template <class T, int kDim>
 struct PrefillTiles {
   static constexpr bool kScaled = sizeof(T) == 1;
   static constexpr int kTokens = prefill_tokens(kDim);
-  static constexpr int kBuffers = kScaled ? 2 : 3;
+  static constexpr int kThreads = prefill_threads(kDim);
+  static constexpr int kBuffers = kScaled || kDim > 256 ? 2 : 3;
   static constexpr int kGroups = kTokens / 16;                ///< tokens of one lie in one block
   static constexpr int kPieces = kDim * int{sizeof(T)} / 16;  ///< of a token
-  static constexpr int kRows = kPrefillThreads / kPieces;     ///< tokens that the threads copy at once
+  static constexpr int kRows = kThreads / kPieces;            ///< tokens that the threads copy at once
   static constexpr int kCopies = kTokens / kRows;             ///< of a thread and tile
   static constexpr int kCodeBytes = kTokens * kDim;           ///< of a tile
 
@@ -88,7 +89,7 @@ struct PrefillTiles {
   /// int8: a thread's i-th piece of an item's codes, which no other thread reads.
   DEVICE_MEMBER Shared<std::byte> code(int item, int i) const {
     return shared_memory<std::byte>(prefill_codes_at(kDim)) +
-           (item % 2 * kCodeBytes + (i * kPrefillThreads + thread()) * 16);
+           (item % 2 * kCodeBytes + (i * kThreads + thread()) * 16);
   }
   /// Threads' scales of the tile: first of keys, then of values.
   DEVICE_MEMBER void ask_scale(int item) {

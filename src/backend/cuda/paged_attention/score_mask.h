@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/cuda/device/floats.h"
 #include "backend/cuda/paged_attention/attention_view.h"
 
 namespace halftone::cuda {
@@ -10,7 +11,7 @@ namespace halftone::cuda {
 struct ScoreMask {
   static constexpr bool kAny = true;
 
-  const void* added;  ///< f32, or bool (false hides); null: nothing
+  Floats added;  ///< or bool (false hides); null: nothing
   bool is_bool;
   int32_t keys;               ///< with `added`: keys beyond are hidden
   int64_t steps[4];           ///< by sequence, head, query, key
@@ -33,8 +34,8 @@ struct ScoreMask {
   DEVICE_MEMBER float addend(int sequence, int head, int row, int key) const {
     if (!added) return 0;
     const int64_t at = sequence * steps[0] + head * steps[1] + row * steps[2] + key * steps[3];
-    if (is_bool) return static_cast<const uint8_t*>(added)[at] ? 0 : -kInfinity;
-    return static_cast<const float*>(added)[at];
+    if (is_bool) return static_cast<const uint8_t*>(added.data)[at] ? 0 : -kInfinity;
+    return added[at];
   }
 };
 
