@@ -2,8 +2,9 @@
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/grid_sample/grid_sample_kernels.h"
-#include "backend/float_site.h"
+#include "core/short_floats.h"
 
 namespace halftone::cuda {
 namespace {
@@ -25,11 +26,10 @@ class GridSample final : public CudaKernel {
   void run(const KernelRun& run) const override {
     const Shape &x = run.site.input_shape(0), &y = run.outputs[0].shape;
     if (y.elements() == 0) return;
-    device().launch(
-        grid_sample_f32, thread_each(y.elements()),
-        {pointer<float>(run.inputs[0]), pointer<float>(run.inputs[1]), pointer<float>(run.outputs[0]),
-         y.elements(), y[2] * y[3], static_cast<int32_t>(x[1]), static_cast<int32_t>(x[2]),
-         static_cast<int32_t>(x[3]), mode_, padding_, align_corners_});
+    device().launch(grid_sample_kernel, thread_each(y.elements()),
+                    {floats_of(run.inputs[0]), floats_of(run.inputs[1]), floats_of(run.outputs[0]),
+                     y.elements(), y[2] * y[3], static_cast<int32_t>(x[1]), static_cast<int32_t>(x[2]),
+                     static_cast<int32_t>(x[3]), mode_, padding_, align_corners_});
   }
 
  private:
@@ -40,7 +40,10 @@ class GridSample final : public CudaKernel {
 
 Refusal supports(const OpSite& site) {
   if (site.input_shape(0).rank() != 4) return fmt::format("{} spatial axes", site.input_shape(0).rank() - 2);
-  return not_all_f32(site, 2);
+  const SiteInput& grid = site.inputs[1];
+  if (grid.encoding) return "grid is encoded";
+  if (!is_f32_or_short(grid.type.dtype)) return fmt::format("grid is {}", dtype_name(grid.type.dtype));
+  return not_one_float(site, 1);
 }
 
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {

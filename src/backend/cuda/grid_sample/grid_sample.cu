@@ -68,13 +68,14 @@ DEVICE AxisTaps taps_at(const GridSampleArgs& args, float normal, int size) {
 
 }  // namespace
 
-DEVICE_KERNEL(grid_sample_f32, GridSampleArgs) {
+DEVICE_KERNEL(grid_sample_kernel, GridSampleArgs) {
   const int64_t i = int64_t{block_x()} * block_threads() + thread();
   if (i >= args.count) return;
   const int64_t picture = i / args.places, place = i - picture * args.places, n = picture / args.channels;
-  const float* at = args.grid + (n * args.places + place) * 2;
-  const AxisTaps across = taps_at(args, at[0], args.width), down = taps_at(args, at[1], args.height);
-  const float* x = args.x + picture * args.height * args.width;
+  const int64_t at = (n * args.places + place) * 2;
+  const AxisTaps across = taps_at(args, args.grid[at], args.width),
+                 down = taps_at(args, args.grid[at + 1], args.height);
+  const int64_t first = picture * args.height * args.width;
   float sum = 0;
   UNROLL
   for (int v = 0; v < 4; ++v) {
@@ -82,10 +83,11 @@ DEVICE_KERNEL(grid_sample_f32, GridSampleArgs) {
     float row = 0;
     UNROLL
     for (int h = 0; h < 4; ++h)
-      if (across.at[h] >= 0) row += across.weight[h] * x[int64_t{down.at[v]} * args.width + across.at[h]];
+      if (across.at[h] >= 0)
+        row += across.weight[h] * args.x[first + int64_t{down.at[v]} * args.width + across.at[h]];
     sum += down.weight[v] * row;
   }
-  args.y[i] = sum;
+  args.y.set(i, sum);
 }
 
 }  // namespace halftone::cuda

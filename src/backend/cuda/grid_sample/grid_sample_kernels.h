@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/device/device.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -11,15 +11,15 @@ enum class SamplePadding : int32_t { zeros, border, reflection };
 /// for the place, planar. Coordinates are scaled and mirrored in f32 as in ops/grid_sample; weights and sums
 /// are f32. A thread an output.
 struct GridSampleArgs {
-  const float* x;     ///< [batch, channels, height, width]
-  const float* grid;  ///< [batch, places, 2]
-  float* y;           ///< [batch, channels, places]
+  Floats x;     ///< [batch, channels, height, width]
+  Floats grid;  ///< [batch, places, 2]
+  FloatsOut y;  ///< [batch, channels, places]
   int64_t count, places;
   int32_t channels, height, width;
   SampleMode mode;
   SamplePadding padding;
   bool align_corners;
 };
-DECLARE_DEVICE_KERNEL(grid_sample_f32, GridSampleArgs);
+DECLARE_DEVICE_KERNEL(grid_sample_kernel, GridSampleArgs);
 
 }  // namespace halftone::cuda

@@ -1,6 +1,8 @@
 #include "backend/cuda/indexing/indexing.h"
 
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/float_types.h"
+#include "core/short_floats.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
@@ -121,9 +123,10 @@ class CumSum final : public CudaKernel {
                               exclusive_,
                               reverse_};
     const DType dtype = run.outputs[0].dtype;
-    device().launch(dtype == DType::f32   ? running_sum_f32
-                    : dtype == DType::i32 ? running_sum_i32
-                                          : running_sum_i64,
+    device().launch(dtype == DType::i32 ? running_sum_i32
+                    : dtype == DType::i64
+                        ? running_sum_i64
+                        : of_type(dtype, running_sum_f32, running_sum_f16, running_sum_bf16),
                     thread_each(args.lines), args);
   }
 
@@ -145,7 +148,7 @@ Refusal one_hot_refusal(const OpSite& site) {
 
 Refusal sum_refusal(const OpSite& site) {
   const DType dtype = site.outputs[0].dtype;
-  if (dtype != DType::f32 && dtype != DType::i32 && dtype != DType::i64)
+  if (!is_f32_or_short(dtype) && dtype != DType::i32 && dtype != DType::i64)
     return fmt::format("x is {}", dtype_name(dtype));
   if (!site.inputs[1].constant) return "axis is computed";
   return words_refusal(site, 1);

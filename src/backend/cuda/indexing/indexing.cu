@@ -1,3 +1,4 @@
+#include "backend/cuda/device/floats.h"
 #include "backend/cuda/indexing/index_math.h"
 
 namespace halftone::cuda {
@@ -64,8 +65,12 @@ DEVICE void running_sum(const RunningSumArgs& args) {
   Sum sum = 0;
   for (int64_t i = 0; i < args.length; ++i) {
     const int64_t at = (args.reverse ? args.length - 1 - i : i) * args.step;
-    const Sum next = sum + static_cast<Sum>(x[at]);
-    y[at] = static_cast<T>(args.exclusive ? sum : next);
+    const Sum next = sum + static_cast<Sum>(widened(x[at]));
+    const Sum made = args.exclusive ? sum : next;
+    if constexpr (sizeof(T) == 2)
+      y[at] = from_f32<T>(static_cast<float>(made));
+    else
+      y[at] = static_cast<T>(made);
     sum = next;
   }
 }
@@ -74,6 +79,12 @@ DEVICE void running_sum(const RunningSumArgs& args) {
 
 DEVICE_KERNEL(running_sum_f32, RunningSumArgs) {
   running_sum<float, double>(args);
+}
+DEVICE_KERNEL(running_sum_f16, RunningSumArgs) {
+  running_sum<f16, double>(args);
+}
+DEVICE_KERNEL(running_sum_bf16, RunningSumArgs) {
+  running_sum<bf16, double>(args);
 }
 DEVICE_KERNEL(running_sum_i32, RunningSumArgs) {
   running_sum<int32_t, uint32_t>(args);

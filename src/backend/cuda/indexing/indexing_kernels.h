@@ -79,6 +79,8 @@ struct RunningSumArgs {
   bool exclusive, reverse;
 };
 DECLARE_DEVICE_KERNEL(running_sum_f32, RunningSumArgs);
+DECLARE_DEVICE_KERNEL(running_sum_f16, RunningSumArgs);
+DECLARE_DEVICE_KERNEL(running_sum_bf16, RunningSumArgs);
 DECLARE_DEVICE_KERNEL(running_sum_i32, RunningSumArgs);
 DECLARE_DEVICE_KERNEL(running_sum_i64, RunningSumArgs);
 

@@ -128,6 +128,11 @@ TEST(CudaCumSum, EqualsTheReference) {
       wide.input(longs({3, 4, 2}, 1)).ints({axis});
       expect_same("cum_sum", reals);
       expect_same("cum_sum", wide);
+      for (DType type : {DType::f16, DType::bf16}) {
+        OpRun shorts(*find_op("CumSum"), attributes);
+        shorts.input(as_type(random_tensor({3, 40, 2}, 1), type)).ints({axis});
+        expect_same("cum_sum", shorts);
+      }
     }
 }
 

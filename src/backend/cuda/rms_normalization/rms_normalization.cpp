@@ -2,8 +2,8 @@
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/float_types.h"
 #include "backend/cuda/rms_normalization/rms_normalization_kernels.h"
-#include "backend/float_site.h"
 #include "base/checked.h"
 
 namespace halftone::cuda {
@@ -20,12 +20,12 @@ class RmsNormalization : public CudaKernel {
     const int64_t width = run.outputs[0].shape.back(), elements = run.outputs[0].shape.elements();
     if (elements == 0) return;
     RmsNormalizationArgs args{};
-    args.x = pointer<float>(run.inputs[0]);
-    args.scale = pointer<float>(run.inputs[skip ? 2 : 1]);
-    args.y = pointer<float>(run.outputs[0]);
+    args.x = run.inputs[0].tensor.data;
+    args.scale = run.inputs[skip ? 2 : 1].tensor.data;
+    args.y = run.outputs[0].data;
     if (skip) {
-      args.skip = pointer<float>(run.inputs[1]);
-      args.sum = pointer<float>(run.outputs[1]);
+      args.skip = run.inputs[1].tensor.data;
+      args.sum = run.outputs[1].data;
     }
     args.width = static_cast<int>(width);
     args.epsilon = epsilon_;
@@ -37,14 +37,28 @@ class RmsNormalization : public CudaKernel {
     const int threads =
         few ? static_cast<int>(std::clamp<int64_t>(round_up(items, int64_t{kWarp}), kWarp, 1024))
             : row_threads(items);
-    device().launch(rms_normalization_kernel, {{static_cast<int>(rows)}, threads, kRmsNormalizationShared},
-                    args);
+    device().launch(
+        of_type(run.outputs[0].dtype, rms_normalization_f32, rms_normalization_f16, rms_normalization_bf16),
+        {{static_cast<int>(rows)}, threads, kRmsNormalizationShared}, args);
   }
 
  private:
   float epsilon_;
   bool constant_scale_;
 };
+
+Refusal supports(const OpSite& site) {
+  const Shape& shape = site.input_shape(0);
+  const int64_t axis = site.attributes->get_int("axis", -1);
+  if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
+  if (site.input_shape(1) != Shape{shape.back()})
+    return fmt::format("scale is {}", site.input_shape(1).str());
+  return not_one_float(site, 2);
+}
+
+Refusal supports_skip(const OpSite& site) {
+  return not_one_float(site, 3);
+}
 
 template <bool skip>
 std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
@@ -53,9 +67,9 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
 
 }  // namespace
 
-extern const Kernel rms_normalization{"rms_normalization", "RMSNormalization", Isa::scalar,
-                                      rms_normalization_refusal, prepare<false>};
+extern const Kernel rms_normalization{"rms_normalization", "RMSNormalization", Isa::scalar, supports,
+                                      prepare<false>};
 extern const Kernel skip_rms_normalization{"skip_rms_normalization", "SkipRMSNormalization", Isa::scalar,
-                                           skip_rms_normalization_refusal, prepare<true>};
+                                           supports_skip, prepare<true>};
 
 }  // namespace halftone::cuda

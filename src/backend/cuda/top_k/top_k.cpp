@@ -6,6 +6,8 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/top_k/top_k_kernels.h"
+#include "base/checked.h"
+#include "core/short_floats.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
@@ -39,8 +41,8 @@ class TopK final : public CudaKernel {
   size_t workspace_bytes(const OpSite& site) const override {
     const Cut cut = cut_of(site);
     if (cut.parts == 1) return 0;
-    return static_cast<size_t>(cut.lines * cut.parts * cut.k) *
-           (dtype_bytes(site.outputs[0].dtype) + sizeof(int32_t));
+    const auto count = static_cast<size_t>(cut.lines * cut.parts * cut.k);
+    return places_at(count, dtype_bytes(site.outputs[0].dtype)) + count * sizeof(int32_t);
   }
 
   void run(const KernelRun& run) const override {
@@ -49,12 +51,19 @@ class TopK final : public CudaKernel {
         return launch(top_k_i32, run);
       case DType::i64:
         return launch(top_k_i64, run);
+      case DType::f16:
+        return launch(top_k_f16, run);
+      case DType::bf16:
+        return launch(top_k_bf16, run);
       default:
         return launch(top_k_f32, run);
     }
   }
 
  private:
+  /// Where places of `count` elements begin in the workspace, behind these.
+  static size_t places_at(size_t count, size_t bytes) { return round_up(count * bytes, sizeof(int32_t)); }
+
   template <class T>
   void launch(const DeviceKernel<TopKArgs<T>>& kernel, const KernelRun& run) const {
     if (run.outputs[0].shape.elements() == 0) return;
@@ -72,7 +81,8 @@ class TopK final : public CudaKernel {
                      cut.step, cut.step, k,      cut.list, largest_};
     if (cut.parts > 1) {
       args.values = reinterpret_cast<T*>(run.workspace.data());
-      args.places = reinterpret_cast<int32_t*>(args.values + cut.lines * cut.parts * cut.k);
+      args.places = reinterpret_cast<int32_t*>(
+          run.workspace.data() + places_at(static_cast<size_t>(cut.lines * cut.parts * cut.k), sizeof(T)));
       args.long_places = nullptr;
       device().launch(kernel, shape(cut.parts), args);
       args = {args.values, args.places, values, places,   nullptr, cut.parts * cut.k,
@@ -88,7 +98,7 @@ Refusal supports(const OpSite& site) {
   const SiteInput& x = site.inputs[0];
   if (x.encoding) return "X is encoded as " + x.encoding->str();
   const DType dtype = x.type.dtype;
-  if (dtype != DType::f32 && dtype != DType::i32 && dtype != DType::i64)
+  if (!is_f32_or_short(dtype) && dtype != DType::i32 && dtype != DType::i64)
     return fmt::format("X is {}", dtype_name(dtype));
   const int axis = axis_attribute(site, "axis", -1, x.type.shape.rank());
   const int64_t k = site.outputs[0].shape[axis];

@@ -11,8 +11,9 @@ struct Ranked {
 
 template <class T>
 DEVICE bool is_less(T a, T b) {
-  const bool a_number = a == a, b_number = b == b;
-  return a_number && b_number ? a < b : a_number && !b_number;
+  const auto x = widened(a), y = widened(b);
+  const bool x_number = x == x, y_number = y == y;
+  return x_number && y_number ? x < y : x_number && !y_number;
 }
 
 template <class T>
@@ -119,6 +120,12 @@ DEVICE void top_k(const TopKArgs<T>& args) {
 }  // namespace
 
 DEVICE_KERNEL(top_k_f32, FloatTopKArgs) {
+  top_k(args);
+}
+DEVICE_KERNEL(top_k_f16, HalfTopKArgs) {
+  top_k(args);
+}
+DEVICE_KERNEL(top_k_bf16, BrainTopKArgs) {
   top_k(args);
 }
 DEVICE_KERNEL(top_k_i32, IntTopKArgs) {

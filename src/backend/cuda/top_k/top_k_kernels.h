@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/cuda/device/device.h"
+#include "backend/cuda/device/floats.h"
 
 namespace halftone::cuda {
 
@@ -22,6 +22,8 @@ struct TopKArgs {
   bool largest;
 };
 using FloatTopKArgs = TopKArgs<float>;
+using HalfTopKArgs = TopKArgs<f16>;
+using BrainTopKArgs = TopKArgs<bf16>;
 using IntTopKArgs = TopKArgs<int32_t>;
 using LongTopKArgs = TopKArgs<int64_t>;
 
@@ -33,6 +35,8 @@ size_t top_k_shared(int list) {
 }
 
 DECLARE_DEVICE_KERNEL(top_k_f32, FloatTopKArgs);
+DECLARE_DEVICE_KERNEL(top_k_f16, HalfTopKArgs);
+DECLARE_DEVICE_KERNEL(top_k_bf16, BrainTopKArgs);
 DECLARE_DEVICE_KERNEL(top_k_i32, IntTopKArgs);
 DECLARE_DEVICE_KERNEL(top_k_i64, LongTopKArgs);
 

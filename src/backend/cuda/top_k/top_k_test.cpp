@@ -45,6 +45,18 @@ TEST(CudaTopK, EqualOnesStayInTheirOrder) {
     }
 }
 
+TEST(CudaTopK, OfSixteenBits) {
+  for (DType type : {DType::f16, DType::bf16})
+    for (int64_t length : {41, 4203})
+      for (int64_t largest : {0, 1}) {
+        Tensor x = random_tensor({3, length}, 1);
+        x.mutable_view().span<float>()[17] = NAN;
+        OpRun run(top_k_schema(), along(1, largest));
+        run.input(as_type(x, type)).ints({7});
+        expect_same<float>(run);
+      }
+}
+
 TEST(CudaTopK, LongLists) {
   OpRun run(top_k_schema(), along(-1, 1));
   run.input(random_tensor({1, 3001}, 1)).ints({1500});
