@@ -1,4 +1,5 @@
 #include "backend/cuda/device/device_check_kernels.h"
+#include "backend/cuda/device/tf32.h"
 
 namespace halftone::cuda {
 
@@ -114,6 +115,7 @@ DEVICE_KERNEL(number_check, NumberCheckArgs) {
   const uint32_t a = load_cached(args.a + i), b = args.b[i], c = args.c[i];
   const float x = float_of(a), z = float_of(b);
   const Vec2 halves = f32_of_f16x2(a), brains = f32_of_bf16x2(a);
+  const Tf32Halves wide = tf32_of_f16x2(a);
   const uint32_t made[kNumberChecks] = {
       f16x2_fma(a, b, c),
       f16x2_sub(a, b),
@@ -131,6 +133,8 @@ DEVICE_KERNEL(number_check, NumberCheckArgs) {
       load_once(reinterpret_cast<const Words4*>(args.a + i / 4 * 4)).w,
       bits_of(fast_exp2(x)),
       bits_of(fast_reciprocal(x)),
+      tf32_of(x) & 0xffffe000u,
+      bits_of(float_of(wide.low) + float_of(wide.high)),
   };
   for (int k = 0; k < kNumberChecks; ++k) args.y[k * args.count + i] = made[k];
 }

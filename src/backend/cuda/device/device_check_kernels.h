@@ -61,7 +61,7 @@ struct NumberCheckArgs {
   uint32_t* y;
   int count;
 };
-constexpr int kNumberChecks = 16;
+constexpr int kNumberChecks = 18;
 DECLARE_DEVICE_KERNEL(number_check, NumberCheckArgs);
 
 /// Each block adds its number to `sum` after the block before it has; `turns` [blocks] starts as zeros.

@@ -270,6 +270,11 @@ TEST(CudaDevice, ComputesNumbers) {
     if (magnitude < 126) EXPECT_NEAR(std::bit_cast<float>(found(14)) / std::exp2(double{x}), 1, 0x1p-21);
     if (magnitude > 0x1p-120 && magnitude < 0x1p120)
       EXPECT_NEAR(std::bit_cast<float>(found(15)) * double{x}, 1, 0x1p-22);
+    const float rounded = std::bit_cast<float>(found(16));
+    EXPECT_EQ(std::isnan(rounded), std::isnan(x));
+    if (magnitude > 0x1p-120 && magnitude < 0x1p120)
+      EXPECT_LE(std::fabs(double{rounded} - x), magnitude * 0x1p-11);
+    EXPECT_EQ(found(17), found(5));
   }
 }
 
