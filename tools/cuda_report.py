@@ -47,7 +47,7 @@ def prefill(dim, number_bytes):
     return (64 + 3 * tokens) * 2 * dim + (8 * tokens if number_bytes == 1 else 0) + 16
 
 
-def tiles(dim):
+def tiled(dim):
     """attention/tiled_attention_kernels.h: beyond 256 elements two tiles and four parts of each score"""
     return prefill(dim, 2) + 64 * 4 if dim <= 256 else 2 * 32 * 2 * dim + 32 * 4 * 32 * 4 + 16 + 32 * 4
 
@@ -99,7 +99,7 @@ def hot_kernels():
     tensor = ('HMMA', 'LDGSTS', 'LDSM')
     for kind in ('f16', 'bf16'):
         for dim, blocks, masked in ((64, 3, 3), (128, 3, 2), (256, 2, 2), (512, 1, 1)):
-            threads, shared = (256 if dim > 256 else 128), tiles(dim)
+            threads, shared = (256 if dim > 256 else 128), tiled(dim)
             hot[f'attention_tiles_{kind}_{dim}'] = (threads, shared, blocks, (min(blocks, 2),) * 2 + (blocks,), tensor)
             hot[f'attention_masked_tiles_{kind}_{dim}'] = (threads, shared, masked, (min(masked, 2),) * 2 + (masked,), tensor)
     for tile in (64, 32):
