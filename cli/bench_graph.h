@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/graph_options.h"
 #include "cli/model_options.h"
 #include "graph/graph.h"
 
@@ -10,7 +11,7 @@ namespace halftone::cli {
 
 /// `halftone bench` of a graph that is no language model.
 struct GraphBench {
-  std::vector<std::string> dims;  ///< NAME=SIZE
+  FixedParts fixed;
   int repetitions = 30;
   bool layers = false, passes = false, check_plan = false;
   double load_ms = 0;  ///< that opening the graph took

@@ -168,7 +168,7 @@ void bench(const Options& options, const CLI::App& command) {
     throw UsageError("--check-plan measures this machine's processor: it goes with --device cpu");
   const auto start = std::chrono::steady_clock::now();
   OpenedModel opened;
-  if (options.synthetic.empty()) opened = open_either(options.model.model, options.graph.dims);
+  if (options.synthetic.empty()) opened = open_either(options.model.model, options.graph.fixed);
   if (opened.graph) {
     refuse(command, {"--recipe"}, "goes with language models; `halftone quantize` writes others quantized");
     refuse(command,
@@ -340,7 +340,7 @@ void add_bench(CLI::App& app) {
                    "Timed repetitions (default 3; of an ONNX model 30)")
       ->check(CLI::Range(1, 100000));
   add_speculate_options(*command, options->speculate);
-  add_dim_option(*command, options->graph.dims);
+  add_fixed_options(*command, options->graph.fixed);
   command->add_flag(
       "--layers", options->graph.layers,
       "ONNX models: time each layer, with its share of the roof; LLMs: each operator's share of a step");

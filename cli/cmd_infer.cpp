@@ -21,7 +21,8 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::vector<std::string> dims, inputs;
+  FixedParts fixed;
+  std::vector<std::string> inputs;
   std::string input_list, output_dir;
   bool raw = false, passes = false;
 };
@@ -102,7 +103,7 @@ void print_runs(const std::vector<RunResult>& runs) {
 
 void infer(const Options& o) {
   if (o.model.model.empty()) throw UsageError("no model: halftone infer MODEL");
-  Graph graph = open_graph_with(o.model.model, o.dims);
+  Graph graph = open_graph_with(o.model.model, o.fixed);
   const std::vector<InputFiles> files = asked_runs(o, graph);
   for (const InputFiles& one : files) check_inputs(graph, one);
 
@@ -155,7 +156,7 @@ void add_infer(CLI::App& app) {
   add_force_option(*command, options->model);
   command->add_option("MODEL,-m,--model", options->model.model, "An .onnx file or a Halftone folder")
       ->type_name("PATH");
-  add_dim_option(*command, options->dims);
+  add_fixed_options(*command, options->fixed);
   command->add_option("-i,--input", options->inputs, "A .npy file, or raw elements, for each input")
       ->type_name("NAME=FILE");
   command

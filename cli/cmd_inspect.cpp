@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::vector<std::string> dims;
+  FixedParts fixed;
   bool graph = false;
   bool passes = false;
   int prompt_tokens = 512;
@@ -83,7 +83,7 @@ void print_report(const LlmModel& llm, const LlmInfo& info, const Cost& decode, 
 
 void inspect(const Options& options) {
   if (options.model.model.empty()) throw UsageError("no model: halftone inspect MODEL");
-  OpenedModel opened = open_either(options.model.model, options.dims);
+  OpenedModel opened = open_either(options.model.model, options.fixed);
   if (opened.graph) {
     if (options.graph) return print_text(graph_text(*opened.graph));
     return report_graph(*opened.graph, options.model, options.passes);
@@ -136,7 +136,7 @@ void add_inspect(CLI::App& app) {
   add_model_options(*command, options->model, false);
   command->add_option("MODEL", options->model.model, "The same without -m; an .onnx file too")
       ->type_name("PATH");
-  add_dim_option(*command, options->dims);
+  add_fixed_options(*command, options->fixed);
   add_passes_option(*command, options->passes);
   command->add_flag("--graph", options->graph, "Print the graph as text instead");
   command

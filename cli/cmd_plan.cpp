@@ -21,7 +21,8 @@ namespace {
 
 struct Options {
   std::string model, target = "this-machine", power, goal = "latency", html;
-  std::vector<std::string> recipes, dims;
+  std::vector<std::string> recipes;
+  FixedParts fixed;
   TextSampleOptions text;
   PlanOptions plan;
   int threads = 0;
@@ -60,7 +61,7 @@ std::map<std::string, MeasuredLoss> measure_losses(const Options& options, const
 }
 
 void plan(Options options) {
-  const PlannedModel model = open_for_plan(options.model, 0, onnx_options(options.dims));
+  const PlannedModel model = open_for_plan(options.model, 0, onnx_options(options.fixed));
   Device device;
   if (options.target == "this-machine") {
     ThreadPool threads(options.threads);
@@ -116,7 +117,7 @@ void add_plan(CLI::App& app) {
       ->add_option("-c,--context", options->plan.context,
                    "Tokens of one sequence (0: the model's own, at most 8192)")
       ->check(CLI::Range(0, 1 << 24));
-  add_dim_option(*command, options->dims);
+  add_fixed_options(*command, options->fixed);
   options->text.add_to(*command);
   command->add_option("--batch", options->plan.batch, "Sequences decoded side by side, or pictures in a run")
       ->check(CLI::Range(1, 4096))

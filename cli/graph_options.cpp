@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "formats/halftone_folder.h"
+#include "formats/npy.h"
 #include "models/open_model.h"
 #include "models/vision_model.h"
 #include "tune/plan.h"
@@ -18,14 +19,40 @@ std::pair<std::string, std::string> split_assignment(const std::string& text, st
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-void add_dim_option(CLI::App& command, std::vector<std::string>& dims) {
-  command.add_option("--dim", dims, "Fix a dimension that the ONNX model leaves open, by its name")
+void add_fixed_options(CLI::App& command, FixedParts& fixed) {
+  command.add_option("--dim", fixed.dims, "Fix a dimension that the ONNX model leaves open, by its name")
       ->type_name("NAME=SIZE");
+  command
+      .add_option("--constant", fixed.constants,
+                  "Fix an input of the ONNX model; what follows from it is computed once")
+      ->type_name("NAME=NUMBER|FILE.npy");
 }
 
-OnnxImportOptions onnx_options(const std::vector<std::string>& dims) {
+namespace {
+
+Tensor constant_of(const std::string& name, const std::string& text) {
+  if (text.ends_with(".npy")) return read_npy(text);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw UsageError("--constant {}: \"{}\" is no number and no .npy file", name, text);
+  return Tensor::from<double>({}, {value});
+}
+
+void require_onnx(const std::string& path, const FixedParts& fixed) {
+  if (!fixed.empty() && !is_onnx_file(path))
+    throw UsageError("{}: only ONNX models are fixed so", fixed.dims.empty() ? "--constant" : "--dim");
+}
+
+}  // namespace
+
+OnnxImportOptions onnx_options(const FixedParts& fixed) {
   OnnxImportOptions options;
-  for (const std::string& dim : dims) {
+  for (const std::string& constant : fixed.constants) {
+    const auto [name, value] = split_assignment(constant, "--constant", "NUMBER|FILE.npy");
+    options.constants.insert_or_assign(name, constant_of(name, value));
+  }
+  for (const std::string& dim : fixed.dims) {
     const auto [name, size] = split_assignment(dim, "--dim", "SIZE");
     int64_t value = 0;
     const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), value);
@@ -36,13 +63,12 @@ OnnxImportOptions onnx_options(const std::vector<std::string>& dims) {
   return options;
 }
 
-Graph open_graph_with(const std::string& path, const std::vector<std::string>& dims) {
-  const OnnxImportOptions options = onnx_options(dims);
-  if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
-  return open_model_graph(path, options);
+Graph open_graph_with(const std::string& path, const FixedParts& fixed) {
+  require_onnx(path, fixed);
+  return open_model_graph(path, onnx_options(fixed));
 }
 
-OpenedModel open_either(const std::string& path, const std::vector<std::string>& dims) {
+OpenedModel open_either(const std::string& path, const FixedParts& fixed) {
   OpenedModel opened;
   if (is_halftone_folder(path)) {
     HalftoneModel stored = load_halftone(path);
@@ -53,9 +79,9 @@ OpenedModel open_either(const std::string& path, const std::vector<std::string>&
   } else if (const fs::path config = fs::path(path) / "config.json";
              is_onnx_file(path) ||
              (fs::exists(config) && is_vision_config(read_json(config), config.string()))) {
-    opened.graph = open_graph_with(path, dims);
+    opened.graph = open_graph_with(path, fixed);
   }
-  if (!dims.empty() && !is_onnx_file(path)) throw UsageError("--dim: only ONNX models leave dimensions open");
+  require_onnx(path, fixed);
   return opened;
 }
 

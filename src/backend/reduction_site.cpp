@@ -6,8 +6,20 @@
 
 namespace halftone {
 
+namespace {
+
+/// GlobalMaxPool takes the places away, and says so by its name.
+std::optional<std::vector<bool>> axes_of(const OpSite& site) {
+  if (site.schema->name != "GlobalMaxPool") return reduced_axes(site);
+  std::vector<bool> goes(static_cast<size_t>(site.input_shape(0).rank()), true);
+  goes[0] = goes[1] = false;
+  return goes;
+}
+
+}  // namespace
+
 std::vector<bool> lying_reduced_axes(const OpSite& site) {
-  std::vector<bool> goes = *reduced_axes(site);
+  std::vector<bool> goes = *axes_of(site);
   if (site.inputs[0].storage.order == Storage::Order::channels_last)
     std::rotate(goes.begin() + 1, goes.begin() + 2, goes.end());
   return goes;
@@ -15,7 +27,7 @@ std::vector<bool> lying_reduced_axes(const OpSite& site) {
 
 Refusal reduction_order_refusal(const OpSite& site) {
   const Storage in = site.inputs[0].storage, out = site.storage_of_output(0);
-  const auto goes = reduced_axes(site);
+  const auto goes = axes_of(site);
   if (!goes) return "axes are computed";
   if (in.codes || out.codes) return "values are codes";
   const bool same_bytes =

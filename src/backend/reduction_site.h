@@ -6,7 +6,7 @@
 
 namespace halftone {
 
-/// Which axes of data a reduction takes away, in the order in which they lie.
+/// Which axes of data a reduction (or GlobalMaxPool) takes away, in the order in which they lie.
 std::vector<bool> lying_reduced_axes(const OpSite& site);
 
 /// Empty when the axes are known, no value is codes, and the output lies as the input, or planar where those

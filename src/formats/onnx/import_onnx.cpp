@@ -1,7 +1,9 @@
 #include "formats/onnx/import_onnx.h"
 
 #include <algorithm>
+#include <fmt/ranges.h>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -10,17 +12,20 @@
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/onnx_tensor.h"
 #include "formats/onnx/upgrade.h"
+#include "ops/elementwise.h"
 #include "ops/onnx_type.h"
 
 namespace halftone {
 namespace {
 
 constexpr int64_t kNewestOpset = 27;
+/// How Paddle's exporter says that a dimension is open.
+constexpr int64_t kOpenSize = -1;
 
 /// Why an operator that Halftone has not is missing, where there is more to say than that.
 std::string reason_for(std::string_view op) {
   const auto starts = [&](std::string_view with) { return op.substr(0, with.size()) == with; };
-  if (op == "If" || op == "Loop" || op == "Scan") return ": graphs inside graphs are not imported";
+  if (op == "Loop" || op == "Scan") return ": graphs inside graphs are not imported";
   if (starts("Sequence") || op == "SplitToSequence" || op == "ConcatFromSequence")
     return ": values are tensors, not sequences";
   if (starts("Optional")) return ": values are tensors, always there";
@@ -50,12 +55,11 @@ class Importer {
         throw UnsupportedError("{}: operator set {}; 1 to {} are handled", source_, opset.version,
                                kNewestOpset);
     graph_.name = model_.graph.name.empty() ? file_->path().stem().string() : std::string(model_.graph.name);
-    const std::vector<VersionedNode> nodes = inline_functions(model_, source_, made_names_);
-    const std::vector<size_t> order = node_order(nodes, source_);
+    const std::vector<VersionedNode> nodes = inline_functions(model_, model_.graph, source_, made_names_);
     reserve_names(nodes);
-    add_initializers();
+    add_initializers(model_.graph);
     add_inputs();
-    for (size_t n : order) add_node(nodes[n]);
+    add_nodes(nodes);
     add_outputs();
     check_options();
     verify(graph_);
@@ -82,11 +86,21 @@ class Importer {
   void define(std::string_view name, ValueId value, const std::string& where) {
     if (name.empty()) fail(where + " has no name");
     if (!values_.emplace(name, value).second) fail(fmt::format("{} \"{}\": the name is taken", where, name));
+    if (branch_names_) branch_names_->push_back(name);
   }
 
-  void add_initializers() {
-    for (const OnnxTensor& tensor : model_.graph.initializers)
-      define(tensor.name, graph_.add_constant(std::string(tensor.name), tensors_.constant(tensor)), "tensor");
+  /// What a value of the file is called in the graph: names of branches may be those of other branches.
+  std::string graph_name(std::string_view name) {
+    return branch_names_ ? appender_.unique_name(std::string(name)) : std::string(name);
+  }
+
+  void add_initializers(const OnnxGraph& graph) {
+    for (const OnnxTensor& tensor : graph.initializers)
+      define(tensor.name, graph_.add_constant(graph_name(tensor.name), tensors_.constant(tensor)), "tensor");
+  }
+
+  void add_nodes(const std::vector<VersionedNode>& nodes) {
+    for (size_t n : node_order(nodes, source_)) add_node(nodes[n]);
   }
 
   /// Inputs that are initialisers too have a default that nobody replaces; they stay constants.
@@ -98,7 +112,8 @@ class Importer {
       const std::string name(input.name);
       const ValueType type = input_type(input);
       if (const auto given = options_.constants.find(name); given != options_.constants.end()) {
-        const Tensor& tensor = given->second;
+        used_constants_.insert(name);
+        const Tensor tensor = as_declared(given->second, type);
         if (!agrees({tensor.dtype(), tensor.shape()}, type))
           throw UsageError("input \"{}\": expected {} {}, found {} {}", name, dtype_name(type.dtype),
                            type.shape.str(), dtype_name(tensor.dtype()), tensor.shape().str());
@@ -107,6 +122,19 @@ class Importer {
         define(input.name, graph_.add_input(name, type), "input");
       }
     }
+  }
+
+  /// A number (f64, without axes) as the input's only element, of its type; other tensors as they are.
+  static Tensor as_declared(const Tensor& given, const ValueType& type) {
+    if (given.dtype() != DType::f64 || given.shape().rank() > 0 || type.dtype == DType::f64) return given;
+    Shape one;
+    for (int axis = 0; axis < type.shape.rank(); ++axis) one.push_back(1);
+    Tensor made = Tensor::allocate(type.dtype, one);
+    visit_element(type.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      made.mutable_view().span<T>()[0] = to_number<T>(given.span<double>()[0]);
+    });
+    return made;
   }
 
   ValueType input_type(const OnnxValueInfo& input) {
@@ -124,12 +152,13 @@ class Importer {
 
   int64_t dim(const OnnxValueInfo& input, size_t axis, const std::string& where) {
     const OnnxDim& declared = (*input.shape)[axis];
-    if (declared.size) {
+    if (declared.size && *declared.size != kOpenSize) {
       if (*declared.size < 0) throw InputError("{}: a dimension of {}", where, *declared.size);
       return *declared.size;
     }
-    const std::string name =
-        declared.name.empty() ? fmt::format("{}.{}", input.name, axis) : std::string(declared.name);
+    const std::string name = declared.name.empty() || declared.name == "?"
+                                 ? fmt::format("{}.{}", input.name, axis)
+                                 : std::string(declared.name);
     if (const auto fixed = options_.sizes.find(name); fixed != options_.sizes.end()) {
       used_sizes_.insert(name);
       return fixed->second;
@@ -152,6 +181,7 @@ class Importer {
     if (plain_domain && versioned.opset == 0)
       fail(fmt::format("node \"{}\": the model names no operator set", label));
     if (plain_domain && node.op == "Constant") return add_constant(node, label);
+    if (plain_domain && node.op == "If") return add_if(node, label);
     std::vector<ValueId> outputs;
     try {
       ImportedNode imported = read_node(node, versioned.opset);
@@ -222,7 +252,9 @@ class Importer {
       case OnnxAttribute::tensor:
         node.tensor = tensors_.constant(attribute.t).load();
         return;
-      default:  // graphs, strings and sparse tensors belong to operators that are refused by name
+      case OnnxAttribute::strings:
+        return node.attributes.set(name, fmt::format("{}", fmt::join(attribute.texts, ",")));
+      default:  // other graphs and sparse tensors belong to operators that are refused by name
         return;
     }
   }
@@ -246,8 +278,98 @@ class Importer {
       constant = Constant(Tensor::from<int64_t>(length(value.ints), value.ints));
     else
       throw UnsupportedError("{}: node \"{}\": Constant with attribute {}", source_, label, value.name);
-    define(node.outputs[0], graph_.add_constant(std::string(node.outputs[0]), std::move(constant)),
+    define(node.outputs[0], graph_.add_constant(graph_name(node.outputs[0]), std::move(constant)),
            "constant");
+  }
+
+  /// The branch that a constant condition takes; where only the run will know, both, and Where between them.
+  void add_if(const OnnxNode& node, const std::string& label) {
+    const std::string where = fmt::format("node \"{}\": If", label);
+    const auto branch = [&](std::string_view name) -> const OnnxGraph& {
+      for (const OnnxAttribute& attribute : node.attributes)
+        if (attribute.name == name && attribute.g) return *attribute.g;
+      fail(fmt::format("{}: it has no {}", where, name));
+    };
+    const OnnxGraph &when_true = branch("then_branch"), &when_false = branch("else_branch");
+    if (node.inputs.size() != 1)
+      fail(fmt::format("{}: expected one input, found {}", where, node.inputs.size()));
+    const ValueId condition = find(node.inputs[0], node);
+    const ValueType type = appender_.type(condition);
+    if (type.dtype != DType::boolean || (type.shape.is_concrete() && type.shape.checked_elements() != 1))
+      fail(fmt::format("{}: expected a condition of one bool, found {} {}", where, dtype_name(type.dtype),
+                       type.shape.str()));
+    std::vector<ValueId> outputs;
+    if (const auto& constant = graph_.value(condition).constant) {
+      outputs =
+          add_branch(constant->load().span<bool>()[0] ? when_true : when_false, node.outputs.size(), where);
+    } else {
+      const std::vector<ValueId> yes = add_branch(when_true, node.outputs.size(), where),
+                                 no = add_branch(when_false, node.outputs.size(), where);
+      for (size_t i = 0; i < yes.size(); ++i)
+        outputs.push_back(choose(condition, yes[i], no[i], where, std::string(node.outputs[i])));
+    }
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (!node.outputs[i].empty()) define(node.outputs[i], outputs[i], "value");
+  }
+
+  /// The nodes of a graph inside this one. Its names are its own, and gone when it ends.
+  std::vector<ValueId> add_branch(const OnnxGraph& branch, size_t outputs, const std::string& where) {
+    std::vector<std::string_view> names;
+    const auto around = std::exchange(branch_names_, &names);
+    add_initializers(branch);
+    add_nodes(inline_functions(model_, branch, source_, made_names_));
+    std::vector<ValueId> made;
+    for (size_t i = 0; i < outputs && i < branch.outputs.size(); ++i) {
+      const auto found = values_.find(branch.outputs[i].name);
+      if (found == values_.end())
+        fail(fmt::format("{}: nothing makes \"{}\" of its branch", where, branch.outputs[i].name));
+      made.push_back(found->second);
+    }
+    if (made.size() != outputs)
+      fail(fmt::format("{}: {} outputs of a branch that makes {}", where, outputs, branch.outputs.size()));
+    for (std::string_view name : names) values_.erase(name);
+    branch_names_ = around;
+    return made;
+  }
+
+  ValueId choose(ValueId condition, ValueId yes, ValueId no, const std::string& where,
+                 const std::string& name) {
+    const ValueType &a = appender_.type(yes), &b = appender_.type(no);
+    bool same = a == b;
+    for (int axis = 0; same && axis < a.shape.rank(); ++axis) same = a.shape[axis] != Shape::kUnknownDim;
+    if (!same)
+      throw UnsupportedError(
+          "{}: {}: only the run decides between a branch that makes {} {} and one that makes {} {}; handled "
+          "are "
+          "branches that make values of one shape, and conditions of constants{}",
+          source_, where, dtype_name(a.dtype), a.shape.str(), dtype_name(b.dtype), b.shape.str(),
+          inputs_behind(condition));
+    ImportedNode chosen;
+    chosen.name = appender_.unique_name(name + ".If");
+    if (appender_.type(condition).shape.rank() > 0)
+      condition = appender_.append_before(
+          chosen, "Reshape",
+          {condition, appender_.constant(chosen, "shape", Tensor::from<int64_t>({0}, {}))});
+    chosen.op = "Where";
+    chosen.inputs = {condition, yes, no};
+    const ValueId made = appender_.append(std::move(chosen)).front();
+    graph_.value(made).name = graph_name(name);
+    return made;
+  }
+
+  /// "; this one depends on input(s) ...": what may be given as a constant to settle it.
+  std::string inputs_behind(ValueId value) const {
+    std::set<ValueId> needed{value};
+    for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node)
+      if (std::any_of(node->outputs.begin(), node->outputs.end(),
+                      [&](ValueId o) { return needed.count(o) > 0; }))
+        needed.insert(node->inputs.begin(), node->inputs.end());
+    std::vector<std::string> names;
+    for (ValueId input : graph_.inputs())
+      if (needed.count(input) > 0) names.push_back(fmt::format("\"{}\"", graph_.value(input).name));
+    return names.empty() ? ""
+                         : fmt::format("; this one depends on {}, whose sizes or value may be fixed",
+                                       fmt::join(names, ", "));
   }
 
   void name_outputs(const OnnxNode& node, const std::vector<ValueId>& outputs) {
@@ -258,7 +380,7 @@ class Importer {
         value.name = appender_.unique_name(value.name + "." + std::to_string(i));
         continue;
       }
-      value.name = name;
+      value.name = graph_name(name);
       define(name, outputs[i], "value");
     }
   }
@@ -275,18 +397,13 @@ class Importer {
     }
   }
 
-  /// What the file says of an output's type and shape must not contradict the shape rules.
+  /// Of an output the file may not declare another type. Shapes follow from the nodes: exporters that cut or
+  /// turn graphs leave old ones behind.
   void check_declared(const OnnxValueInfo& output, const ValueType& found) const {
     const auto dtype = dtype_from_onnx(output.data_type);
-    if (!output.is_tensor || !dtype) return;
-    Shape declared = found.shape;
-    if (output.shape) {
-      declared = Shape();
-      for (const OnnxDim& d : *output.shape) declared.push_back(d.size.value_or(Shape::kUnknownDim));
-    }
-    if (!agrees(found, {*dtype, declared}))
-      fail(fmt::format("output \"{}\": declared as {} {}, but the graph makes {} {}", output.name,
-                       dtype_name(*dtype), declared.str(), dtype_name(found.dtype), found.shape.str()));
+    if (output.is_tensor && dtype && *dtype != found.dtype)
+      fail(fmt::format("output \"{}\": declared as {}, but the graph makes {}", output.name,
+                       dtype_name(*dtype), dtype_name(found.dtype)));
   }
 
   void check_options() const {
@@ -295,6 +412,12 @@ class Importer {
       std::vector<std::string> names;
       for (const Symbol& symbol : graph_.symbols()) names.push_back(symbol.name);
       throw UsageError("{}: no dimension is named \"{}\"{}", source_, name, did_you_mean(name, names));
+    }
+    for (const auto& [name, tensor] : options_.constants) {
+      if (used_constants_.count(name) > 0) continue;
+      std::vector<std::string> names;
+      for (ValueId input : graph_.inputs()) names.push_back(graph_.value(input).name);
+      throw UsageError("{}: no input is named \"{}\"{}", source_, name, did_you_mean(name, names));
     }
   }
 
@@ -307,7 +430,8 @@ class Importer {
   Graph graph_;
   NodeAppender appender_;
   std::map<std::string_view, ValueId> values_;
-  std::set<std::string> used_sizes_;
+  std::set<std::string> used_sizes_, used_constants_;
+  std::vector<std::string_view>* branch_names_ = nullptr;  ///< defined so far in the branch that is added
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ struct OnnxImportOptions {
   /// Sizes for dimensions that the model leaves open, by their names ("batch", or "INPUT.AXIS" where the
   /// model gives none). Others become symbols of the graph.
   std::map<std::string, int64_t> sizes;
-  /// Inputs that become constants.
+  /// Inputs that become constants. An f64 without axes stands for a number of whatever type the input has.
   std::map<std::string, Tensor> constants;
 };
 

@@ -52,6 +52,9 @@ TEST(OnnxImport, KeepsOpenDimensionsOrFixesThem) {
             "graph test\ninput %x: f32[2, 3]\n%y: f32[2, 3] = Relu(%x)\noutput y = %y\n");
   options.sizes["M"] = 2;
   EXPECT_THROW(import(relu_model(), options), UsageError);
+  TestOnnx minus_one = relu_model();
+  minus_one.inputs = {T::value("x", {T::dim(-1), T::dim(3)})};
+  EXPECT_NE(graph_text(import(minus_one)).find("symbol x.0 "), std::string::npos);
 }
 
 TEST(OnnxImport, SortsNodesAndFoldsShapes) {
@@ -198,8 +201,10 @@ TEST(OnnxImport, RefusesWhatIsBrokenAndSaysWhere) {
   EXPECT_EQ(complaint(contradiction), "y.Add (Add): shapes [s0, 3] and [4] do not broadcast");
 
   TestOnnx declared = relu_model();
-  declared.outputs = {T::value("y", {T::dim("N"), T::dim(4)})};
-  EXPECT_EQ(complaint(declared), "output \"y\": declared as f32 [?, 4], but the graph makes f32 [s0, 3]");
+  declared.outputs = {T::value("y", {T::dim("N"), T::dim(3)}, T::kInt64)};
+  EXPECT_EQ(complaint(declared), "output \"y\": declared as i64, but the graph makes f32");
+  declared.outputs = {T::value("y", {T::dim(4)})};
+  EXPECT_EQ(import(declared).value(import(declared).outputs()[0]).type.shape.rank(), 2);
 }
 
 TEST(OnnxImport, RefusesAbsurdTensors) {

@@ -24,12 +24,12 @@ using Names = std::map<std::string_view, std::string_view>;
 class Inliner {
  public:
   Inliner(const OnnxModel& model, const std::string& source, std::deque<std::string>& made_names)
-      : model_(model), source_(source), made_names_(made_names) {
+      : model_(model), source_(source), made_names_(made_names), calls_(made_names.size()) {
     for (const OnnxFunction& f : model.functions) functions_.try_emplace({f.domain, f.name}, &f);
   }
 
-  std::vector<VersionedNode> run() {
-    for (const OnnxNode& node : model_.graph.nodes) add(node, model_.opsets, 0);
+  std::vector<VersionedNode> run(const OnnxGraph& graph) {
+    for (const OnnxNode& node : graph.nodes) add(node, model_.opsets, 0);
     return std::move(nodes_);
   }
 
@@ -54,7 +54,7 @@ class Inliner {
     if (depth == kDeepestCall)
       throw InputError("{}: function {} calls itself, or calls are more than {} deep", source_, function.name,
                        kDeepestCall);
-    if (calls_ == kMostNodes)
+    if (calls_ >= kMostNodes)
       throw InputError("{}: the model's functions unfold to more than {} calls", source_, kMostNodes);
     Names names;
     const auto bind = [&](const auto& formal, const auto& actual) {
@@ -87,6 +87,8 @@ class Inliner {
   static void bind_attributes(OnnxNode& node, const OnnxNode& call, const OnnxFunction& function) {
     std::vector<OnnxAttribute> bound;
     for (const OnnxAttribute& attribute : node.attributes) {
+      if (attribute.g)
+        throw UnsupportedError("function {}: node \"{}\": graphs inside functions", function.name, node.name);
       if (attribute.refers_to.empty()) {
         bound.push_back(attribute);
         continue;
@@ -112,15 +114,15 @@ class Inliner {
   std::map<std::pair<std::string_view, std::string_view>, const OnnxFunction*>
       functions_;  ///< by domain, name
   std::vector<VersionedNode> nodes_;
-  size_t calls_ = 0;
+  size_t calls_;  ///< so far; each makes a name at least, so that numbers behind names differ
   size_t numbers_ = 0;
 };
 
 }  // namespace
 
-std::vector<VersionedNode> inline_functions(const OnnxModel& model, const std::string& source,
-                                            std::deque<std::string>& made_names) {
-  return Inliner(model, source, made_names).run();
+std::vector<VersionedNode> inline_functions(const OnnxModel& model, const OnnxGraph& graph,
+                                            const std::string& source, std::deque<std::string>& made_names) {
+  return Inliner(model, source, made_names).run(graph);
 }
 
 }  // namespace halftone

@@ -3,10 +3,39 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
 
 #include "base/error.h"
 
 namespace halftone {
+
+namespace {
+
+/// Adds what `graph` reads from around it.
+void add_captured(const OnnxGraph& graph, std::vector<std::string_view>& names);
+
+/// What a node waits for: its inputs, and what graphs inside it read.
+std::vector<std::string_view> read_names(const OnnxNode& node) {
+  std::vector<std::string_view> names = node.inputs;
+  for (const OnnxAttribute& attribute : node.attributes)
+    if (attribute.g) add_captured(*attribute.g, names);
+  return names;
+}
+
+void add_captured(const OnnxGraph& graph, std::vector<std::string_view>& names) {
+  std::set<std::string_view> own;
+  for (const OnnxValueInfo& input : graph.inputs) own.insert(input.name);
+  for (const OnnxTensor& tensor : graph.initializers) own.insert(tensor.name);
+  for (const OnnxNode& node : graph.nodes) own.insert(node.outputs.begin(), node.outputs.end());
+  const auto add = [&](std::string_view name) {
+    if (own.count(name) == 0) names.push_back(name);
+  };
+  for (const OnnxNode& node : graph.nodes)
+    for (std::string_view name : read_names(node)) add(name);
+  for (const OnnxValueInfo& output : graph.outputs) add(output.name);
+}
+
+}  // namespace
 
 std::string node_label(const OnnxNode& node) {
   if (!node.name.empty()) return std::string(node.name);
@@ -25,7 +54,7 @@ std::vector<size_t> node_order(const std::vector<VersionedNode>& nodes, const st
   std::vector<std::vector<size_t>> readers(nodes.size());
   std::vector<int> waits_for(nodes.size(), 0);
   for (size_t n = 0; n < nodes.size(); ++n)
-    for (std::string_view input : nodes[n].node.inputs) {
+    for (std::string_view input : read_names(nodes[n].node)) {
       const auto maker = makers.find(input);
       if (maker == makers.end()) continue;
       readers[maker->second].push_back(n);

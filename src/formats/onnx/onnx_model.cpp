@@ -57,7 +57,12 @@ OnnxTensor parse_tensor(ProtoReader field) {
   return tensor;
 }
 
-OnnxAttribute parse_attribute(ProtoReader field) {
+/// Graphs inside graphs, at most so deep.
+constexpr int kDeepestGraph = 16;
+
+OnnxGraph parse_graph(ProtoReader field, const std::string& source, int depth);
+
+OnnxAttribute parse_attribute(ProtoReader field, const std::string& source, int depth) {
   OnnxAttribute attribute;
   while (field.next()) {
     switch (field.number()) {
@@ -76,11 +81,17 @@ OnnxAttribute parse_attribute(ProtoReader field) {
       case 5:
         attribute.t = parse_tensor(field.message());
         break;
+      case 6:
+        attribute.g = std::make_shared<OnnxGraph>(parse_graph(field.message(), source, depth + 1));
+        break;
       case 7:
         field.append_to(attribute.floats);
         break;
       case 8:
         field.append_to(attribute.ints);
+        break;
+      case 9:
+        attribute.texts.push_back(field.bytes());
         break;
       case 20:
         attribute.type = field.integer();
@@ -95,7 +106,7 @@ OnnxAttribute parse_attribute(ProtoReader field) {
   return attribute;
 }
 
-OnnxNode parse_node(ProtoReader field) {
+OnnxNode parse_node(ProtoReader field, const std::string& source, int depth) {
   OnnxNode node;
   while (field.next()) {
     switch (field.number()) {
@@ -112,7 +123,7 @@ OnnxNode parse_node(ProtoReader field) {
         node.op = field.bytes();
         break;
       case 5:
-        node.attributes.push_back(parse_attribute(field.message()));
+        node.attributes.push_back(parse_attribute(field.message(), source, depth));
         break;
       case 7:
         node.domain = field.bytes();
@@ -155,12 +166,14 @@ OnnxValueInfo parse_value_info(ProtoReader field) {
   return info;
 }
 
-OnnxGraph parse_graph(ProtoReader field, const std::string& source) {
+OnnxGraph parse_graph(ProtoReader field, const std::string& source, int depth) {
+  if (depth > kDeepestGraph)
+    throw InputError("{}: graphs inside graphs, more than {} deep", source, kDeepestGraph);
   OnnxGraph graph;
   while (field.next()) {
     switch (field.number()) {
       case 1:
-        graph.nodes.push_back(parse_node(field.message()));
+        graph.nodes.push_back(parse_node(field.message(), source, depth));
         break;
       case 2:
         graph.name = field.bytes();
@@ -192,7 +205,7 @@ OnnxOpset parse_opset(ProtoReader field) {
   return opset;
 }
 
-OnnxFunction parse_function(ProtoReader field) {
+OnnxFunction parse_function(ProtoReader field, const std::string& source) {
   OnnxFunction function;
   while (field.next()) {
     switch (field.number()) {
@@ -206,7 +219,7 @@ OnnxFunction parse_function(ProtoReader field) {
         function.outputs.push_back(field.bytes());
         break;
       case 7:
-        function.nodes.push_back(parse_node(field.message()));
+        function.nodes.push_back(parse_node(field.message(), source, 0));
         break;
       case 9:
         function.opsets.push_back(parse_opset(field.message()));
@@ -215,7 +228,7 @@ OnnxFunction parse_function(ProtoReader field) {
         function.domain = field.bytes();
         break;
       case 11:
-        function.defaults.push_back(parse_attribute(field.message()));
+        function.defaults.push_back(parse_attribute(field.message(), source, 0));
         break;
       default:
         break;
@@ -236,13 +249,13 @@ OnnxModel parse_onnx(std::string_view bytes, const std::string& source) {
       case 7:
         if (has_graph) throw InputError("{}: the model has two graphs", source);
         has_graph = true;
-        model.graph = parse_graph(field.message(), source);
+        model.graph = parse_graph(field.message(), source, 0);
         break;
       case 8:
         model.opsets.push_back(parse_opset(field.message()));
         break;
       case 25:
-        model.functions.push_back(parse_function(field.message()));
+        model.functions.push_back(parse_function(field.message(), source));
         break;
       default:
         break;

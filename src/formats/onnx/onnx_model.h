@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ struct OnnxTensor {
   std::vector<std::pair<std::string_view, std::string_view>> external;  ///< "location", "offset", "length"
 };
 
+struct OnnxGraph;
+
 /// AttributeProto. `type` says which member holds the value.
 struct OnnxAttribute {
   enum Type {
@@ -48,6 +51,8 @@ struct OnnxAttribute {
   OnnxTensor t;
   std::vector<float> floats;
   std::vector<int64_t> ints;
+  std::vector<std::string_view> texts;
+  std::shared_ptr<const OnnxGraph> g;
   std::string_view refers_to;  ///< inside a function: the attribute of the call that gives the value
 };
 

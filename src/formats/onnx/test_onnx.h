@@ -14,7 +14,7 @@ struct TestOnnx {
   using Names = std::vector<std::string>;
   using Messages = std::vector<std::string>;
 
-  static constexpr int64_t kFloat = 1, kInt64 = 7;
+  static constexpr int64_t kFloat = 1, kInt64 = 7, kBool = 9;
 
   static std::string dim(int64_t size) {
     std::string out;
@@ -90,6 +90,25 @@ struct TestOnnx {
     put_proto_bytes(out, 1, name);
     put_proto_float(out, 2, value);
     put_proto_varint(out, 20, 1);
+    return out;
+  }
+  static std::string attribute(std::string_view name, const Names& values) {
+    std::string out;
+    put_proto_bytes(out, 1, name);
+    for (const std::string& value : values) put_proto_bytes(out, 9, value);
+    put_proto_varint(out, 20, 8);
+    return out;
+  }
+  /// A graph inside a node.
+  static std::string branch(std::string_view name, const Messages& nodes, const Names& outputs,
+                            const Messages& initializers = {}) {
+    std::string graph, out;
+    for (const std::string& n : nodes) put_proto_bytes(graph, 1, n);
+    for (const std::string& t : initializers) put_proto_bytes(graph, 5, t);
+    for (const std::string& output : outputs) put_proto_bytes(graph, 12, value(output, {}));
+    put_proto_bytes(out, 1, name);
+    put_proto_bytes(out, 6, graph);
+    put_proto_varint(out, 20, 5);
     return out;
   }
   static std::string reference(std::string_view name, std::string_view refers_to) {

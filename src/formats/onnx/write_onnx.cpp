@@ -23,10 +23,23 @@ struct Since {
 constexpr Since kLater[] = {
     {"Attention", 23}, {"RMSNormalization", 23}, {"RotaryEmbedding", 23}, {"Swish", 24}};
 
+/// The one attribute of core operators that is a list of strings: names, separated by commas here.
+constexpr std::string_view kListed = "activations";
+
 std::string attribute(const std::string& name, const AttributeValue& value) {
   std::string out;
   put_proto_bytes(out, 1, name);
   const auto type = [&](OnnxAttribute::Type t) { put_proto_varint(out, 20, static_cast<uint64_t>(t)); };
+  if (name == kListed) {
+    const auto& names = std::get<std::string>(value);
+    for (size_t begin = 0; begin < names.size();) {
+      const size_t end = std::min(names.find(',', begin), names.size());
+      put_proto_bytes(out, 9, std::string_view(names).substr(begin, end - begin));
+      begin = end + 1;
+    }
+    type(OnnxAttribute::strings);
+    return out;
+  }
   if (const auto* integer = std::get_if<int64_t>(&value)) {
     put_proto_varint(out, 3, static_cast<uint64_t>(*integer));
     type(OnnxAttribute::integer);

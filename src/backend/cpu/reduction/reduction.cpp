@@ -79,6 +79,7 @@ struct FoldRow {
   Finish finish = Finish::none;
 };
 constexpr FoldRow kFolds[] = {
+    {"GlobalMaxPool", Fold::max},
     {"ReduceL1", Fold::sum_of_magnitudes},
     {"ReduceL2", Fold::sum_of_squares, Finish::root},
     {"ReduceLogSum", Fold::sum, Finish::logarithm},
@@ -285,17 +286,18 @@ std::unique_ptr<PreparedKernel> prepare(const OpSite& site, ThreadPool&) {
   extern const Kernel name##_##isa{#name "_" #isa, op, Isa::isa, supports_places, \
                                    prepare<ArgReductionKernel, fold_loops_##isa>};
 
-#define HALFTONE_REDUCTION_KERNELS(isa)                     \
-  HALFTONE_ARG_KERNEL(arg_max, "ArgMax", isa)               \
-  HALFTONE_ARG_KERNEL(arg_min, "ArgMin", isa)               \
-  HALFTONE_FOLD_KERNEL(reduce_l1, "ReduceL1", isa)          \
-  HALFTONE_FOLD_KERNEL(reduce_l2, "ReduceL2", isa)          \
-  HALFTONE_FOLD_KERNEL(reduce_log_sum, "ReduceLogSum", isa) \
-  HALFTONE_FOLD_KERNEL(reduce_max, "ReduceMax", isa)        \
-  HALFTONE_FOLD_KERNEL(reduce_mean, "ReduceMean", isa)      \
-  HALFTONE_FOLD_KERNEL(reduce_min, "ReduceMin", isa)        \
-  HALFTONE_FOLD_KERNEL(reduce_prod, "ReduceProd", isa)      \
-  HALFTONE_FOLD_KERNEL(reduce_sum, "ReduceSum", isa)        \
+#define HALFTONE_REDUCTION_KERNELS(isa)                       \
+  HALFTONE_ARG_KERNEL(arg_max, "ArgMax", isa)                 \
+  HALFTONE_ARG_KERNEL(arg_min, "ArgMin", isa)                 \
+  HALFTONE_FOLD_KERNEL(global_max_pool, "GlobalMaxPool", isa) \
+  HALFTONE_FOLD_KERNEL(reduce_l1, "ReduceL1", isa)            \
+  HALFTONE_FOLD_KERNEL(reduce_l2, "ReduceL2", isa)            \
+  HALFTONE_FOLD_KERNEL(reduce_log_sum, "ReduceLogSum", isa)   \
+  HALFTONE_FOLD_KERNEL(reduce_max, "ReduceMax", isa)          \
+  HALFTONE_FOLD_KERNEL(reduce_mean, "ReduceMean", isa)        \
+  HALFTONE_FOLD_KERNEL(reduce_min, "ReduceMin", isa)          \
+  HALFTONE_FOLD_KERNEL(reduce_prod, "ReduceProd", isa)        \
+  HALFTONE_FOLD_KERNEL(reduce_sum, "ReduceSum", isa)          \
   HALFTONE_FOLD_KERNEL(reduce_sum_square, "ReduceSumSquare", isa)
 
 #if defined(__x86_64__)

@@ -17,7 +17,8 @@ constexpr const char* kOps[] = {"ReduceL1",  "ReduceL2",   "ReduceLogSum", "Redu
 void expect_close(OpRun& run, const char* op, int64_t folded) {
   ThreadPool threads(2);
   const std::vector<float> expected = floats(run.reference()[0]);
-  const bool exact = op == std::string("ReduceMax") || op == std::string("ReduceMin");
+  const bool exact =
+      op == std::string("GlobalMaxPool") || op == std::string("ReduceMax") || op == std::string("ReduceMin");
   const bool product = op == std::string("ReduceProd");
   const float roundings =
       static_cast<float>(product ? folded : std::min<int64_t>(folded, 128 + folded / 512));
@@ -93,6 +94,14 @@ TEST(CpuReductions, ReadChannelsLast) {
       else
         expect_close(planar, op, 420);
     }
+  for (const Shape& shape : {Shape{2, 37, 4, 5}, Shape{3, 7, 300}, Shape{1, 5, 2, 3, 4}}) {
+    OpRun pooled(*find_op("GlobalMaxPool"));
+    pooled.stored(random_tensor(shape, 2), kLast).store_outputs({kLast});
+    expect_close(pooled, "GlobalMaxPool", 300);
+    OpRun laid_out(*find_op("GlobalMaxPool"));
+    laid_out.input(random_tensor(shape, 2));
+    expect_close(laid_out, "GlobalMaxPool", 300);
+  }
   OpRun computed(*find_op("ReduceSum"));
   computed.input(x).type(DType::i64, {1});
   EXPECT_EQ(float_kernels("ReduceSum")[0]->supports(computed.site()), "axes are computed");
