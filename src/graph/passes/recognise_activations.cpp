@@ -99,15 +99,56 @@ std::optional<FoundGelu> find_gelu(const Graph& graph, const UseMap& uses, const
   return std::nullopt;
 }
 
+/// z, when `node` makes z / 6.
+ValueId sixth_of(const Graph& graph, const Node& node) {
+  if (node.schema->name == "Div") return is_scalar(graph, node.inputs[1], 6) ? node.inputs[0] : kNoValue;
+  for (size_t side : {size_t{0}, size_t{1}})
+    if (is_scalar(graph, node.inputs[side], 1.0f / 6)) return node.inputs[1 - side];
+  return kNoValue;
+}
+
+/// x, when `value` is Clip(x + 3, 0, 6).
+ValueId six_gates_of(const Graph& graph, const UseMap& uses, ValueId value) {
+  const Node* clip = uses.made_by(value, "Clip");
+  if (!clip || clip->inputs.size() < 3 || !uses.only_feeds_one(value)) return kNoValue;
+  const Node* add = uses.made_by(clip->inputs[0], "Add");
+  if (!add || scalar_constant(graph, clip->inputs[1]) != 0.0f || !is_scalar(graph, clip->inputs[2], 6))
+    return kNoValue;
+  for (size_t side : {size_t{0}, size_t{1}})
+    if (is_scalar(graph, add->inputs[side], 3)) return add->inputs[1 - side];
+  return kNoValue;
+}
+
+/// x * Clip(x + 3, 0, 6) / 6, the sixth on either side of the product, or the gate alone.
+bool spell_hard_gate(const Graph& graph, const UseMap& uses, Node& node) {
+  const ValueId whole = sixth_of(graph, node);
+  if (whole == kNoValue || !is_float(graph.value(node.outputs[0]).type.dtype)) return false;
+  ValueId x = six_gates_of(graph, uses, whole);
+  const bool alone = x != kNoValue;
+  if (const Node* mul = alone ? nullptr : uses.made_by(whole, "Mul"); mul && uses.only_feeds_one(whole))
+    for (size_t side : {size_t{0}, size_t{1}})
+      if (six_gates_of(graph, uses, mul->inputs[side]) == mul->inputs[1 - side]) x = mul->inputs[1 - side];
+  if (x == kNoValue || !(graph.value(x).type == graph.value(node.outputs[0]).type)) return false;
+  node.schema = find_op(alone ? "HardSigmoid" : "HardSwish");
+  node.inputs = {x};
+  node.attributes = alone ? Attributes{{"alpha", 1.0f / 6}, {"beta", 0.5f}} : Attributes{};
+  return true;
+}
+
 }  // namespace
 
-/// What exporters spell out: x * Sigmoid(x) -> Swish, x * HardSigmoid(x) -> HardSwish, and the products
-/// around Erf and Tanh that are Gelu. What they leave unread is dead code.
+/// What exporters spell out: x * Sigmoid(x) -> Swish, x * HardSigmoid(x) -> HardSwish, Clip(x + 3, 0, 6) / 6
+/// -> HardSigmoid, and the products around Erf and Tanh that are Gelu. What they leave unread is dead code.
 int recognise_activations(Graph& graph) {
   const UseMap uses(graph);
   int changes = 0;
   for (Node& node : graph.nodes()) {
-    if (node.schema->name != "Mul" || !node.use_encodings.empty()) continue;
+    if (!node.use_encodings.empty() || (node.schema->name != "Mul" && node.schema->name != "Div")) continue;
+    if (spell_hard_gate(graph, uses, node)) {
+      ++changes;
+      continue;
+    }
+    if (node.schema->name != "Mul") continue;
     if (const auto gelu = find_gelu(graph, uses, node)) {
       if (!(graph.value(gelu->x).type == graph.value(node.outputs[0]).type)) continue;
       node.schema = find_op("Gelu");

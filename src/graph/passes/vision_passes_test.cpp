@@ -115,6 +115,81 @@ TEST(VisionPasses, GemmTakesNormalizationAndLoneNormalizationBecomesDepthwise) {
             "output y = %y\noutput z = %z\n");
 }
 
+TEST(VisionPasses, ConvTakesConstantsOfItsChannels) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 4, 6, 6});
+  const ValueId conv =
+      d.node("Conv", "conv", {x, d.constant("w", {6, 4, 3, 3})}, {{"pads", Ints{1, 1, 1, 1}}});
+  const ValueId biased =
+      d.node("Identity", "same", {d.node("Add", "biased", {conv, d.constant("b", {1, 6, 1, 1})})});
+  const ValueId halved = d.node("Div", "halved", {biased, d.number("two", 2)});
+  d.output(d.node("Relu", "y", {d.node("Sub", "less", {d.constant("c", {6, 1, 1}, 3), halved})}));
+  EXPECT_EQ(nodes_after(d),
+            "%y: f32[1, 6, 6, 6] = Conv(%x, %w.folded.folded.folded, %conv.bias.folded.2) "
+            "activation=\"relu\" pads=[1, "
+            "1, 1, 1]\noutput y = %y\n");
+}
+
+TEST(VisionPasses, CastsToTheSameTypeAreNothing) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 2, 4, 4});
+  const ValueId conv = d.node("Conv", "conv", {x, d.constant("w", {3, 2, 1, 1})});
+  d.output(d.node("Relu", "y", {d.node("Cast", "same", {conv}, {{"to", int64_t{1}}})}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[1, 3, 4, 4] = Conv(%x, %w) activation=\"relu\"\noutput y = %y\n");
+}
+
+TEST(VisionPasses, ConvTakesConstantsOfWhatItReadsUnlessItPads) {
+  for (int64_t pad : {0, 1}) {
+    Draft d;
+    const ValueId x = d.input("x", {1, 4, 6, 6});
+    const ValueId shifted = d.node("Add", "shifted", {x, d.constant("b", {4, 1, 1})});
+    const ValueId scaled = d.node("Mul", "scaled", {d.constant("s", {1, 4, 1, 1}, 2), shifted});
+    d.output(d.node("Conv", "y", {scaled, d.constant("w", {6, 2, 3, 3})},
+                    {{"group", int64_t{2}}, {"pads", Ints{pad, pad, pad, pad}}}));
+    const std::string text = nodes_after(d);
+    EXPECT_EQ(text.find("Mul"), std::string::npos) << text;
+    EXPECT_EQ(text.find("Add") == std::string::npos, pad == 0) << text;
+  }
+}
+
+TEST(VisionPasses, ScaleAndShiftBetweenConvolutionsAreOneConv) {
+  Draft d;
+  const ValueId x = d.input("x", {1, 4, 6, 6});
+  const ValueId gate =
+      d.node("HardSwish", "gate", {d.node("Conv", "conv", {x, d.constant("w", {4, 4, 1, 1})})});
+  const ValueId scaled = d.node("Mul", "scaled", {d.number("s", 0.5f), gate});
+  d.output(d.node("Conv", "y",
+                  {d.node("Add", "shifted", {scaled, d.number("b", 0.25f)}), d.constant("v", {4, 1, 3, 3})},
+                  {{"group", int64_t{4}}, {"pads", Ints{1, 1, 1, 1}}}));
+  const std::string text = nodes_after(d);
+  EXPECT_NE(text.find("%shifted: f32[1, 4, 6, 6] = Conv(%gate, %shifted.factor, %shifted.shift) group=4"),
+            std::string::npos)
+      << text;
+}
+
+TEST(VisionPasses, ClippedGatesAreHardSwishAndHardSigmoid) {
+  for (bool inside : {false, true}) {
+    Draft d;
+    const ValueId x = d.input("x", {1, 2, 4, 4});
+    const ValueId clip = d.node(
+        "Clip", "clip",
+        {d.node("Add", "three_more", {x, d.number("three", 3)}), d.number("low", 0), d.number("high", 6)});
+    if (inside)
+      d.output(d.node("Mul", "y", {d.node("Mul", "gate", {clip, d.number("sixth", 1.0f / 6)}), x}));
+    else
+      d.output(d.node("Div", "y", {d.node("Mul", "product", {x, clip}), d.number("six", 6)}));
+    EXPECT_EQ(nodes_after(d), "%y: f32[1, 2, 4, 4] = HardSwish(%x)\noutput y = %y\n");
+  }
+  Draft d;
+  const ValueId x = d.input("x", {1, 2, 4, 4});
+  d.output(d.node("Div", "y",
+                  {d.node("Clip", "clip",
+                          {d.node("Add", "three_more", {d.number("three", 3), x}), d.number("low", 0),
+                           d.number("high", 6)}),
+                   d.number("six", 6)}));
+  EXPECT_NE(nodes_after(d).find("= HardSigmoid(%x)"), std::string::npos);
+}
+
 TEST(VisionPasses, SigmoidTimesItsInputIsSwish) {
   Draft d;
   const ValueId x = d.input("x", {1, 2, 4, 4});
