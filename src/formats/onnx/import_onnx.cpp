@@ -397,13 +397,19 @@ class Importer {
     }
   }
 
-  /// Of an output the file may not declare another type. Shapes follow from the nodes: exporters that cut or
-  /// turn graphs leave old ones behind.
+  /// What the file says of an output's type and sizes must not contradict the shape rules. Another number of
+  /// axes is what exporters leave behind that cut a graph short: the nodes are believed.
   void check_declared(const OnnxValueInfo& output, const ValueType& found) const {
     const auto dtype = dtype_from_onnx(output.data_type);
-    if (output.is_tensor && dtype && *dtype != found.dtype)
-      fail(fmt::format("output \"{}\": declared as {}, but the graph makes {}", output.name,
-                       dtype_name(*dtype), dtype_name(found.dtype)));
+    if (!output.is_tensor || !dtype) return;
+    Shape declared = found.shape;
+    if (output.shape && static_cast<int>(output.shape->size()) == found.shape.rank()) {
+      declared = Shape();
+      for (const OnnxDim& d : *output.shape) declared.push_back(d.size.value_or(Shape::kUnknownDim));
+    }
+    if (!agrees(found, {*dtype, declared}))
+      fail(fmt::format("output \"{}\": declared as {} {}, but the graph makes {} {}", output.name,
+                       dtype_name(*dtype), declared.str(), dtype_name(found.dtype), found.shape.str()));
   }
 
   void check_options() const {
