@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 
+#include "backend/cpu/attention/score_mask.h"
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/gemm/matrix_panels.h"
 #include "backend/cpu/gemm/matrix_product.h"
@@ -17,6 +19,9 @@ constexpr int64_t kBlockRows = 64;
 
 /// Rows below which keys and values are read as they lie, not packed first.
 constexpr int64_t kFewRows = 12;
+
+/// Inputs of Attention behind Q, K and V.
+constexpr size_t kMask = 3, kValidKeys = 6;
 
 struct Loops {
   const FloatGemmLoops& products;
@@ -73,9 +78,15 @@ class Arena {
   std::byte* at_;
 };
 
-/// Scores of a block of query rows become probabilities, and capped scores where there is a cap.
-void scores_to_probabilities(const Spec& spec, const Loops& loops, int64_t rows, int64_t keys,
-                             int64_t first_row, float* weights, float* capped) {
+/// Rows that see no key have no probabilities: zeros.
+void clear_blind_rows(float* weights, int64_t rows, int64_t keys, uint64_t blind) {
+  for (int64_t row = 0; row < rows; ++row)
+    if (blind >> row & 1) std::fill_n(weights + row * keys, keys, 0.0f);
+}
+
+/// Scores of a block of query rows of one head become probabilities, and capped scores where there is a cap.
+void scores_to_probabilities(const Spec& spec, const Loops& loops, const HeadMask& mask, int64_t rows,
+                             int64_t keys, int64_t first_row, float* weights, float* capped) {
   if (spec.cap > 0)
     for (int64_t i = 0; i < rows * keys; ++i)
       capped[i] = weights[i] = spec.cap * std::tanh(weights[i] / spec.cap);
@@ -86,15 +97,18 @@ void scores_to_probabilities(const Spec& spec, const Loops& loops, int64_t rows,
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t key = 0; key <= first_row + row - spec.window && key < keys; ++key)
         weights[row * keys + key] = -HUGE_VALF;
+  mask.hide(weights, first_row, rows, keys);
+  const uint64_t blind = mask.is_none() && spec.window == 0 ? 0 : blind_rows(weights, rows, keys);
   loops.softmax.rows(weights, weights, rows, keys);
+  clear_blind_rows(weights, rows, keys, blind);
 }
 
 /// Probabilities of a block of query rows, and the capped scores where there is a cap.
-void probabilities(const Spec& spec, const Loops& loops, const MatrixProduct& product,
+void probabilities(const Spec& spec, const Loops& loops, const HeadMask& mask, const MatrixProduct& product,
                    const MatrixView& query, const MatrixView& keys, int64_t first_row, float* weights,
                    float* capped) {
   product.by_rows(query.data, query.step, query.rows, keys, weights, spec.scale);
-  scores_to_probabilities(spec, loops, query.rows, keys.rows, first_row, weights, capped);
+  scores_to_probabilities(spec, loops, mask, query.rows, keys.rows, first_row, weights, capped);
 }
 
 class AttentionKernel : public PreparedKernel {
@@ -125,6 +139,10 @@ class AttentionKernel : public PreparedKernel {
  private:
   static const float* data(const KernelRun& run, size_t input) {
     return run.inputs[input].span<float>().data();
+  }
+  static ScoreMask mask_of(const KernelRun& run, const Spec& spec) {
+    if (!run.site.has_input(kMask)) return {};
+    return {run.inputs[kMask].tensor, {spec.q.batch, spec.q.heads, spec.q.length, spec.k.length}};
   }
   int64_t zero_count(const Spec& spec) const {
     return round_up(std::max(spec.k.length, spec.v.dim), loops_.tiles.width);
@@ -159,9 +177,11 @@ class AttentionKernel : public PreparedKernel {
     float* weights = arena.floats(kBlockRows * spec.k.length);
     float* capped = arena.floats(spec.cap > 0 ? kBlockRows * spec.k.length : 0);
     float* result = arena.floats(kBlockRows * spec.v.dim);
+    const ScoreMask mask = mask_of(run, spec);
     for (int64_t i = begin; i < end; ++i) {
       const Piece p(spec, blocks, i, 1);
-      probabilities(spec, loops_, product, head_matrix(q, spec.q, p.b, p.head, p.first, p.rows),
+      probabilities(spec, loops_, mask.of(p.b, p.head), product,
+                    head_matrix(q, spec.q, p.b, p.head, p.first, p.rows),
                     head_matrix(k, spec.k, p.b, p.kv_head, 0, p.keys), p.first, weights, capped);
       product.by_columns(weights, p.keys, p.rows, head_matrix(v, spec.v, p.b, p.kv_head, 0, p.keys), result);
       for (int64_t row = 0; row < p.rows; ++row)
@@ -181,6 +201,7 @@ class AttentionKernel : public PreparedKernel {
     float* value_panels = arena.floats(MatrixPanels::floats(tiles, spec.v.dim, spec.k.length));
     float* zeros = arena.floats(zero_count(spec));
     std::fill_n(zeros, zero_count(spec), 0.0f);
+    const ScoreMask mask = mask_of(run, spec);
     int64_t packed = -1;
     for (int64_t i = begin; i < end; ++i) {
       const Piece p(spec, blocks, i, tiles.width);
@@ -194,7 +215,7 @@ class AttentionKernel : public PreparedKernel {
       const MatrixView query = head_matrix(q, spec.q, p.b, p.head, p.first, p.rows);
       MatrixPanels::multiply(tiles, query.data, query.step, p.rows, query.columns, key_panels, p.keys, zeros,
                              weights, p.keys);
-      scores_to_probabilities(spec, loops_, p.rows, p.keys, p.first, weights, capped);
+      scores_to_probabilities(spec, loops_, mask.of(p.b, p.head), p.rows, p.keys, p.first, weights, capped);
       multiply_values(spec, weights, p, value_panels, zeros, y + spec.y.offset(p.b, p.head, p.first));
     }
   }
@@ -264,7 +285,7 @@ class AttentionGradientKernel : public PreparedKernel {
         const MatrixView key = head_matrix(k, spec.k, b, kv_head, 0, keys);
         const MatrixView value = head_matrix(v, spec.v, b, kv_head, 0, keys);
         const MatrixView d_result = head_matrix(dy, spec.y, b, head, first, rows);
-        probabilities(spec, loops_, product, query, key, first, weights, capped);
+        probabilities(spec, loops_, HeadMask{}, product, query, key, first, weights, capped);
         turn(weights, rows, keys, turned);
         product.by_columns(turned, rows, keys, d_result, part);
         for (int64_t i = 0; i < keys * v_dim; ++i) d_values[i] += part[i];
@@ -322,19 +343,19 @@ class AttentionGradientKernel : public PreparedKernel {
   int64_t workers_;
 };
 
-Refusal supports(const OpSite& site, size_t q_input) {
-  if (Refusal refusal = not_all_f32(site, site.inputs.size()); !refusal.empty()) return refusal;
-  if (site.has_input(q_input + 3)) return "there is a mask";
-  if (site.has_input(q_input + 4)) return "there is a past";
-  return {};
-}
-
 Refusal supports_attention(const OpSite& site) {
   if (site.outputs.size() > 1) return "more than Y is asked for";
-  return supports(site, 0);
+  if (Refusal refusal = not_all_f32(site, kMask); !refusal.empty()) return refusal;
+  if (site.has_input(kMask) && site.inputs[kMask].type.dtype != DType::boolean &&
+      site.inputs[kMask].type.dtype != DType::f32)
+    return fmt::format("the mask is {}", dtype_name(site.inputs[kMask].type.dtype));
+  for (size_t i = kMask + 1; i < site.inputs.size(); ++i)
+    if (site.has_input(i)) return i < kValidKeys ? "there is a past" : "the lengths of sequences are given";
+  return {};
 }
 Refusal supports_gradient(const OpSite& site) {
-  return supports(site, 1);
+  if (site.inputs.size() > 4 && site.has_input(4)) return "there is a mask";
+  return not_all_f32(site, site.inputs.size());
 }
 
 template <class Prepared, const FloatGemmLoops& kProducts, const FloatTileLoops& kTiles,

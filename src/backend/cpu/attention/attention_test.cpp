@@ -65,6 +65,34 @@ TEST(AttentionKernel, EqualsTheReference) {
   }
 }
 
+/// Masks of every shape that broadcasts, shorter ones, and rows that see nothing: few queries and many.
+TEST(AttentionKernel, MasksEqualTheReference) {
+  const Case cases[] = {{2, 4, 2, 5, 9, 8, 8, true, false, 0},
+                        {2, 2, 2, 70, 70, 16, 17, false, true, 0},
+                        {2, 3, 1, 66, 33, 8, 8, true, false, 2.5f},
+                        {2, 2, 1, 21, 40, 20, 8, false, false, 0, 30}};
+  for (const Case& c : cases)
+    for (const Shape& shape : {Shape{c.keys}, Shape{c.length, c.keys}, Shape{c.batch, 1, 1, c.keys},
+                               Shape{c.heads, c.length, c.keys}, Shape{c.batch, c.heads, c.length, c.keys},
+                               Shape{1, 1, c.length, c.keys - 3}})
+      for (const bool boolean : {false, true}) {
+        OpRun op(attention_schema(), attributes(c));
+        add_inputs(op, c);
+        Tensor mask = Tensor::allocate(boolean ? DType::boolean : DType::f32, shape);
+        const int64_t keys = shape.back();
+        for (int64_t i = 0; i < shape.elements(); ++i) {
+          const bool seen = i % 3 != 0 && i / keys % 4 != 2;
+          if (boolean)
+            mask.mutable_view().span<bool>()[static_cast<size_t>(i)] = seen;
+          else
+            mask.mutable_view().span<float>()[static_cast<size_t>(i)] =
+                seen ? 0.25f * static_cast<float>(i % 7) : -HUGE_VALF;
+        }
+        op.input(mask).drop_outputs(1);
+        expect_close(op, "Attention", c);
+      }
+}
+
 TEST(AttentionKernel, GradientEqualsTheReference) {
   for (const Case& c : kCases) {
     OpRun op(attention_gradient_schema(), attributes(c));
@@ -76,13 +104,13 @@ TEST(AttentionKernel, GradientEqualsTheReference) {
   }
 }
 
-TEST(AttentionKernel, RefusesAMaskAndFurtherOutputs) {
+TEST(AttentionKernel, RefusesAPastAndFurtherOutputs) {
   OpRun op(attention_schema());
   op.type(DType::f32, {1, 1, 3, 4}).type(DType::f32, {1, 1, 3, 4}).type(DType::f32, {1, 1, 3, 4});
-  op.type(DType::f32, {3, 3});
+  op.type(DType::f32, {3, 3}).type(DType::f32, {1, 1, 2, 4}).type(DType::f32, {1, 1, 2, 4});
   for (const Kernel* kernel : cpu_kernels("Attention")) {
     EXPECT_EQ(kernel->supports(op.drop_outputs(4).site()), "more than Y is asked for");
-    EXPECT_EQ(kernel->supports(op.drop_outputs(1).site()), "there is a mask");
+    EXPECT_EQ(kernel->supports(op.drop_outputs(1).site()), "there is a past");
   }
 }
 
