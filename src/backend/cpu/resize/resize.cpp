@@ -8,14 +8,28 @@
 namespace halftone::cpu {
 namespace {
 
-/// Two spatial axes, channels-last, at sizes that are known.
+/// Whether the batch and the channels keep their sizes, whatever those are.
+bool resizes_places_alone(const OpSite& site) {
+  if (site.attributes->get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize") return false;
+  const std::vector<int64_t> axes = site.attributes->get_ints("axes", {});
+  if (!axes.empty())
+    return std::all_of(axes.begin(), axes.end(),
+                       [](int64_t axis) { return (axis < 0 ? axis + 4 : axis) >= 2; });
+  constexpr size_t kScales = 2;
+  if (site.schema->name != "Resize" || !site.has_input(kScales) || !site.inputs[kScales].constant)
+    return false;
+  const Tensor scales = to_f32(site.inputs[kScales].constant->load());
+  return scales.shape() == Shape{4} && scales.span<float>()[0] == 1 && scales.span<float>()[1] == 1;
+}
+
+/// Two spatial axes, channels-last; sizes may be left open.
 Refusal supports(const OpSite& site) {
   if (Refusal refusal = channels_last_refusal(site); !refusal.empty()) return refusal;
   if (Refusal refusal = not_all_f32(site, 1); !refusal.empty()) return refusal;
   const Shape& x = site.input_shape(0);
   if (x.rank() != 4) return fmt::format("{} dimensions", x.rank());
   const auto axes = resize_axes(site);
-  if (!axes || x[2] < 0 || x[3] < 0) return "sizes are not known ahead";
+  if (!axes) return resizes_places_alone(site) ? "" : "sizes are not known ahead";
   if ((*axes)[1].in != (*axes)[1].out) return "channels are resized";
   if ((*axes)[0].in != (*axes)[0].out && x[0] >= 0) return "the batch is resized";
   return {};
@@ -24,11 +38,9 @@ Refusal supports(const OpSite& site) {
 /// Each place is a weighted sum of a few places of the input, which are rows of channels.
 class ResizeKernel : public PreparedKernel {
  public:
-  explicit ResizeKernel(const OpSite& site) {
-    const std::vector<ResizeAxis> axes = *resize_axes(site);
-    rows_ = resize_taps(site, axes[2]);
-    columns_ = resize_taps(site, axes[3]);
-    missing_ = site.attributes->get_float("extrapolation_value", 0);
+  explicit ResizeKernel(const OpSite& site) : missing_(site.attributes->get_float("extrapolation_value", 0)) {
+    const Shape& x = site.input_shape(0);
+    if (x[2] >= 0 && x[3] >= 0 && resize_axes(site)) taps_ = taps_of(site);
   }
 
   bool spaces_rows() const override { return true; }
@@ -36,15 +48,17 @@ class ResizeKernel : public PreparedKernel {
     const Shape& from = run.inputs[0].tensor.shape;
     const Shape& to = run.outputs[0].shape;
     if (to.elements() == 0) return;
+    const std::optional<Axes> fresh = taps_ ? std::nullopt : std::optional(taps_of(run.site));
+    const auto& [rows, columns] = taps_ ? *taps_ : *fresh;
     const int64_t channels = to[1], step = run.step_of(channels);
     const float* x = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
     run.threads.parallel_for(to[0] * to[2], row_grain(to[3] * channels), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const float* image = x + row / to[2] * from[2] * from[3] * channels;
-        const auto& vertical = rows_[static_cast<size_t>(row % to[2])];
+        const auto& vertical = rows[static_cast<size_t>(row % to[2])];
         for (int64_t column = 0; column < to[3]; ++column)
-          fill(image, from[3], channels, vertical, columns_[static_cast<size_t>(column)],
+          fill(image, from[3], channels, vertical, columns[static_cast<size_t>(column)],
                y + (row * to[3] + column) * step);
       }
     });
@@ -52,6 +66,12 @@ class ResizeKernel : public PreparedKernel {
 
  private:
   using Taps = std::vector<ResizeTap>;
+  using Axes = std::pair<std::vector<Taps>, std::vector<Taps>>;  ///< of the rows, of the columns
+
+  static Axes taps_of(const OpSite& site) {
+    const std::vector<ResizeAxis> axes = *resize_axes(site);
+    return {resize_taps(site, axes[2]), resize_taps(site, axes[3])};
+  }
 
   void fill(const float* image, int64_t columns, int64_t channels, const Taps& vertical,
             const Taps& horizontal, float* to) const {
@@ -72,7 +92,7 @@ class ResizeKernel : public PreparedKernel {
       }
   }
 
-  std::vector<Taps> rows_, columns_;
+  std::optional<Axes> taps_;  ///< where sizes were known ahead
   float missing_;
 };
 

@@ -28,6 +28,27 @@ TEST(ResizeKernel, EqualsTheReference) {
       }
 }
 
+/// Prepared while height and width are open.
+TEST(ResizeKernel, TakesOpenSizes) {
+  ThreadPool threads(2);
+  const Constant scales(Tensor::from<float>({4}, {1, 1, 2, 1.5f}));
+  OpRun run(*find_op("Resize"), {{"mode", std::string("linear")}});
+  run.stored(random_tensor({2, 5, 6, 8}, 1), kLast).absent().constant(scales).store_outputs({kLast});
+  const Shape unknown{2, 5, Shape::kUnknownDim, Shape::kUnknownDim};
+  OpSite ahead = run.site();
+  ahead.inputs[0].type.shape = ahead.outputs[0].shape = unknown;
+  const std::vector<float> expected = floats(run.reference()[0]);
+  for (const Kernel* kernel : float_kernels("Resize")) {
+    ASSERT_EQ(kernel->supports(ahead), "");
+    const auto prepared = kernel->prepare(ahead, threads);
+    std::vector<Tensor> outputs = run.outputs();
+    const std::vector<MutableTensorView> views = OpRun::views(outputs);
+    prepared->run({run.site(), run.operands(), views, {}, threads});
+    const std::vector<float> y = floats(run.plain_outputs(std::move(outputs))[0]);
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-5f);
+  }
+}
+
 TEST(ResizeKernel, EqualsTheReferenceOnCodes) {
   const Storage codes{Storage::Order::channels_last, {{0.02f, 130}}};
   for (const char* mode : {"linear", "cubic"})
