@@ -239,6 +239,19 @@ TEST(Logic, FollowsItsTables) {
   EXPECT_THROW(combine<bool>("Not", {vector_of<int32_t>({1})}), InputError);
 }
 
+TEST(FloatKinds, FindsWhatIsNoNumber) {
+  const Tensor x = vector_of<float>({1, NAN, HUGE_VALF, -HUGE_VALF});
+  EXPECT_EQ(combine<bool>("IsNaN", {x}), (std::vector<bool>{false, true, false, false}));
+  EXPECT_EQ(combine<bool>("IsInf", {x}), (std::vector<bool>{false, false, true, true}));
+  EXPECT_EQ(combine<bool>("IsNaN", {as_type(x, DType::f16)}), (std::vector<bool>{false, true, false, false}));
+  EXPECT_THROW(combine<bool>("IsNaN", {vector_of<int32_t>({1})}), InputError);
+  OpRun negative(*find_op("IsInf"), {{"detect_positive", int64_t{0}}});
+  negative.input(x);
+  const std::vector<Tensor> found = negative.reference();
+  EXPECT_FALSE(found[0].span<bool>()[2]);
+  EXPECT_TRUE(found[0].span<bool>()[3]);
+}
+
 TEST(Variadic, FoldsBroadcastInputs) {
   const Tensor a = vector_of<float>({1, 5, NAN}), b = Tensor::from<float>({}, {3});
   const auto highest = combine<float>("Max", {a, b}), lowest = combine<float>("Min", {b, a});

@@ -13,4 +13,8 @@ std::span<const OpSchema> comparison_schemas();
 /// ONNX And, Or, Xor (7), broadcast, and Not (1), all on bool.
 std::span<const OpSchema> logic_schemas();
 
+/// ONNX IsNaN and IsInf (20) of floating numbers; the latter's attributes detect_negative and detect_positive
+/// (1 each) say which count.
+std::span<const OpSchema> float_kind_schemas();
+
 }  // namespace halftone
