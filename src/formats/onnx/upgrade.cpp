@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "formats/onnx/einsum.h"
 #include "ops/elementwise.h"
 #include "ops/onnx_type.h"
 
@@ -207,6 +208,11 @@ void constant_of_shape_to_expand(ImportedNode& node, NodeAppender& graph) {
   node.attributes = {};
 }
 
+/// An attribute that is ours alone.
+void without_known_dims(ImportedNode& node, NodeAppender&) {
+  erase(node.attributes, "known_dims");
+}
+
 void scatter_to_scatter_elements(ImportedNode& node, NodeAppender&) {
   node.op = "ScatterElements";
 }
@@ -230,8 +236,10 @@ constexpr Rule kRules[] = {
     {"Clip", 11, clip_bounds_to_inputs},
     {"ConstantOfShape", kAlways, constant_of_shape_to_expand},
     {"Div", 7, legacy_broadcast},
+    {"Einsum", kAlways, spell_out_einsum},
     {"Dropout", kAlways, dropout_to_identity},
     {"Equal", 7, legacy_broadcast},
+    {"Expand", kAlways, without_known_dims},
     {"Gemm", 7, without_broadcast},
     {"Greater", 7, legacy_broadcast},
     {"GroupNormalization", 21, group_parameters_to_channels},
@@ -253,6 +261,7 @@ constexpr Rule kRules[] = {
     {"ReduceProd", 18, axes_to_input},
     {"ReduceSum", 13, axes_to_input},
     {"ReduceSumSquare", 18, axes_to_input},
+    {"Reshape", kAlways, without_known_dims},
     {"Resize", 11, resize_of_opset_10},
     {"Scatter", kAlways, scatter_to_scatter_elements},
     {"Slice", 10, slice_to_inputs},
