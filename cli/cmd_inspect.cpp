@@ -85,6 +85,8 @@ void inspect(const Options& options) {
   if (options.model.model.empty()) throw UsageError("no model: halftone inspect MODEL");
   OpenedModel opened = open_either(options.model.model, options.fixed);
   if (opened.graph) {
+    if (options.graph && options.passes)
+      return print_text(graph_text(graph_to_run(*opened.graph, options.model).graph));
     if (options.graph) return print_text(graph_text(*opened.graph));
     return report_graph(*opened.graph, options.model, options.passes);
   }
@@ -138,7 +140,8 @@ void add_inspect(CLI::App& app) {
       ->type_name("PATH");
   add_fixed_options(*command, options->fixed);
   add_passes_option(*command, options->passes);
-  command->add_flag("--graph", options->graph, "Print the graph as text instead");
+  command->add_flag("--graph", options->graph,
+                    "Print the graph as text instead, with --passes as it will run");
   command
       ->add_option("-p,--prompt-tokens", options->prompt_tokens, "Length of the prefill whose cost is told")
       ->check(CLI::Range(1, 1 << 24));

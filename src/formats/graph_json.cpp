@@ -203,6 +203,7 @@ class GraphReader {
     std::vector<ValueId> outputs;
     const Json& names = list(json, "outputs", where);
     try {
+      check_known_dims(node_attributes, where);
       outputs = graph_.add_node(*schema, name, std::move(inputs), std::move(node_attributes), names.size());
     } catch (const InputError& error) {
       throw InputError("{}: {}", source_, error.what());
@@ -218,6 +219,14 @@ class GraphReader {
       define(graph_.value(outputs[i]).name, outputs[i]);
     }
     read_use_encodings(json, graph_.nodes().back(), where);
+  }
+
+  /// What a Reshape says it knows of its shape are sizes and symbols of this graph.
+  void check_known_dims(const Attributes& attributes, const std::string& where) const {
+    const auto symbols = static_cast<int64_t>(graph_.symbols().size());
+    for (int64_t dim : attributes.get_ints("known_dims", {}))
+      if (dim > int64_t{1} << 40 || dim < Shape::kUnknownDim - symbols)
+        throw InputError("{}: attribute known_dims: {} is neither a size nor a symbol", where, dim);
   }
 
   static float to_float(const Json& json, const std::string& where) {

@@ -20,9 +20,9 @@ namespace {
 using Codes = std::optional<CodeScale>;
 
 /// Attributes that say how Halftone computes a node, not what.
-constexpr std::array<std::string_view, 10> kOurs = {
-    "activation", "activation_a",      "activation_b",   "codes_in", "even_channels",
-    "codes_out",  "outlier_threshold", "requantization", "window",   "softmax_precision"};
+constexpr std::array<std::string_view, 11> kOurs = {
+    "activation",        "activation_a",   "activation_b", "codes_in",          "even_channels", "codes_out",
+    "outlier_threshold", "requantization", "window",       "softmax_precision", "known_dims"};
 
 Attributes onnx_attributes(const Node& node) {
   Attributes kept;

@@ -22,10 +22,18 @@ bool is_identity(const std::vector<int64_t>& perm) {
   return true;
 }
 
+/// Whether a Reshape leaves every axis as it is: all but one are known to, and so the last one is, too.
+bool keeps_shape(const Graph& graph, const Node& node) {
+  const Shape &before = graph.value(node.inputs[0]).type.shape,
+              &after = graph.value(node.outputs[0]).type.shape;
+  return before == after && std::count(before.begin(), before.end(), Shape::kUnknownDim) <= 1 &&
+         std::count(before.begin(), before.end(), 0) == 0;
+}
+
 }  // namespace
 
-/// A Transpose of a Transpose -> one; one that leaves every axis where it is -> nothing. A Reshape of a
-/// Reshape reads the first one's input, when its shape says all.
+/// A Transpose of a Transpose -> one; a Transpose or a Reshape that leaves every axis as it is -> nothing. A
+/// Reshape of a Reshape reads the first one's input, when its shape says all.
 int cancel_transposes(Graph& graph) {
   const UseMap uses(graph);
   PassConstants constants(graph);
@@ -37,6 +45,12 @@ int cancel_transposes(Graph& graph) {
     replaced.apply(node);
     if (!node.use_encodings.empty()) continue;
     if (node.schema->name == "Reshape") {
+      if (keeps_shape(graph, node) && !uses.is_output(node.outputs[0])) {
+        replaced.add(node.outputs[0], node.inputs[0]);
+        gone[n] = true;
+        ++changes;
+        continue;
+      }
       const Node* first = uses.made_by(node.inputs[0], "Reshape");
       if (!first || !graph.value(node.outputs[0]).type.shape.is_concrete()) continue;
       const Shape shape = graph.value(node.outputs[0]).type.shape;

@@ -43,10 +43,6 @@ const Node* UseMap::read_by(ValueId value) const {
   return first_reader(value) < 0 ? nullptr : &graph_.nodes()[static_cast<size_t>(first_reader(value))];
 }
 
-bool UseMap::only_feeds_one(ValueId value) const {
-  return uses_[static_cast<size_t>(value)] == 1;
-}
-
 bool UseMap::is_made_by(ValueId value, std::string_view op) const {
   const Node* node = made_by(value);
   return node && node->schema->name == op;
@@ -87,12 +83,51 @@ Tensor channel_constant(const Graph& graph, ValueId value, const Shape& shape) {
   return Tensor::from<float>({channels}, constant.span<float>());
 }
 
-ValueId PassConstants::add(const std::string& name, Constant constant) {
-  if (taken_.empty())
-    for (const Value& value : graph_.values()) taken_.emplace(value.name, 0);
+namespace {
+
+/// NAME, or NAME with a number where that is taken; `taken` is filled when it is empty.
+std::string free_name(const Graph& graph, std::unordered_map<std::string, int>& taken,
+                      const std::string& name) {
+  if (taken.empty())
+    for (const Value& value : graph.values()) taken.emplace(value.name, 0);
   std::string free = name;
-  while (!taken_.emplace(free, 0).second) free = name + "." + std::to_string(++taken_[name]);
-  return graph_.add_constant(std::move(free), std::move(constant));
+  while (!taken.emplace(free, 0).second) free = name + "." + std::to_string(++taken[name]);
+  return free;
+}
+
+}  // namespace
+
+void infer_types(Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    const std::vector<ValueType> types = node.schema->infer(graph.site(node));
+    for (size_t i = 0; i < node.outputs.size(); ++i) graph.value(node.outputs[i]).type = types[i];
+  }
+}
+
+ValueId PassConstants::add(const std::string& name, Constant constant) {
+  return graph_.add_constant(free_name(graph_, taken_, name), std::move(constant));
+}
+
+ValueId AddedNodes::before(size_t position, std::string_view op, const std::string& name,
+                           std::vector<ValueId> inputs, Attributes attributes) {
+  Node node{find_op(op), free_name(graph_, taken_, name), std::move(inputs), {}, std::move(attributes), {}};
+  node.outputs = {graph_.add_value(node.name, node.schema->infer(graph_.site(node)).front())};
+  added_.emplace_back(position, std::move(node));
+  return added_.back().second.outputs[0];
+}
+
+void AddedNodes::apply(const std::vector<bool>& gone) {
+  std::stable_sort(added_.begin(), added_.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Node> nodes;
+  size_t next = 0;
+  for (size_t n = 0; n < gone.size(); ++n) {
+    for (; next < added_.size() && added_[next].first == n; ++next)
+      nodes.push_back(std::move(added_[next].second));
+    if (!gone[n]) nodes.push_back(std::move(graph_.nodes()[n]));
+  }
+  graph_.nodes() = std::move(nodes);
+  added_.clear();
 }
 
 ValueId add_pass_constant(Graph& graph, const std::string& name, Constant constant) {

@@ -24,7 +24,9 @@ class UseMap {
   const Node* read_by(ValueId value) const;
   int first_reader(ValueId value) const { return readers_[static_cast<size_t>(value)]; }
   /// Whether the value has one use in all, graph outputs counted.
-  bool only_feeds_one(ValueId value) const;
+  bool only_feeds_one(ValueId value) const { return uses(value) == 1; }
+  /// Its uses in all, graph outputs counted.
+  int uses(ValueId value) const { return uses_[static_cast<size_t>(value)]; }
   bool is_made_by(ValueId value, std::string_view op) const;
   bool is_output(ValueId value) const { return outputs_[static_cast<size_t>(value)]; }
 
@@ -47,6 +49,9 @@ Tensor float_constant(const Graph& graph, ValueId value);
 /// empty tensor.
 Tensor channel_constant(const Graph& graph, ValueId value, const Shape& shape);
 
+/// Runs all shape rules again: nodes that a pass wrote may know more of a shape than those before them.
+void infer_types(Graph& graph);
+
 /// Constants that a pass adds beside the nodes that will read them, and nothing else.
 class PassConstants {
  public:
@@ -61,6 +66,23 @@ class PassConstants {
 };
 /// One of them.
 ValueId add_pass_constant(Graph& graph, const std::string& name, Constant constant);
+
+/// Nodes that a pass adds before others while it walks over them.
+class AddedNodes {
+ public:
+  explicit AddedNodes(Graph& graph) : graph_(graph) {}
+  /// What a node makes that is to stand before the node at `position`; it and its value are named NAME, or
+  /// NAME with a number where that is taken.
+  ValueId before(size_t position, std::string_view op, const std::string& name, std::vector<ValueId> inputs,
+                 Attributes attributes = {});
+  /// Puts them in, and leaves out the graph's nodes marked in `gone`.
+  void apply(const std::vector<bool>& gone);
+
+ private:
+  Graph& graph_;
+  std::unordered_map<std::string, int> taken_;
+  std::vector<std::pair<size_t, Node>> added_;  ///< by position, in the order of their making
+};
 
 /// Uses of values that become uses of others, in one walk over the graph.
 class Replacements {

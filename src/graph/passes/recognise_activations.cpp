@@ -19,6 +19,20 @@ const OpSchema* gated(const Node& gate) {
   return nullptr;
 }
 
+/// Whether `value` is x times a number that is more than 0, which it sets; or x itself, times 1.
+bool is_multiple(const Graph& graph, const UseMap& uses, ValueId value, ValueId x, float& factor) {
+  factor = 1;
+  if (value == x) return true;
+  const Node* mul = uses.made_by(value, "Mul");
+  for (size_t side : {size_t{0}, size_t{1}}) {
+    const auto number = mul ? scalar_constant(graph, mul->inputs[side]) : std::nullopt;
+    if (!number || !(*number > 0) || mul->inputs[1 - side] != x) continue;
+    factor = *number;
+    return graph.value(value).type == graph.value(x).type && uses.only_feeds_one(value);
+  }
+  return false;
+}
+
 /// Factors of a product: leaves of a tree of Mul whose inner nodes feed nothing else.
 void collect_factors(const Graph& graph, const UseMap& uses, const Node& mul, std::vector<ValueId>& factors) {
   for (ValueId input : mul.inputs) {
@@ -137,8 +151,9 @@ bool spell_hard_gate(const Graph& graph, const UseMap& uses, Node& node) {
 
 }  // namespace
 
-/// What exporters spell out: x * Sigmoid(x) -> Swish, x * HardSigmoid(x) -> HardSwish, Clip(x + 3, 0, 6) / 6
-/// -> HardSigmoid, and the products around Erf and Tanh that are Gelu. What they leave unread is dead code.
+/// What exporters spell out: x * Sigmoid(alpha x) -> Swish, x * HardSigmoid(x) -> HardSwish, Clip(x + 3, 0,
+/// 6) / 6 -> HardSigmoid, and the products around Erf and Tanh that are Gelu. What they leave unread is dead
+/// code.
 int recognise_activations(Graph& graph) {
   const UseMap uses(graph);
   int changes = 0;
@@ -160,13 +175,18 @@ int recognise_activations(Graph& graph) {
     for (size_t side : {size_t{0}, size_t{1}}) {
       const Node* gate = uses.made_by(node.inputs[side]);
       if (!gate || !gate->use_encodings.empty() || gate->inputs.empty() ||
-          gate->inputs[0] != node.inputs[1 - side] || !uses.only_feeds_one(node.inputs[side]))
+          !uses.only_feeds_one(node.inputs[side]))
         continue;
       const OpSchema* op = gated(*gate);
-      if (!op || !is_float(graph.value(node.outputs[0]).type.dtype)) continue;
+      const ValueId x = node.inputs[1 - side];
+      float alpha = 1;
+      if (!op || !is_float(graph.value(node.outputs[0]).type.dtype) ||
+          !is_multiple(graph, uses, gate->inputs[0], x, alpha) || (alpha != 1 && op->name != "Swish"))
+        continue;
       node.schema = op;
-      node.inputs = {gate->inputs[0]};
+      node.inputs = {x};
       node.attributes = {};
+      if (alpha != 1) node.attributes.set("alpha", alpha);
       ++changes;
       break;
     }

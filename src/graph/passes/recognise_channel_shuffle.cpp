@@ -6,8 +6,8 @@ namespace {
 
 /// Groups of the shuffle, or 0: [N, C, ...] as [N, groups, C / groups, ...] with its axes 1 and 2 exchanged.
 int64_t shuffle_groups(const Shape& whole, const Shape& split, const std::vector<int64_t>& perm) {
-  if (whole.rank() < 3 || split.rank() != whole.rank() + 1 || whole[1] < 0 || split[1] <= 0 ||
-      split[2] <= 0 || split[1] * split[2] != whole[1] || split[0] != whole[0])
+  if (whole.rank() < 3 || split.rank() != whole.rank() + 1 || whole[1] < 0 || split[1] <= 1 ||
+      split[2] <= 1 || split[1] * split[2] != whole[1] || split[0] != whole[0])
     return 0;
   for (int a = 2; a < whole.rank(); ++a)
     if (split[a + 1] != whole[a]) return 0;

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "core/short_floats.h"
+#include "graph/passes/known_sizes.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -16,13 +18,26 @@ struct Found {
   float epsilon;
 };
 
-std::optional<Found> find_grouped(const Graph& graph, const UseMap& uses, const Node* back) {
+/// Whether a Reshape gives a value of x's shape, be it open: the elements are as many, so that one unknown
+/// dimension follows from the others.
+bool is_back_to(const Graph& graph, const KnownSizes& sizes, const Node& reshape, ValueId x) {
+  const Shape& shape = graph.value(x).type.shape;
+  if (graph.value(reshape.outputs[0]).type.shape == shape &&
+      std::count(shape.begin(), shape.end(), Shape::kUnknownDim) <= 1)
+    return true;
+  std::vector<int> axes(static_cast<size_t>(shape.rank()));
+  std::iota(axes.begin(), axes.end(), 0);
+  return sizes.are_dims(reshape.inputs[1], x, axes);
+}
+
+std::optional<Found> find_grouped(const Graph& graph, const UseMap& uses, const KnownSizes& sizes,
+                                  const Node* back) {
   const Node* norm = back ? uses.made_by(back->inputs[0], "InstanceNormalization") : nullptr;
   const Node* there = norm ? uses.made_by(norm->inputs[0], "Reshape") : nullptr;
   if (!there || !uses.only_feeds_one(norm->outputs[0])) return std::nullopt;
   const ValueType& x = graph.value(there->inputs[0]).type;
   const Shape& grouped = graph.value(norm->inputs[0]).type.shape;
-  if (!(graph.value(back->outputs[0]).type == x) || !is_f32_or_short(x.dtype)) return std::nullopt;
+  if (!is_back_to(graph, sizes, *back, there->inputs[0]) || !is_f32_or_short(x.dtype)) return std::nullopt;
   if (x.shape.rank() < 3 || grouped[0] != x.shape[0] || x.shape[0] == Shape::kUnknownDim) return std::nullopt;
   if (grouped[1] <= 0 || x.shape[1] <= 0 || x.shape[1] % grouped[1] != 0) return std::nullopt;
   Found found{there->inputs[0], grouped[1], float_constant(graph, norm->inputs[1]),
@@ -34,7 +49,7 @@ std::optional<Found> find_grouped(const Graph& graph, const UseMap& uses, const 
 /// The operand of `node` beside `value`, as one number a channel; empty where it is something else.
 Tensor beside(const Graph& graph, const Node& node, ValueId value) {
   const ValueId other = node.inputs[0] == value ? node.inputs[1] : node.inputs[0];
-  return channel_constant(graph, other, graph.value(value).type.shape);
+  return channel_constant(graph, other, graph.value(node.outputs[0]).type.shape);
 }
 
 /// The Reshape back, behind a Mul by constants and an Add of others where they are there.
@@ -48,7 +63,8 @@ bool is_step(const Graph& graph, const UseMap& uses, const Node& node, std::stri
              Tensor& constants) {
   if (node.schema->name != op || !node.use_encodings.empty() || !uses.only_feeds_one(inner)) return false;
   constants = beside(graph, node, inner);
-  return !constants.empty() && graph.value(node.outputs[0]).type == graph.value(inner).type;
+  return !constants.empty() &&
+         graph.value(node.outputs[0]).type.shape.rank() == graph.value(inner).type.shape.rank();
 }
 
 Chain chain_before(const Graph& graph, const UseMap& uses, const Node& node) {
@@ -94,6 +110,8 @@ Tensor as_type(const Tensor& floats, DType dtype) {
 /// Reshape, InstanceNormalization, Reshape, Mul, Add -> GroupNormalization.
 int recognise_group_normalization(Graph& graph) {
   const UseMap uses(graph);
+  KnownSizes sizes(graph);
+  for (const Node& node : graph.nodes()) sizes.visit(node);
   std::vector<const Node*> taken;
   int changes = 0;
   // From the back, so that the Add is met before the Mul and the Reshape that it takes along.
@@ -101,10 +119,12 @@ int recognise_group_normalization(Graph& graph) {
     Node& node = graph.nodes()[n];
     const Chain chain = chain_before(graph, uses, node);
     if (!chain.back || std::find(taken.begin(), taken.end(), chain.back) != taken.end()) continue;
-    const auto found = find_grouped(graph, uses, chain.back);
+    const auto found = find_grouped(graph, uses, sizes, chain.back);
     if (!found) continue;
-    taken.push_back(chain.back);
     const int64_t channels = graph.value(found->x).type.shape[1];
+    const auto is_for_all = [&](const Tensor& own) { return own.empty() || own.shape()[0] == channels; };
+    if (!is_for_all(chain.factor) || !is_for_all(chain.offset)) continue;
+    taken.push_back(chain.back);
     const DType type = graph.value(found->x).type.dtype;
     const auto times = [](float a, float b) { return a * b; };
     const Tensor scale = by_channel(found->scale, chain.factor, channels, times);
@@ -117,6 +137,7 @@ int recognise_group_normalization(Graph& graph) {
     node.attributes = {{"num_groups", found->groups}, {"epsilon", found->epsilon}};
     ++changes;
   }
+  if (changes > 0) infer_types(graph);  // what was an open shape is x's now
   return changes;
 }
 

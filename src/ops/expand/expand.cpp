@@ -2,6 +2,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/movement.h"
+#include "ops/reshape/reshape.h"
 
 namespace halftone {
 namespace {
@@ -9,9 +10,10 @@ namespace {
 std::vector<ValueType> infer(const OpSite& site) {
   require(site, site.has_input(1), "input shape is missing");
   const auto asked = known_ints(site, 1);
+  if (asked) check_known_dims(site, Shape(*asked));
   if (asked)
     for (int64_t dim : *asked) require(site, dim >= 0, "shape: {} is no size", dim);
-  const Shape shape = asked ? Shape(*asked) : unknown_shape(known_length(site, 1));
+  const Shape shape = asked ? Shape(*asked) : asked_shape(site);
   return {{site.inputs[0].type.dtype, broadcast_shapes(site, site.input_shape(0), shape)}};
 }
 

@@ -49,10 +49,11 @@ std::vector<ValueType> infer(const OpSite& site) {
   const bool keep_zero = site.attributes->get_int("allowzero", 0) != 0;
   require(site, site.has_input(1), "input shape is missing");
   const auto asked = known_ints(site, 1);
-  if (!asked) return {{site.inputs[0].type.dtype, unknown_shape(known_length(site, 1))}};
+  if (!asked) return {{site.inputs[0].type.dtype, asked_shape(site)}};
 
   Shape shape;
   Shape known;
+  Shape rest = input;  ///< without what is unknown and stays where it is: it cancels
   int inferred = -1;
   for (int64_t dim : *asked) {
     const int axis = shape.rank();
@@ -65,18 +66,39 @@ std::vector<ValueType> infer(const OpSite& site) {
     else if (dim == -1)
       inferred = axis;
     shape.push_back(dim);
-    if (axis != inferred) known.push_back(dim);
+    const bool stays = axis < input.rank() && (*asked)[static_cast<size_t>(axis)] == 0 && !keep_zero;
+    if (stays && dim == Shape::kUnknownDim)
+      rest[axis] = 1;
+    else if (axis != inferred)
+      known.push_back(dim);
   }
-  const Product whole = product_of(site, input);
+  const Product whole = product_of(site, rest);
   const Product part = product_of(site, known);
   if (inferred >= 0)
     shape[inferred] = quotient(site, whole, part);
   else if (whole.symbols.empty() && part.symbols.empty())
     require(site, whole.sizes == part.sizes, "input {} does not fit shape {}", input.str(), shape.str());
+  check_known_dims(site, shape);
   return {{site.inputs[0].type.dtype, shape}};
 }
 
 }  // namespace
+
+void check_known_dims(const OpSite& site, const Shape& shape) {
+  const std::vector<int64_t> dims = site.attributes->get_ints("known_dims", {});
+  for (size_t axis = 0; axis < dims.size() && dims.size() == static_cast<size_t>(shape.rank()); ++axis) {
+    const int64_t size = shape[static_cast<int>(axis)];
+    require(site, dims[axis] < 0 || size < 0 || size == dims[axis],
+            "attribute known_dims: {} on axis {}, found {}", dims[axis], axis, shape.str());
+  }
+}
+
+Shape asked_shape(const OpSite& site) {
+  const Shape unknown = unknown_shape(known_length(site, 1));
+  const std::vector<int64_t> dims = site.attributes->get_ints("known_dims", {});
+  if (dims.size() != static_cast<size_t>(unknown.rank())) return unknown;
+  return Shape(dims);
+}
 
 const OpSchema& reshape_schema() {
   static const OpSchema schema = {
