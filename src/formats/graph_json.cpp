@@ -152,16 +152,21 @@ class GraphReader {
     return type;
   }
 
-  /// With symbols at their largest, so that no later product overflows.
+  /// So that no later product overflows. Of several symbols one counts, at its largest: those of an imported
+  /// graph have no bound that says more, and what a run gives is checked by its session.
   void check_size(const ValueType& type, const std::string& where) const {
-    int64_t elements = 1;
-    for (int64_t dim : type.shape) {
-      if (dim == Shape::kUnknownDim) continue;
-      const int64_t size = dim >= 0 ? dim : graph_.symbols()[static_cast<size_t>(Shape::dim_symbol(dim))].max;
+    int64_t elements = 1, largest = 1;
+    const auto multiply = [&](int64_t size) {
       if (size > 0 && elements > kMaxElements / size)
         throw InputError("{}: shape {} has more than 2^56 elements", where, type.shape.str());
       elements *= std::max<int64_t>(size, 1);
-    }
+    };
+    for (int64_t dim : type.shape)
+      if (dim >= 0)
+        multiply(dim);
+      else if (dim != Shape::kUnknownDim)
+        largest = std::max(largest, graph_.symbols()[static_cast<size_t>(Shape::dim_symbol(dim))].max);
+    multiply(largest);
   }
 
   void read_constant(const Json& json) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <limits>
 #include <sys/resource.h>
 
 #include "formats/encoding_json.h"
@@ -68,6 +69,19 @@ Graph many_products() {
 }
 
 const Provenance kProvenance{"models/tiny", "rtn-w4g32", "halftone test", "2024-01-02T03:04:05Z"};
+
+/// As ONNX leaves them open: a batch of pictures of any size.
+TEST(HalftoneFolder, SeveralOpenDimensionsReadBack) {
+  const TestFolder folder;
+  Graph graph;
+  const auto open = [&](const char* name) {
+    return graph.symbol(name, 0, std::numeric_limits<int32_t>::max());
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, {open("batch"), 3, open("height"), open("width")}});
+  graph.add_output(graph.add_node(*find_op("Relu"), "y", {x}).front(), "y");
+  save_halftone(graph, folder / "out", kProvenance, {}, {});
+  EXPECT_EQ(graph_to_json(load_halftone(folder / "out").graph), graph_to_json(graph));
+}
 
 TEST(HalftoneFolder, AGraphReadsBackEqual) {
   const TestFolder folder;
