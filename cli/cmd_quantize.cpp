@@ -33,6 +33,8 @@ void quantize_command(const QuantizeCommand& options) {
   if (options.output.empty() && !options.blocks)
     throw UsageError(
         "-o/--output is required (only --blocks, which measures and writes nothing, goes without)");
+  if (!options.fixed.empty() && !is_onnx_file(options.model))
+    throw UsageError("--dim and --constant: only ONNX models are fixed so");
   const Receipt receipt = run_quantize(options);
   for (const std::string& pattern : receipt.report.unmatched)
     fmt::print(stderr, "halftone: warning: no layer matches \"{}\" of the recipe\n", pattern);
@@ -72,6 +74,7 @@ void add_quantize(CLI::App& app) {
           "--encodings", options->encodings,
           "int8-static: a JSON file of scales (QNN's and AIMET's form) in the place of calibrated ones")
       ->type_name("FILE");
+  add_fixed_options(*command, options->fixed);
   command->add_option("--recipe", options->recipe, "A recipe's name or a .yaml file")
       ->required()
       ->type_name("R");

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/device.h"
 #include "cli/evaluate_pictures.h"
+#include "cli/graph_options.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -137,6 +138,7 @@ Receipt quantize_images(const QuantizeCommand& command) {
   MemoryWatch memory;
   ThreadPool threads(command.threads);
   VisionModel model = load_vision_model(command.model);
+  if (!command.fixed.empty()) model.graph = open_graph_with(command.model, command.fixed);
 
   std::optional<PictureEvaluation> evaluation;
   if (command.evaluate && !command.eval_images.empty()) evaluation.emplace(command, model);

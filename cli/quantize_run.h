@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/calibration_options.h"
+#include "cli/graph_options.h"
 #include "tune/receipt.h"
 
 namespace halftone::cli {
@@ -35,6 +36,7 @@ struct QuantizeCommand {
   std::string format;     ///< one of export_formats(); empty: Halftone's own folder
   std::string encodings;  ///< a file of scales that take the place of calibrated ones; empty: none
   std::string target;     ///< what will run it; empty: nothing in particular
+  FixedParts fixed{};     ///< of an ONNX model
   CalibrationOptions calibration;
   StaticFlags static_flags{};
   bool resume = false;
