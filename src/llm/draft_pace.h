@@ -3,8 +3,8 @@
 namespace halftone {
 
 /// Decides from measured times how many tokens to guess before the next run. Guesses pay where the tokens
-/// that they bring cost less time than as many runs without guesses; where they do not, it pauses, ever
-/// longer.
+/// that they bring cost less time than as many runs without guesses; where they do not, it pauses until what
+/// finding out cost is a small share of the time.
 class DraftPace {
  public:
   /// `most`: the longest guess, in tokens.
@@ -20,19 +20,18 @@ class DraftPace {
   bool paused() const { return pause_ > 0; }
 
  private:
-  static constexpr int kShortestPause = 32;
   void judge();
 
   int most_;
-  int length_;            ///< of the next guess
-  int plain_runs_ = 0;    ///< without guesses, in all
-  double plain_ms_ = 0;   ///< of one of them, lately
-  int since_plain_ = 0;   ///< runs with guesses since the last without
-  int trial_runs_ = 0;    ///< with guesses, since the last judgement
-  int trial_tokens_ = 0;  ///< that they made
-  double trial_ms_ = 0;
-  int pause_ = 0;  ///< runs that are left to go without
-  int next_pause_ = kShortestPause;
+  int length_;               ///< of the next guess
+  bool caught_up_ = false;   ///< the drafter knows the text: a guess that must read it first is not judged
+  double reading_loss_ = 0;  ///< of that guess: time beyond what its tokens take without guesses
+  int plain_runs_ = 0;       ///< without guesses, in all
+  double plain_ms_ = 0;      ///< of one of them, lately
+  int since_plain_ = 0;      ///< runs with guesses since the last without
+  int trial_runs_ = 0;       ///< with guesses, since the last judgement
+  double trial_loss_ = 0;    ///< in those; negative where guesses pay
+  int pause_ = 0;            ///< runs that are left to go without
 };
 
 }  // namespace halftone

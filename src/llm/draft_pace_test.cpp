@@ -28,7 +28,7 @@ TEST(DraftPace, GoesOnWhereGuessesPay) {
   EXPECT_NEAR(guessing, 1000 / 5.0, 10);
 }
 
-TEST(DraftPace, RestsEverLongerWhereTheyDoNot) {
+TEST(DraftPace, SeldomGuessesWhereTheyDoNot) {
   DraftPace pace(4);
   const int guessing = runs_that_guess(pace, 4000, 10, 5, [](int) { return 0; });
   EXPECT_LT(guessing, 4000 / 20);
@@ -39,6 +39,22 @@ TEST(DraftPace, RestsWhereRightGuessesCostMoreThanTheyBring) {
   DraftPace pace(4);
   runs_that_guess(pace, 45, 10, 20, [](int guessed) { return guessed; });
   EXPECT_TRUE(pace.paused());
+}
+
+TEST(DraftPace, EndsATrialThatIsFarBehind) {
+  DraftPace pace(4);
+  const int guessing = runs_that_guess(pace, 30, 10, 20, [](int) { return 0; });
+  EXPECT_TRUE(pace.paused());
+  EXPECT_EQ(guessing, 3) << "one that reads the text, then two that lose 20 ms each";
+}
+
+TEST(DraftPace, DoesNotJudgeAGuessThatReadsTheTextFirst) {
+  DraftPace pace(4);
+  while (pace.next() == 0) pace.record(0, 0, 10);
+  pace.record(4, 4, 1000);
+  EXPECT_FALSE(pace.paused());
+  runs_that_guess(pace, 100, 10, 1, [](int guessed) { return guessed; });
+  EXPECT_FALSE(pace.paused());
 }
 
 TEST(DraftPace, StartsAgainWhenTheTextTurns) {
