@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.71 REQUIRED COMPONENTS context)
 find_package(fmt REQUIRED)
 set(HALFTONE_FMT fmt::fmt)
-if(CMAKE_CROSSCOMPILING)  # tests are linked statically then (halftone_test), and Debian has no static fmt
+if(CMAKE_CROSSCOMPILING AND HALFTONE_TESTS)  # they are linked statically (halftone_test), and Debian has no static fmt
   set(HALFTONE_FMT fmt::fmt-header-only)
 endif()
 find_package(nlohmann_json REQUIRED)
@@ -14,6 +14,9 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
+if(CMAKE_CROSSCOMPILING)  # jconfig.h, where a native compiler looks by itself
+  target_include_directories(PkgConfig::JPEG INTERFACE ${HALFTONE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+endif()
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 if(HALFTONE_TESTS)

@@ -4,9 +4,10 @@
 set -euo pipefail
 sysroot=${1:?usage: tools/sysroot_aarch64.sh FOLDER}
 libraries=(libfmt-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libgtest-dev libgomp1
-  libjpeg-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev)
+  libjpeg-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev zlib1g libedit-dev libbsd-dev libmd-dev libtinfo6)
 libraries+=("$(apt-cache depends libboost-context-dev | sed -nE 's/^ +Depends: (lib.*-dev)$/\1/p')")   # the version's own
-[ ! -e "$sysroot/complete" ] || exit 0
+[ "$(cat "$sysroot/complete" 2>/dev/null)" != "${libraries[*]}" ] || exit 0
+rm -rf "$sysroot"
 mkdir -p "$sysroot"
 cd "$sysroot"
 packages=("${libraries[@]/%/:arm64}")
@@ -18,4 +19,4 @@ for package in *.deb; do
   dpkg-deb -c "$package" | sed -nE "s|^.* \./([^ ]*\.so[^ ]*).*|\1 $(dpkg-deb -f "$package" Package)|p" >>owners
 done
 rm ./*.deb
-touch complete
+echo "${libraries[*]}" >complete
