@@ -8,8 +8,9 @@ namespace halftone::cli {
 bool takes_pictures(const fs::path& model);
 
 /// The recipe with what the flags --observer, --percentile, --requantization, --no-measure,
-/// --no-even-channels, --integer-only, --softmax and --gelu say in place of its own. Without static activations the first two speak of the
-/// weights that the recipe rounds to nearest. Throws UsageError for what it has no use for.
+/// --no-even-channels, --integer-only, --softmax and --gelu say in place of its own. Without static
+/// activations the first two speak of the weights that the recipe rounds to nearest. Throws UsageError for
+/// what it has no use for.
 Recipe with_static_flags(Recipe recipe, const StaticFlags& flags);
 
 /// Quantizes a model of pictures, calibrated on the pictures of the folder --calib, all or --calib-samples of

@@ -3,9 +3,9 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/reduction/reduction_axes.h"
-#include "core/short_floats.h"
 #include "backend/cuda/stored_shape.h"
 #include "backend/reduction_site.h"
+#include "core/short_floats.h"
 #include "ops/movement.h"
 #include "ops/strided.h"
 
