@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/export_formats.h"
+#include "cli/graph_options.h"
 #include "cli/quantize_run.h"
 #include "cli/table.h"
 
@@ -33,8 +34,7 @@ void quantize_command(const QuantizeCommand& options) {
   if (options.output.empty() && !options.blocks)
     throw UsageError(
         "-o/--output is required (only --blocks, which measures and writes nothing, goes without)");
-  if (!options.fixed.empty() && !is_onnx_file(options.model))
-    throw UsageError("--dim and --constant: only ONNX models are fixed so");
+  require_onnx(options.model, options.fixed);
   const Receipt receipt = run_quantize(options);
   for (const std::string& pattern : receipt.report.unmatched)
     fmt::print(stderr, "halftone: warning: no layer matches \"{}\" of the recipe\n", pattern);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/broken_pictures.h"
 #include "cli/device.h"
+#include "cli/graph_options.h"
 #include "cli/progress.h"
 #include "vision/image/image_list.h"
 
@@ -25,6 +26,7 @@ const PreprocessSource& preprocess_of(const VisionModel& model) {
 PictureEvaluation::PictureEvaluation(const QuantizeCommand& command, const VisionModel& model)
     : original_(command.model),
       folder_(command.eval_images),
+      fixed_(command.fixed),
       quiet_(command.json),
       preprocess_(preprocess_of(model)) {
   if (command.annotations.empty())
@@ -34,7 +36,7 @@ PictureEvaluation::PictureEvaluation(const QuantizeCommand& command, const Visio
 }
 
 ReceiptPictures PictureEvaluation::measure(const Graph& quantized, ThreadPool& threads) const {
-  const VisionModel original = load_vision_model(original_);
+  const VisionModel original = load_vision_model(original_, onnx_options(fixed_));
   const Preprocess preprocess = fit_to_model(parse_preprocess(preprocess_.json, preprocess_.source),
                                              image_input(original.graph), preprocess_.source);
   const auto runner = [&](const Graph& graph) {

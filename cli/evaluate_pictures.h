@@ -23,6 +23,7 @@ class PictureEvaluation {
 
  private:
   std::string original_, folder_;
+  FixedParts fixed_;
   bool quiet_;
   PreprocessSource preprocess_;
   std::variant<std::vector<LabelledImage>, CocoAnnotations> pictures_;

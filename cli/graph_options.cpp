@@ -39,12 +39,12 @@ Tensor constant_of(const std::string& name, const std::string& text) {
   return Tensor::from<double>({}, {value});
 }
 
+}  // namespace
+
 void require_onnx(const std::string& path, const FixedParts& fixed) {
   if (!fixed.empty() && !is_onnx_file(path))
     throw UsageError("{}: only ONNX models are fixed so", fixed.dims.empty() ? "--constant" : "--dim");
 }
-
-}  // namespace
 
 OnnxImportOptions onnx_options(const FixedParts& fixed) {
   OnnxImportOptions options;

@@ -28,6 +28,9 @@ OpenedModel open_either(const std::string& path, const FixedParts& fixed);
 /// What `fixed` says of an ONNX model.
 OnnxImportOptions onnx_options(const FixedParts& fixed);
 
+/// UsageError where `fixed` is not empty and the model is no .onnx file.
+void require_onnx(const std::string& path, const FixedParts& fixed);
+
 /// The graph that `path` names.
 Graph open_graph_with(const std::string& path, const FixedParts& fixed);
 

@@ -137,8 +137,7 @@ Receipt quantize_images(const QuantizeCommand& command) {
   const auto start = std::chrono::steady_clock::now();
   MemoryWatch memory;
   ThreadPool threads(command.threads);
-  VisionModel model = load_vision_model(command.model);
-  if (!command.fixed.empty()) model.graph = open_graph_with(command.model, command.fixed);
+  VisionModel model = load_vision_model(command.model, onnx_options(command.fixed));
 
   std::optional<PictureEvaluation> evaluation;
   if (command.evaluate && !command.eval_images.empty()) evaluation.emplace(command, model);

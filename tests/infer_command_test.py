@@ -16,7 +16,7 @@ from pathlib import Path
 PROGRAM = Path(sys.argv[1]).resolve()
 SOURCE = Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(SOURCE / "tools"))
-from make_fuzz_corpus import onnx_model, onnx_node, onnx_tensor, onnx_value  # noqa: E402
+from make_fuzz_corpus import onnx_model, onnx_node, onnx_tensor, onnx_value, proto  # noqa: E402
 
 
 def halftone(*arguments):
@@ -70,6 +70,28 @@ class Infer(unittest.TestCase):
         output = json.loads(result.stdout)["runs"][0]["outputs"]["y"]
         self.assertEqual((output["shape"], output["min"], output["max"], output["argmax"]), ([1, 3], 41, 63, 2))
         self.assertEqual(read_npy(self.at / "out/y.npy"), [41, 52, 63])
+
+    def test_a_constant_settles_a_condition(self):
+        """y = If(rate > 9) x W else its first row: of two shapes, so only with --constant; every command that takes it does."""
+        def branch(name, node):
+            return proto((1, name), (6, proto((1, node), (12, proto((1, "made"))))), (20, 5))
+        model = self.at / "if.onnx"
+        model.write_bytes(onnx_model(17, [
+            (1, onnx_node("Greater", ["rate", "nine"], ["fast"])),
+            (1, onnx_node("If", ["fast"], ["y"], branch("then_branch", onnx_node("MatMul", ["x", "w"], ["made"])),
+                          branch("else_branch", onnx_node("Gather", ["w", "first"], ["made"])))),
+            (5, onnx_tensor("w", [2, 3], 1, array.array("f", [1, 2, 3, 4, 5, 6]).tobytes())),
+            (5, onnx_tensor("nine", [], 7, struct.pack("<q", 9))), (5, onnx_tensor("first", [], 7, struct.pack("<q", 0))),
+            (11, onnx_value("x", "N", 2)), (11, onnx_value("rate", kind=7)), (12, onnx_value("y"))]))
+        x, rate = ("--input", f"x={self.at / 'x.npy'}"), ("--constant", "rate=16000")
+        self.fails(4, "infer", model, *x, saying='depends on "rate"')
+        self.fails(2, "infer", model, *x, "--constant", "rat=1", saying='no input is named "rat"')
+        self.fails(2, "infer", model, *x, "--constant", "rate=fast", saying="no number")
+        self.fails(2, "plan", "-m", SOURCE / "zoo/llm", *rate, saying="--constant: only ONNX models")
+        self.assertEqual(halftone("infer", model, *x, *rate, "-o", self.at / "out").returncode, 0)
+        self.assertEqual(read_npy(self.at / "out/y.npy"), [41, 52, 63])
+        quantized = halftone("quantize", "-m", model, *rate, "--dim", "N=1", "--recipe", "rtn-w8", "-o", self.at / "w8")
+        self.assertEqual(quantized.returncode, 0, quantized.stderr)
 
     def test_raw_in_and_out(self):
         result = halftone("infer", self.model, "--input", f"x={self.at / 'x.raw'}", "-o", self.at / "out", "--raw")

@@ -61,8 +61,8 @@ PlannedModel open_for_plan(const std::string& model, int64_t context, const Onnx
   const fs::path path = model;
   if (!fs::exists(path))
     throw UsageError("{}: neither a file or folder nor a known shape{}", model, did_you_mean(model, shapes));
-  if (!onnx.sizes.empty() && !is_onnx_file(path))
-    throw UsageError("--dim: only ONNX models leave dimensions open");
+  if ((!onnx.sizes.empty() || !onnx.constants.empty()) && !is_onnx_file(path))
+    throw UsageError("{}: only ONNX models are fixed so", onnx.sizes.empty() ? "--constant" : "--dim");
   if (is_onnx_file(path) || is_halftone_folder(path)) return {open_graph(path, onnx)};
   if (!fs::is_directory(path))
     return {path.extension() == ".json" ? graph_of_config(path, options)

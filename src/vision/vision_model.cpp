@@ -42,7 +42,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 }  // namespace
 
-VisionModel load_vision_model(const fs::path& path) {
+VisionModel load_vision_model(const fs::path& path, const OnnxImportOptions& onnx) {
   if (!fs::exists(path)) throw InputError("{}: no such file or folder", path.string());
   VisionModel model;
   model.name = fs::weakly_canonical(path).filename().string();
@@ -50,7 +50,7 @@ VisionModel load_vision_model(const fs::path& path) {
   const fs::path config = path / "config.json";
   const bool has_config = fs::is_directory(path) && fs::exists(config);
   if (has_config) model.labels = labels_of_config(read_json(config), config.string());
-  model.graph = open_model_graph(path);
+  model.graph = open_model_graph(path, onnx);
   if (model.labels.empty() && model.preprocess)
     model.labels = known_labels(
         json_get_or<std::string>(model.preprocess->json, "labels", "", model.preprocess->source));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "formats/halftone_folder.h"
+#include "formats/onnx/import_onnx.h"
 #include "graph/graph.h"
 #include "vision/preprocess/find_preprocess.h"
 #include "vision/preprocess/preprocess.h"
@@ -20,8 +21,9 @@ struct VisionModel {
 };
 
 /// An .onnx file, a Hugging Face folder of an image classifier, or a Halftone folder. Labels are those of
-/// config.json (id2label), or those that the pre-processing names. Throws InputError, UnsupportedError.
-VisionModel load_vision_model(const fs::path& path);
+/// config.json (id2label), or those that the pre-processing names. `onnx`: what is fixed of an .onnx file.
+/// Throws InputError, UnsupportedError, UsageError for what it fixes in vain.
+VisionModel load_vision_model(const fs::path& path, const OnnxImportOptions& onnx = {});
 
 /// companion_files() of a model of pictures, and its pre-processing as preprocess.json where that is known
 /// and no file of the folder says it already: so that a quantized copy sees the same pictures.

@@ -59,9 +59,9 @@ class Importer {
     reserve_names(nodes);
     add_initializers(model_.graph);
     add_inputs();
+    check_options();
     add_nodes(nodes);
     add_outputs();
-    check_options();
     verify(graph_);
     return std::move(graph_);
   }
@@ -339,9 +339,8 @@ class Importer {
     for (int axis = 0; same && axis < a.shape.rank(); ++axis) same = a.shape[axis] != Shape::kUnknownDim;
     if (!same)
       throw UnsupportedError(
-          "{}: {}: only the run decides between a branch that makes {} {} and one that makes {} {}; handled "
-          "are "
-          "branches that make values of one shape, and conditions of constants{}",
+          "{}: {}: only the run decides between a branch that makes {} {} and one that makes {} {}; "
+          "handled are branches that make values of one shape, and conditions of constants{}",
           source_, where, dtype_name(a.dtype), a.shape.str(), dtype_name(b.dtype), b.shape.str(),
           inputs_behind(condition));
     ImportedNode chosen;
