@@ -28,13 +28,18 @@ Refusal mixed_order_refusal(const OpSite& site) {
   return {};
 }
 
-Refusal rms_normalization_refusal(const OpSite& site) {
+Refusal not_last_axis(const OpSite& site) {
   const Shape& shape = site.input_shape(0);
   const int64_t axis = site.attributes->get_int("axis", -1);
   if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
   if (site.input_shape(1) != Shape{shape.back()})
     return fmt::format("scale is {}", site.input_shape(1).str());
-  return not_all_f32(site, 2);
+  return {};
+}
+
+Refusal rms_normalization_refusal(const OpSite& site) {
+  const Refusal refusal = not_last_axis(site);
+  return refusal.empty() ? not_all_f32(site, 2) : refusal;
 }
 
 Refusal skip_rms_normalization_refusal(const OpSite& site) {

@@ -30,6 +30,23 @@ DEVICE void store_four_floats(bf16* at, const Vec4& x) {
   store_wide(reinterpret_cast<uint16_t*>(at), Words2{bf16x2_of(x.x, x.y), bf16x2_of(x.z, x.w)});
 }
 
+/// One as f32, or (V is Vec4) four neighbours.
+template <class V, class T>
+DEVICE V load_floats(const T* at) {
+  if constexpr (sizeof(V) == sizeof(Vec4))
+    return load_four_floats(at);
+  else
+    return to_f32(*at);
+}
+template <class T>
+DEVICE void store_as_floats(T* at, const Vec4& x) {
+  store_four_floats(at, x);
+}
+template <class T>
+DEVICE void store_as_floats(T* at, float x) {
+  *at = from_f32<T>(x);
+}
+
 /// What is computed with: f32 of floats, other numbers as they are.
 template <class T>
 DEVICE auto widened(T x) {

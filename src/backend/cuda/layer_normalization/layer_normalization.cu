@@ -25,22 +25,6 @@ DEVICE Vec4 normal(const Vec4& x, float mean, float inverse, const Vec4& scale, 
           normal<T>(x.z, mean, inverse, scale.z, shift.z), normal<T>(x.w, mean, inverse, scale.w, shift.w)};
 }
 
-template <class V, class T>
-DEVICE V load(const T* at) {
-  if constexpr (sizeof(V) == sizeof(Vec4))
-    return load_four_floats(at);
-  else
-    return to_f32(*at);
-}
-template <class T>
-DEVICE void store(T* at, const Vec4& x) {
-  store_four_floats(at, x);
-}
-template <class T>
-DEVICE void store(T* at, float x) {
-  *at = from_f32<T>(x);
-}
-
 /// V: what a thread takes at a time, as f32.
 template <class T, class V>
 DEVICE void normalise(const LayerNormalizationArgs& args) {
@@ -52,15 +36,15 @@ DEVICE void normalise(const LayerNormalizationArgs& args) {
   T* y = static_cast<T*>(args.y) + row;
   const float width = static_cast<float>(args.width);
   float sum = 0;
-  for (int i = begin; i < args.width; i += stride) sum += sum_of(load<V>(x + i));
+  for (int i = begin; i < args.width; i += stride) sum += sum_of(load_floats<V>(x + i));
   const float mean = block_sum(sum, shared_memory<float>(0)) / width;
   float squares = 0;
-  for (int i = begin; i < args.width; i += stride) squares += square_of(load<V>(x + i), mean);
+  for (int i = begin; i < args.width; i += stride) squares += square_of(load_floats<V>(x + i), mean);
   const float variance = block_sum(squares, shared_memory<float>(kWarp * sizeof(float))) / width;
   const float inverse = fast_rsqrt(variance + args.epsilon);
   for (int i = begin; i < args.width; i += stride) {
-    const V shifts = shift ? load<V>(shift + i) : V{};
-    store(y + i, normal<T>(load<V>(x + i), mean, inverse, load<V>(scale + i), shifts));
+    const V shifts = shift ? load_floats<V>(shift + i) : V{};
+    store_as_floats(y + i, normal<T>(load_floats<V>(x + i), mean, inverse, load_floats<V>(scale + i), shifts));
   }
 }
 

@@ -4,6 +4,7 @@
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/float_types.h"
 #include "backend/cuda/rms_normalization/rms_normalization_kernels.h"
+#include "backend/float_site.h"
 #include "base/checked.h"
 
 namespace halftone::cuda {
@@ -48,12 +49,8 @@ class RmsNormalization : public CudaKernel {
 };
 
 Refusal supports(const OpSite& site) {
-  const Shape& shape = site.input_shape(0);
-  const int64_t axis = site.attributes->get_int("axis", -1);
-  if (axis != -1 && axis != shape.rank() - 1) return fmt::format("axis {} is not the last", axis);
-  if (site.input_shape(1) != Shape{shape.back()})
-    return fmt::format("scale is {}", site.input_shape(1).str());
-  return not_one_float(site, 2);
+  const Refusal refusal = not_last_axis(site);
+  return refusal.empty() ? not_one_float(site, 2) : refusal;
 }
 
 Refusal supports_skip(const OpSite& site) {

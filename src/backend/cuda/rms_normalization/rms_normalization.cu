@@ -33,22 +33,6 @@ DEVICE Vec4 times(const Vec4& x, const Vec4& y) {
   return {x.x * y.x, x.y * y.y, x.z * y.z, x.w * y.w};
 }
 
-template <class V, class T>
-DEVICE V load(const T* at) {
-  if constexpr (sizeof(V) == sizeof(Vec4))
-    return load_four_floats(at);
-  else
-    return to_f32(*at);
-}
-template <class T>
-DEVICE void store(T* at, const Vec4& x) {
-  store_four_floats(at, x);
-}
-template <class T>
-DEVICE void store(T* at, float x) {
-  *at = from_f32<T>(x);
-}
-
 /// V: what a thread takes at a time, as f32. A thread keeps what it took of the first kHeld rounds in
 /// registers.
 template <class T, class V>
@@ -62,7 +46,7 @@ DEVICE void normalise(const RmsNormalizationArgs& args) {
     if constexpr (sizeof(T) == sizeof(float))
       return load_cached(reinterpret_cast<const V*>(all_scales + i));
     else
-      return load<V>(all_scales + i);
+      return load_floats<V>(all_scales + i);
   };
   V held[kHeld], scales[kHeld];
   if (!args.constant_scale) wait_for_earlier_kernels();
@@ -72,10 +56,10 @@ DEVICE void normalise(const RmsNormalizationArgs& args) {
   wait_for_earlier_kernels();
 
   const auto summed = [&](int i) {
-    const V x = load<V>(all_x + i);
+    const V x = load_floats<V>(all_x + i);
     if (!args.skip) return x;
-    const V sum = rounded<T>(add(x, load<V>(static_cast<const T*>(args.skip) + row + i)));
-    store(sums + i, sum);
+    const V sum = rounded<T>(add(x, load_floats<V>(static_cast<const T*>(args.skip) + row + i)));
+    store_as_floats(sums + i, sum);
     return sum;
   };
   float squares = 0;
@@ -91,10 +75,10 @@ DEVICE void normalise(const RmsNormalizationArgs& args) {
   const auto scaled = [&](const V& x, const V& by) { return times(rounded<T>(times(x, inverse)), by); };
   UNROLL
   for (int j = 0; j < kHeld; ++j)
-    if (begin + j * stride < args.width) store(y + begin + j * stride, scaled(held[j], scales[j]));
+    if (begin + j * stride < args.width) store_as_floats(y + begin + j * stride, scaled(held[j], scales[j]));
   const T* x = args.skip ? sums : all_x;  // each thread reads what it wrote itself
   for (int i = begin + kHeld * stride; i < args.width; i += stride)
-    store(y + i, scaled(load<V>(x + i), scale(i)));
+    store_as_floats(y + i, scaled(load_floats<V>(x + i), scale(i)));
 }
 
 template <class T>
