@@ -220,11 +220,8 @@ class Speller {
 
   void finish(const Operand& all) {
     std::vector<int64_t> perm;
-    for (int label : output_) {
-      const auto found = std::find(all.labels.begin(), all.labels.end(), label);
-      if (found == all.labels.end()) fail("the output has a label that no operand has");
-      perm.push_back(found - all.labels.begin());
-    }
+    for (int label : output_)
+      perm.push_back(std::find(all.labels.begin(), all.labels.end(), label) - all.labels.begin());
     const bool turns = !std::is_sorted(perm.begin(), perm.end());
     node_.op = turns ? "Transpose" : "Identity";
     node_.inputs = {all.value};

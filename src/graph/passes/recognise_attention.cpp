@@ -43,8 +43,8 @@ Node* only_reader(Graph& graph, const UseMap& uses, ValueId value, std::string_v
   return node.inputs[0] == value && node.schema->name == op && node.use_encodings.empty() ? &node : nullptr;
 }
 
-/// A value before what repeats it.
-ValueId before_repeats(const UseMap& uses, ValueId value) {
+/// A value before what gives it more axes or repeats it along them.
+ValueId before_widening(const UseMap& uses, ValueId value) {
   while (const Node* node = uses.made_by(value)) {
     if (node->schema->name != "Expand" && node->schema->name != "Unsqueeze") break;
     value = node->inputs[0];
@@ -54,9 +54,9 @@ ValueId before_repeats(const UseMap& uses, ValueId value) {
 
 /// Whether a mask is zeros whatever the sizes: what exporters leave of a mask of ones.
 bool hides_nothing(const Graph& graph, const UseMap& uses, ValueId mask) {
-  mask = before_repeats(uses, mask);
+  mask = before_widening(uses, mask);
   if (const Node* where = uses.made_by(mask, "Where")) {
-    const auto& condition = graph.value(before_repeats(uses, where->inputs[0])).constant;
+    const auto& condition = graph.value(before_widening(uses, where->inputs[0])).constant;
     if (!condition || !is_scalar(graph, where->inputs[1], 0)) return false;
     const Tensor seen = condition->load();
     return std::ranges::all_of(seen.span<bool>(), [](bool one) { return one; });
@@ -77,7 +77,7 @@ bool is_causal(const Graph& graph, const UseMap& uses, ValueId mask, int64_t len
     return triangle && hidden && *hidden < kHidesScores && is_scalar(graph, where->inputs[2], 0) &&
            is_scalar(graph, beyond->inputs[1], 0) && triangle->attributes.get_int("upper", 1) == 0 &&
            (triangle->inputs.size() < 2 || triangle->inputs[1] == kNoValue) &&
-           is_scalar(graph, before_repeats(uses, triangle->inputs[0]), 1);
+           is_scalar(graph, before_widening(uses, triangle->inputs[0]), 1);
   }
   const Shape& shape = graph.value(mask).type.shape;
   if (!graph.value(mask).constant || length <= 0 || length > 4096 ||

@@ -354,7 +354,8 @@ Refusal supports_attention(const OpSite& site) {
   return {};
 }
 Refusal supports_gradient(const OpSite& site) {
-  if (site.inputs.size() > 4 && site.has_input(4)) return "there is a mask";
+  constexpr size_t mask = kMask + 1;  // the gradient comes first
+  if (site.inputs.size() > mask && site.has_input(mask)) return "there is a mask";
   return not_all_f32(site, site.inputs.size());
 }
 

@@ -42,9 +42,9 @@ KvSide dense_side(const Operand& operand, const HeadsExtent& e, size_t number_by
 
 Refusal more_than_dense(const OpSite& site) {
   if (site.outputs.size() > 1) return "more than Y is asked for";
-  if (site.has_input(3)) return "there is a mask";
-  if (site.has_input(4)) return "there is a past";
-  if (site.has_input(6)) return "there is padding";
+  if (site.has_input(kAttentionMask)) return "there is a mask";
+  if (site.has_input(kAttentionPastKeys)) return "there is a past";
+  if (site.has_input(kAttentionValidKeys)) return "there is padding";
   return {};
 }
 
