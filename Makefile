@@ -5,7 +5,7 @@ BUILD := build
 .PHONY: help setup build test demo package package-aarch64 bench fuzz format lint asan tsan aarch64 clean
 
 help:
-	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: ## install what is missing (Debian packages)
 	@tools/bootstrap.sh build

@@ -73,11 +73,15 @@ def vit(t, attention):
     return pictures(t.ViTForImageClassification(config), lambda m, x: m(x).logits)
 
 
+def states_and_pooled(m, x):
+    made = m(x)
+    return made.last_hidden_state, made.pooler_output
+
+
 @model
 def clip_vision(t, attention):
     config = t.CLIPVisionConfig(**SMALL, image_size=32, patch_size=8, attn_implementation=attention)
-    return pictures(t.CLIPVisionModel(config),
-                    lambda m, x: (lambda o: (o.last_hidden_state, o.pooler_output))(m(x)))
+    return pictures(t.CLIPVisionModel(config), states_and_pooled)
 
 
 @model
@@ -91,8 +95,7 @@ def clip_text(t, attention):
 @model
 def siglip_vision(t, attention):
     config = t.SiglipVisionConfig(**SMALL, image_size=32, patch_size=8, attn_implementation=attention)
-    return pictures(t.SiglipVisionModel(config),
-                    lambda m, x: (lambda o: (o.last_hidden_state, o.pooler_output))(m(x)))
+    return pictures(t.SiglipVisionModel(config), states_and_pooled)
 
 
 @model
