@@ -90,8 +90,9 @@ class Infer(unittest.TestCase):
         self.fails(2, "plan", "-m", SOURCE / "zoo/llm", *rate, saying="--constant: only ONNX models")
         self.assertEqual(halftone("infer", model, *x, *rate, "-o", self.at / "out").returncode, 0)
         self.assertEqual(read_npy(self.at / "out/y.npy"), [41, 52, 63])
-        quantized = halftone("quantize", "-m", model, *rate, "--dim", "N=1", "--recipe", "rtn-w8", "-o", self.at / "w8")
-        self.assertEqual(quantized.returncode, 0, quantized.stderr)
+        quantize = ("quantize", "-m", model, "--recipe", "rtn-w8", "-o", self.at / "w8")
+        self.fails(4, *quantize, saying='depends on "rate"')
+        self.fails(2, *quantize, *rate, "--dim", "N=1", saying="fewer than 1024 elements")  # it was opened
 
     def test_raw_in_and_out(self):
         result = halftone("infer", self.model, "--input", f"x={self.at / 'x.raw'}", "-o", self.at / "out", "--raw")
