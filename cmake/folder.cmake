@@ -79,6 +79,21 @@ function(halftone_folder NAME)
   endif()
 endfunction()
 
+# halftone_test_headers(NAME): what nearly every test includes is parsed once for all of them, by the first.
+function(halftone_test_headers NAME)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${NAME} PRIVATE -fpch-preprocess)  # for ccache
+  endif()
+  get_property(owner GLOBAL PROPERTY HALFTONE_TEST_HEADERS)
+  if(owner)
+    target_precompile_headers(${NAME} REUSE_FROM ${owner})
+    return()
+  endif()
+  set_property(GLOBAL PROPERTY HALFTONE_TEST_HEADERS ${NAME})
+  target_precompile_headers(${NAME} PRIVATE <algorithm> <array> <cmath> <cstring> <fmt/format.h> <functional> <gtest/gtest.h>
+                            <limits> <map> <memory> <numeric> <optional> <random> <set> <span> <string> <utility> <vector>)
+endfunction()
+
 # halftone_test(NAME SOURCES files... DEPS folders... [DEVICE]): a GoogleTest program whose tests ctest lists one by one.
 # HALFTONE_SHARED in its environment points at the shared test material, where there is any. DEVICE: its tests run kernels of
 # the CUDA backend, on a GPU where HALFTONE_TEST_DEVICE says so (tests/test_device.h).
@@ -90,9 +105,9 @@ function(halftone_test NAME)
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND halftone_)
   add_executable(${NAME} ${ARG_SOURCES})
-  target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_compile_definitions(${NAME} PRIVATE HALFTONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${NAME} PRIVATE ${deps} ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  target_link_libraries(${NAME} PRIVATE ${deps} ${ARG_LINK} halftone_test_files GTest::gtest GTest::gtest_main)
+  target_compile_options(${NAME} PRIVATE $<$<CONFIG:Release>:-O1>)  # tests take longer to compile than to run
+  halftone_test_headers(${NAME})
   # qemu-user 7.2 hangs when a dynamically linked aarch64 program starts a thread. The tokenizer's tests start none, and
   # sentencepiece comes as a shared library only.
   if(CMAKE_CROSSCOMPILING AND NOT "tokenizer" IN_LIST ARG_DEPS)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "grad/gradient.h"
 #include "graph_run.h"
+#include "shared_files.h"
 
 namespace halftone {
 namespace {
@@ -78,7 +79,7 @@ TEST(BlockGolden, GradientsOfADecoderBlock) {
   verify(graph);
   const std::vector<Tensor> values = run_by_references(graph, given);
 
-  std::istringstream golden(read_text(HALFTONE_SOURCE_DIR "/src/grad/testdata/block_gradients.txt"));
+  std::istringstream golden(read_text(source_path("src/grad/testdata/block_gradients.txt")));
   for (size_t i = 0; i < leaves.size(); ++i) {
     const auto place = std::find(wrt.begin(), wrt.end(), leaves[i]);
     const bool asked = place != wrt.end();

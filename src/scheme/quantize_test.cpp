@@ -163,7 +163,9 @@ TEST(Quantize, ASearchForScalesLowersTheErrorOfFewBitsAndNeverRaisesIt) {
         std::ranges::equal(searched.parts().codes.view().bytes(), parallel.parts().codes.view().bytes()));
     const bool own_scales = searched.grid().rows == searched.rows();
     const bool few_bits = encoding.format->bits() <= 4 && !encoding.format->has_tensor_codebook();
-    if (own_scales && few_bits) EXPECT_LT(squared_error(searched, values), plain * 0.98) << encoding.str();
+    if (own_scales && few_bits) {
+      EXPECT_LT(squared_error(searched, values), plain * 0.98) << encoding.str();
+    }
   }
 }
 
