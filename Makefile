@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help setup build test demo package package-aarch64 bench fuzz format lint asan tsan aarch64 clean
+.PHONY: help setup build test demo package package-aarch64 package-jetpack6 bench fuzz format lint asan tsan aarch64 clean
 
 help:
 	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,9 +23,13 @@ demo: build ## quantize the miniature LLM to several schemes, print one table, c
 package: setup ## a relocatable tarball with all that the program needs but the C library and the NVIDIA driver
 	@tools/package.sh $(JOBS)
 
-package-aarch64: ## the same for 64-bit Arm by the cross compiler, without CUDA
+package-aarch64: ## the same for 64-bit Arm by the cross compiler
 	@tools/bootstrap.sh build aarch64
 	@tools/package.sh $(JOBS) aarch64
+
+package-jetpack6: ## the same for Jetson Orin under JetPack 6: by the cross compiler and CUDA 12.4, which it fetches
+	@tools/bootstrap.sh build aarch64 cuda12
+	@tools/package.sh $(JOBS) jetpack6
 
 bench: setup ## micro-benchmarks of the kernels (verify, time, share of the roof)
 	@cmake --preset release -DHALFTONE_BENCH=ON >/dev/null
@@ -54,4 +58,5 @@ aarch64: ## cross build for 64-bit Arm; unit tests under qemu-user
 	@tools/aarch64.sh
 
 clean: ## remove build folders
-	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64 build-package build-package-aarch64 build-device
+	@rm -rf build build-dev build-asan build-tsan build-fuzz build-aarch64 build-package build-package-aarch64 build-package-jetpack6 \
+	  build-cuda-12 build-device

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Halftone needs from Debian's / Ubuntu's own packages; does nothing where all is there.
-# Usage: tools/bootstrap.sh [build] [fuzz] [lint] [aarch64]     (default: build)
+# Usage: tools/bootstrap.sh [build] [fuzz] [lint] [aarch64] [cuda12]     (default: build)
 set -euo pipefail
 
 packages_build=(
@@ -21,6 +21,7 @@ packages_build=(
 packages_fuzz=(clang llvm)        # libFuzzer, the sanitizers and their symbolizer; their runtime is added below
 packages_lint=(clang-format clang-tidy)
 packages_aarch64=(g++-aarch64-linux-gnu qemu-user)   # arm64 libraries: see tools/aarch64.sh
+packages_cuda12=(debian-archive-keyring python3-venv)   # see tools/cuda_12.sh
 
 case "$(uname -m)" in
   x86_64 | aarch64) ;;
@@ -33,6 +34,7 @@ as_root=()
 for group in "${@:-build}"; do
   if [ "$group" = aarch64 ] && ! dpkg --print-foreign-architectures | grep -qx arm64; then
     "${as_root[@]}" dpkg --add-architecture arm64   # on Ubuntu, its ports archive must be among the sources
+    "${as_root[@]}" apt-get update -qq
   fi
   list="packages_$group[@]"
   wanted+=("${!list}")

@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
 # Builds dist/halftone-VERSION-linux-PROCESSOR.tar.xz: the program, its library for embedders, and every shared library that
-# either needs beyond the C library. It runs from wherever it is unpacked. CUDA, where a toolkit is found, for all five
-# architectures.
-# Usage: tools/package.sh [JOBS [aarch64]]      aarch64: by the cross compiler, without CUDA
+# either needs beyond the C and C++ libraries. It runs from wherever it is unpacked. CUDA where a toolkit is found.
+# Usage: tools/package.sh [JOBS [aarch64|jetpack6]]
+#   aarch64   by the cross compiler
+#   jetpack6  the same for Jetson Orin, by CUDA 12.4, which JetPack 6's driver takes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${1:-$(nproc)}
 cross=${2:-}
 
-build=build-package preset=package processor=$(uname -m) sysroot=''
+preset=package target=$(uname -m) sysroot=''
 if [ -n "$cross" ]; then
-  [ "$cross" = aarch64 ] || { echo "package.sh: $cross: the only other processor is aarch64" >&2; exit 2; }
-  build=build-package-aarch64 preset=package-aarch64 processor=aarch64 sysroot=$PWD/build-aarch64/sysroot
+  preset=package-$cross target=aarch64 sysroot=$PWD/build-aarch64/sysroot
+  case $cross in
+    aarch64) ;;
+    jetpack6) target=aarch64-jetpack6; tools/cuda_12.sh "$PWD/build-cuda-12" ;;
+    *) echo "package.sh: $cross: neither aarch64 nor jetpack6" >&2; exit 2 ;;
+  esac
   tools/sysroot_aarch64.sh "$sysroot"
 fi
+build=build-$preset
 cmake --preset "$preset" ${sysroot:+-DHALFTONE_SYSROOT="$sysroot"} >/dev/null
 cmake --build --preset "$preset" -j "$jobs"
-name=halftone-$(sed -nE 's/^project\(Halftone VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)-linux-$processor
+name=halftone-$(sed -nE 's/^project\(Halftone VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)-linux-$target
 tree=$build/$name
 rm -rf "$tree"
 cmake --install "$build" --prefix "$tree" --strip >/dev/null
@@ -41,8 +47,9 @@ licence() {
   cp "$copyright" "$tree/share/licences/$1"
 }
 
-# The C library and what belongs to it must be the machine's own; so must the loader.
-own='^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[.-]'
+# The C library and what belongs to it must be the machine's own; so must the loader. The C++ library is: ours would ask for
+# our C library.
+own='^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libresolv|libstdc\+\+|libgcc_s)[.-]'
 mkdir -p "$tree/lib" "$tree/share/licences"
 for binary in "$tree"/bin/halftone "$tree"/lib*/libhalftone.so.*.*.*; do
   [ -e "$binary" ] && libraries_of "$binary"
@@ -55,6 +62,12 @@ done
 # Compiled in: headers and static libraries.
 for package in libcli11-dev nlohmann-json3-dev libboost-context-dev; do licence "$package"; done
 
+newest() {  # version of a library's symbols that any of the binaries asks for
+  find "$tree" -type f \( -name halftone -o -name '*.so*' \) -exec readelf -W -V {} + 2>/dev/null |
+    grep -oE "$1_[0-9.]+" | sort -uV | tail -1
+}
+
 mkdir -p dist
 tar -C "$build" -cJf "dist/$name.tar.xz" "$name"
 echo "dist/$name.tar.xz: $(du -h --apparent-size "dist/$name.tar.xz" | cut -f1), unpacked $(du -sh "$tree" | cut -f1)"
+echo "needs $(newest GLIBC) and $(newest GLIBCXX) or newer"

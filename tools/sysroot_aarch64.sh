@@ -13,7 +13,7 @@ cd "$sysroot"
 packages=("${libraries[@]/%/:arm64}")
 mapfile -t needed < <(apt-cache depends "${packages[@]}" | sed -nE 's/^ +Depends: (lib[^ ]*):arm64$/\1:arm64/p' |
   grep -vE '^lib(c6|c6-dev|gcc-s1|stdc\+\+6):' | sort -u)
-apt-get download -qq "${packages[@]}" "${needed[@]}" 2>/dev/null
+apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}" "${needed[@]}"
 for package in *.deb; do
   dpkg -x "$package" .
   dpkg-deb -c "$package" | sed -nE "s|^.* \./([^ ]*\.so[^ ]*).*|\1 $(dpkg-deb -f "$package" Package)|p" >>owners
