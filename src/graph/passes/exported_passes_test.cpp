@@ -266,5 +266,92 @@ TEST(ExportedPasses, ReshapesThatChangeNothingGo) {
   EXPECT_NE(graph_text(d.graph).find("Relu(%x)"), std::string::npos) << graph_text(d.graph);
 }
 
+TEST(ExportedPasses, SlicesOfEverythingGo) {
+  const auto after = [](Ints starts, Ints ends, Ints steps) {
+    Draft d;
+    const ValueId x = d.input("x", {2, 5});
+    const ValueId slice = d.node("Slice", "slice",
+                                 {x, d.ints("starts", std::move(starts)), d.ints("ends", std::move(ends)),
+                                  d.ints("axes", {0, -1}), d.ints("steps", std::move(steps))});
+    d.output(d.node("Relu", "y", {slice}));
+    return nodes_after(d);
+  };
+  EXPECT_EQ(after({0, 0}, {2147483647, 5}, {1, 1}), "%y: f32[2, 5] = Relu(%x)\noutput y = %y\n");
+  for (const std::string& text :
+       {after({0, 0}, {2, 4}, {1, 1}), after({0, 1}, {2, 5}, {1, 1}), after({0, 0}, {2, 5}, {1, 2})})
+    EXPECT_NE(text.find("Slice"), std::string::npos) << text;
+}
+
+/// A recurrent cell step by step: W x of every step is one product.
+TEST(ExportedPasses, ProductsOfGatheredEntriesAreOne) {
+  Draft d;
+  const ValueId x = d.input("x", {3, 2, 4}), w = d.constant("w", {5, 4}), b = d.constant("b", {5}, 2);
+  ValueId h = d.input("h", {2, 5});
+  for (int64_t step : {0, 1, 2}) {
+    const std::string name = "s" + std::to_string(step);
+    const ValueId at = d.graph.add_constant(name + ".at", Constant(Tensor::from<int64_t>({}, {step})));
+    const ValueId entry = d.node("Gather", name + ".x", {x, at}, {{"axis", int64_t{0}}});
+    h = d.node("Mul", name, {h, d.node("Gemm", name + ".w", {entry, w, b}, {{"transB", int64_t{1}}})});
+  }
+  d.output(h);
+  EXPECT_EQ(nodes_after(d),
+            "%s0.w.all: f32[3, 2, 5] = Gemm(%x, %w, %b) transB=1\n"
+            "%s0.w: f32[2, 5] = Gather(%s0.w.all, %s0.at) axis=0\n"
+            "%s0: f32[2, 5] = Mul(%h, %s0.w)\n"
+            "%s1.w: f32[2, 5] = Gather(%s0.w.all, %s1.at) axis=0\n"
+            "%s1: f32[2, 5] = Mul(%s0, %s1.w)\n"
+            "%s2.w: f32[2, 5] = Gather(%s0.w.all, %s2.at) axis=0\n"
+            "%s2: f32[2, 5] = Mul(%s1, %s2.w)\n"
+            "output s2 = %s2\n");
+}
+
+/// Two of five entries: five rows would be multiplied for two that are read.
+TEST(ExportedPasses, ProductsOfFewEntriesStay) {
+  Draft d;
+  const ValueId x = d.input("x", {5, 2, 4}), w = d.constant("w", {5, 4});
+  for (int64_t step : {0, 4}) {
+    const std::string name = "s" + std::to_string(step);
+    const ValueId entry = d.node("Gather", name + ".x", {x, d.ints(name + ".at", {step})});
+    d.output(d.node("Gemm", name, {entry, w}, {{"transB", int64_t{1}}}));
+  }
+  const std::string text = nodes_after(d);
+  EXPECT_EQ(text.find(".all"), std::string::npos) << text;
+}
+
+/// Classes 0 to 2, and numbers that are none.
+TEST(ExportedPasses, ProductsOfOneHotRowsAreGathered) {
+  for (const bool biased : {false, true}) {
+    Draft d;
+    const ValueId scaled = d.node("Mul", "scaled", {d.input("x", {40, 1}), d.number("three", 3)});
+    const ValueId index = d.node("Cast", "index", {scaled}, {{"to", int64_t{7}}});
+    const ValueId classes = d.ints("classes", {0, 1, 2});
+    const ValueId hot =
+        d.node("Cast", "hot", {d.node("Equal", "equal", {index, classes})}, {{"to", int64_t{1}}});
+    const ValueId y = d.node("MatMul", "product", {hot, d.constant("w", {3, 5})});
+    d.output(biased ? d.node("Add", "y", {y, d.constant("b", {5}, 2)}) : y);
+    const std::string text = nodes_after(d);
+    EXPECT_NE(text.find("= Gather(%product.table, %product.rows) axis=0"), std::string::npos) << text;
+    EXPECT_EQ(text.find("Equal"), std::string::npos) << text;
+  }
+}
+
+TEST(ExportedPasses, ProductsOfOtherRowsOfOnesStay) {
+  const auto after = [](const Ints& classes, float weight) {
+    Draft d;
+    const ValueId index = d.node("Cast", "index", {d.input("x", {4, 1})}, {{"to", int64_t{7}}});
+    const ValueId equal = d.node("Equal", "equal", {index, d.ints("classes", classes)});
+    Tensor w = random_tensor({3, 2}, 1);
+    w.mutable_view().span<float>()[0] = weight;
+    d.output(d.node(
+        "MatMul", "y",
+        {d.node("Cast", "hot", {equal}, {{"to", int64_t{1}}}), d.graph.add_constant("w", Constant(w))}));
+    run_passes(d.graph, standard_passes());
+    return graph_text(d.graph);
+  };
+  EXPECT_NE(after({0, 1, 2}, 1).find("Gather"), std::string::npos);
+  EXPECT_EQ(after({0, 2, 1}, 1).find("Gather"), std::string::npos);
+  EXPECT_EQ(after({0, 1, 2}, INFINITY).find("Gather"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace halftone

@@ -1,11 +1,46 @@
+#include <limits>
+#include <optional>
+
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "graph/static_codes.h"
 
 namespace halftone {
+namespace {
 
-/// Identity(x), and a Cast to the type that x has -> x, unless the graph gives it: exporters leave them
-/// between layers that want to be one.
+/// A constant of integers, or nothing.
+std::optional<std::vector<int64_t>> integers(const Graph& graph, ValueId value) {
+  const auto& constant = graph.value(value).constant;
+  if (!constant || (constant->dtype() != DType::i64 && constant->dtype() != DType::i32)) return std::nullopt;
+  const Tensor tensor = constant->load();
+  if (constant->dtype() == DType::i64)
+    return std::vector<int64_t>(tensor.span<int64_t>().begin(), tensor.span<int64_t>().end());
+  return std::vector<int64_t>(tensor.span<int32_t>().begin(), tensor.span<int32_t>().end());
+}
+
+/// Whether a Slice takes all of every axis, in order.
+bool takes_all(const Graph& graph, const Node& node) {
+  if (node.schema->name != "Slice" || node.inputs.size() < 3) return false;
+  const auto given = [&](size_t i) { return i < node.inputs.size() && node.inputs[i] != kNoValue; };
+  const auto starts = integers(graph, node.inputs[1]), ends = integers(graph, node.inputs[2]);
+  const auto axes = given(3) ? integers(graph, node.inputs[3]) : std::nullopt;
+  const auto steps = given(4) ? integers(graph, node.inputs[4]) : std::nullopt;
+  if (!starts || !ends || (given(3) && !axes) || (given(4) && !steps)) return false;
+  const Shape& shape = graph.value(node.inputs[0]).type.shape;
+  for (size_t i = 0; i < starts->size(); ++i) {
+    const int64_t axis = axes ? (*axes)[i] : static_cast<int64_t>(i);
+    const int64_t size = shape[static_cast<int>(axis < 0 ? axis + shape.rank() : axis)];
+    const bool to_the_end =
+        (*ends)[i] >= std::numeric_limits<int32_t>::max() || (size >= 0 && (*ends)[i] >= size);
+    if ((*starts)[i] != 0 || (steps && (*steps)[i] != 1) || !to_the_end) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+/// Identity(x), a Cast to the type that x has and a Slice of everything -> x, unless the graph gives it:
+/// exporters leave them between layers that want to be one.
 int remove_identities(Graph& graph) {
   const UseMap uses(graph);
   Replacements replaced(graph);
@@ -14,7 +49,7 @@ int remove_identities(Graph& graph) {
   for (size_t n = 0; n < gone.size(); ++n) {
     Node& node = graph.nodes()[n];
     replaced.apply(node);
-    if (node.schema->name != "Identity" && node.schema->name != "Cast") continue;
+    if (node.schema->name != "Identity" && node.schema->name != "Cast" && !takes_all(graph, node)) continue;
     if (!node.use_encodings.empty() || has_static_codes(node)) continue;
     const ValueId x = node.inputs[0], y = node.outputs[0];
     const Value &from = graph.value(x), &to = graph.value(y);
