@@ -61,6 +61,18 @@ void slide_all(const WindowRow& row, MakeOp make) {
   if (c < row.channels) slide<false>(row, make(c), c, 0, row.out_columns);
 }
 
+/// The columns whose taps all lie inside [0, columns), whatever their lines.
+struct WholeColumns {
+  int64_t begin, end;
+  explicit WholeColumns(const WindowRow& row) {
+    begin = (row.pad_left + row.stride_x - 1) / row.stride_x;
+    const int64_t last = row.columns - 1 - (row.kernel_x - 1) * row.dilation_x + row.pad_left;
+    end = last < 0 ? 0 : last / row.stride_x + 1;
+    if (end > row.out_columns) end = row.out_columns;
+    if (end < begin) begin = end = 0;
+  }
+};
+
 /// The columns whose windows of kKernel x kKernel lie inside; none where the window is another.
 template <int kKernel>
 struct InnerColumns {
@@ -75,11 +87,9 @@ struct InnerColumns {
   static InnerColumns of_any_lines(const WindowRow& row) {
     InnerColumns inner;
     if (row.kernel_y != kKernel || row.kernel_x != kKernel) return inner;
-    inner.begin = (row.pad_left + row.stride_x - 1) / row.stride_x;
-    const int64_t last = row.columns - 1 - kSteps * row.dilation_x + row.pad_left;
-    inner.end = last < 0 ? 0 : last / row.stride_x + 1;
-    if (inner.end > row.out_columns) inner.end = row.out_columns;
-    if (inner.end < inner.begin) inner.begin = inner.end = 0;
+    const WholeColumns whole(row);
+    inner.begin = whole.begin;
+    inner.end = whole.end;
     return inner;
   }
 

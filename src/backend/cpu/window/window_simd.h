@@ -2,6 +2,7 @@
 
 // The loops of window_loops.h over Simd, for the per-ISA sources only, as simd.h.
 
+#include "backend/cpu/window/depthwise_simd.h"
 #include "backend/cpu/window/max_simd.h"
 
 namespace halftone::cpu {
@@ -74,40 +75,6 @@ void slide_3x3(const WindowRow& from, const DepthwiseTaps& taps, int64_t c, int6
   }
 }
 
-/// step(c, whole) for every vector of channels from c on.
-template <class Step>
-void each_vector(int64_t channels, Step step) {
-  int64_t c = 0;
-  for (; c + Simd::kWidth <= channels; c += Simd::kWidth) step.template operator()<true>(c);
-  if (c < channels) step.template operator()<false>(c);
-}
-
-/// One column of any window, of whose lines `ys` are inside.
-void depthwise_column(const WindowRow& row, const DepthwiseTaps& taps, const TapRange& ys, int64_t column) {
-  const int64_t left = column * row.stride_x - row.pad_left;
-  const TapRange xs(left, row.kernel_x, row.dilation_x, row.columns);
-  each_vector(row.channels, [&]<bool kWhole>(int64_t c) {
-    const int64_t count = row.channels - c, right = row.dilation_x * row.channels;
-    Float sum = Simd::load(taps.bias + c);
-    for (int64_t ky = ys.begin; ky < ys.end; ++ky) {
-      const int64_t line = (row.top + ky * row.dilation_y) * row.columns + left;
-      const float* x = row.x + line * row.channels + c;
-      const float* weights = taps.weights + ky * row.kernel_x * taps.step + c;
-      for (int64_t kx = xs.begin; kx < xs.end; ++kx)
-        sum = Simd::fma(load_channels<kWhole>(x + kx * right, count), Simd::load(weights + kx * taps.step),
-                        sum);
-    }
-    if (taps.residual)
-      sum = Simd::add(sum, load_channels<kWhole>(taps.residual + column * row.channels + c, count));
-    sum = Simd::min(Simd::max(sum, Simd::broadcast(taps.low)), Simd::broadcast(taps.high));
-    store_channels<kWhole>(row.y + column * row.y_step + c, sum, count);
-  });
-}
-
-/// Columns whose windows are worked on for all channels before the next: where a line of cache holds several
-/// vectors, it is still near when the second is read.
-constexpr int64_t kNearColumns = Simd::kWidth < 16 ? 16 : int64_t{1} << 30;
-
 template <int kFirst, int kLast>
 void depthwise_3x3(const WindowRow& row, const DepthwiseTaps& taps, const InnerColumns<3>& inner) {
   for (int64_t begin = inner.begin; begin < inner.end; begin += kNearColumns) {
@@ -119,6 +86,7 @@ void depthwise_3x3(const WindowRow& row, const DepthwiseTaps& taps, const InnerC
 
 void depthwise(const WindowRow& row, const DepthwiseTaps& taps) {
   const TapRange ys(row.top, row.kernel_y, row.dilation_y, row.rows);
+  if (row.kernel_y != 3 || row.kernel_x != 3) return depthwise_of_any_size(row, taps, ys);
   InnerColumns<3> inner = InnerColumns<3>::of_any_lines(row);
   if (inner.begin < inner.end && ys.begin == 0 && ys.end == 3)
     depthwise_3x3<0, 3>(row, taps, inner);
