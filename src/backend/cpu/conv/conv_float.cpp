@@ -42,7 +42,7 @@ class FloatConv : public PreparedKernel {
     group_inputs_ = weights.group_inputs();
     groups_ = site.attributes->get_int("group", 1);
     group_outputs_ = weights.outputs() / groups_;
-    zeros_.resize(static_cast<size_t>(group_inputs_ * window_[window_.rank - 1].kernel));
+    zeros_.resize(static_cast<size_t>(group_inputs_ * weights.taps()));
     for (int64_t g = 0; g < groups_; ++g)
       panels_.emplace_back(
           loops, group_outputs_, group_inputs_ * weights.taps(),
@@ -64,14 +64,14 @@ class FloatConv : public PreparedKernel {
 
   size_t workspace_bytes(const OpSite& site) const override {
     const Shape &x = site.input_shape(0), &y = site.outputs[0].shape;
-    const Planes planes = make_planes(window_, x, y);
+    const Planes planes = lying(make_planes(window_, x, y));
     return widens(planes)
                ? static_cast<size_t>(planes.batch * planes.rows) * wide_line(planes) * sizeof(float)
                : 0;
   }
 
   void run(const KernelRun& run) const override {
-    Planes planes = make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape);
+    Planes planes = lying(make_planes(window_, run.inputs[0].tensor.shape, run.outputs[0].shape));
     const float* x = run.inputs[0].span<float>().data();
     if (widens(planes)) x = widen(run, planes);
     const int64_t work = groups_ * group_outputs_ * group_inputs_ * planes.taps();

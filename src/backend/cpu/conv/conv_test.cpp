@@ -69,6 +69,16 @@ void expect_close(const Case& test, std::string_view prefix, const Storage& inpu
   EXPECT_GT(kernels, 0);
 }
 
+/// What the first kernel of the name's prefix says.
+Refusal refusal_of(std::string_view prefix, const Case& test) {
+  OpRun run(conv_schema(), test.attributes);
+  run.stored(random_tensor(test.x, 1), kLast).constant(Constant(random_tensor(test.w, 2)));
+  run.store_outputs({kLast});
+  for (const Kernel* kernel : cpu_kernels("Conv"))
+    if (kernel->name.starts_with(prefix)) return kernel->supports(run.site());
+  return "there is none";
+}
+
 TEST(ConvFloat, PointwiseOfAnyWidth) {
   for (int64_t inputs : {1, 5, 16, 33})
     for (int64_t outputs : {1, 8, 15, 16, 17, 31, 32, 40, 58, 65})
@@ -88,6 +98,13 @@ TEST(ConvFloat, WindowsStridesPadsAndDilations) {
   expect_close({x, {7, 6, 5, 5}, {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 2}}}},
                "conv_float_", kLast);
   expect_close({{3, 6, 40}, {9, 6, 5}, {{"pads", Ints{2, 2}}}}, "conv_float_", kLast);
+}
+
+TEST(ConvFloat, UprightLines) {
+  expect_close({{2, 20, 31, 1}, {24, 20, 5, 1}, {{"pads", Ints{1, 0, 2, 0}}}}, "conv_float_", kLast);
+  expect_close({{2, 6, 31, 1}, {8, 3, 4, 1}, {{"strides", Ints{3, 2}}, {"group", int64_t{2}}}}, "conv_float_",
+               kLast);
+  expect_close({{1, 6, 9, 1}, {9, 6, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}}, "conv_float_", kLast);
 }
 
 TEST(ConvFloat, PaddedPointwise) {
@@ -179,6 +196,26 @@ TEST(ConvDepthwise, WindowsOfAnyWidth) {
   }
 }
 
+TEST(ConvDepthwise, LargeWindows) {
+  for (int64_t channels : {3, 8, 41, 80}) {
+    auto attributes = [&](Attributes made) {
+      made.set("group", channels);
+      return made;
+    };
+    for (int64_t columns : {1, 4, 9, 14}) {
+      const Shape x{2, channels, 7, columns};
+      expect_close({x, {channels, 1, 5, 5}, attributes({{"pads", Ints{2, 2, 2, 2}}}), {}, true, true},
+                   "conv_depthwise_", kLast);
+      expect_close(
+          {x, {channels, 1, 7, 7}, attributes({{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}})},
+          "conv_depthwise_", kLast);
+      expect_close(
+          {x, {channels, 1, 2, 4}, attributes({{"pads", Ints{0, 5, 1, 6}}, {"dilations", Ints{3, 2}}})},
+          "conv_depthwise_", kLast);
+    }
+  }
+}
+
 TEST(ConvWinograd, TilesThatEndWithinAndBeyondThePicture) {
   for (int64_t channels : {12, 16, 33})
     for (int64_t outputs : {12, 16, 17, 32, 50, 72}) {
@@ -204,14 +241,7 @@ TEST(ConvWinograd, Epilogues) {
 }
 
 TEST(ConvWinograd, IsLeftWhereItDoesNotPay) {
-  const auto refusal = [](const Case& test) {
-    OpRun run(conv_schema(), test.attributes);
-    run.stored(random_tensor(test.x, 1), kLast).constant(Constant(random_tensor(test.w, 2)));
-    run.store_outputs({kLast});
-    for (const Kernel* kernel : cpu_kernels("Conv"))
-      if (kernel->name.starts_with("conv_winograd_float_")) return kernel->supports(run.site());
-    return Refusal("there is none");
-  };
+  const auto refusal = [](const Case& test) { return refusal_of("conv_winograd_float_", test); };
   EXPECT_EQ(refusal({{1, 16, 9, 9}, {16, 16, 3, 3}, {{"strides", Ints{2, 2}}}}),
             "not 3x3 with stride 1 and dilation 1");
   EXPECT_EQ(refusal({{1, 8, 9, 9}, {16, 8, 3, 3}}), "8 channels, 16 outputs");
@@ -219,6 +249,48 @@ TEST(ConvWinograd, IsLeftWhereItDoesNotPay) {
             "256 channels and 256 outputs make too many transformed weights");
   EXPECT_EQ(refusal({{1, 16, 3, 3}, {16, 16, 3, 3}}), "1 x 1 outputs leave tiles half empty");
   EXPECT_EQ(refusal({{1, 16, 10, 10}, {16, 16, 3, 3}}), "");
+}
+
+TEST(ConvWinogradLine, TapsPadsAndDilations) {
+  for (int64_t taps : {3, 4, 5})
+    for (int64_t columns : {18, 41, 130}) {
+      expect_close({{2, 16, columns}, {17, 16, taps}, {{"pads", Ints{taps / 2, taps / 2}}}},
+                   "conv_winograd_line_", kLast);
+      expect_close({{1, 21, columns}, {48, 21, taps}, {{"dilations", Ints{3}}}}, "conv_winograd_line_",
+                   kLast);
+    }
+  const Shape w{40, 19, 3};
+  expect_close({{1, 19, 90}, w, {{"pads", Ints{0, 5}}, {"dilations", Ints{16}}}}, "conv_winograd_line_",
+               kLast);
+  expect_close({{1, 19, 90}, w, {{"pads", Ints{70, 0}}, {"dilations", Ints{32}}}}, "conv_winograd_line_",
+               kLast);
+}
+
+TEST(ConvWinogradLine, AlongEitherAxisOfAPicture) {
+  expect_close({{2, 16, 5, 21}, {24, 16, 1, 3}, {{"pads", Ints{0, 1, 0, 1}}}}, "conv_winograd_line_", kLast);
+  expect_close({{2, 16, 41, 1}, {24, 16, 5, 1}, {{"pads", Ints{2, 0, 1, 0}}}}, "conv_winograd_line_", kLast);
+}
+
+TEST(ConvWinogradLine, Epilogues) {
+  using Kind = FusedActivation::Kind;
+  for (const FusedActivation& activation :
+       {FusedActivation{}, {Kind::relu}, {Kind::clip, 0, 6}, {Kind::leaky_relu, 0.1f}, {Kind::silu}})
+    for (bool residual : {false, true})
+      expect_close({{1, 16, 50}, {40, 16, 3}, {{"pads", Ints{1, 1}}}, activation, !residual, residual},
+                   "conv_winograd_line_", kLast);
+}
+
+TEST(ConvWinogradLine, IsLeftWhereItDoesNotPay) {
+  const auto refusal = [](const Case& test) { return refusal_of("conv_winograd_line_", test); };
+  EXPECT_EQ(refusal({{1, 16, 40}, {16, 16, 3}, {{"strides", Ints{2}}}}), "not of 3 to 5 taps with stride 1");
+  EXPECT_EQ(refusal({{1, 16, 40}, {16, 16, 6}}), "not of 3 to 5 taps with stride 1");
+  EXPECT_EQ(refusal({{1, 16, 40, 2}, {16, 16, 3, 1}}), "not along one axis");
+  EXPECT_EQ(refusal({{1, 16, 40, 40}, {16, 16, 3, 3}}), "not along one axis");
+  EXPECT_EQ(refusal({{1, 8, 40}, {16, 8, 3}}), "8 channels, 16 outputs");
+  EXPECT_EQ(refusal({{1, 512, 40}, {512, 512, 3}}),
+            "512 channels and 512 outputs make too many transformed weights");
+  EXPECT_EQ(refusal({{1, 16, 7}, {16, 16, 3}}), "5 outputs leave tiles half empty");
+  EXPECT_EQ(refusal({{1, 16, 10}, {16, 16, 3}}), "");
 }
 
 TEST(ConvKernels, SayWhyTheyRefuse) {

@@ -1,6 +1,7 @@
 #include "backend/cpu/window/planes.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace halftone::cpu {
 namespace {
@@ -22,6 +23,15 @@ Planes make_planes(Window window, const Shape& x, const Shape& y) {
   planes.y = line ? WindowAxis{} : window[0];
   planes.x = window[line ? 0 : 1];
   return planes;
+}
+
+Planes lying(Planes p) {
+  const bool upright = p.columns == 1 && p.out_columns == 1 && p.x.kernel == 1 && p.x.pad_begin == 0;
+  if (!upright) return p;
+  std::swap(p.rows, p.columns);
+  std::swap(p.out_rows, p.out_columns);
+  std::swap(p.y, p.x);
+  return p;
 }
 
 WindowRow window_row(const Planes& p, const float* x, float* y, int64_t channels, int64_t y_step,

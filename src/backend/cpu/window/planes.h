@@ -18,6 +18,10 @@ struct Planes {
 /// At concrete shapes, X and Y [N, C, (rows,) columns]; `window` as it was read of symbolic ones.
 Planes make_planes(Window window, const Shape& x, const Shape& y);
 
+/// The same where each image is one row: of one column, whose window is one column wide, the axes are
+/// exchanged. No number lies elsewhere.
+Planes lying(Planes planes);
+
 /// Row `row` of the batch * out_rows rows of outputs, channels-last, their places y_step floats apart.
 WindowRow window_row(const Planes& planes, const float* x, float* y, int64_t channels, int64_t y_step,
                      int64_t row);

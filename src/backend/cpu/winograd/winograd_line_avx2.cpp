@@ -1,0 +1,7 @@
+#include "backend/cpu/winograd/winograd_line_simd.h"
+
+namespace halftone::cpu {
+
+const WinogradLineLoops winograd_line_avx2 = kWinogradLineLoops;
+
+}  // namespace halftone::cpu
