@@ -65,15 +65,23 @@ bool ConcreteGraph::is_complete() const {
 }
 
 ConcreteGraph concretize(const Graph& graph, std::span<const int64_t> sizes) {
-  ConcreteGraph concrete;
-  for (const Value& value : graph.values()) concrete.types.push_back(value.type);
-  concrete.known.resize(graph.values().size());
+  std::vector<Shape> inputs;
   for (ValueId id : graph.inputs()) {
-    Shape& shape = concrete.types[static_cast<size_t>(id)].shape;
+    Shape shape = graph.value(id).type.shape;
     for (int axis = 0; axis < shape.rank(); ++axis)
       if (shape[axis] < Shape::kUnknownDim)
         shape[axis] = sizes[static_cast<size_t>(Shape::dim_symbol(shape[axis]))];
+    inputs.push_back(shape);
   }
+  return concretize_inputs(graph, inputs);
+}
+
+ConcreteGraph concretize_inputs(const Graph& graph, std::span<const Shape> inputs) {
+  ConcreteGraph concrete;
+  for (const Value& value : graph.values()) concrete.types.push_back(value.type);
+  concrete.known.resize(graph.values().size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    concrete.types[static_cast<size_t>(graph.inputs()[i])].shape = inputs[i];
   for (const Node& node : graph.nodes()) {
     OpSite site = concrete_site(graph, node, concrete);
     std::vector<Tensor> values(node.outputs.size());

@@ -60,11 +60,7 @@ class Extraction {
     if (result_.to_copy(id) != kNoValue) return;
     const Value& value = whole_.value(id);
     if (value.constant) return remember(id, result_.graph.add_constant(value.name, *value.constant));
-    ValueType type = value.type;
-    for (int axis = 0; axis < type.shape.rank(); ++axis)
-      if (type.shape[axis] == Shape::kUnknownDim)
-        type.shape[axis] = result_.graph.symbol(fmt::format("{}.{}", value.name, axis), 0, int64_t{1} << 40);
-    remember(id, result_.graph.add_input(value.name, type));
+    remember(id, result_.graph.add_input(value.name, value.type));
   }
 
   void add_node(const Node& node) {

@@ -18,8 +18,9 @@ struct Subgraph {
 };
 
 /// The nodes that `outputs` need when `inputs` are given. Graph inputs of the whole that they need too become
-/// inputs as well, and so do states whose makers are not among the nodes. Dimensions of inputs that the whole
-/// does not know become symbols of their own. The outputs' names are those of the values.
+/// inputs as well, and so do states whose makers are not among the nodes. Dimensions that the whole does not
+/// know stay unknown: two of them may be one size, as those beside each other in a Concat are. The outputs'
+/// names are those of the values.
 Subgraph extract(const Graph& whole, std::span<const ValueId> inputs, std::span<const ValueId> outputs);
 
 /// Puts `part` in the place of the nodes [first, last) of `whole`. Values are matched by name; those that the

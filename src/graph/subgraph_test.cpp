@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+#include "graph/concretize.h"
 #include "op_run.h"
 
 namespace halftone {
@@ -21,6 +23,29 @@ TEST(Splice, NodesMayLeaveOutTheirLastOutputs) {
   const Subgraph part = extract(graph, std::span(&x, 1), std::span(&normed, 1));
   splice(graph, 0, 1, part.graph);
   EXPECT_EQ(graph_text(graph), before);
+}
+
+/// Two convolutions of stride 2 make one size of an open one, which nothing in the graph says.
+TEST(Extract, UnknownSizesAtACutMayBeOneSize) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 2, graph.symbol("h", 1, 99), 8}});
+  const auto halved = [&](const char* name) {
+    const ValueId w = graph.add_constant(std::string(name) + ".w", Constant(random_tensor({2, 2, 1, 1}, 1)));
+    return graph.add_node(*find_op("Conv"), name, {x, w}, {{"strides", std::vector<int64_t>{2, 2}}}).front();
+  };
+  const std::vector<ValueId> cut{halved("a"), halved("b")};
+  const ValueId joined = graph.add_node(*find_op("Concat"), "joined", cut, {{"axis", int64_t{1}}}).front();
+  const ValueId sum = graph.add_node(*find_op("Add"), "sum", cut).front();
+
+  const Subgraph part = extract(graph, cut, std::vector<ValueId>{joined, sum});
+  verify(part.graph);
+  EXPECT_EQ(part.graph.value(part.to_copy(cut[0])).type.shape, (Shape{1, 2, Shape::kUnknownDim, 4}));
+  const ConcreteGraph concrete =
+      concretize_inputs(part.graph, std::vector<Shape>{{1, 2, 5, 4}, {1, 2, 5, 4}});
+  EXPECT_TRUE(concrete.is_complete());
+  EXPECT_EQ(concrete.types[static_cast<size_t>(part.to_copy(joined))].shape, (Shape{1, 4, 5, 4}));
+  EXPECT_EQ(concrete.types[static_cast<size_t>(part.to_copy(sum))].shape, (Shape{1, 2, 5, 4}));
+  EXPECT_THROW(concretize_inputs(part.graph, std::vector<Shape>{{1, 2, 5, 4}, {1, 2, 6, 4}}), InputError);
 }
 
 }  // namespace

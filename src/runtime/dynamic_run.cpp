@@ -1,6 +1,7 @@
 #include "runtime/dynamic_run.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "ops/elementwise.h"
@@ -40,7 +41,7 @@ DynamicRun::DynamicRun(const Plan& plan) : plan_(plan) {
 }
 
 void DynamicRun::run(const std::map<ValueId, TensorView>& inputs, const std::map<ValueId, State*>& states,
-                     const Observer& observer, ThreadPool& threads) {
+                     const Observer& observer, const StepClock& clock, ThreadPool& threads) {
   const Graph& graph = plan_.graph();
   std::fill(values_.begin(), values_.end(), Tensor());
   live_bytes_ = 0;
@@ -51,7 +52,10 @@ void DynamicRun::run(const std::map<ValueId, TensorView>& inputs, const std::map
 
   std::map<ValueId, State*> bound = states;
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const auto start = std::chrono::steady_clock::now();
     run_node(n, bound, threads);
+    if (clock)
+      clock(n, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     for (ValueId output : graph.nodes()[n].outputs)
       if (observer && graph.value(output).type.dtype != DType::state)
         observer(graph.value(output), values_[index(output)].view());

@@ -16,9 +16,9 @@ class DynamicRun {
   explicit DynamicRun(const Plan& plan);
 
   /// `inputs` by value id, checked against the graph; `states` by the graph input that each is bound to.
-  /// `observer` may be empty; it gets values as they are stored.
+  /// `observer` and `clock` may be empty; the former gets values as they are stored.
   void run(const std::map<ValueId, TensorView>& inputs, const std::map<ValueId, State*>& states,
-           const Observer& observer, ThreadPool& threads);
+           const Observer& observer, const StepClock& clock, ThreadPool& threads);
 
   /// An output of the last run; valid until the next.
   TensorView output(ValueId value) const { return values_[static_cast<size_t>(value)].view(); }

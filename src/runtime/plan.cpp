@@ -49,7 +49,12 @@ std::string encodings_text(const Graph& graph, const Node& node) {
 
 /// Where values of a run lie, as far as sizes are known ahead (empty otherwise).
 ValueLayout known_layout(const Plan& plan) {
-  if (!plan.graph().symbols().empty()) return {};
+  const Graph& graph = plan.graph();
+  const bool open = std::ranges::any_of(graph.inputs(), [&](ValueId input) {
+    const ValueType& type = graph.value(input).type;
+    return type.dtype != DType::state && !type.shape.is_concrete();
+  });
+  if (open || !graph.symbols().empty()) return {};
   const ConcreteGraph concrete = concretize(plan.graph(), std::vector<int64_t>());
   return concrete.is_complete() ? lay_out_values(plan.graph(), concrete, plan.steps()) : ValueLayout{};
 }

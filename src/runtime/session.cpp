@@ -79,8 +79,9 @@ void Session::bind_state(std::string_view input, State& state) {
 
 namespace {
 
-/// Sizes of the graph's symbols, read off the shapes of the inputs.
-std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string, TensorView>& inputs) {
+/// Sizes of the graph's symbols, read off the shapes of the inputs, and behind them those of the dimensions
+/// of inputs that the graph does not know.
+std::vector<int64_t> sizes_of(const Graph& graph, const std::map<std::string, TensorView>& inputs) {
   std::vector<int64_t> sizes(graph.symbols().size(), Shape::kUnknownDim);
   size_t used = 0;
   for (ValueId id : graph.inputs()) {
@@ -104,7 +105,10 @@ std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string
                            given.shape[axis]);
         continue;
       }
-      if (wanted == Shape::kUnknownDim) continue;
+      if (wanted == Shape::kUnknownDim) {
+        sizes.push_back(given.shape[axis]);
+        continue;
+      }
       const size_t symbol = static_cast<size_t>(Shape::dim_symbol(wanted));
       const Symbol& known = graph.symbols()[symbol];
       if (given.shape[axis] < known.min || given.shape[axis] > known.max)
@@ -122,6 +126,25 @@ std::vector<int64_t> symbol_sizes(const Graph& graph, const std::map<std::string
                        [&](ValueId id) { return graph.value(id).name == given.first; }))
         throw InputError("the graph has no input \"{}\"", given.first);
   return sizes;
+}
+
+/// Shapes of the graph's inputs; states have none in `inputs`, but sizes of symbols.
+std::vector<Shape> input_shapes(const Graph& graph, const std::map<std::string, TensorView>& inputs,
+                                const std::vector<int64_t>& sizes) {
+  std::vector<Shape> shapes;
+  for (ValueId id : graph.inputs()) {
+    const Value& value = graph.value(id);
+    if (value.type.dtype != DType::state) {
+      shapes.push_back(inputs.at(value.name).shape);
+      continue;
+    }
+    Shape shape = value.type.shape;
+    for (int axis = 0; axis < shape.rank(); ++axis)
+      if (shape[axis] < Shape::kUnknownDim)
+        shape[axis] = sizes[static_cast<size_t>(Shape::dim_symbol(shape[axis]))];
+    shapes.push_back(shape);
+  }
+  return shapes;
 }
 
 /// A channels-last value whose rows lie `row_step` elements apart, side by side.
@@ -147,7 +170,7 @@ std::map<ValueId, TensorView> by_id(const Graph& graph, const std::map<std::stri
 
 Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs) {
   const Graph& graph = plan_->graph();
-  const std::vector<int64_t> sizes = symbol_sizes(graph, inputs);
+  const std::vector<int64_t> sizes = sizes_of(graph, inputs);
   if (auto found = bindings_.find(sizes); found != bindings_.end()) return *found->second;
   if (bindings_.size() >= kMaxBindings) bindings_.clear();
 
@@ -155,7 +178,7 @@ Session::Binding& Session::bind(const std::map<std::string, TensorView>& inputs)
   Binding& b = *binding;
   for (size_t i = 0; i < graph.outputs().size(); ++i)
     b.outputs.emplace(graph.output_names()[i], graph.outputs()[i]);
-  ConcreteGraph concrete = concretize(graph, sizes);
+  ConcreteGraph concrete = concretize_inputs(graph, input_shapes(graph, inputs, sizes));
   if (!concrete.is_complete()) {
     if (plan_->memory())
       throw UnsupportedError("shapes that depend on computed numbers run on the host only (--device cpu)");
@@ -287,7 +310,8 @@ void Session::run_bound(const std::map<std::string, TensorView>& inputs) {
   last_ = &b;
   if (b.dynamic) {
     const auto shown = [this](const Value& value, const TensorView& stored) { show(value, stored); };
-    return b.dynamic->run(by_id(graph, inputs), states_, observer_ ? Observer(shown) : Observer(), threads_);
+    return b.dynamic->run(by_id(graph, inputs), states_, observer_ ? Observer(shown) : Observer(), clock_,
+                          threads_);
   }
   std::byte* base = arena(b.arena_bytes);
   const bool moves = b.base != base;

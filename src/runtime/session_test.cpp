@@ -43,6 +43,25 @@ TEST(Session, RunsAtEachSizeOfItsSymbols) {
   }
 }
 
+/// y = x + z, of which the number of rows is not known.
+TEST(Session, SizesOfInputsMayBeUnknown) {
+  Graph graph;
+  const Shape open{Shape::kUnknownDim, 2};
+  const ValueId x = graph.add_input("x", {DType::f32, open}), z = graph.add_input("z", {DType::f32, open});
+  graph.add_output(graph.add_node(*find_op("Add"), "sum", {x, z}).front(), "y");
+  ThreadPool threads(1);
+  Session session(compile(graph, {}, threads), threads);
+  for (int64_t rows : {3, 1, 3}) {
+    const Tensor ones = Tensor::from<float>({rows, 2}, std::vector<float>(static_cast<size_t>(2 * rows), 1));
+    session.run({{"x", ones.view()}, {"z", ones.view()}});
+    const TensorView y = session.output("y");
+    EXPECT_EQ(y.shape, (Shape{rows, 2}));
+    EXPECT_TRUE(std::ranges::all_of(y.span<float>(), [](float sum) { return sum == 2; }));
+  }
+  const Tensor two = Tensor::zeros(DType::f32, {2, 2}), three = Tensor::zeros(DType::f32, {3, 2});
+  EXPECT_THROW(session.run({{"x", two.view()}, {"z", three.view()}}), InputError);
+}
+
 TEST(Session, ObserversSeeEachValueMade) {
   ThreadPool threads(1);
   Session session(compile(small_graph(), {}, threads), threads);

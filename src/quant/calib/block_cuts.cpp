@@ -68,8 +68,9 @@ std::vector<double> live_bytes(const Graph& graph, const std::map<std::string, T
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i].first > all[i].last) continue;
     const ValueType& type = concrete.types[i];
-    const double bytes =
-        static_cast<double>(type.shape.elements()) * static_cast<double>(dtype_bytes(type.dtype));
+    // Sizes that only a run computes count for nothing.
+    const double bytes = static_cast<double>(type.shape.checked_elements().value_or(0)) *
+                         static_cast<double>(dtype_bytes(type.dtype));
     change[static_cast<size_t>(all[i].first)] += bytes;
     change[static_cast<size_t>(all[i].last) + 1] -= bytes;
   }

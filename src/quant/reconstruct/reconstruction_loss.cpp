@@ -33,24 +33,15 @@ void decode_constants(Graph& graph) {
   }
 }
 
-/// Puts sizes in the place of symbols where all samples agree on them: some gradients need to know.
+/// Puts sizes in the place of open ones where all samples agree on them: some gradients need to know.
 void fix_sizes(Graph& graph, std::span<const ValueId> values, const Activations& samples) {
-  std::vector<int64_t> sizes(graph.symbols().size(), Shape::kUnknownDim);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const Shape& wanted = graph.value(graph.inputs()[i]).type.shape;
-    for (int sample = 0; sample < samples.samples(); ++sample) {
-      const Shape given = samples.get(sample, values[i]).shape();
-      for (int axis = 0; axis < wanted.rank(); ++axis) {
-        if (wanted[axis] >= 0) continue;
-        if (wanted[axis] == Shape::kUnknownDim) return;
-        int64_t& size = sizes[static_cast<size_t>(Shape::dim_symbol(wanted[axis]))];
-        if (size != Shape::kUnknownDim && size != given[axis]) return;
-        size = given[axis];
-      }
-    }
+  std::vector<Shape> shapes;
+  for (const ValueId value : values) {
+    shapes.push_back(samples.get(0, value).shape());
+    for (int sample = 1; sample < samples.samples(); ++sample)
+      if (samples.get(sample, value).shape() != shapes.back()) return;
   }
-  if (std::ranges::count(sizes, Shape::kUnknownDim) > 0) return;
-  const ConcreteGraph concrete = concretize(graph, sizes);
+  const ConcreteGraph concrete = concretize_inputs(graph, shapes);
   for (size_t i = 0; i < concrete.types.size(); ++i)
     graph.value(static_cast<ValueId>(i)).type = concrete.types[i];
 }

@@ -4,16 +4,21 @@
 #include <cmath>
 #include <numeric>
 
+#include "graph/concretize.h"
+
 namespace halftone {
 
-std::vector<double> multiply_adds(const Graph& graph, const std::vector<QuantTarget>& targets) {
+std::vector<double> multiply_adds(const Graph& graph, const std::vector<QuantTarget>& targets,
+                                  const std::map<std::string, Tensor>& sample) {
+  std::vector<Shape> shapes;
+  for (ValueId input : graph.inputs()) shapes.push_back(sample.at(graph.value(input).name).shape());
+  const ConcreteGraph concrete = concretize_inputs(graph, shapes);
   std::vector<double> result;
   for (const QuantTarget& target : targets) {
     double flops = 0;
     for (int position : target.nodes) {
-      const Node& node = graph.nodes()[static_cast<size_t>(position)];
-      const OpSite site = graph.site(node);
-      if (site.input_shape(0).is_concrete()) flops += node.schema->cost(site).flops;
+      const OpSite& site = concrete.sites[static_cast<size_t>(position)];
+      if (site.input_shape(0).is_concrete()) flops += site.schema->cost(site).flops;
     }
     result.push_back(flops / 2);
   }

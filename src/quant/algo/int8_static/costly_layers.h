@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "graph/graph.h"
@@ -14,8 +16,9 @@ struct LayerCost {
   double multiply_adds = 0;  ///< of one run
 };
 
-/// Multiply-adds of each target's layers in one run.
-std::vector<double> multiply_adds(const Graph& graph, const std::vector<QuantTarget>& targets);
+/// Multiply-adds of each target's layers in a run on `sample`, a tensor for each input.
+std::vector<double> multiply_adds(const Graph& graph, const std::vector<QuantTarget>& targets,
+                                  const std::map<std::string, Tensor>& sample);
 
 /// Which layers stay floating: the noisiest first, each if it fits into recipe.floating_share of all
 /// multiply-adds, until the noises of the others add up to what recipe.noise allows.

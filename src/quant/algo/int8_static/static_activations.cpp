@@ -245,7 +245,7 @@ class StaticInt8 {
   }
 
   bool keep_costly_layers(const std::vector<double>& noises) {
-    const std::vector<double> work = multiply_adds(floating_, targets_);
+    const std::vector<double> work = multiply_adds(floating_, targets_, options_.data->sample(0));
     std::vector<LayerCost> costs;
     for (size_t t = 0; t < targets_.size(); ++t) costs.push_back({noises[t], work[t]});
     const std::vector<bool> floating = choose_floating(costs, recipe_);
