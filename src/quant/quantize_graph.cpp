@@ -103,7 +103,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   QuantizeOptions options = given;
   std::optional<FiniteSamples> samples;
   if (recipe.static_activations && given.data && !given.encodings_only)
-    options.data = &samples.emplace(*given.data);
+    options.data = &samples.emplace(*given.data, graph);
   // Static codes lie between whatever is left when layers are folded and fused.
   const bool convolves = std::any_of(graph.nodes().begin(), graph.nodes().end(),
                                      [](const Node& node) { return node.schema->name == "Conv"; });

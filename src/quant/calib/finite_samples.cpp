@@ -1,24 +1,32 @@
 #include "quant/calib/finite_samples.h"
 
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
+#include "quant/structure/ended_infinities.h"
 
 namespace halftone {
 
-std::optional<float> first_not_finite(const TensorView& tensor) {
+std::optional<float> first_not_finite(const TensorView& tensor, bool infinities_end) {
   if (tensor.dtype != DType::f32) return {};
-  for (const float x : tensor.span<float>())
-    if (!std::isfinite(x)) return std::isnan(x) ? NAN : x;  // whose sign says nothing
+  for (const float x : tensor.span<float>()) {
+    if (std::isnan(x)) return NAN;  // whose sign says nothing
+    if (std::isinf(x) && !infinities_end) return x;
+  }
   return {};
 }
 
-FiniteSamples::FiniteSamples(const CalibrationData& data) : data_(data) {
+FiniteSamples::FiniteSamples(const CalibrationData& data, const Graph& graph) : data_(data) {
+  const std::vector<bool> ended = ended_infinities(graph);
+  std::set<std::string> may_be_infinite;
+  for (ValueId input : graph.inputs())
+    if (ended[static_cast<size_t>(input)]) may_be_infinite.insert(graph.value(input).name);
   std::string seen;
   for (int s = 0; s < data.samples(); ++s) {
     bool finite = true;
     for (const auto& [name, tensor] : data.sample(s))
-      if (const auto bad = first_not_finite(tensor.view())) {
+      if (const auto bad = first_not_finite(tensor.view(), may_be_infinite.contains(name))) {
         if (seen.empty()) seen = fmt::format("its input \"{}\" is {}", name, *bad);
         finite = false;
       }

@@ -8,11 +8,12 @@
 
 namespace halftone {
 
-/// Calibration data without the samples that hold a NaN or an infinity. Looks at all of them once.
+/// Calibration data without the samples that hold a NaN, or an infinity that reaches a layer
+/// (ended_infinities.h). Looks at all of them once.
 class FiniteSamples final : public CalibrationData {
  public:
-  /// `data` must outlive it. Throws InputError when no sample is left.
-  explicit FiniteSamples(const CalibrationData& data);
+  /// For `graph`. `data` must outlive it. Throws InputError when no sample is left.
+  FiniteSamples(const CalibrationData& data, const Graph& graph);
 
   int samples() const override { return static_cast<int>(kept_.size()); }
   std::map<std::string, Tensor> sample(int index) const override {
@@ -29,7 +30,8 @@ class FiniteSamples final : public CalibrationData {
   std::string remark_;
 };
 
-/// The first NaN or infinity of an f32 tensor; nothing where there is none, or another type.
-std::optional<float> first_not_finite(const TensorView& tensor);
+/// The first NaN of an f32 tensor, or infinity unless these do no harm there; nothing where there is none, or
+/// another type.
+std::optional<float> first_not_finite(const TensorView& tensor, bool infinities_end = false);
 
 }  // namespace halftone

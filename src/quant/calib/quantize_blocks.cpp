@@ -10,6 +10,7 @@
 #include "quant/calib/block_cuts.h"
 #include "quant/calib/carry_over.h"
 #include "quant/calib/finite_samples.h"
+#include "quant/structure/ended_infinities.h"
 
 namespace halftone {
 namespace {
@@ -50,6 +51,7 @@ class BlockwiseRun {
                const QuantizeOptions& options)
       : working_(graph),
         floating_(graph),
+        ended_infinities_(ended_infinities(graph)),
         chain_(chain),
         options_(options),
         needs_(needs_of(chain)),
@@ -62,7 +64,7 @@ class BlockwiseRun {
     UselessSamples useless;
     for (int s = 0; s < original_->samples(); ++s)
       for (ValueId id : original_->own())
-        if (const auto bad = first_not_finite(original_->find(s, id)->load().view()))
+        if (const auto bad = not_finite(id, original_->find(s, id)->load().view()))
           useless.emplace(s, fmt::format("its input \"{}\" is {}", floating_.value(id).name, *bad));
     leave_out(useless, floating_.name);
   }
@@ -135,6 +137,10 @@ class BlockwiseRun {
       const Value& weight = floating_.value(target.weight);
       check_weight(*weight.constant, weight.name);
     }
+  }
+
+  std::optional<float> not_finite(ValueId value, const TensorView& tensor) const {
+    return first_not_finite(tensor, ended_infinities_[index(value)]);
   }
 
   bool samples_left() const { return quantized_->samples() > 0; }
@@ -245,7 +251,7 @@ class BlockwiseRun {
     UselessSamples useless;
     auto to = carry_over(machine_, model, *from, live_values(floating_, range(b).last), {},
                          [&](int sample, ValueId value, const TensorView& tensor) {
-                           if (const auto bad = first_not_finite(tensor))
+                           if (const auto bad = not_finite(value, tensor))
                              useless.emplace(sample, fmt::format("\"{}\" of the {} model is {}",
                                                                  model.value(value).name, which, *bad));
                          });
@@ -255,6 +261,7 @@ class BlockwiseRun {
 
   Graph& working_;
   Graph floating_;  ///< the model as it came
+  const std::vector<bool> ended_infinities_;
   const AlgorithmChain& chain_;
   const QuantizeOptions& options_;
   CalibrationNeeds needs_;

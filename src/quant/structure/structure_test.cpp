@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "quant/structure/ended_infinities.h"
 #include "quant/structure/post_dominators.h"
 #include "quant/structure/scale_groups.h"
 
@@ -206,6 +207,25 @@ TEST(ScaleGroups, SharedWeightsForbidFactors) {
   s.graph.add_output(s.node("MatMul", "b", {a, w}), "y");
   const auto groups = find_scale_groups(s.graph);
   EXPECT_EQ(groups[1].obstacle, "w has other readers than b");
+}
+
+TEST(EndedInfinities, OfMasksEndInTheSoftmax) {
+  Sketch s;
+  const ValueId x = s.input({1, 5, 8});
+  const ValueId mask = s.graph.add_input("mask", {DType::f32, {1, 1, 5}});
+  const ValueId scores =
+      s.node("MatMul", "scores", {s.linear("q", x, 4), s.graph.add_input("k", {DType::f32, {1, 4, 5}})});
+  const ValueId far = s.node("Unsqueeze", "far", {mask, s.numbers("axis", {0})});
+  const ValueId near = s.node("Squeeze", "near", {far, s.numbers("axis again", {0})});
+  const ValueId masked = s.node("Add", "masked", {scores, near});
+  const ValueId weights = s.node("Softmax", "softmax", {masked});
+  s.graph.add_output(s.linear("o", weights, 3), "y");
+  const std::vector<bool> ends = ended_infinities(s.graph);
+  for (ValueId value : {mask, far, near, scores, masked})
+    EXPECT_TRUE(ends[static_cast<size_t>(value)]) << value;
+  for (ValueId value : {x, weights}) EXPECT_FALSE(ends[static_cast<size_t>(value)]) << value;
+  s.graph.add_output(masked, "masked");
+  EXPECT_FALSE(ended_infinities(s.graph)[static_cast<size_t>(mask)]);
 }
 
 TEST(PostDominators, MeetWherePathsMeet) {

@@ -91,11 +91,11 @@ std::vector<int32_t> ChannelClasses::of(ValueId value) const {
   return classes;
 }
 
-bool ChannelClasses::any_is_free() const {
+std::vector<ValueId> ChannelClasses::free_values() const {
+  std::vector<ValueId> values;
   for (ValueId value = 0; value < std::ssize(count_); ++value)
-    for (int64_t c = 0; c < count(value); ++c)
-      if (ties_.root(at(value, c)) != ties_.root(0)) return true;
-  return false;
+    if (std::ranges::any_of(of(value), [](int32_t c) { return c != 0; })) values.push_back(value);
+  return values;
 }
 
 void ChannelClasses::visit(const Graph& graph, const UseMap& uses, const Node& node, bool products) {

@@ -34,8 +34,8 @@ class ChannelClasses {
   /// The class of each channel of a value; empty where it has no channels, and for all values of a graph that
   /// have too many together.
   std::vector<int32_t> of(ValueId value) const;
-  /// Whether any channel may be divided.
-  bool any_is_free() const;
+  /// Values some of whose channels may be divided.
+  std::vector<ValueId> free_values() const;
 
  private:
   void visit(const Graph& graph, const UseMap& uses, const Node& node, bool products);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "quant/algo/int8_static/sample_choice.h"
@@ -37,15 +38,18 @@ double ChannelSpread::variance() const {
   return std::max(0.0, squares / count - sum / count * (sum / count));
 }
 
-std::map<std::string, std::vector<ChannelSpread>> observe_channels_of_values(const Graph& graph,
-                                                                             const QuantizeOptions& options) {
+std::map<std::string, std::vector<ChannelSpread>> observe_channels(const Graph& graph,
+                                                                   std::span<const ValueId> values,
+                                                                   const QuantizeOptions& options) {
+  std::set<std::string> wanted;
+  for (ValueId value : values) wanted.insert(graph.value(value).name);
   std::map<std::string, std::vector<ChannelSpread>> seen;
   CompileOptions how;
   how.backend = options.backend;
   how.exact = true;
   Session session(compile(graph, how, *options.threads), *options.threads);
   session.observe([&](const Value& value, const TensorView& tensor) {
-    if (tensor.dtype != DType::f32 || tensor.shape.rank() < 2 || tensor.shape[1] == 0) return;
+    if (tensor.dtype != DType::f32 || tensor.shape[1] == 0 || !wanted.contains(value.name)) return;
     std::vector<ChannelSpread>& channels = seen[value.name];
     channels.resize(static_cast<size_t>(tensor.shape[1]));
     size_t inner = 1;

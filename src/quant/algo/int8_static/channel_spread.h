@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,10 @@ struct ChannelSpread {
   double variance() const;
 };
 
-/// By the name of each floating activation of rank 2 and more: its channels. Values inside what the backend
-/// fuses are not seen. InputError for values that are not finite.
-std::map<std::string, std::vector<ChannelSpread>> observe_channels_of_values(const Graph& graph,
-                                                                             const QuantizeOptions& options);
+/// The channels of `values`, of rank 2 and more, by their names. Those that are not f32 and those inside what
+/// the backend fuses are not seen. InputError for one that is not finite.
+std::map<std::string, std::vector<ChannelSpread>> observe_channels(const Graph& graph,
+                                                                   std::span<const ValueId> values,
+                                                                   const QuantizeOptions& options);
 
 }  // namespace halftone

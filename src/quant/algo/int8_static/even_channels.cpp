@@ -110,9 +110,10 @@ std::vector<LayerNote> divide(Graph& graph, const ChannelClasses& classes, bool 
 
 std::vector<LayerNote> even_out_channels(Graph& graph, bool products, const QuantizeOptions& options) {
   const ChannelClasses classes(graph, products);
-  if (!classes.any_is_free()) return {};
+  const std::vector<ValueId> values = classes.free_values();
+  if (values.empty()) return {};
   return divide(graph, classes, products,
-                choose_even_factors(graph, classes, observe_channels_of_values(graph, options)));
+                choose_even_factors(graph, classes, observe_channels(graph, values, options)));
 }
 
 void even_out_channels(Graph& graph, bool products, const EvenFactors& known) {

@@ -22,6 +22,19 @@ class Sets {
   std::vector<size_t> parent_;
 };
 
+/// The first value among those that the node would read or make as codes that has no scale.
+ValueId value_without_scale(const Graph& graph, const Node& node, const IntegerWishes& wishes) {
+  if (wishes.unscalable.empty()) return kNoValue;
+  const auto lacks = [&](ValueId id) {
+    return id != kNoValue && !wishes.unscalable[static_cast<size_t>(id)].empty();
+  };
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (carries_numbers(node, i) && is_float_activation(graph, node.inputs[i]) && lacks(node.inputs[i]))
+      return node.inputs[i];
+  const auto made = std::ranges::find_if(node.outputs, lacks);
+  return made == node.outputs.end() ? kNoValue : *made;
+}
+
 /// Whether the operator's integer arithmetic can end in floating numbers.
 bool gives_numbers(const Node& node) {
   const std::string_view op = node.schema->name;
@@ -55,10 +68,14 @@ IntegerPlan plan_integers(const Graph& graph, const std::vector<bool>& layers, c
         works_on_codes(graph, node) || (polynomials && works_on_codes_by_polynomials(graph, node));
     const bool reaches =
         std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return read[index(id)]; });
-    made.integer = layers[n] || (able && reaches);
+    const ValueId without_scale = layers[n] || !able ? kNoValue : value_without_scale(graph, node, wishes);
+    made.integer = layers[n] || (able && reaches && without_scale == kNoValue);
     if (!made.integer) {
-      made.reason =
-          able ? "what it makes reaches no integer layer" : "no integer arithmetic for this operator";
+      made.reason = !able ? "no integer arithmetic for this operator"
+                    : without_scale != kNoValue
+                        ? fmt::format("no scale covers {}, which {}", graph.value(without_scale).name,
+                                      wishes.unscalable[index(without_scale)])
+                        : "what it makes reaches no integer layer";
       continue;
     }
     for (size_t i = 0; i < node.inputs.size(); ++i)

@@ -45,6 +45,9 @@ struct IntegerPlan {
 struct IntegerWishes {
   bool all = false;        ///< whatever can, up to the outputs of the graph; streams of residuals wide
   bool attention = false;  ///< Attention between integer layers
+  /// By value: why no scale covers it ("reaches -3.4e+38"), empty where one does. What reads or makes such a
+  /// value stays floating. None given: all have scales.
+  std::vector<std::string> unscalable = {};
 };
 
 /// `layers[n]`: whether node n is a layer with quantized weights that computes in integers.

@@ -1,11 +1,24 @@
 #include "quant/algo/int8_static/observed_ranges.h"
 
 #include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
 #include <utility>
 
-#include "base/error.h"
-
 namespace halftone {
+namespace {
+
+/// Numbers beyond this stand for infinity: no layer makes them.
+constexpr float kAsGoodAsInfinite = 1e30f;
+
+}  // namespace
+
+std::string ObservedRange::unscalable() const {
+  if (!finite) return "is not finite";
+  const float reach = std::max(-whole.low, whole.high);
+  return reach > kAsGoodAsInfinite ? fmt::format("reaches {:.3g}", -whole.low == reach ? whole.low : reach)
+                                   : "";
+}
 
 std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const ObserverOptions& observer,
                                                     const QuantizeOptions& options) {
@@ -16,8 +29,10 @@ std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const Ob
     auto& seen = observers[name];
     if (!seen) seen = make_range_observer(observer);
     seen->see(tensor.span<float>());
-    ClipRange& whole = ranges[name].whole;
+    ObservedRange& range = ranges[name];
+    ClipRange& whole = range.whole;
     for (const float x : tensor.span<float>()) {
+      range.finite = range.finite && std::isfinite(x);
       whole.low = std::min(whole.low, x);
       whole.high = std::max(whole.high, x);
     }
@@ -53,13 +68,10 @@ std::map<std::string, ObservedRange> observe_ranges(const Graph& graph, const Ob
   if (hidden) run(false);
 
   for (const auto& [name, seen] : observers) {
-    try {
-      ObservedRange& range = ranges[name];
-      range.candidates = seen->candidates();
-      range.clip = range.candidates.front();
-    } catch (const InputError& error) {
-      throw InputError("value {}: {}", name, error.what());
-    }
+    ObservedRange& range = ranges[name];
+    if (!range.unscalable().empty()) continue;
+    range.candidates = seen->candidates();
+    range.clip = range.candidates.front();
   }
   return ranges;
 }

@@ -73,7 +73,7 @@ void set_encodings(Graph& graph, const IntegerPlan& plan, const ValueCodes& code
 }
 
 IntegerWishes wishes_of(const StaticActivations& recipe) {
-  return {recipe.integer_only, recipe.log2_softmax};
+  return {.all = recipe.integer_only, .attention = recipe.log2_softmax};
 }
 
 /// Nodes whose weights are quantized.
@@ -97,7 +97,9 @@ class StaticInt8 {
         recipe_(recipe),
         options_(options),
         ranges_(observe_ranges(floating, recipe.observer, options)),
-        layers_(integer_layers(graph, targets)) {}
+        layers_(integer_layers(graph, targets)) {
+    refuse_unscalable_inputs();
+  }
 
   std::vector<LayerNote> run() {
     encode();
@@ -118,6 +120,27 @@ class StaticInt8 {
   }
 
  private:
+  /// A layer whose input is not finite has overflowed: no sample like that says anything of it.
+  void refuse_unscalable_inputs() const {
+    for (const QuantTarget& target : targets_)
+      for (int position : target.nodes) {
+        const Value& input = floating_.value(floating_.nodes()[static_cast<size_t>(position)].inputs.front());
+        const auto found = ranges_.find(input.name);
+        if (found == ranges_.end()) continue;
+        if (const std::string why = found->second.unscalable(); !why.empty())
+          throw InputError("calibration: {}, which layers read, {}", input.name, why);
+      }
+  }
+
+  IntegerWishes wishes(const Graph& graph) const {
+    IntegerWishes wishes = wishes_of(recipe_);
+    for (const Value& value : graph.values()) {
+      const auto found = ranges_.find(value.name);
+      wishes.unscalable.push_back(found == ranges_.end() ? "" : found->second.unscalable());
+    }
+    return wishes;
+  }
+
   void refuse_floating() const {
     const std::vector<std::string> names = floating_nodes(graph_, plan_);
     if (names.empty()) return;
@@ -133,7 +156,7 @@ class StaticInt8 {
     graph_ = with_weights_;
     for (const QuantTarget& target : targets_)
       if (!is_integer(target)) make_floating(graph_, target);
-    plan_ = plan_integers(graph_, layers_, wishes_of(recipe_));
+    plan_ = plan_integers(graph_, layers_, wishes(graph_));
     scales_ = group_scales(graph_, plan_, ranges_, recipe_.symmetric);
     set_encodings(graph_, plan_, value_codes(graph_, plan_, scales_), recipe_);
     correct_biases(graph_, floating_, targets_, options_);
@@ -165,7 +188,7 @@ class StaticInt8 {
     trial.value(target.weight).constant = graph_.value(target.weight).constant;
     std::vector<bool> layers(layers_.size());
     for (int position : target.nodes) layers[static_cast<size_t>(position)] = true;
-    set_encodings(trial, plan_integers(trial, layers, wishes_of(recipe_)), codes, recipe_);
+    set_encodings(trial, plan_integers(trial, layers, wishes(trial)), codes, recipe_);
     for (int position : target.nodes) {
       const Node& encoded = graph_.nodes()[static_cast<size_t>(position)];
       Node& node = trial.nodes()[static_cast<size_t>(position)];
