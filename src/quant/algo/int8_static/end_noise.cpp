@@ -13,13 +13,13 @@ constexpr int kSamples = 6;
 
 /// Squared distances from the mean of each channel, over all samples.
 double variance_within_channels(const std::vector<Tensor>& samples, int axis) {
-  const Shape& shape = samples.front().shape();
-  const auto channels = static_cast<size_t>(shape[axis]);
-  size_t inner = 1;
-  for (int a = axis + 1; a < shape.rank(); ++a) inner *= static_cast<size_t>(shape[a]);
+  const auto channels = static_cast<size_t>(samples.front().shape()[axis]);
   std::vector<double> sums(channels), squares(channels);
   double count = 0;
   for (const Tensor& sample : samples) {
+    const Shape& shape = sample.shape();
+    size_t inner = 1;
+    for (int a = axis + 1; a < shape.rank(); ++a) inner *= static_cast<size_t>(shape[a]);
     const auto values = sample.span<float>();
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t channel = i / inner % channels;
@@ -35,31 +35,55 @@ double variance_within_channels(const std::vector<Tensor>& samples, int axis) {
 
 }  // namespace
 
-EndNoise::EndNoise(const Graph& floating, const QuantizeOptions& options)
-    : options_(options), samples_(choose_samples(*options.data, kSamples)) {
-  std::vector<bool> leads_on(floating.values().size());  // to a layer
-  for (size_t n = floating.nodes().size(); n-- > 0;) {
-    const Node& node = floating.nodes()[n];
-    const bool reaches = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-      return id != kNoValue && leads_on[static_cast<size_t>(id)];
-    });
-    const auto form = layer_form(floating, node);
-    if (form && !reaches) {
-      const int rank = floating.value(node.outputs[0]).type.shape.rank();
-      ends_.push_back({node.outputs[0], node.schema->name == "Conv" ? 1 : rank - 1});
-    }
-    if (form || reaches)
+std::vector<EndValue> end_values(const Graph& graph) {
+  constexpr int kNone = -1;
+  std::vector<int> axis(graph.values().size(), kNone);  // of what layers and sums behind them make
+  std::vector<bool> decides(graph.nodes().size());
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    if (node.outputs.empty() || node.outputs[0] == kNoValue) continue;
+    const int rank = graph.value(node.outputs[0]).type.shape.rank();
+    int made = kNone;
+    if (layer_form(graph, node)) {
+      made = node.schema->name == "Conv" ? 1 : rank - 1;
+    } else if (node.schema->name == "Add" || node.schema->name == "Sub") {
       for (ValueId input : node.inputs)
-        if (input != kNoValue) leads_on[static_cast<size_t>(input)] = true;
+        if (axis[static_cast<size_t>(input)] != kNone && graph.value(input).type.shape.rank() == rank)
+          made = axis[static_cast<size_t>(input)];
+    }
+    axis[static_cast<size_t>(node.outputs[0])] = made;
+    decides[n] = made != kNone;
   }
-  wanted_ = run(floating);
+  std::vector<bool> ends(graph.values().size());  // leads to an output past all that decides
+  for (ValueId output : graph.outputs()) ends[static_cast<size_t>(output)] = true;
+  for (size_t n = graph.nodes().size(); n-- > 0;) {
+    const Node& node = graph.nodes()[n];
+    const bool leads = std::ranges::any_of(
+        node.outputs, [&](ValueId id) { return id != kNoValue && ends[static_cast<size_t>(id)]; });
+    if (decides[n] || node.schema->of_shapes || !leads) continue;
+    for (ValueId input : node.inputs)
+      if (input != kNoValue) ends[static_cast<size_t>(input)] = true;
+  }
+  std::vector<EndValue> found;
+  for (size_t n = 0; n < graph.nodes().size(); ++n)
+    if (const ValueId made = decides[n] ? graph.nodes()[n].outputs[0] : kNoValue;
+        made != kNoValue && ends[static_cast<size_t>(made)])
+      found.push_back({made, axis[static_cast<size_t>(made)]});
+  return found;
+}
+
+EndNoise::EndNoise(const Graph& floating, const QuantizeOptions& options)
+    : options_(options),
+      samples_(choose_samples(*options.data, kSamples)),
+      ends_(end_values(floating)),
+      wanted_(run(floating)) {
   for (size_t e = 0; e < ends_.size(); ++e)
-    ends_[e].variance = variance_within_channels(wanted_[e], ends_[e].axis);
+    variances_.push_back(variance_within_channels(wanted_[e], ends_[e].axis));
 }
 
 std::vector<std::vector<Tensor>> EndNoise::run(const Graph& graph) const {
   std::vector<ValueId> values;
-  for (const End& end : ends_) values.push_back(end.value);
+  for (const EndValue& end : ends_) values.push_back(end.value);
   const Subgraph part = extract(graph, graph.inputs(), values);
   CompileOptions how;
   how.backend = options_.backend;
@@ -85,7 +109,7 @@ double EndNoise::of(const Graph& graph) const {
       for (size_t i = 0; i < wanted.size(); ++i)
         error += (double{wanted[i]} - double{got[i]}) * (double{wanted[i]} - double{got[i]});
     }
-    if (error > 0) noise += ends_[e].variance > 0 ? error / ends_[e].variance : 1;
+    if (error > 0) noise += variances_[e] > 0 ? error / variances_[e] : 1;
   }
   return ends_.empty() ? 0 : noise / static_cast<double>(ends_.size());
 }

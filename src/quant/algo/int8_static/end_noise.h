@@ -7,9 +7,19 @@
 
 namespace halftone {
 
-/// What rounding does to the ends of a graph: the outputs of those layers from which no other layer is
-/// reached (the logits of a classifier, the last convolutions of a detector's heads), on a few calibration
-/// samples.
+/// A value at the end of a graph: its channels lie along `axis`.
+struct EndValue {
+  ValueId value;
+  int axis;
+  friend bool operator==(const EndValue&, const EndValue&) = default;
+};
+
+/// The last values that layers decide: outputs of layers, residuals added, from which a path leads to an
+/// output of the graph without another layer. Such are the logits of a classifier and the last convolutions
+/// of a detector's heads, also where boxes go through one more convolution and scores do not.
+std::vector<EndValue> end_values(const Graph& graph);
+
+/// What rounding does to the ends of a graph, on a few calibration samples.
 class EndNoise {
  public:
   /// Runs the floating graph and keeps its ends.
@@ -20,16 +30,12 @@ class EndNoise {
   double of(const Graph& graph) const;
 
  private:
-  struct End {
-    ValueId value;
-    int axis;             ///< of the channels
-    double variance = 0;  ///< squared distances from the channels' means, added up
-  };
   std::vector<std::vector<Tensor>> run(const Graph& graph) const;  ///< by end, by sample
 
   const QuantizeOptions& options_;
   std::vector<int> samples_;
-  std::vector<End> ends_;
+  std::vector<EndValue> ends_;
+  std::vector<double> variances_;  ///< by end: squared distances from the channels' means, added up
   std::vector<std::vector<Tensor>> wanted_;
 };
 
