@@ -5,6 +5,7 @@
 #include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/device.h"
+#include "cli/graph_options.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -20,6 +21,7 @@ namespace {
 struct Options {
   std::string original;
   std::string other;
+  FixedParts fixed;
   TextSampleOptions text;
   GraphSampleOptions samples;
   std::string html;
@@ -66,7 +68,10 @@ Compared compare_texts(const Options& options, const CompareOptions& how) {
 }
 
 Compared compare_pictures(const Options& options, const CompareOptions& how) {
-  const VisionModel original = load_vision_model(options.original), other = load_vision_model(options.other);
+  const auto load = [&](const std::string& path) {
+    return load_vision_model(path, onnx_options(fixed_of(path, options.fixed)));
+  };
+  const VisionModel original = load(options.original), other = load(options.other);
   const GraphSamples samples = open_graph_samples(options.samples, original);
   return {compare_graphs(original.graph, other.graph, *samples.data, how),
           original.name + " and " + other.name,
@@ -76,6 +81,7 @@ Compared compare_pictures(const Options& options, const CompareOptions& how) {
 void run_compare(const Options& options) {
   if (options.samples.any() && !options.text.path.empty())
     throw UsageError("give --text for language models, or --images or --input-list for other graphs");
+  require_onnx({options.original, options.other}, options.fixed);
   ThreadPool threads(options.threads);
   Progress progress("comparing layers", options.json);
   const CompareOptions how{.backend = backend_for_device("cpu"),
@@ -107,6 +113,7 @@ void add_compare(CLI::App& app) {
       app.add_subcommand("compare", "Compare two versions of one model layer by layer, the worst first");
   command->add_option("ORIGINAL", options->original, "The model as it was")->required();
   command->add_option("OTHER", options->other, "The other version: quantized, converted")->required();
+  add_fixed_options(*command, options->fixed);
   options->text.add_to(*command);
   options->samples.add_to(*command);
   command->add_option("--html", options->html, "Write a page with a plot")->type_name("FILE");

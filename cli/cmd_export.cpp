@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "cli/export_formats.h"
+#include "cli/graph_options.h"
 #include "cli/progress.h"
 #include "llm/load_llm.h"
 #include "quant/quantize_graph.h"
@@ -12,6 +13,7 @@ namespace {
 
 struct Options {
   std::string model;
+  FixedParts fixed;
   std::string format;
   std::string output;
   std::string recipe;
@@ -23,7 +25,9 @@ struct Options {
 ExportReport export_model(const Options& options) {
   const ExportFormat& format = find_export_format(options.format, options.type);
   check_export_names(format, options.output, options.target);
-  Graph graph = format.any_graph ? load_vision_model(options.model).graph : load_llm(options.model, 0).graph;
+  require_onnx(options.model, options.fixed);
+  Graph graph = format.any_graph ? load_vision_model(options.model, onnx_options(options.fixed)).graph
+                                 : load_llm(options.model, 0).graph;
   if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   Progress progress("exporting", options.json);
   return format.write(
@@ -59,6 +63,7 @@ void add_export(CLI::App& app) {
   command->add_option("-m,--model", options->model, "Model: a folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
+  add_fixed_options(*command, options->fixed);
   command->add_option("--format", options->format, export_format_names())->required()->type_name("FORMAT");
   command
       ->add_option("-o,--output", options->output, "Folder or file to write (put into place when complete)")

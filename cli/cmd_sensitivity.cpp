@@ -5,6 +5,7 @@
 #include "base/write_file.h"
 #include "cli/command.h"
 #include "cli/device.h"
+#include "cli/graph_options.h"
 #include "cli/graph_samples.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -19,6 +20,7 @@ namespace {
 
 struct Options {
   std::string model;
+  FixedParts fixed;
   TextSampleOptions text;
   GraphSampleOptions samples;
   std::string recipe = "rtn-w4g32";
@@ -74,7 +76,7 @@ Measured measure_on_text(const Options& options, const Recipe& recipe, const Sen
 /// Layers as they are when the model is folded and fused, which is what recipes of pictures quantize.
 Measured measure_on_pictures(const Options& options, const Recipe& recipe,
                              const SensitivityOptions& settings) {
-  VisionModel model = load_vision_model(options.model);
+  VisionModel model = load_vision_model(options.model, onnx_options(options.fixed));
   const GraphSamples samples = open_graph_samples(options.samples, model);
   run_passes(model.graph, standard_passes());
   return {measure_sensitivity(model.graph, recipe, *samples.data, false, settings), model.name,
@@ -84,6 +86,7 @@ Measured measure_on_pictures(const Options& options, const Recipe& recipe,
 void run_sensitivity(const Options& options) {
   if (options.samples.any() && !options.text.path.empty())
     throw UsageError("give --text for language models, or --images or --input-list for other graphs");
+  require_onnx(options.model, options.fixed);
   const Recipe recipe = recipe_from_flag(options.recipe);
   ThreadPool threads(options.threads);
   Progress progress("measuring", options.json);
@@ -120,6 +123,7 @@ void add_sensitivity(CLI::App& app) {
   command->add_option("-m,--model", options->model, "Model: a Hugging Face folder, a .gguf or an .onnx file")
       ->required()
       ->type_name("PATH");
+  add_fixed_options(*command, options->fixed);
   options->text.add_to(*command);
   options->samples.add_to(*command);
   command

@@ -31,9 +31,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 /// eval top1 --reference: both on the same pictures.
 void eval_against(const Options& o, std::span<const LabelledImage> images) {
-  VisionOptions other = o.vision;
-  other.model.model = o.reference;
-  OpenVisionModel model = open_vision_model(o.vision), reference = open_vision_model(other);
+  require_onnx({o.vision.model.model, o.reference}, o.vision.fixed);
+  const auto open = [&](const std::string& path) {
+    VisionOptions one = o.vision;
+    one.model.model = path;
+    one.fixed = fixed_of(path, o.vision.fixed);
+    return open_vision_model(one);
+  };
+  OpenVisionModel model = open(o.vision.model.model), reference = open(o.reference);
   Progress progress("top-1 of both", o.vision.model.json);
   BrokenPictures broken(*reference.runner, images.size());
   broken.watch(*model.runner);

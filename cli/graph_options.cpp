@@ -1,5 +1,6 @@
 #include "cli/graph_options.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
@@ -42,8 +43,16 @@ Tensor constant_of(const std::string& name, const std::string& text) {
 }  // namespace
 
 void require_onnx(const std::string& path, const FixedParts& fixed) {
-  if (!fixed.empty() && !is_onnx_file(path))
+  require_onnx({path}, fixed);
+}
+
+void require_onnx(std::initializer_list<std::string> versions, const FixedParts& fixed) {
+  if (!fixed.empty() && std::ranges::none_of(versions, is_onnx_file))
     throw UsageError("{}: only ONNX models are fixed so", fixed.dims.empty() ? "--constant" : "--dim");
+}
+
+FixedParts fixed_of(const std::string& path, const FixedParts& fixed) {
+  return is_onnx_file(path) ? fixed : FixedParts{};
 }
 
 OnnxImportOptions onnx_options(const FixedParts& fixed) {

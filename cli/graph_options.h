@@ -28,8 +28,13 @@ OpenedModel open_either(const std::string& path, const FixedParts& fixed);
 /// What `fixed` says of an ONNX model.
 OnnxImportOptions onnx_options(const FixedParts& fixed);
 
-/// UsageError where `fixed` is not empty and the model is no .onnx file.
+/// UsageError where `fixed` is not empty and the model is no .onnx file, or none of several versions of it
+/// is.
 void require_onnx(const std::string& path, const FixedParts& fixed);
+void require_onnx(std::initializer_list<std::string> versions, const FixedParts& fixed);
+
+/// What `fixed` says of one version of a model: nothing of one that is no .onnx file.
+FixedParts fixed_of(const std::string& path, const FixedParts& fixed);
 
 /// The graph that `path` names.
 Graph open_graph_with(const std::string& path, const FixedParts& fixed);

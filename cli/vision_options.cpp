@@ -58,6 +58,7 @@ Json flags_json(const VisionOptions& o) {
 
 void add_vision_options(CLI::App& command, VisionOptions& o) {
   add_runtime_options(command, o.model);
+  add_fixed_options(command, o.fixed);
   add_passes_option(command, o.passes);
   add_force_option(command, o.model);
   command
@@ -98,7 +99,8 @@ PreprocessSource asked_preprocess(const VisionOptions& o, const VisionModel& mod
 }
 
 OpenVisionModel open_vision_model(const VisionOptions& o) {
-  VisionModel model = load_vision_model(o.model.model);
+  require_onnx(o.model.model, o.fixed);
+  VisionModel model = load_vision_model(o.model.model, onnx_options(o.fixed));
   const PreprocessSource asked = asked_preprocess(o, model);
   if (asked.guessed && !o.model.json)
     fmt::print(stderr,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/graph_options.h"
 #include "cli/model_options.h"
 #include "vision/image_runner.h"
 
@@ -13,6 +14,7 @@ namespace halftone::cli {
 /// What every command that shows pictures to a model takes.
 struct VisionOptions {
   ModelOptions model;
+  FixedParts fixed;
   std::string preset;
   std::string labels;
   std::string channels, resize, size, resampler, place, rounding, crop;
@@ -22,8 +24,8 @@ struct VisionOptions {
   bool passes = false;
 };
 
-/// Adds --passes, --preset, --labels, the flags that override pre-processing, and what any graph takes (not
-/// the model itself).
+/// Adds --dim, --constant, --passes, --preset, --labels, the flags that override pre-processing, and what any
+/// graph takes (not the model itself).
 void add_vision_options(CLI::App& command, VisionOptions& options);
 
 /// A model of pictures, compiled.
