@@ -40,8 +40,29 @@ std::vector<Tensor> inputs_at_hand(const OpSite& site) {
   return inputs;
 }
 
-/// What inference asks of one node: its site with the types and values known so far.
-OpSite concrete_site(const Graph& graph, const Node& node, const ConcreteGraph& concrete) {
+/// Sizes of the graph's symbols as the shapes of its inputs tell them; unknown where none does.
+std::vector<int64_t> symbol_sizes(const Graph& graph, std::span<const Shape> inputs) {
+  std::vector<int64_t> sizes(graph.symbols().size(), Shape::kUnknownDim);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Shape& declared = graph.value(graph.inputs()[i]).type.shape;
+    for (int axis = 0; axis < declared.rank(); ++axis)
+      if (declared[axis] < Shape::kUnknownDim)
+        sizes[static_cast<size_t>(Shape::dim_symbol(declared[axis]))] = inputs[i][axis];
+  }
+  return sizes;
+}
+
+Shape with_sizes(Shape shape, std::span<const int64_t> sizes) {
+  for (int axis = 0; axis < shape.rank(); ++axis)
+    if (shape[axis] < Shape::kUnknownDim)
+      shape[axis] = sizes[static_cast<size_t>(Shape::dim_symbol(shape[axis]))];
+  return shape;
+}
+
+/// What inference asks of one node: its site with the types and values known so far. Symbols that attributes
+/// brought (known_dims) have their sizes.
+OpSite concrete_site(const Graph& graph, const Node& node, const ConcreteGraph& concrete,
+                     std::span<const int64_t> sizes) {
   OpSite site = graph.site(node);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNoValue) continue;
@@ -51,6 +72,7 @@ OpSite concrete_site(const Graph& graph, const Node& node, const ConcreteGraph& 
   }
   site.outputs = node.schema->infer(site);
   site.outputs.resize(node.outputs.size());
+  for (ValueType& output : site.outputs) output.shape = with_sizes(output.shape, sizes);
   return site;
 }
 
@@ -66,13 +88,7 @@ bool ConcreteGraph::is_complete() const {
 
 ConcreteGraph concretize(const Graph& graph, std::span<const int64_t> sizes) {
   std::vector<Shape> inputs;
-  for (ValueId id : graph.inputs()) {
-    Shape shape = graph.value(id).type.shape;
-    for (int axis = 0; axis < shape.rank(); ++axis)
-      if (shape[axis] < Shape::kUnknownDim)
-        shape[axis] = sizes[static_cast<size_t>(Shape::dim_symbol(shape[axis]))];
-    inputs.push_back(shape);
-  }
+  for (ValueId id : graph.inputs()) inputs.push_back(with_sizes(graph.value(id).type.shape, sizes));
   return concretize_inputs(graph, inputs);
 }
 
@@ -82,8 +98,9 @@ ConcreteGraph concretize_inputs(const Graph& graph, std::span<const Shape> input
   concrete.known.resize(graph.values().size());
   for (size_t i = 0; i < inputs.size(); ++i)
     concrete.types[static_cast<size_t>(graph.inputs()[i])].shape = inputs[i];
+  const std::vector<int64_t> sizes = symbol_sizes(graph, inputs);
   for (const Node& node : graph.nodes()) {
-    OpSite site = concrete_site(graph, node, concrete);
+    OpSite site = concrete_site(graph, node, concrete, sizes);
     std::vector<Tensor> values(node.outputs.size());
     if (is_computable(site)) values = evaluate(site, inputs_at_hand(site));
     for (size_t i = 0; i < node.outputs.size(); ++i) {

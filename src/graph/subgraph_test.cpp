@@ -48,5 +48,23 @@ TEST(Extract, UnknownSizesAtACutMayBeOneSize) {
   EXPECT_THROW(concretize_inputs(part.graph, std::vector<Shape>{{1, 2, 5, 4}, {1, 2, 6, 4}}), InputError);
 }
 
+/// A Reshape knows the batch of what it makes by its name, though the shape that it asks for is an input of
+/// the part.
+TEST(Extract, WhatAReshapeKnowsAheadHasTheSizeOfTheRun) {
+  Graph graph;
+  const int64_t batch = graph.symbol("batch", 1, 99);
+  const ValueId x = graph.add_input("x", {DType::f32, {batch, 4}});
+  const ValueId shape = graph.add_input("shape", {DType::i64, {2}});
+  const ValueId turned = graph
+                             .add_node(*find_op("Reshape"), "turned", {x, shape},
+                                       {{"known_dims", std::vector<int64_t>{batch, Shape::kUnknownDim}}})
+                             .front();
+  const ValueId joined =
+      graph.add_node(*find_op("Concat"), "joined", {turned, x}, {{"axis", int64_t{1}}}).front();
+  graph.add_output(joined, "y");
+  const ConcreteGraph concrete = concretize_inputs(graph, std::vector<Shape>{{3, 4}, {2}});
+  EXPECT_EQ(concrete.types[static_cast<size_t>(joined)].shape, (Shape{3, Shape::kUnknownDim}));
+}
+
 }  // namespace
 }  // namespace halftone
