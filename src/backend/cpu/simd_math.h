@@ -9,6 +9,16 @@
 namespace halftone::cpu {
 namespace {
 
+/// min(max(x, 0), 1).
+inline Float saturate(Float x) {
+  return Simd::min(Simd::max(x, Simd::zero()), Simd::broadcast(1.0f));
+}
+
+/// x min(max(x / 6 + 1/2, 0), 1).
+inline Float hard_swish(Float x) {
+  return Simd::mul(x, saturate(Simd::fma(x, Simd::broadcast(1.0f / 6), Simd::broadcast(0.5f))));
+}
+
 /// 1.5 * 2^23: adding it to a number within 2^22 rounds that to the nearest whole one, which then stands in
 /// the lowest bits.
 constexpr float kRounder = 12582912.0f;

@@ -266,6 +266,46 @@ TEST(ExportedPasses, ReshapesThatChangeNothingGo) {
   EXPECT_NE(graph_text(d.graph).find("Relu(%x)"), std::string::npos) << graph_text(d.graph);
 }
 
+/// x * (0.044715 x) inside the cube, as JAX writes it.
+TEST(ExportedPasses, GeluWhoseCubeIsScaledFromWithin) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3});
+  const ValueId square = d.node("Mul", "square", {x, d.node("Mul", "a", {d.number("c", 0.044715f), x})});
+  const ValueId sum = d.node("Add", "sum", {x, d.node("Mul", "cube", {x, square})});
+  const ValueId tanh = d.node("Tanh", "tanh", {d.node("Mul", "b", {d.number("root", 0.7978846f), sum})});
+  const ValueId gate =
+      d.node("Mul", "half", {d.number("h", 0.5f), d.node("Add", "g", {d.number("one", 1), tanh})});
+  d.output(d.node("Mul", "y", {x, gate}));
+  EXPECT_EQ(nodes_after(d), "%y: f32[2, 3] = Gelu(%x) approximate=\"tanh\"\noutput y = %y\n");
+}
+
+TEST(ExportedPasses, ConvTransposeTakesUpWhatFollows) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 4, 5});
+  const ValueId up =
+      d.node("ConvTranspose", "up", {x, d.constant("w", {3, 6, 2, 2}), d.constant("b", {6}, 2)},
+             {{"strides", Ints{2, 2}}});
+  const ValueId scaled = d.node("Mul", "scaled", {up, d.constant("factor", {1, 6, 1, 1}, 3)});
+  d.output(d.node("Add", "y", {scaled, d.constant("shift", {6, 1, 1}, 4)}));
+  const std::string text = nodes_after(d);
+  EXPECT_EQ(text.find("Mul("), std::string::npos) << text;
+  EXPECT_NE(text.find("%y: f32[2, 6, 8, 10] = ConvTranspose(%x, "), std::string::npos) << text;
+}
+
+TEST(ExportedPasses, GatedResidualsAreProducts) {
+  Draft d;
+  const ValueId x = d.input("x", {2, 3, 4, 5}), gate = d.input("gate", {2, 3, 1, 1});
+  d.output(d.node("Add", "y", {d.node("Mul", "gated", {x, gate}), x}));
+  EXPECT_EQ(nodes_after(d),
+            "%y.gate: f32[2, 3, 1, 1] = Add(%gate, %one)\n"
+            "%y: f32[2, 3, 4, 5] = Mul(%x, %y.gate)\n"
+            "output y = %y\n");
+  Draft whole;
+  const ValueId a = whole.input("a", {2, 3, 4, 5}), b = whole.input("b", {2, 3, 4, 5});
+  whole.output(whole.node("Add", "y", {a, whole.node("Mul", "product", {a, b})}));
+  EXPECT_NE(nodes_after(whole).find("Add(%a, %product)"), std::string::npos);
+}
+
 TEST(ExportedPasses, SlicesOfEverythingGo) {
   const auto after = [](Ints starts, Ints ends, Ints steps) {
     Draft d;

@@ -86,9 +86,15 @@ Affine joined(const Affine& outer, const Affine& inner) {
   return both;
 }
 
-/// A Conv or Gemm (rows of B are outputs) whose constants may take the affine function up.
+/// Along which its outputs lie in the weights of a layer that may take an affine function up.
+int output_axis(const Node& layer) {
+  return layer.schema->name == "ConvTranspose" ? 1 : 0;
+}
+
+/// A Conv, ConvTranspose or Gemm (rows of B are outputs) whose constants may take the affine function up.
 bool takes_affine(const Graph& graph, const Node& node) {
-  const bool conv = node.schema->name == "Conv";
+  const bool conv = node.schema->name == "Conv" ||
+                    (node.schema->name == "ConvTranspose" && node.attributes.get_int("group", 1) == 1);
   const bool gemm = node.schema->name == "Gemm" && node.attributes.get_int("transB", 0) != 0 &&
                     node.attributes.get_float("alpha", 1) == 1 && node.attributes.get_float("beta", 1) == 1 &&
                     graph.value(node.outputs[0]).type.shape.rank() == 2;
@@ -100,17 +106,19 @@ bool takes_affine(const Graph& graph, const Node& node) {
     return false;
   if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return true;
   const Tensor bias = float_constant(graph, node.inputs[2]);
-  return !bias.empty() && bias.shape() == Shape{graph.value(node.inputs[1]).type.shape[0]};
+  return !bias.empty() && bias.shape() == Shape{graph.value(node.inputs[1]).type.shape[output_axis(node)]};
 }
 
 void fold_into(Graph& graph, PassConstants& constants, Node& node, const Affine& affine) {
   const Tensor weights = float_constant(graph, node.inputs[1]);
   const size_t outputs = affine.factor.size();
-  const size_t depth = static_cast<size_t>(weights.shape().elements()) / outputs;
+  size_t depth = 1;  // weights of one output that lie side by side
+  for (int axis = output_axis(node) + 1; axis < weights.shape().rank(); ++axis)
+    depth *= static_cast<size_t>(weights.shape()[axis]);
   Tensor scaled = Tensor::allocate(DType::f32, weights.shape());
   const auto from = weights.span<float>();
   const auto to = scaled.mutable_view().span<float>();
-  for (size_t i = 0; i < outputs * depth; ++i) to[i] = from[i] * affine.factor[i / depth];
+  for (size_t i = 0; i < from.size(); ++i) to[i] = from[i] * affine.factor[i / depth % outputs];
   const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
   const Tensor bias = has_bias ? float_constant(graph, node.inputs[2]) : Tensor();
   Tensor shifted = Tensor::allocate(DType::f32, {static_cast<int64_t>(outputs)});
@@ -203,14 +211,14 @@ class AffineFolding {
     return moved == moved_.end() ? uses_.maker(value) : static_cast<int>(moved->second);
   }
 
-  /// affine(Conv or Gemm) -> the Conv or Gemm with other constants.
+  /// affine(Conv, ConvTranspose or Gemm) -> the layer with other constants.
   void give_to_before(size_t n) {
     const auto affine = affine_of(graph_, node(n));
     if (!affine) return;
     const int before = maker(affine->x);
     if (before < 0 || !uses_.only_feeds_one(affine->x)) return;
     Node& layer = node(static_cast<size_t>(before));
-    const bool fits = layer.schema->name == "Conv" || node(n).schema->name == "BatchNormalization";
+    const bool fits = layer.schema->name != "Gemm" || node(n).schema->name == "BatchNormalization";
     if (!fits || !takes_affine(graph_, layer)) return;
     fold_into(graph_, constants_, layer, *affine);
     layer.outputs[0] = node(n).outputs[0];
@@ -276,8 +284,8 @@ class AffineFolding {
 }  // namespace
 
 /// BatchNormalization, and Add, Sub, Mul, Div by constants of one number a channel, behind or in front of a
-/// Conv (BatchNormalization: behind a Gemm too) -> the Conv with other constants. BatchNormalization
-/// elsewhere, and Add(Mul(x)) between convolutions, become a 1x1 depthwise Conv.
+/// Conv (behind a ConvTranspose too, BatchNormalization behind a Gemm) -> the Conv with other constants.
+/// BatchNormalization elsewhere, and Add(Mul(x)) between convolutions, become a 1x1 depthwise Conv.
 int fold_affine(Graph& graph) {
   return AffineFolding(graph).run();
 }

@@ -63,14 +63,16 @@ ValueId scaled_by(const Graph& graph, const UseMap& uses, ValueId value, float f
   return kNoValue;
 }
 
-bool is_cube(const Graph& graph, const UseMap& uses, ValueId value, ValueId x) {
-  if (const Node* pow = uses.made_by(value, "Pow"))
-    return pow->inputs[0] == x && is_scalar(graph, pow->inputs[1], 3);
+/// Whether `value` is `factor` times x^3, however the product is bracketed.
+bool is_scaled_cube(const Graph& graph, const UseMap& uses, ValueId value, float factor, ValueId x) {
+  const Node* pow = uses.made_by(scaled_by(graph, uses, value, factor), "Pow");
+  if (pow) return pow->inputs[0] == x && is_scalar(graph, pow->inputs[1], 3);
   const Node* mul = uses.made_by(value, "Mul");
   if (!mul) return false;
   std::vector<ValueId> factors;
   collect_factors(graph, uses, *mul, factors);
-  return factors == std::vector<ValueId>{x, x, x};
+  const auto is_number = [&](ValueId other) { return is_scalar(graph, other, factor); };
+  return std::erase_if(factors, is_number) == 1 && factors == std::vector<ValueId>{x, x, x};
 }
 
 /// x, when `value` is sqrt(2 / pi) (x + 0.044715 x^3).
@@ -80,8 +82,7 @@ ValueId tanh_argument(const Graph& graph, const UseMap& uses, ValueId value) {
   if (!add) return kNoValue;
   for (size_t side : {size_t{0}, size_t{1}}) {
     const ValueId x = add->inputs[side];
-    const ValueId cube = scaled_by(graph, uses, add->inputs[1 - side], 0.044715f);
-    if (cube != kNoValue && is_cube(graph, uses, cube, x)) return x;
+    if (is_scaled_cube(graph, uses, add->inputs[1 - side], 0.044715f, x)) return x;
   }
   return kNoValue;
 }

@@ -19,11 +19,6 @@ void map(F f, const float* x, const float* up, float* y, int64_t count) {
   Simd::store_part(y + i, up ? Simd::mul(value, Simd::load_part(up + i, count - i)) : value, count - i);
 }
 
-/// min(max(x, 0), 1).
-inline Float saturate(Float x) {
-  return Simd::min(Simd::max(x, Simd::zero()), Simd::broadcast(1.0f));
-}
-
 void apply(Activation f, float alpha, float beta, const float* x, const float* up, float* y, int64_t count) {
   switch (f) {
     case Activation::sigmoid:
@@ -56,12 +51,7 @@ void apply(Activation f, float alpha, float beta, const float* x, const float* u
       return map([a, b](Float v) { return saturate(Simd::fma(a, v, b)); }, x, up, y, count);
     }
     case Activation::hard_swish:
-      return map(
-          [](Float v) {
-            const Float gate = Simd::fma(v, Simd::broadcast(1.0f / 6), Simd::broadcast(0.5f));
-            return Simd::mul(v, saturate(gate));
-          },
-          x, up, y, count);
+      return map([](Float v) { return hard_swish(v); }, x, up, y, count);
   }
 }
 

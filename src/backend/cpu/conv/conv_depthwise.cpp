@@ -53,7 +53,8 @@ class DepthwiseConv : public PreparedKernel {
             loops_.depthwise(
                 window_row(planes, x, y, channels_, step, row),
                 {packed, packed + bias_offset_, step_, residual ? residual + row * row_floats : nullptr,
-                 epilogue_.low, epilogue_.high});
+                 epilogue_.low, epilogue_.high, epilogue_.is_hard_swish()});
+          if (!epilogue_.goes_on()) return;
           if (step == channels_)
             return epilogue_.apply(activations_, y + begin * row_floats, (end - begin) * row_floats);
           for (int64_t place = begin * planes.out_columns; place < end * planes.out_columns; ++place)

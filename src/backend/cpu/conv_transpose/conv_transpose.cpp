@@ -11,7 +11,8 @@
 
 // Output o of an axis sees the taps t for which o + pad - t dilation is a multiple of the stride, which is a
 // matter of (o + pad) mod stride alone: outputs of one such phase are an indirect product (conv_float.cpp) of
-// those taps, whose inputs move by one from an output to the next.
+// those taps, whose inputs move by one from an output to the next. Where windows lie side by side, without
+// padding, an output row is a product of an input row: its columns' phases are outputs one behind the other.
 
 namespace halftone::cpu {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 /// Pointers of a block of outputs, on the stack.
 constexpr int64_t kPointers = 4096;
 constexpr int64_t kMostPhases = 32;  ///< of an axis
+constexpr int64_t kBlockRows = 96;   ///< input places that are multiplied by all weights at a time
 
 /// One tap of a phase.
 struct Tap {
@@ -55,6 +57,11 @@ class ConvTranspose : public PreparedKernel {
     const Planes planes = planes_of(extent, site.input_shape(0), extent.output);
     const Tensor weights = constant_floats(site, 1),
                  biases = site.has_input(2) ? constant_floats(site, 2) : Tensor();
+    if (lie_side_by_side(site, extent)) {
+      for (int64_t y = 0; y < planes.y.stride; ++y)
+        rows_.push_back(make_row(planes, extent, weights, biases, y));
+      return;
+    }
     for (int64_t y = 0; y < planes.y.stride; ++y)
       for (int64_t x = 0; x < planes.x.stride; ++x)
         phases_.push_back(make_phase(planes, extent, weights, biases, y, x));
@@ -65,6 +72,7 @@ class ConvTranspose : public PreparedKernel {
     size_t bytes = 0;
     for (const Phase& phase : phases_)
       for (const PackedPanels& panels : phase.groups) bytes += panels.bytes();
+    for (const PackedPanels& panels : rows_) bytes += panels.bytes();
     return bytes;
   }
 
@@ -77,9 +85,14 @@ class ConvTranspose : public PreparedKernel {
                          (planes.y.stride * planes.x.stride);
     run.threads.parallel_for(planes.batch * planes.out_rows, work_grain(work),
                              [&](int64_t begin, int64_t end) {
-                               for (int64_t row = begin; row < end; ++row)
+                               for (int64_t row = begin; row < end; ++row) {
+                                 if (!rows_.empty()) {
+                                   multiply_row(run, planes, row);
+                                   continue;
+                                 }
                                  for (int64_t x = 0; x < planes.x.stride; ++x)
                                    run_row(run, extent, planes, row, x);
+                               }
                              });
   }
 
@@ -94,6 +107,50 @@ class ConvTranspose : public PreparedKernel {
             y.back(),
             line ? WindowAxis{} : window[0],
             window[line ? 0 : 1]};
+  }
+
+  /// Whether every output sees one tap, and the outputs of an input place are those of no other.
+  static bool lie_side_by_side(const OpSite& site, const ConvTransposeExtent& extent) {
+    const Window& window = extent.window;
+    for (int a = 0; a < window.rank; ++a)
+      if (window[a].kernel != window[a].stride || window[a].dilation != 1 || window[a].pad_begin != 0 ||
+          window[a].pad_end != 0)
+        return false;
+    const std::vector<int64_t> padding = site.attributes->get_ints("output_padding", {});
+    return extent.groups == 1 && window.auto_pad == Window::AutoPad::none &&
+           std::ranges::all_of(padding, [](int64_t more) { return more == 0; }) &&
+           !site.attributes->has("output_shape");
+  }
+
+  /// Of output rows of phase y: outputs [column of the window, m].
+  PackedPanels make_row(const Planes& planes, const ConvTransposeExtent& extent, const Tensor& weights,
+                        const Tensor& biases, int64_t y) const {
+    const int64_t outputs = extent.group_outputs;
+    return PackedPanels(
+        loops_, planes.x.kernel * outputs, group_inputs_,
+        [&](int64_t n, int64_t c) {
+          const int64_t tap = y * planes.x.kernel + n / outputs;
+          return weights
+              .span<float>()[static_cast<size_t>((c * outputs + n % outputs) * planes.taps() + tap)];
+        },
+        [&](int64_t n) {
+          return biases.empty() ? 0.0f : biases.span<float>()[static_cast<size_t>(n % outputs)];
+        });
+  }
+
+  /// Row `row` (of all pictures) where windows lie side by side.
+  void multiply_row(const KernelRun& run, const Planes& p, int64_t row) const {
+    constexpr float kAny = std::numeric_limits<float>::infinity();
+    const int64_t at = row % p.out_rows, image = row / p.out_rows;
+    const float* from =
+        run.inputs[0].span<float>().data() + (image * p.rows + at / p.y.stride) * p.columns * group_inputs_;
+    const int64_t outputs = run.outputs[0].shape[1] * p.x.stride;
+    float* to = run.outputs[0].span<float>().data() + row * p.columns * outputs;
+    const PackedPanels& panels = rows_[static_cast<size_t>(at % p.y.stride)];
+    for (int64_t first = 0; first < p.columns; first += kBlockRows)
+      loops_.dense(from + first * group_inputs_, group_inputs_, std::min(kBlockRows, p.columns - first),
+                   group_inputs_, panels.panels(), outputs,
+                   {to + first * outputs, outputs, panels.bias(), nullptr, 0, -kAny, kAny});
   }
 
   Phase make_phase(const Planes& planes, const ConvTransposeExtent& extent, const Tensor& weights,
@@ -168,7 +225,8 @@ class ConvTranspose : public PreparedKernel {
 
   const FloatTileLoops& loops_;
   int64_t group_inputs_;
-  std::vector<Phase> phases_;  ///< [stride y, stride x]
+  std::vector<Phase> phases_;       ///< [stride y, stride x]
+  std::vector<PackedPanels> rows_;  ///< [stride y] where windows lie side by side, and no phases then
   std::vector<float> zeros_;
 };
 

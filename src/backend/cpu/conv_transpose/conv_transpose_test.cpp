@@ -41,6 +41,14 @@ TEST(ConvTransposeKernel, EqualsTheReference) {
   check({3, 33, 17, 19}, {33, 17, 3, 3}, true, {{"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 2}}});
 }
 
+TEST(ConvTransposeKernel, WindowsSideBySide) {
+  check({2, 24, 5, 103}, {24, 1, 2, 3}, true, {{"strides", Ints{2, 3}}, {"output_padding", Ints{0, 0}}});
+  check({1, 9, 3, 7}, {9, 24, 4, 2}, false, {{"strides", Ints{4, 2}}});
+  check({2, 4, 9}, {4, 6, 3}, true, {{"strides", Ints{3}}});
+  check({1, 3, 4, 5}, {3, 2, 2, 2}, true, {{"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 1}}});
+  check({1, 3, 4, 5}, {3, 2, 2, 2}, true, {{"strides", Ints{2, 2}}, {"output_padding", Ints{0, 1}}});
+}
+
 TEST(ConvTransposeKernel, APhaseWithoutTapsIsTheBias) {
   check({1, 3, 3, 4}, {3, 4, 1, 2}, true, {{"strides", Ints{2, 3}}});
 }

@@ -62,8 +62,9 @@ inline void depthwise_block(const WindowRow& row, const DepthwiseTaps& taps, con
       if (taps.residual)
         sum[i][v] =
             Simd::add(sum[i][v], load_channels<kWhole>(taps.residual + (column + i) * channels + at, count));
-      store_channels<kWhole>(row.y + (column + i) * row.y_step + at,
-                             Simd::min(Simd::max(sum[i][v], low), high), count);
+      sum[i][v] = Simd::min(Simd::max(sum[i][v], low), high);
+      if (taps.hard_swish) sum[i][v] = hard_swish(sum[i][v]);
+      store_channels<kWhole>(row.y + (column + i) * row.y_step + at, sum[i][v], count);
     }
 }
 

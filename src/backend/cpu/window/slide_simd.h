@@ -2,7 +2,7 @@
 
 // A window that slides along a row over Simd, for the per-ISA sources only, as simd.h.
 
-#include "backend/cpu/simd.h"
+#include "backend/cpu/simd_math.h"
 #include "backend/cpu/window/window_loops.h"
 
 namespace halftone::cpu {

@@ -15,13 +15,15 @@ struct WindowRow {
   int64_t out_columns, y_step;
 };
 
-/// A depthwise convolution: y = min(max(sum + bias + residual, low), high).
+/// A depthwise convolution: y = min(max(sum + bias + residual, low), high), and HardSwish of that where it is
+/// asked for.
 struct DepthwiseTaps {
   const float* weights;   ///< [taps][step]
   const float* bias;      ///< [step]
   int64_t step;           ///< channels, padded to whole vectors
   const float* residual;  ///< null, or as y
   float low, high;
+  bool hard_swish = false;
 };
 
 /// The loops for one instruction set.

@@ -30,6 +30,7 @@ void slide_3x3(const WindowRow& from, const DepthwiseTaps& taps, int64_t c, int6
   for (int t = 3 * kFirst; t < 3 * kLast; ++t) weights[t] = Simd::load(taps.weights + t * taps.step + c);
   const Float bias = Simd::load(taps.bias + c);
   const Float low = Simd::broadcast(taps.low), high = Simd::broadcast(taps.high);
+  const bool swishes = taps.hard_swish;
   const int64_t down = row.dilation_y * row.columns * row.channels, right = row.dilation_x * row.channels;
   const int64_t first_place = (row.top + kFirst * row.dilation_y) * row.columns - row.pad_left;
   const float* x = row.x + (first_place + begin * row.stride_x) * row.channels + c;
@@ -40,7 +41,8 @@ void slide_3x3(const WindowRow& from, const DepthwiseTaps& taps, int64_t c, int6
       sum = Simd::add(sum, load_channels<kWhole>(residual, count));
       residual += row.channels;
     }
-    store_channels<kWhole>(y, Simd::min(Simd::max(sum, low), high), count);
+    sum = Simd::min(Simd::max(sum, low), high);
+    store_channels<kWhole>(y, swishes ? hard_swish(sum) : sum, count);
     y += y_step;
   };
   int64_t column = begin;
