@@ -216,6 +216,31 @@ TEST(ConvDepthwise, LargeWindows) {
   }
 }
 
+/// Slices of channels, in bands of rows.
+TEST(ConvDepthwise, WindowsWhoseInputIsCopied) {
+  for (int64_t channels : {16, 33, 72}) {
+    auto attributes = [&](Attributes made) {
+      made.set("group", channels);
+      return made;
+    };
+    const Shape w{channels, 1, 7, 7};
+    expect_close({{2, channels, 9, 30}, w, attributes({{"pads", Ints{3, 3, 3, 3}}})}, "conv_depthwise_",
+                 kLast);
+    expect_close(
+        {{1, channels, 25, 150}, w, attributes({{"pads", Ints{1, 0, 4, 7}}, {"strides", Ints{2, 1}}})},
+        "conv_depthwise_", kLast);
+    expect_close({{1, channels, 12, 5},
+                  w,
+                  attributes({{"pads", Ints{6, 9, 6, 9}}, {"dilations", Ints{2, 3}}}),
+                  {FusedActivation::Kind::silu}},
+                 "conv_depthwise_", kLast);
+    expect_close({{1, channels, 8, 9}, w, attributes({}), {FusedActivation::Kind::hard_swish}},
+                 "conv_depthwise_", kLast);
+    expect_close({{1, channels, 40}, {channels, 1, 41}, attributes({{"pads", Ints{20, 20}}})},
+                 "conv_depthwise_", kLast);
+  }
+}
+
 TEST(ConvWinograd, TilesThatEndWithinAndBeyondThePicture) {
   for (int64_t channels : {12, 16, 33})
     for (int64_t outputs : {12, 16, 17, 32, 50, 72}) {

@@ -25,11 +25,12 @@ struct TapRectangle {
 };
 
 /// kColumns neighbouring columns of kVectors vectors of channels from c on, all with the same taps inside: so
-/// many sums at a time that none waits for itself.
+/// many sums at a time that none waits for itself. Never inlined: each has the registers to itself.
 template <bool kWhole, int kVectors, int kColumns>
-inline void depthwise_block(const WindowRow& row, const DepthwiseTaps& taps, const TapRectangle& inside,
-                            int64_t c, int64_t column) {
+[[gnu::noinline]] void depthwise_block(const WindowRow& row, const DepthwiseTaps& taps,
+                                       const TapRectangle& inside, int64_t c, int64_t column) {
   const int64_t channels = row.channels, count = channels - c, next = row.stride_x * channels;
+  const int64_t right = row.dilation_x * channels, step = taps.step;
   const int64_t first = row.top * row.columns + column * row.stride_x - row.pad_left;
   Float sum[kColumns][kVectors];
 #pragma GCC unroll 4
@@ -39,18 +40,17 @@ inline void depthwise_block(const WindowRow& row, const DepthwiseTaps& taps, con
   for (int64_t ky = inside.top; ky < inside.bottom; ++ky) {
     const int64_t place = first + ky * row.dilation_y * row.columns + inside.left * row.dilation_x;
     const float* x = row.x + place * channels + c;
-    const float* weights = taps.weights + (ky * row.kernel_x + inside.left) * taps.step + c;
-    for (int64_t kx = inside.left; kx < inside.right; ++kx) {
+    const float* weights = taps.weights + (ky * row.kernel_x + inside.left) * step + c;
+    for (const float* end = weights + (inside.right - inside.left) * step; weights < end; weights += step) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const Float weight = Simd::load(weights + v * Simd::kWidth);
+        const float* from = x + v * Simd::kWidth;
 #pragma GCC unroll 4
         for (int i = 0; i < kColumns; ++i)
-          sum[i][v] =
-              Simd::fma(load_channels<kWhole>(x + i * next + v * Simd::kWidth, count), weight, sum[i][v]);
+          sum[i][v] = Simd::fma(load_channels<kWhole>(from + i * next, count), weight, sum[i][v]);
       }
-      x += row.dilation_x * channels;
-      weights += taps.step;
+      x += right;
     }
   }
   const Float low = Simd::broadcast(taps.low), high = Simd::broadcast(taps.high);
@@ -102,7 +102,12 @@ void depthwise_of_any_size(const WindowRow& row, const DepthwiseTaps& taps, cons
   int64_t c = 0;
   for (; c + 4 * Simd::kWidth <= row.channels; c += 4 * Simd::kWidth)
     depthwise_channels<true, 4>(row, taps, ys, c);
-  for (; c + Simd::kWidth <= row.channels; c += Simd::kWidth) depthwise_channels<true, 1>(row, taps, ys, c);
+  for (; c + 2 * Simd::kWidth <= row.channels; c += 2 * Simd::kWidth)
+    depthwise_channels<true, 2>(row, taps, ys, c);
+  if (c + Simd::kWidth <= row.channels) {
+    depthwise_channels<true, 1>(row, taps, ys, c);
+    c += Simd::kWidth;
+  }
   if (c < row.channels) depthwise_channels<false, 1>(row, taps, ys, c);
 }
 

@@ -30,6 +30,8 @@ struct DepthwiseTaps {
 struct WindowLoops {
   int64_t width;  ///< floats of a vector
   void (*depthwise)(const WindowRow& row, const DepthwiseTaps& taps);
+  /// Two vectors from each of `count` rows, `step` floats apart, side by side.
+  void (*gather_rows)(const float* from, int64_t step, int64_t count, float* to);
   /// -infinity under a window without elements.
   void (*max)(const WindowRow& row);
   /// Sums divided by row_divisor * column_divisors[column].

@@ -103,11 +103,18 @@ void depthwise(const WindowRow& row, const DepthwiseTaps& taps) {
     depthwise_column(row, taps, ys, column);
 }
 
+void gather_rows(const float* from, int64_t step, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i, from += step, to += 2 * Simd::kWidth) {
+    Simd::store(to, Simd::load(from));
+    Simd::store(to + Simd::kWidth, Simd::load(from + Simd::kWidth));
+  }
+}
+
 void average(const WindowRow& row, float row_divisor, const float* column_divisors) {
   slide_all(row, [&](int64_t) { return AverageOp{row_divisor, column_divisors}; });
 }
 
-constexpr WindowLoops kWindowLoops = {Simd::kWidth, depthwise, max, average};
+constexpr WindowLoops kWindowLoops = {Simd::kWidth, depthwise, gather_rows, max, average};
 
 }  // namespace
 }  // namespace halftone::cpu
