@@ -58,15 +58,15 @@ Graph image_network(uint8_t zero) {
   made.graph.name = "images";
   const Attributes padded = {{"pads", std::vector<int64_t>(4, 1)}};
   const ValueId x = made.graph.add_input("x", {DType::f32, {2, 3, 9, 7}});
-  Attributes with_silu = padded, with_swish = padded;
+  Attributes with_silu = padded, with_tanh = padded;
   with_silu.set("activation", std::string("silu"));
-  with_swish.set("activation", std::string("hard_swish"));
+  with_tanh.set("activation", std::string("tanh"));
   const ValueId a =
       made.add("Conv", "a", {x, made.weights("a.w", {8, 3, 3, 3}), made.bias("a.b", 8)}, with_silu);
   set_codes_in(made.last(), 0, made.codes(0.03f));
   set_codes_out(made.last(), 0, made.codes(0.025f));
   const ValueId b =
-      made.add("Conv", "b", {a, made.weights("b.w", {8, 8, 3, 3}), made.bias("b.b", 8), a}, with_swish);
+      made.add("Conv", "b", {a, made.weights("b.w", {8, 8, 3, 3}), made.bias("b.b", 8), a}, with_tanh);
   set_codes_in(made.last(), 0, made.codes(0.025f));
   set_codes_in(made.last(), 3, made.codes(0.025f));
   set_codes_out(made.last(), 0, made.codes(0.02f));

@@ -13,6 +13,8 @@ Gate gate_of(FusedActivation::Kind kind) {
       return Gate::gelu;
     case FusedActivation::Kind::gelu_tanh:
       return Gate::gelu_tanh;
+    case FusedActivation::Kind::hard_swish:
+      return Gate::hard_swish;
     default:
       return Gate::none;
   }
@@ -23,8 +25,10 @@ float gated(Gate gate, float x) {
   const float u = std::min(by.reach, std::fabs(x));
   float r = by.coefficients[0];
   for (int i = 1; i <= GatePolynomial::kDegree; ++i) r = std::fma(r, u, by.coefficients[i]);
-  r *= r;
-  r *= r;
+  if (by.fourth_power) {
+    r *= r;
+    r *= r;
+  }
   return std::fma(-u, r, std::max(0.0f, x));
 }
 

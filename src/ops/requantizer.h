@@ -19,9 +19,9 @@ namespace halftone {
 ///   code = clamp(round(sum * (u / s)) + z, lowest, highest).
 /// round() is the product with float(u / s) in f32, halves to even (Requantization::floating), or gemmlowp's
 /// multiply_fixed() (Requantization::fixed). relu and clip only narrow lowest and highest; leaky_relu
-/// multiplies negative sums by float(a u / s). silu and gelu, under Requantization::floating, are computed in
-/// f32 by ops/gate_polynomial.h, and may have a gain behind them, a factor g[i] of each output (1 where none
-/// is given):
+/// multiplies negative sums by float(a u / s). silu, gelu and hard_swish, under Requantization::floating, are
+/// computed in f32 by ops/gate_polynomial.h, and may have a gain behind them, a factor g[i] of each output (1
+/// where none is given):
 ///   code = clamp(round(y * float(g[i] / s)) + z, 0, 255), y = gated(gate, float(sum) * float(u)).
 /// Every other activation is a table: the sum becomes the code of an inner scale, which covers just the
 /// arguments among which the result changes, and the table has the code of f at each.
@@ -43,7 +43,7 @@ class Requantizer {
   bool fixed() const { return fixed_; }
   const std::vector<float>& multipliers() const { return multipliers_; }
   const std::vector<float>& below() const { return below_; }  ///< of negative sums; empty: the same
-  /// Of silu and gelu where they are computed, not looked up.
+  /// Of silu, gelu and hard_swish where they are computed, not looked up.
   Gate gate() const { return gate_; }
   const std::vector<float>& gains() const { return gains_; }  ///< g / s behind the gate
   const std::vector<FixedMultiplier>& fixed_multipliers() const { return fixed_multipliers_; }

@@ -19,7 +19,7 @@ std::string gains_refusal(const OpSite& site) {
   if (!gains.constant || gains.encoding) return "the gains are no plain constant";
   const auto codes = site.storage_of_output(0).codes;
   if (!codes || codes->wide()) return "gains without codes of 8 bits";
-  if (gate_of(fused_activation(site).kind) == Gate::none) return "gains behind no silu or gelu";
+  if (gate_of(fused_activation(site).kind) == Gate::none) return "gains behind no silu, gelu or hard_swish";
   if (requantization(site) != Requantization::floating) return "gains under fixed requantization";
   if (site.has_input(3)) return "gains beside a residual";
   const std::vector<float> numbers = constant_gains(site);

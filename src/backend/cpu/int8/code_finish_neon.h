@@ -53,8 +53,10 @@ struct CodeFinishNeon {
     const float32x4_t u = vminnmq_f32(vabsq_f32(x), vdupq_n_f32(by.reach));
     float32x4_t r = vdupq_n_f32(by.coefficients[0]);
     for (int i = 1; i <= GatePolynomial::kDegree; ++i) r = vfmaq_f32(vdupq_n_f32(by.coefficients[i]), r, u);
-    r = vmulq_f32(r, r);
-    r = vmulq_f32(r, r);
+    if (by.fourth_power) {
+      r = vmulq_f32(r, r);
+      r = vmulq_f32(r, r);
+    }
     return vfmsq_f32(vmaxnmq_f32(x, vdupq_n_f32(0)), u, r);
   }
   /// times the gains, with bounds for what is no number.

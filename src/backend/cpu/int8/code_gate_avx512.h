@@ -17,8 +17,10 @@ struct CodeGateAvx512 {
 #pragma GCC unroll 6
     for (int i = 1; i <= GatePolynomial::kDegree; ++i)
       r = _mm512_fmadd_ps(r, u, _mm512_set1_ps(by.coefficients[i]));
-    r = _mm512_mul_ps(r, r);
-    r = _mm512_mul_ps(r, r);
+    if (by.fourth_power) {
+      r = _mm512_mul_ps(r, r);
+      r = _mm512_mul_ps(r, r);
+    }
     return _mm512_fnmadd_ps(u, r, _mm512_max_ps(x, _mm512_setzero_ps()));
   }
 };

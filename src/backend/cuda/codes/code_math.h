@@ -45,8 +45,10 @@ DEVICE float gated(const GatePolynomial& by, float x) {
   float r = by.coefficients[0];
   UNROLL
   for (int i = 1; i <= GatePolynomial::kDegree; ++i) r = multiply_add(r, u, by.coefficients[i]);
-  r = product(r, r);
-  r = product(r, r);
+  if (by.fourth_power) {
+    r = product(r, r);
+    r = product(r, r);
+  }
   return multiply_add(-u, r, x > 0 ? x : 0);
 }
 

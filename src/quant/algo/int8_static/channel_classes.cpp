@@ -66,7 +66,8 @@ Divides divides_output(const Graph& graph, const UseMap& uses, const Node& node,
   if (!is_own(graph, uses, node, 1)) return Divides::no;
   if (is_homogeneous(node))
     return !has(node, 2) || is_own(graph, uses, node, 2) ? Divides::weights : Divides::no;
-  return products && node.attributes.get_string("activation", "") == "silu" ? Divides::product : Divides::no;
+  const std::string activation = node.attributes.get_string("activation", "");
+  return products && (activation == "silu" || activation == "hard_swish") ? Divides::product : Divides::no;
 }
 
 bool multiplies_input(const Graph& graph, const UseMap& uses, const Node& node) {
