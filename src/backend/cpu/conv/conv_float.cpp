@@ -222,9 +222,8 @@ class FloatConv : public PreparedKernel {
     for (int64_t g = 0; g < groups_; ++g) {
       const PackedPanels& panels = panels_[static_cast<size_t>(g)];
       const int64_t at = g * group_outputs_;
-      const TileOutput out{
-          y + at,        step,           panels.bias(), residual ? residual + at : nullptr, outputs,
-          epilogue_.low, epilogue_.high, places.data(), epilogue_.is_hard_swish()};
+      const TileOutput out{y + at,  step,          panels.bias(),  residual ? residual + at : nullptr,
+                           outputs, epilogue_.low, epilogue_.high, places.data()};
       const float* group = x + g * group_inputs_;
       if (pointwise) {
         loops_.dense(group + first * inputs, inputs, count, group_inputs_, panels.panels(), group_outputs_,
@@ -235,7 +234,7 @@ class FloatConv : public PreparedKernel {
         point_at_taps(planes, group, inputs, stretch, count, region.joined, pointers.data());
       loops_.indirect(pointers.data(), taps, count, depth, panels.panels(), group_outputs_, out);
     }
-    if (epilogue_.goes_on()) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs, step);
+    if (epilogue_.has_map) apply_map(y, std::span(places).first(static_cast<size_t>(count)), outputs, step);
   }
 
   /// Over runs of neighbouring places whose outputs lie side by side.

@@ -110,9 +110,8 @@ class PlanarConv : public PreparedKernel {
                       offsets.in_image, end - begin, depth_, panels_.panels(), outputs_,
                       output(run, first + begin));
     run_copied(run, p, offsets, image, top, first, end, p.out_columns);
-    if (epilogue_.goes_on())
-      epilogue_.apply(activations_, run.outputs[0].span<float>().data() + first * outputs_,
-                      p.out_columns * outputs_);
+    epilogue_.apply(activations_, run.outputs[0].span<float>().data() + first * outputs_,
+                    p.out_columns * outputs_);
   }
 
   /// Columns [begin, end) of the output row that starts at place `first`.
@@ -152,9 +151,7 @@ class PlanarConv : public PreparedKernel {
             residual,
             outputs_,
             epilogue_.low,
-            epilogue_.high,
-            nullptr,
-            epilogue_.is_hard_swish()};
+            epilogue_.high};
   }
 
   const FloatTileLoops& loops_;

@@ -15,7 +15,7 @@ struct Epilogue {
   float a = 1, b = 0;
 
   bool is_hard_swish() const { return has_map && map == Activation::hard_swish; }
-  /// Whether tiles and windows (float_tile_loops.h, window_loops.h) leave something to apply().
+  /// Whether windows (window_loops.h), which store HardSwish themselves, leave something to apply().
   bool goes_on() const { return has_map && !is_hard_swish(); }
 
   void apply(const ActivationLoops& loops, float* y, int64_t count) const {

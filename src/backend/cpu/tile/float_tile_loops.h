@@ -4,8 +4,7 @@
 
 namespace halftone::cpu {
 
-/// Where the products of a tile go and what becomes of them: y = min(max(sum + bias + residual, low), high),
-/// and HardSwish of that where it is asked for.
+/// Where the products of a tile go and what becomes of them: y = min(max(sum + bias + residual, low), high).
 struct TileOutput {
   float* y;  ///< y[place(r) * y_step + n]
   int64_t y_step;
@@ -14,7 +13,6 @@ struct TileOutput {
   int64_t residual_step;
   float low, high;
   const int64_t* places = nullptr;  ///< place(r) is places[r], or r where this is null
-  bool hard_swish = false;
 };
 
 /// Products of m rows and n outputs of packed weights for one instruction set. Weights are packed in panels

@@ -2,7 +2,7 @@
 
 // The loops of float_tile_loops.h over Simd, for the per-ISA sources only, as simd.h.
 
-#include "backend/cpu/simd_math.h"
+#include "backend/cpu/simd.h"
 #include "backend/cpu/tile/float_tile_loops.h"
 
 namespace halftone::cpu {
@@ -62,12 +62,6 @@ struct EvenRows {
   float operator()(int r, int64_t i) const { return (at + offsets[i])[r * kStep]; }
 };
 
-/// What is stored of a sum.
-inline Float finished(Float sum, Float low, Float high, bool swishes) {
-  sum = Simd::min(Simd::max(sum, low), high);
-  return swishes ? hard_swish(sum) : sum;
-}
-
 /// Outputs [0, count) of a vector of sums.
 inline void store_sum(Float sum, const TileOutput& out, int64_t row, int64_t n, int64_t count) {
   const bool whole = count >= Simd::kWidth;
@@ -75,7 +69,7 @@ inline void store_sum(Float sum, const TileOutput& out, int64_t row, int64_t n, 
     const float* from = out.residual + row * out.residual_step + n;
     sum = Simd::add(sum, whole ? Simd::load(from) : Simd::load_part(from, count));
   }
-  sum = finished(sum, Simd::broadcast(out.low), Simd::broadcast(out.high), out.hard_swish);
+  sum = Simd::min(Simd::max(sum, Simd::broadcast(out.low)), Simd::broadcast(out.high));
   float* to = out.y + row * out.y_step + n;
   if (whole)
     Simd::store(to, sum);
@@ -87,7 +81,6 @@ inline void store_sum(Float sum, const TileOutput& out, int64_t row, int64_t n, 
 template <int kRows, int kVectors>
 inline void store_whole(Float (&sum)[kRows][kVectors], const TileOutput& out, int64_t row, int64_t n) {
   const Float low = Simd::broadcast(out.low), high = Simd::broadcast(out.high);
-  const bool swishes = out.hard_swish;
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
     const int64_t place = out.places ? out.places[row + r] : row + r;
@@ -100,7 +93,7 @@ inline void store_whole(Float (&sum)[kRows][kVectors], const TileOutput& out, in
     float* to = out.y + place * out.y_step + n;
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
-      Simd::store(to + v * Simd::kWidth, finished(sum[r][v], low, high, swishes));
+      Simd::store(to + v * Simd::kWidth, Simd::min(Simd::max(sum[r][v], low), high));
   }
 }
 
