@@ -99,7 +99,7 @@ int recognise_one_hot(Graph& graph) {
     if (rows.index == kNoValue || graph.value(node.outputs[0]).type.dtype != DType::f32) continue;
     const Tensor table = table_of(graph, node, rows.classes);
     if (table.empty()) continue;
-    const ValueType& index = graph.value(rows.index).type;
+    const ValueType index = graph.value(rows.index).type;  // values are added below
     const auto number = [&](const char* name, int64_t value) {
       return constants.add(node.name + name, integer(index.dtype, value));
     };
