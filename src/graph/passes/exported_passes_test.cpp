@@ -17,7 +17,7 @@ struct Exported {
   }
   /// K^T by a Transpose of a matrix between two Reshapes.
   ValueId turned_as_matrices(ValueId k) {
-    const Shape& shape = d.graph.value(k).type.shape;
+    const Shape shape = d.graph.value(k).type.shape;
     const ValueId merged = d.node("Reshape", "k.merged", {k, d.ints("k.m", {-1, shape[2], shape[3]})});
     const ValueId turned = d.node("Transpose", "k.turned", {merged}, {{"perm", Ints{0, 2, 1}}});
     return d.node("Reshape", "k.back", {turned, d.ints("k.b", {shape[0], shape[1], shape[3], shape[2]})});
