@@ -34,7 +34,8 @@ struct Made {
   uint8_t zero = 117;
 
   ValueId weights(const std::string& name, const Shape& shape, bool encoded = true) {
-    const float spread = 1 / std::sqrt(static_cast<float>(shape.elements() / shape[0]));
+    const int64_t products = shape.elements() / shape[0];
+    const float spread = 1 / std::sqrt(static_cast<float>(products));
     Constant constant(random_tensor(shape, seed++, spread));
     if (encoded) constant.set_encoding(int8_weights());
     return graph.add_constant(name, std::move(constant));

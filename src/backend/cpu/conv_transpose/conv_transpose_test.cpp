@@ -17,7 +17,8 @@ void check(const Shape& x, const Shape& w, bool bias, const Attributes& attribut
   run.stored(random_tensor(x, 1), kLast).constant(Constant(random_tensor(w, 2)));
   if (bias) run.constant(Constant(random_tensor({w[1] * groups}, 3)));
   run.store_outputs({kLast});
-  const float bound = 0x1p-24f * 16 * static_cast<float>(w.elements() / w[1] / groups + 1);
+  const int64_t products = w.elements() / w[1] / groups;
+  const float bound = 0x1p-24f * 16 * static_cast<float>(products + 1);
   const std::vector<float> expected = floats(run.reference()[0]);
   for (int count : {1, 3}) {
     ThreadPool threads(count);

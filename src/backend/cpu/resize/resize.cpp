@@ -26,7 +26,8 @@ class ResizeKernel : public PreparedKernel {
     const Shape& to = run.outputs[0].shape;
     if (to.elements() == 0) return;
     const std::optional<Axes> fresh = taps_ ? std::nullopt : std::optional(taps_of(run.site));
-    const auto& [rows, columns] = taps_ ? *taps_ : *fresh;
+    const Axes& taps = taps_ ? *taps_ : *fresh;
+    const std::vector<Taps>&rows = taps.first, &columns = taps.second;
     const int64_t channels = to[1], step = run.step_of(channels);
     const float* x = run.inputs[0].span<float>().data();
     float* y = run.outputs[0].span<float>().data();
