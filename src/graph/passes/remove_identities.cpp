@@ -1,31 +1,20 @@
 #include <limits>
-#include <optional>
 
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "graph/static_codes.h"
+#include "ops/movement.h"
 
 namespace halftone {
 namespace {
 
-/// A constant of integers, or nothing.
-std::optional<std::vector<int64_t>> integers(const Graph& graph, ValueId value) {
-  const auto& constant = graph.value(value).constant;
-  if (!constant || (constant->dtype() != DType::i64 && constant->dtype() != DType::i32)) return std::nullopt;
-  const Tensor tensor = constant->load();
-  if (constant->dtype() == DType::i64)
-    return std::vector<int64_t>(tensor.span<int64_t>().begin(), tensor.span<int64_t>().end());
-  return std::vector<int64_t>(tensor.span<int32_t>().begin(), tensor.span<int32_t>().end());
-}
-
 /// Whether a Slice takes all of every axis, in order.
 bool takes_all(const Graph& graph, const Node& node) {
   if (node.schema->name != "Slice" || node.inputs.size() < 3) return false;
-  const auto given = [&](size_t i) { return i < node.inputs.size() && node.inputs[i] != kNoValue; };
-  const auto starts = integers(graph, node.inputs[1]), ends = integers(graph, node.inputs[2]);
-  const auto axes = given(3) ? integers(graph, node.inputs[3]) : std::nullopt;
-  const auto steps = given(4) ? integers(graph, node.inputs[4]) : std::nullopt;
-  if (!starts || !ends || (given(3) && !axes) || (given(4) && !steps)) return false;
+  const OpSite site = graph.site(node);
+  const auto starts = known_ints(site, 1), ends = known_ints(site, 2);
+  const auto axes = known_ints(site, 3), steps = known_ints(site, 4);
+  if (!starts || !ends || (site.has_input(3) && !axes) || (site.has_input(4) && !steps)) return false;
   const Shape& shape = graph.value(node.inputs[0]).type.shape;
   for (size_t i = 0; i < starts->size(); ++i) {
     const int64_t axis = axes ? (*axes)[i] : static_cast<int64_t>(i);
