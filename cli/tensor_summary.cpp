@@ -7,7 +7,7 @@
 namespace halftone::cli {
 
 TensorSummary summarize(const std::string& name, const TensorView& tensor) {
-  TensorSummary summary{name, tensor.dtype, tensor.shape};
+  TensorSummary summary{.name = name, .dtype = tensor.dtype, .shape = tensor.shape};
   double sum = 0;
   int64_t count = 0;
   const auto add = [&](double x) {

@@ -6,16 +6,11 @@ folder=${1:?usage: tools/cuda_12.sh FOLDER}
 wheels=(nvidia-cuda-nvcc-cu12==12.4.131 nvidia-cuda-runtime-cu12==12.4.127 nvidia-cuda-cccl-cu12==12.4.127.post1)
 [ "$(cat "$folder/complete" 2>/dev/null)" != "${wheels[*]}" ] || exit 0
 rm -rf "$folder"
-mkdir -p "$folder"/{apt/partial,archives/partial,bin,nvvm/bin,lib64,include}
+mkdir -p "$folder"/{bin,nvvm/bin,lib64,include}
+tools=$(realpath "$(dirname "$0")")
 cd "$folder"
 
-mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -m 1 '/debian/$' || echo https://deb.debian.org/debian/)
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie non-free" >trixie.list
-apt=(apt-get -qq -o Dir::Etc::SourceList="$PWD/trixie.list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$PWD/apt" \
-  -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root)
-"${apt[@]}" update
-"${apt[@]}" download nvidia-cuda-toolkit libnvvm4
-for package in *.deb; do dpkg -x "$package" debian; done
+"$tools/debian_packages.sh" debian trixie non-free nvidia-cuda-toolkit libnvvm4
 python3 -m venv venv
 venv/bin/pip -q download --no-deps -d wheels "${wheels[@]}"
 for wheel in wheels/*.whl; do python3 -m zipfile -e "$wheel" pypi; done
@@ -34,5 +29,5 @@ PATH              += $(CICC_PATH):$(_HERE_):
 INCLUDES          += "-I$(TOP)/include" $(_SPACE_)
 LIBRARIES         =+ $(_SPACE_) "-L$(TOP)/lib64"
 END
-rm -rf apt archives debian pypi wheels venv trixie.list ./*.deb
+rm -rf debian pypi wheels venv
 echo "${wheels[*]}" >complete

@@ -2,15 +2,18 @@
 """llama.cpp beside Halftone on the same shapes with random weights, by turns in one run.
 
     bench/peers/llama_cpp.py --halftone build/halftone [--shape llama-3.2-1b] [--types q4_0,q8_0,bf16]
-                             [--recipe R] [-t 1,2] [-p 512] [-n 64] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
-                             [--cmake-args=-DGGML_NATIVE=ON | --wheel] [--plain-buffers] [--short]
+                             [--recipe R] [-t 1,2] [-p 512] [-n 64] [-d 0] [--batches 1,2,4,8] [-r 5] [--work FOLDER]
+                             [--source [--cmake-args=-DGGML_NATIVE=ON]] [--plain-buffers] [--short]
 
-The first call makes a virtual environment in FOLDER/venv and goes on in it. It builds llama.cpp there from the source
-package of llama-cpp-python (native instruction sets, an hour on two cores), or takes the wheel of xllamacpp with
---wheel: built for AVX2, FMA, F16C and BMI2 and nothing beyond, so as good as native where the processor has no more,
-and unfair where it has. A GGUF file of the shape is written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks random bytes under small
-scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp: a prompt of -p tokens, then -n
-single tokens, then -n tokens of each of B texts side by side. Printed are the medians in tokens/s and the ratio
+llama.cpp is Debian's (testing), unpacked to FOLDER/debian within a minute or two and not installed: it carries ggml's
+kernels for every instruction set and takes the best that the processor has. With --source it is built from the source
+package of llama-cpp-python instead (an hour on two cores). The first call makes a virtual environment in FOLDER too and
+goes on in it.
+
+A GGUF file of the shape is written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks
+random bytes under small scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp
+(llama-bench, llama-batched-bench, their own warm-up before): a prompt of -p tokens, then -n single tokens, then -n
+tokens of each of B texts side by side, behind -d tokens in the cache. Printed are the medians in tokens/s and the ratio
 Halftone / llama.cpp: median of the rounds, least and most. Rows stand at the end; each round is told on standard error as it
 ends, and what was taken until then makes the rows where the program is interrupted (Ctrl-C, SIGTERM) or one side fails.
 
@@ -43,14 +46,14 @@ SHAPES = {
 RECIPES = {"q4_0": "rtn-w4g32", "q8_0": "rtn-w8", "bf16": ""}
 
 
-def enter_environment(work, cmake_args, wheel):
+def enter_environment(work, source, cmake_args):
     """Makes the environment where it is missing, and goes on in it."""
-    python = work / ("venv-wheel" if wheel else "venv") / "bin" / "python"
+    python = work / ("venv-source" if source else "venv") / "bin" / "python"
     if Path(sys.executable).absolute() == python.absolute():
         return
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
-        package = ["xllamacpp"] if wheel else ["--no-binary", "llama-cpp-python", "llama-cpp-python"]
+        package = ["--no-binary", "llama-cpp-python", "llama-cpp-python"] if source else []
         subprocess.run([python, "-m", "pip", "install", "--quiet", *package, "gguf", "numpy"], check=True,
                        env=os.environ | {"CMAKE_ARGS": cmake_args})
     os.execv(python, [str(python), *sys.argv])
@@ -114,94 +117,83 @@ def write_gguf(path, shape, type_name):
     writer.close()
 
 
-class WheelApi:
-    """The C functions inside xllamacpp's extension module, with as much of their structures as is set here.
+class DebianLlama:
+    """The programs of Debian's packages; every call loads the model anew."""
 
-    The structures are those of the wheel of 2026-11 (build 11549); other layouts are refused by their defaults.
-    """
+    PACKAGES = ["llama.cpp-tools", "llama.cpp-tools-extra", "libllama0", "libggml0", "libc6", "libgcc-s1", "libstdc++6",
+                "libgomp1", "libssl3t64", "zlib1g", "libzstd1"]
 
-    class ModelParams(ctypes.Structure):
-        _fields_ = [("before", ctypes.c_ubyte * 72), ("vocab_only", ctypes.c_bool), ("check_tensors", ctypes.c_bool),
-                    ("use_extra_bufts", ctypes.c_bool), ("no_host", ctypes.c_bool), ("no_alloc", ctypes.c_bool)]
+    def __init__(self, o, path, threads):
+        self.options, self.path, self.threads = o, path, threads
+        root = o.work / "debian"
+        if not root.exists():
+            unpacked = root.with_suffix(".tmp")
+            shutil.rmtree(unpacked, ignore_errors=True)
+            tool = Path(__file__).resolve().parents[2] / "tools" / "debian_packages.sh"
+            print("llama.cpp: fetching Debian's packages", file=sys.stderr, flush=True)
+            subprocess.run([tool, unpacked, "forky", "main", *self.PACKAGES], check=True, capture_output=True, text=True)
+            unpacked.rename(root)
+        self.programs = root / "usr" / "bin"
+        kernels = next(root.glob("usr/lib/*/ggml/backends0"))
+        self.libraries = kernels.parents[1]
+        self.folder = kernels  # where ggml looks for kernels beside the place that they are installed to
 
-    class ContextParams(ctypes.Structure):
-        _fields_ = [(name, ctypes.c_uint32) for name in (
-            "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_rs_seq", "n_outputs_max", "unnamed", "n_threads",
-            "n_threads_batch")] + [("types_and_rope", ctypes.c_ubyte * 100), ("embeddings", ctypes.c_bool),
-                                   ("offload_kqv", ctypes.c_bool), ("no_perf", ctypes.c_bool),
-                                   ("op_offload", ctypes.c_bool), ("swa_full", ctypes.c_bool),
-                                   ("kv_unified", ctypes.c_bool), ("after", ctypes.c_uint64 * 3)]
+    def call(self, program, *arguments):
+        loader = next(self.libraries.glob("ld-linux-*"))
+        command = [loader, "--library-path", f"{self.libraries}:{self.libraries / 'llama'}", self.programs / program, "-m",
+                   self.path.resolve(), "-t", self.threads, *arguments]
+        done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True, cwd=self.folder)
+        return done.stdout
 
-    class Batch(ctypes.Structure):
-        _fields_ = [("n_tokens", ctypes.c_int32), ("token", ctypes.POINTER(ctypes.c_int32)),
-                    ("embd", ctypes.POINTER(ctypes.c_float)), ("pos", ctypes.POINTER(ctypes.c_int32)),
-                    ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
-                    ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
-                    ("logits", ctypes.POINTER(ctypes.c_int8))]
+    def measure(self):
+        o = self.options
+        speeds = {}
+        repack = int(not o.plain_buffers)
+        report = self.call("llama-bench", "-p", o.prompt, "-n", o.generated if 1 in o.batches else 0, "-d", o.depth, "-r", 1,
+                           "--repack", repack, "-o", "json")
+        for row in json.loads(report):
+            kind = "pp" if row["n_prompt"] else "tg"
+            speeds[test_name(kind, row["n_prompt"] or row["n_gen"], 1, o.depth)] = row["avg_ts"]
+        several = [texts for texts in o.batches if texts > 1]
+        if several:
+            before = max(1, o.depth)
+            report = self.call("llama-batched-bench", "-npp", before, "-ntg", o.generated, "-npl",
+                               ",".join(map(str, several)), "-c", (before + o.generated) * max(several), "--output-format",
+                               "jsonl", *([] if repack else ["--no-repack"]))
+            for row in map(json.loads, filter(lambda line: line.startswith("{"), report.splitlines())):
+                speeds[test_name("tg", o.generated, row["pl"], o.depth)] = row["speed_tg"]
+        return speeds
 
-    llama_log_callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-
-    def __init__(self):
-        import xllamacpp
-
-        folder = Path(xllamacpp.__file__).parent
-        library = ctypes.CDLL(str(next(folder.glob("xllamacpp*.so"))))
-        pointer = ctypes.c_void_p
-        for name, result, arguments in [
-                ("llama_log_set", None, [self.llama_log_callback, pointer]),
-                ("llama_backend_init", None, []),
-                ("llama_model_default_params", self.ModelParams, []),
-                ("llama_context_default_params", self.ContextParams, []),
-                ("llama_model_load_from_file", pointer, [ctypes.c_char_p, self.ModelParams]),
-                ("llama_init_from_model", pointer, [pointer, self.ContextParams]),
-                ("llama_batch_init", self.Batch, [ctypes.c_int32] * 3),
-                ("llama_batch_free", None, [self.Batch]),
-                ("llama_decode", ctypes.c_int32, [pointer, self.Batch]),
-                ("llama_synchronize", None, [pointer]),
-                ("llama_get_memory", pointer, [pointer]),
-                ("llama_memory_clear", None, [pointer, ctypes.c_bool]),
-                ("llama_free", None, [pointer]),
-                ("llama_model_free", None, [pointer])]:
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
-        model, context = self.llama_model_default_params(), self.llama_context_default_params()
-        sizes = (context.n_ctx, context.n_batch, context.n_ubatch, context.n_seq_max, context.n_threads,
-                 context.n_threads_batch)
-        flags = (model.vocab_only, model.use_extra_bufts, model.no_alloc, context.embeddings, context.offload_kqv,
-                 context.op_offload, context.kv_unified)
-        if sizes != (512, 2048, 512, 1, 4, 4) or flags != (False, True, False, False, True, True, False):
-            raise SystemExit("xllamacpp's structures are laid out otherwise than this program knows: build from source")
+    def close(self):
+        pass
 
 
-class Llama:
-    """One model, one context, `threads` threads."""
+class SourceLlama:
+    """llama-cpp-python's library: one model, one context."""
 
-    def __init__(self, path, threads, prompt, batches, plain_buffers, wheel):
-        if wheel:
-            api = WheelApi()
-        else:
-            here = Path(__file__).resolve().parent  # where this file would be found under the package's name
-            sys.path = [folder for folder in sys.path if Path(folder).resolve() != here]
-            import llama_cpp as api
+    def __init__(self, o, path, threads):
+        here = Path(__file__).resolve().parent  # where this file would be found under the package's name
+        sys.path = [folder for folder in sys.path if Path(folder).resolve() != here]
+        import llama_cpp as api
 
-        self.api = api
+        self.options, self.api = o, api
         self.quiet = api.llama_log_callback(lambda *_: None)
         api.llama_log_set(self.quiet, ctypes.c_void_p())
         api.llama_backend_init()
         loading = api.llama_model_default_params()
-        loading.use_extra_bufts = not plain_buffers
+        loading.use_extra_bufts = not o.plain_buffers
         self.model = api.llama_model_load_from_file(str(path).encode(), loading)
         if not self.model:
             raise SystemExit(f"llama.cpp does not load {path}")
         options = api.llama_context_default_params()
-        options.n_ctx = 512 * (1 + max(batches)) + prompt
-        options.n_batch = options.n_ubatch = max(512, prompt)
-        options.n_seq_max = max(batches)
+        options.n_ctx = (512 + o.depth) * (1 + max(o.batches)) + o.prompt
+        options.n_batch = options.n_ubatch = max(512, o.prompt)
+        options.n_seq_max = max(o.batches)
         options.n_threads = options.n_threads_batch = threads
         options.kv_unified = True
         self.context = api.llama_init_from_model(self.model, options)
-        self.batch = api.llama_batch_init(max(512, prompt), 0, 1)
+        self.batch = api.llama_batch_init(max(512, o.prompt), 0, 1)
+        self.run([(1, 0, 0)])  # pages and threads
 
     def run(self, tokens):
         """tokens: (id, position, text) of one run; logits of the last token of each text."""
@@ -222,29 +214,45 @@ class Llama:
         self.api.llama_free(self.context)
         self.api.llama_model_free(self.model)
 
-    def clear(self):
+    def fill(self, texts):
+        """Empties the cache, then puts the tokens of the depth into it for each text."""
         self.api.llama_memory_clear(self.api.llama_get_memory(self.context), True)
+        for text in range(texts):
+            for begin in range(0, self.options.depth, 512):
+                self.run([(7 * i % 30000, i, text) for i in range(begin, min(begin + 512, self.options.depth))])
 
     def prefill(self, count):
-        self.clear()
+        self.fill(1)
         start = time.perf_counter()
-        self.run([(7 * i % 30000, i, 0) for i in range(count)])
+        self.run([(7 * i % 30000, self.options.depth + i, 0) for i in range(count)])
         return count / (time.perf_counter() - start)
 
     def decode(self, count, texts):
-        self.clear()
-        self.run([(1, 0, text) for text in range(texts)])
+        self.fill(texts)
+        self.run([(1, self.options.depth, text) for text in range(texts)])
         start = time.perf_counter()
         for i in range(count):
-            self.run([(7 * i % 30000, 1 + i, text) for text in range(texts)])
+            self.run([(7 * i % 30000, self.options.depth + 1 + i, text) for text in range(texts)])
         return count * texts / (time.perf_counter() - start)
 
+    def measure(self):
+        o = self.options
+        speeds = {test_name("pp", o.prompt, 1, o.depth): self.prefill(o.prompt)}
+        for texts in o.batches:
+            speeds[test_name("tg", o.generated, texts, o.depth)] = self.decode(o.generated, texts)
+        return speeds
 
-def halftone(program, shape, recipe, threads, prompt, generated, batches):
-    command = [program, "bench", "--synthetic", shape, "-p", prompt, "-n", generated, "-t", threads, "-r", 1, "--json",
-               "--batch", ",".join(map(str, batches))]
+
+def test_name(kind, tokens, texts, depth):
+    """As `halftone bench` names its tests."""
+    return f"{kind}{tokens}" + (f" x{texts}" if texts > 1 else "") + (f" @ d{depth}" if depth else "")
+
+
+def halftone(o, recipe, threads):
+    command = [o.halftone, "bench", "--synthetic", o.shape, "-p", o.prompt, "-n", o.generated, "-d", o.depth, "-t", threads,
+               "-r", 1, "--json", "--batch", ",".join(map(str, o.batches))]
     command += ["--recipe", recipe] if recipe else []
-    report = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout)
+    report = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
     return {row["test"]: row["tokens_per_s_median"] for row in report["rows"]}
 
 
@@ -277,11 +285,12 @@ def main():
     parser.add_argument("-t", "--threads", default=[1, 2], type=counts)
     parser.add_argument("-p", "--prompt", default=512, type=count)
     parser.add_argument("-n", "--generated", default=64, type=count)
+    parser.add_argument("-d", "--depth", default=0, type=int)
     parser.add_argument("--batches", default=[1], type=counts)
     parser.add_argument("-r", "--rounds", default=5, type=count)
     parser.add_argument("--work", default=Path.home() / ".cache" / "halftone-peers" / "llama.cpp", type=Path)
-    parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of llama.cpp's build")
-    parser.add_argument("--wheel", action="store_true", help="xllamacpp's instead of a build from source")
+    parser.add_argument("--source", action="store_true", help="build llama-cpp-python from source")
+    parser.add_argument("--cmake-args", default="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF", help="of that build")
     parser.add_argument("--plain-buffers", action="store_true")
     parser.add_argument("--short", action="store_true")
     o = parser.parse_args()
@@ -290,7 +299,7 @@ def main():
     if o.short:
         o.threads, o.prompt, o.generated, o.rounds = [2], 64, 8, 2
     o.work.mkdir(parents=True, exist_ok=True)
-    enter_environment(o.work, o.cmake_args, o.wheel)
+    enter_environment(o.work, o.source, o.cmake_args)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupt)
 
@@ -308,7 +317,7 @@ def main():
     except SystemExit as error:  # llama.cpp failed
         print(error, file=sys.stderr)
     except subprocess.CalledProcessError as error:
-        print(f"{error}\n{error.stderr.decode(errors='replace')}", file=sys.stderr)
+        print(f"{error}\n{error.stderr}", file=sys.stderr)
     print_rows(taken)
     return 0 if taken else 1
 
@@ -324,17 +333,13 @@ def interrupt(*_):
 
 def compare(o, kind, path, threads, taken):
     """Rounds of one type with so many threads; each that ends is added to `taken`."""
-    peer = Llama(path, threads, o.prompt, o.batches, o.plain_buffers, o.wheel)
+    peer = (SourceLlama if o.source else DebianLlama)(o, path, threads)
     try:
         if interrupted:
             raise KeyboardInterrupt
-        peer.run([(1, 0, 0)])  # pages and threads
         for number in range(o.rounds):
-            ours = halftone(o.halftone, o.shape, o.recipe or RECIPES[kind], threads, o.prompt, o.generated, o.batches)
-            theirs = {f"pp{o.prompt}": peer.prefill(o.prompt)}
-            for texts in o.batches:
-                name = f"tg{o.generated}" + (f" x{texts}" if texts > 1 else "")
-                theirs[name] = peer.decode(o.generated, texts)
+            ours = halftone(o, o.recipe or RECIPES[kind], threads)
+            theirs = peer.measure()
             for test, speed in theirs.items():
                 taken.setdefault((kind, threads, test), []).append((ours[test], speed))
             print(f"{kind}, {threads} threads, round {number + 1} of {o.rounds}: "

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,7 +60,8 @@ class Graph {
                                 Attributes attributes = {}, size_t outputs = 0);
   void add_output(ValueId value, std::string name);
 
-  const std::vector<Value>& values() const { return values_; }
+  /// Values keep their addresses while others are added: what a pass refers to stays where it is.
+  const std::deque<Value>& values() const { return values_; }
   const Value& value(ValueId id) const { return values_[static_cast<size_t>(id)]; }
   Value& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -81,7 +83,7 @@ class Graph {
 
  private:
   std::vector<Symbol> symbols_;
-  std::vector<Value> values_;
+  std::deque<Value> values_;
   std::vector<Node> nodes_;
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
