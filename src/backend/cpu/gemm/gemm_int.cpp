@@ -8,6 +8,7 @@
 #include "backend/kernel.h"
 #include "backend/shared_operand.h"
 #include "base/checked.h"
+#include "base/cpu.h"
 #include "ops/gemm/gemm.h"
 
 namespace halftone::cpu {
@@ -191,11 +192,12 @@ class IntGemm : public PreparedKernel, public SharedOperand {
 
   void multiply_chunk(ThreadPool& threads, const IntRows& rows, const IntOutput& out,
                       const WorkerScratch& scratch) const {
-    const IntPanelsView weights = panels_.view();
+    IntPanelsView weights = panels_.view();
     if (rows.rows <= few_rows_most_)
       return threads.parallel_for(weights.panels, piece_panels(rows.rows), [&](int64_t begin, int64_t end) {
         loops_.few_rows(weights, rows, out, begin, end);
       });
+    if (!cpu_is_amd()) weights.ahead = piece_panels(rows.rows) * std::min<int64_t>(workers_, threads.size());
     share_pieces(threads, piece_panels(rows.rows), [&](int64_t worker, int64_t begin, int64_t end) {
       loops_.many_rows(weights, rows, out, begin, end, scratch.loops(worker));
     });

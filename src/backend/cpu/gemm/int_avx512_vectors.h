@@ -19,6 +19,7 @@ struct Avx512Vnni {
   /// Rows that few_rows() takes at a time, and panels side by side where it takes four.
   static constexpr int kMostRows = 8, kFourRowsPanels = 2;
   static constexpr int kTileRows = 6, kTilePanels = 2;
+  static constexpr int kTileQuads = 1;         ///< many rows: quads of columns at a time
   static constexpr bool kReadsInOrder = true;  ///< has loops for Reading::in_order
 
   /// What dot() subtracts from each code.

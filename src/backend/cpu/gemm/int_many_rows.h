@@ -17,10 +17,45 @@ struct PanelTile {
   const std::byte* codes[V::kTilePanels];
 };
 
+/// Memory that is read later, brought to the second cache a line at a time.
+class Fetched {
+ public:
+  Fetched() = default;
+  Fetched(const std::byte* begin, int64_t bytes) : at_(begin), end_(begin + bytes) {}
+  void next() {
+    __builtin_prefetch(at_, 0, 2);
+    at_ += at_ < end_ ? 64 : 0;
+  }
+
+ private:
+  const std::byte* at_ = nullptr;
+  const std::byte* end_ = nullptr;
+};
+
+/// acc[r, p] += the products of kQuads quads of columns from k on.
+template <class V, int kQuads, int kRows>
+[[gnu::always_inline]] inline void add_quads(typename V::Int (&acc)[kRows][V::kTilePanels],
+                                             const PanelTile<V>& panels, const int8_t* a, int64_t stride,
+                                             int64_t k) {
+#pragma GCC unroll 4
+  for (int u = 0; u < kQuads; ++u, k += kQuad) {
+    typename V::Codes codes[V::kTilePanels];
+#pragma GCC unroll 2
+    for (int p = 0; p < V::kTilePanels; ++p)
+      V::template unpack<8>(panels.codes[p] + k * kPanelRows, &codes[p]);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const auto quad = V::quad(a + r * stride + k);
+#pragma GCC unroll 2
+      for (int p = 0; p < V::kTilePanels; ++p) acc[r][p] = V::dot(acc[r][p], codes[p], quad);
+    }
+  }
+}
+
 /// kRows rows times a PanelTile.
 template <class V, Mode kMode, int kRows>
 void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
-          const PanelTile<V>& panels) {
+          const PanelTile<V>& panels, Fetched& later) {
   constexpr int kPanels = V::kTilePanels;
   typename V::Float sum[kRows][kPanels];
 #pragma GCC unroll 8
@@ -28,6 +63,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) sum[r][p] = V::broadcast(0.0f);
   const int8_t* a = rows.codes + m0 * rows.stride;
+  Fetched fetched = later;
 
   for (int64_t s = 0; s < weights.segment_count; ++s) {
     const IntSegment& segment = weights.segments[s];
@@ -40,17 +76,13 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
       for (int r = 0; r < kRows; ++r) acc[r][p] = start(sums[r]);
     }
     const int64_t end = segment.packed + segment.units * (kQuad * 8 / weights.bits);
-    for (int64_t k = segment.packed; k < end; k += kQuad) {
-      typename V::Codes codes[kPanels];
-#pragma GCC unroll 2
-      for (int p = 0; p < kPanels; ++p) V::template unpack<8>(panels.codes[p] + k * kPanelRows, &codes[p]);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const auto quad = V::quad(a + r * rows.stride + k);
-#pragma GCC unroll 2
-        for (int p = 0; p < kPanels; ++p) acc[r][p] = V::dot(acc[r][p], codes[p], quad);
+    int64_t k = segment.packed;
+    if constexpr (V::kTileQuads > 1)
+      for (; k + V::kTileQuads * kQuad <= end; k += V::kTileQuads * kQuad) {
+        fetched.next();
+        add_quads<V, V::kTileQuads>(acc, panels, a, rows.stride, k);
       }
-    }
+    for (; k < end; k += kQuad) add_quads<V, 1>(acc, panels, a, rows.stride, k);
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
       const Finish<V, kMode> add(weights, panels.packed[p], segment);
@@ -62,6 +94,7 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
       }
     }
   }
+  later = fetched;
   alignas(64) float products[kPanels][kRows][kPanelRows];
 #pragma GCC unroll 2
   for (int p = 0; p < kPanels; ++p)
@@ -74,9 +107,9 @@ void tile(const IntPanelsView& weights, const IntRows& rows, const IntOutput& ou
 /// All rows from m on: tiles of kRows rows, then halves of that for the rest.
 template <class V, Mode kMode, int kRows = V::kTileRows>
 void tiles(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m,
-           const PanelTile<V>& panels) {
-  for (; rows.rows - m >= kRows; m += kRows) tile<V, kMode, kRows>(weights, rows, out, m, panels);
-  if constexpr (kRows > 1) tiles<V, kMode, kRows / 2>(weights, rows, out, m, panels);
+           const PanelTile<V>& panels, Fetched& later) {
+  for (; rows.rows - m >= kRows; m += kRows) tile<V, kMode, kRows>(weights, rows, out, m, panels, later);
+  if constexpr (kRows > 1) tiles<V, kMode, kRows / 2>(weights, rows, out, m, panels, later);
 }
 
 template <class V, int kBits>
@@ -96,10 +129,15 @@ const std::byte* unpack_panel(const IntPanelsView& weights, int64_t panel, std::
 template <class V>
 void many_rows_of(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out,
                   const PanelTile<V>& panels) {
-  if (rows.groups != 1) return tiles<V, Mode::any>(weights, rows, out, 0, panels);
-  if (weights.zero_kind == ZeroKind::shared) return tiles<V, Mode::shared>(weights, rows, out, 0, panels);
-  if (weights.zero_kind == ZeroKind::per_group) return tiles<V, Mode::zeros>(weights, rows, out, 0, panels);
-  return tiles<V, Mode::minimum>(weights, rows, out, 0, panels);
+  const int64_t next = panels.first + weights.ahead;
+  Fetched later(weights.data + (next < weights.panels ? next : panels.first) * weights.panel_bytes,
+                panels.count * weights.panel_bytes);
+  if (rows.groups != 1) return tiles<V, Mode::any>(weights, rows, out, 0, panels, later);
+  if (weights.zero_kind == ZeroKind::shared)
+    return tiles<V, Mode::shared>(weights, rows, out, 0, panels, later);
+  if (weights.zero_kind == ZeroKind::per_group)
+    return tiles<V, Mode::zeros>(weights, rows, out, 0, panels, later);
+  return tiles<V, Mode::minimum>(weights, rows, out, 0, panels, later);
 }
 
 template <class V>

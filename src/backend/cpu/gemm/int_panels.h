@@ -65,6 +65,9 @@ struct IntPanelsView {
   ScaleType scale_type;
   ZeroKind zero_kind;
   Reading reading;  ///< by few rows
+  /// Many rows: panels from those being read to what the thread most likely reads next, to be fetched
+  /// meanwhile; 0: nothing is.
+  int64_t ahead = 0;
 };
 
 /// Whether activations are quantized for both alike: the same segments of columns, the same sums.
