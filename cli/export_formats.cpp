@@ -16,25 +16,25 @@
 namespace halftone::cli {
 namespace {
 
-Graph read_back(const ExportJob& job) {
-  try {
-    return check_export(job.graph, job.output);
-  } catch (...) {
-    fs::remove_all(job.output);
-    throw;
-  }
-}
-
 ExportReport write_packed_folder(const PackedWriter& writer, const ExportJob& job) {
-  const PackedExport packed = write_packed(job.graph, writer, job.output, job.companions, job.progress);
-  return {packed.encoding, packed.packed, packed.kept, {}, read_back(job)};
+  ExportReport report;
+  const PackedExport packed =
+      write_packed(job.graph, writer, job.output, job.companions, job.progress,
+                   [&](const fs::path& folder) { report.read_back = check_export(job.graph, folder); });
+  report.encoding = packed.encoding;
+  report.packed = packed.packed;
+  report.kept = packed.kept;
+  return report;
 }
 
 ExportFormat packed_format(const PackedWriter& writer) {
   return {std::string(writer.name),
           std::string(writer.description),
           {},
-          [&writer](const ExportJob& job) { check_packable(job.graph, writer); },
+          [&writer](const ExportJob& job) {
+            check_packable(job.graph, writer);
+            check_packed_target(job.output);
+          },
           [&writer](const ExportJob& job) { return write_packed_folder(writer, job); }};
 }
 
@@ -42,6 +42,22 @@ GgufExport plan_of(const ExportJob& job) {
   const auto config = std::ranges::find(job.companions, "config.json", &CompanionFile::name);
   if (config == job.companions.end()) throw InputError("{}: no config.json", job.source.string());
   return plan_gguf(job.graph, parse_hf_config(config->content, config->name), job.type);
+}
+
+void check_gguf(const ExportJob& job) {
+  if (fs::is_directory(job.output))
+    throw UsageError("-o {}: a folder, but GGUF is one file", job.output.string());
+  plan_of(job);
+}
+
+/// The model in a file that nobody has checked yet; the file goes where that finds something.
+Graph read_back(const Graph& graph, const fs::path& unchecked) {
+  try {
+    return check_export(graph, unchecked);
+  } catch (...) {
+    fs::remove(unchecked);
+    throw;
+  }
 }
 
 ExportReport write_gguf_file(const ExportJob& job) {
@@ -58,7 +74,7 @@ ExportReport write_gguf_file(const ExportJob& job) {
       (value.constant->encoding() ? report.packed : report.kept)
           .push_back(value.name.substr(0, value.name.rfind('.')));
   report.remarks = std::move(plan.remarks);
-  report.read_back = read_back({plan.graph, job.companions, job.source, job.type, unchecked});
+  report.read_back = read_back(plan.graph, unchecked);
   fs::rename(unchecked, job.output);
   return report;
 }
@@ -89,7 +105,7 @@ std::vector<ExportFormat> make_formats() {
   std::vector<ExportFormat> formats;
   for (const PackedWriter& writer : packed_writers()) formats.push_back(packed_format(writer));
   formats.push_back({"gguf", "one GGUF file (llama.cpp and what is built on it)", written_ggml_types(),
-                     [](const ExportJob& job) { plan_of(job); }, write_gguf_file});
+                     check_gguf, write_gguf_file});
   for (ExportFormat& format : onnx_formats()) formats.push_back(std::move(format));
   formats.push_back(encodings_format());
   return formats;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/export_formats.h"
+#include "formats/halftone_target.h"
 
 namespace halftone::cli {
 
@@ -12,6 +13,7 @@ void check_format(const QuantizeCommand& command, Graph graph, const Recipe& rec
   if (command.format.empty()) {
     if (!command.target.empty())
       throw UsageError("--target {}: it says something to --format only", command.target);
+    if (!command.output.empty()) check_halftone_target(command.output);
     return;
   }
   const ExportFormat& format = find_export_format(command.format);

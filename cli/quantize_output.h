@@ -9,8 +9,8 @@
 
 namespace halftone::cli {
 
-/// What --format cannot hold is told before the calibration, not after it (UnsupportedError). Nothing is done
-/// without --format.
+/// What --format cannot hold (UnsupportedError), and an output that cannot be written, is told before the
+/// calibration, not after it.
 void check_format(const QuantizeCommand& command, Graph graph, const Recipe& recipe,
                   const std::vector<CompanionFile>& companions);
 

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -302,6 +303,22 @@ class Export(Program):
             self.assertLess(abs(receipt["bytes_after"] / weights - 1), 0.03)
             self.fails(4, "quantize", "-m", MODEL, "--recipe", "gptq-w3g128", "--format", "awq", "--calib", SOURCE / "zoo/heldout.txt",
                        "-o", out / "no", saying=["AWQ's format holds"])
+
+    def test_a_folder_that_halftone_did_not_write_stays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "model"
+            shutil.copytree(MODEL, model)
+            (model / "thesis.txt").write_text("years")
+            before = {path.name: path.read_bytes() for path in model.iterdir()}
+            export = ("export", "-m", model, "--recipe", "rtn-w4g32", "--format", "gptq", "-o")
+            self.fails(3, *export, model, saying=["was not written by Halftone"])
+            quantize = ("quantize", "-m", model, "--recipe", "gptq-w4g128", "--calib", SOURCE / "zoo/heldout.txt", "-o", model)
+            self.fails(3, *quantize, saying=["was not written by Halftone"])
+            self.fails(3, *quantize, "--format", "gptq", saying=["was not written by Halftone"])
+            self.assertEqual({path.name: path.read_bytes() for path in model.iterdir()}, before)
+            self.assertEqual([path.name for path in Path(folder).iterdir()], ["model"])
+            for _ in range(2):  # its own folder is replaced
+                self.assertEqual(halftone(*export, Path(folder) / "own").returncode, 0)
 
     def test_what_a_format_cannot_hold_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
+#include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +85,47 @@ fs::path temporary_name(const fs::path& path) {
   return clean.parent_path() / fmt::format(".{}.{}.tmp", clean.filename().string(), ::getpid());
 }
 
+/// Where a chain of symbolic links ends: what they lead to is replaced, not the link.
+fs::path behind_links(fs::path path) {
+  constexpr int kMostLinks = 40;
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(fs::symlink_status(path, error)); ++i)
+    path = path.parent_path() / fs::read_symlink(path);
+  return path;
+}
+
+/// Whether a file is written as it goes: a pipe or a device cannot be replaced, and standard output under
+/// another name must not be.
+bool is_stream(const fs::path& path) {
+  const fs::path where = fs::absolute(path).lexically_normal();
+  if (where.parent_path() == "/dev" || where.parent_path() == "/dev/fd" ||
+      where.string().starts_with("/proc/"))
+    return true;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+/// The process that gave its folder this name while it wrote `target`; nothing for any other name.
+std::optional<int> writer_of(const std::string& name, const fs::path& target) {
+  const std::string front = fmt::format(".{}.", target.filename().string());
+  if (!name.starts_with(front)) return std::nullopt;
+  int process = 0;
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + front.size(), end, process);
+  return error == std::errc() && std::string_view(rest, end) == ".tmp" ? std::optional(process)
+                                                                       : std::nullopt;
+}
+
+/// Folders that processes left unfinished beside the target: a quantization that was ended leaves gigabytes.
+void remove_leftovers(const fs::path& target) {
+  std::error_code error, ignored;
+  const fs::path beside = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  for (fs::directory_iterator entry(beside, error), end; !error && entry != end; entry.increment(error))
+    if (const auto process = writer_of(entry->path().filename().string(), target))
+      if (::kill(*process, 0) != 0 && errno == ESRCH) fs::remove_all(entry->path(), ignored);
+}
+
 void sync_to_disk(const fs::path& path, int flags) {
   FileDescriptor file(path, flags);
   if (file.get() >= 0) ::fsync(file.get());
@@ -153,16 +197,19 @@ std::string read_text(const fs::path& path, size_t limit) {
   return text;
 }
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
-  file_ = std::fopen(temporary_.c_str(), "wb");
-  if (!file_) throw ResourceError("{}: cannot create: {}", temporary_.string(), reason());
+AtomicFile::AtomicFile(fs::path path)
+    : path_(is_stream(path) ? std::move(path) : behind_links(std::move(path))),
+      temporary_(is_stream(path_) ? fs::path() : temporary_name(path_)) {
+  const fs::path& opened = temporary_.empty() ? path_ : temporary_;
+  file_ = std::fopen(opened.c_str(), "wb");
+  if (!file_) throw ResourceError("{}: cannot create: {}", opened.string(), reason());
 }
 
 AtomicFile::~AtomicFile() {
   if (!file_) return;
   std::fclose(file_);
   std::error_code ignored;
-  fs::remove(temporary_, ignored);
+  if (!temporary_.empty()) fs::remove(temporary_, ignored);
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -177,10 +224,11 @@ void AtomicFile::seek(size_t offset) {
 }
 
 void AtomicFile::commit() {
-  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0)
+  if (std::fflush(file_) != 0 || (!temporary_.empty() && ::fsync(::fileno(file_)) != 0))
     throw ResourceError("{}: cannot write: {}", path_.string(), reason());
   std::fclose(file_);
   file_ = nullptr;
+  if (temporary_.empty()) return;
   std::error_code error;
   fs::rename(temporary_, path_, error);
   if (!error) return;
@@ -190,12 +238,13 @@ void AtomicFile::commit() {
 }
 
 AtomicFolder::AtomicFolder(fs::path target, std::string_view marker)
-    : target_(target.has_filename() ? std::move(target) : target.parent_path()),
+    : target_(behind_links(target.has_filename() ? std::move(target) : target.parent_path())),
       temporary_(temporary_name(target_)) {
   if (fs::exists(target_) &&
       !(fs::is_directory(target_) && (fs::is_empty(target_) || fs::exists(target_ / marker))))
     throw InputError("{}: exists and was not written by Halftone; choose another output folder",
                      target_.string());
+  remove_leftovers(target_);
   std::error_code error;
   fs::remove_all(temporary_, error);
   if (!fs::create_directories(temporary_, error) || error)

@@ -4,6 +4,9 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -80,6 +83,56 @@ TEST_F(FileTest, AFolderIsReplacedOnlyIfItIsOurs) {
   fs::create_directories(folder_ / "precious");
   std::ofstream(folder_ / "precious" / "thesis.txt") << "years";
   EXPECT_THROW(AtomicFolder(folder_ / "precious", "marker"), InputError);
+}
+
+TEST_F(FileTest, WhatALinkLeadsToIsReplacedAndTheLinkStays) {
+  fs::create_directories(folder_ / "disk" / "empty");
+  std::ofstream(folder_ / "disk" / "a") << "old";
+  fs::create_symlink("disk/a", folder_ / "link");
+  fs::create_symlink("link", folder_ / "link of a link");
+  AtomicFile file(folder_ / "link of a link");
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(read_text(folder_ / "disk" / "a"), "new");
+
+  fs::create_directory_symlink("disk/empty", folder_ / "models");
+  AtomicFolder made(folder_ / "models" / "", "marker");
+  EXPECT_EQ(fs::canonical(made.path().parent_path()), fs::canonical(folder_ / "disk"));
+  std::ofstream(made.path() / "marker") << "1";
+  made.commit();
+  EXPECT_TRUE(fs::is_symlink(folder_ / "models"));
+  EXPECT_TRUE(fs::exists(folder_ / "disk" / "empty" / "marker"));
+  EXPECT_EQ(entries(), 4u);
+}
+
+TEST_F(FileTest, WhatADeadProcessLeftUnfinishedGoes) {
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  for (const std::string& name :
+       {fmt::format(".model.{}.tmp", dead), fmt::format(".model.{}.tmp", ::getppid()),
+        fmt::format(".model.{}.tmp.old", dead), fmt::format(".other.{}.tmp", dead)}) {
+    fs::create_directories(folder_ / name);
+    std::ofstream(folder_ / name / "model.safetensors") << "gigabytes";
+  }
+  { AtomicFolder made(folder_ / "model", "marker"); }
+  EXPECT_FALSE(fs::exists(folder_ / fmt::format(".model.{}.tmp", dead)));
+  EXPECT_EQ(entries(), 3u);
+}
+
+TEST_F(FileTest, APipeIsWrittenAsItIs) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string read;
+  std::thread reader([&] { std::getline(std::ifstream(pipe), read); });
+  AtomicFile file(pipe);
+  file.write("through");
+  file.commit();
+  reader.join();
+  EXPECT_EQ(read, "through");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(entries(), 1u);
 }
 
 TEST_F(FileTest, MappedBytesAreTheFiles) {

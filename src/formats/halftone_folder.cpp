@@ -6,6 +6,7 @@
 #include "base/write_file.h"
 #include "formats/encoded_parts.h"
 #include "formats/graph_json.h"
+#include "formats/halftone_target.h"
 #include "formats/hf_config.h"
 
 namespace halftone {
@@ -115,6 +116,10 @@ Provenance provenance_from_json(const Json& json, const std::string& source) {
 bool is_halftone_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path / kIndexFile, ignored);
+}
+
+void check_halftone_target(const fs::path& target) {
+  AtomicFolder(target, kIndexFile);
 }
 
 void save_halftone(const Graph& graph, const fs::path& target, const Provenance& provenance,

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kBias = ".bias";
+/// Tells a folder of ours from any other that has a config.json.
+constexpr const char* kMark = "halftone-export.json";
 
 /// A constant that goes into the folder; `module` is set where it is packed.
 struct Entry {
@@ -121,8 +123,13 @@ void check_packable(const Graph& graph, const PackedWriter& writer) {
   make_plan(graph, writer);
 }
 
+void check_packed_target(const fs::path& target) {
+  AtomicFolder(target, kMark);
+}
+
 PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const fs::path& target,
-                          const std::vector<CompanionFile>& companions, const SaveProgress& progress) {
+                          const std::vector<CompanionFile>& companions, const SaveProgress& progress,
+                          const std::function<void(const fs::path& folder)>& check) {
   const Plan plan = make_plan(graph, writer);
   PackedExport report{.encoding = plan.encoding.str(), .packed = {}, .kept = plan.kept};
   for (const Entry& entry : plan.entries)
@@ -131,7 +138,7 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
   if (std::ranges::find(kept, "lm_head") == kept.end())
     kept.emplace_back("lm_head");  // tied to the embedding
 
-  AtomicFolder folder(target, "config.json");
+  AtomicFolder folder(target, kMark);
   SafetensorsWriter file(folder.path(), "model", plan.tensors, {{"format", "pt"}});
   double done = 0;
   size_t next = 0;
@@ -154,6 +161,8 @@ PackedExport write_packed(const Graph& graph, const PackedWriter& writer, const 
     write_file(folder.path() / companion.name, companion.name == "config.json"
                                                    ? packed_config(companions, writer, plan.encoding, kept)
                                                    : companion.content);
+  write_file(folder.path() / kMark, OrderedJson{{"format", writer.name}}.dump() + "\n");
+  if (check) check(folder.path());
   folder.commit();
   if (progress) progress(plan.bytes, plan.bytes, "");
   return report;
