@@ -195,6 +195,20 @@ class Run(Program):
         result = halftone("run", "-m", MODEL, "-p", "One", "-n", 1, "--explain")
         self.assertIn("PagedAttention", result.stderr)
 
+    def test_what_changes_codes_but_no_encoding_is_not_found_in_the_plan_cache(self):
+        rules = 'rules: [{match: "*", weights: {format: int4, group: 32}}]\n'
+        with tempfile.TemporaryDirectory() as folder:
+            found = {}
+            for name, algorithms in (("nearest", "[rtn]"), ("searched", "[{rtn: {search_scales: true}}]")):
+                recipe = Path(folder) / f"{name}.yaml"
+                recipe.write_text(f"name: w4\nalgorithms: {algorithms}\n{rules}")
+                arguments = ("eval", "ppl", "-m", MODEL, "--recipe", recipe, "--text", SOURCE / "zoo/prompts.txt", "--json")
+                fresh = json.loads(halftone(*arguments, "--no-plan-cache").stdout)["nll"]
+                for _ in range(2):
+                    found[name] = json.loads(halftone(*arguments, "--plan-cache", Path(folder) / "plans").stdout)["nll"]
+                    self.assertEqual(found[name], fresh)
+            self.assertNotEqual(found["nearest"], found["searched"])
+
     def test_sampling_out_of_range(self):
         self.fails(2, "run", "-m", MODEL, "-p", "x", "--top-p", 7, saying=["top-p"])
         self.fails(2, "run", "-m", MODEL, "-p", "x", "--temp", -1, saying=["temperature"])
