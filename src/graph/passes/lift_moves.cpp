@@ -27,6 +27,13 @@ std::vector<const Node*> origins(const Graph& graph) {
   return of;
 }
 
+/// Whether the code 0, with which a Pad fills that spells nothing out, stands for another number than 0.
+bool fills_with_another_number(const Graph& graph, const Node& node, const CodeScale& codes) {
+  const bool is_signed = graph.value(node.inputs[0]).type.dtype == DType::i8;
+  return node.schema->name == "Pad" && node.attributes.get_string("mode", "constant") == "constant" &&
+         (node.inputs.size() < 3 || node.inputs[2] == kNoValue) && codes.zero != (is_signed ? 128 : 0);
+}
+
 /// Nodes between codes and numbers under the scale and zero point of one QuantizeLinear.
 class Lift {
  public:
@@ -92,6 +99,8 @@ int lift_moves(Graph& graph) {
       const Node* other = origin_of(node.inputs[i]);
       if (!other || linear_codes(graph, *other) != linear_codes(graph, *quantize)) quantize = nullptr;
     }
+    if (quantize && fills_with_another_number(graph, node, *linear_codes(graph, *quantize)))
+      quantize = nullptr;
     if (!quantize) {
       nodes.push_back(node);
       continue;

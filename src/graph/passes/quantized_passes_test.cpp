@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "graph/passes/pass.h"
@@ -158,6 +159,21 @@ TEST(QuantizedPasses, WhatHasNoIntegerFormStaysAsItIs) {
   const std::string text = m.text_after_passes(m.add("DequantizeLinear", "yd", {y, scale, z}));
   EXPECT_NE(text.find("%conv: f32[1, 2, 4, 4] = Conv(%xd, %wd)\n"), std::string::npos) << text;
   EXPECT_NE(text.find("QuantizeLinear(%conv, %scale, %z)"), std::string::npos) << text;
+}
+
+TEST(QuantizedPasses, APadByTheCode0IsNoPadByTheNumber0) {
+  for (const uint8_t zero : {0, 3})
+    for (const bool spelled_out : {false, true}) {
+      Made m;
+      const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", zero);
+      const ValueId pads =
+          m.graph.add_constant("pads", Constant(Tensor::from<int64_t>({8}, {0, 0, 1, 1, 0, 0, 1, 1})));
+      std::vector<ValueId> inputs = {m.add("QuantizeLinear", "xq", {m.input(), s, z}), pads};
+      if (spelled_out) inputs.push_back(m.code<uint8_t>("fill", 0));
+      m.graph.add_output(m.add("DequantizeLinear", "yd", {m.add("Pad", "pad", inputs), s, z}), "y");
+      const auto lift = std::ranges::find(standard_passes(), "lift_moves", &Pass::name);
+      EXPECT_EQ(lift->run(m.graph), zero == 0 || spelled_out ? 1 : 0);
+    }
 }
 
 }  // namespace
