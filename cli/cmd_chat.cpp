@@ -223,7 +223,8 @@ void add_chat(CLI::App& app) {
   add_model_options(*command, options->model);
   add_text_options(*command, options->text);
   add_speculate_options(*command, options->speculate);
-  command->add_option("--system", options->system, "Instructions for the model")->type_name("TEXT");
+  command->add_option("--system,--system-prompt", options->system, "Instructions for the model")
+      ->type_name("TEXT");
   command
       ->add_option("--chat-template", options->chat_template,
                    "How the conversation is written (default: as the model's files say): " +

@@ -124,6 +124,7 @@ void run(const Options& o) {
     std::fflush(stdout);
   }
   print_result(o, text, prompt, result, generation);
+  if (interrupt.raised()) throw Interrupted();
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ void add_run(CLI::App& app) {
       ->add_option("--chat-template", options->chat_template,
                    "Put the prompt as a question in this format: " + chat_template_names() + ", or a file")
       ->type_name("NAME|FILE");
-  command->add_option("--system", options->system, "Instructions before the question")->type_name("TEXT");
+  command->add_option("--system,--system-prompt", options->system, "Instructions before the question")
+      ->type_name("TEXT");
   command->footer(
       "A model whose files have a chat template gets the prompt as a question, unless --raw is given.\n"
       "The text is printed as it comes, without the prompt; a last line on standard error has times and "

@@ -1,15 +1,18 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <fmt/ranges.h>
 #include <malloc.h>
 #include <new>
+#include <unistd.h>
 
 #include "backend/cpu/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/suggest.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 
 namespace halftone::cli {
 namespace {
@@ -88,17 +91,50 @@ void return_large_blocks() {
 #endif
 }
 
+/// Whoever starts us without standard input, output or error must not find what we print in the next file
+/// that we open, which would take its number. Printing what was asked for fails; messages go nowhere.
+void take_standard_files() {
+  const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+  for (int file = 0; file < 3; ++file)
+    if (::fcntl(file, F_GETFD) < 0 && ::open("/dev/null", modes[file]) != file) std::abort();
+}
+
+/// Models are mapped: a file that was cut short, or a disk that fails, shows as a signal when a page is read.
+void tell_lost_page(int signal, siginfo_t* info, void* /*context*/) {
+  if (info->si_code != BUS_ADRERR) {  // a bug of ours
+    std::signal(signal, SIG_DFL);
+    return;
+  }
+  constexpr std::string_view kText =
+      "halftone: error: a file that is in use was cut short, or cannot be read from its disk any more\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
+  ::_exit(static_cast<int>(ExitCode::input));
+}
+
+void watch_mapped_files() {
+  struct sigaction action {};
+  action.sa_sigaction = tell_lost_page;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &action, nullptr);
+}
+
 }  // namespace
 }  // namespace halftone::cli
 
 int main(int argc, char** argv) {
   using namespace halftone;
+  cli::take_standard_files();
   std::signal(SIGPIPE, SIG_DFL);  // whoever reads our output may stop reading, even if our parent ignores it
   std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of a file's size fails as on a full disk
+  cli::watch_mapped_files();
   cli::return_large_blocks();
   try {
     register_backend(cpu_backend());
     return cli::run(argc, argv);
+  } catch (const cli::Interrupted&) {
+    std::fflush(stdout);
+    std::signal(SIGINT, SIG_DFL);
+    return std::raise(SIGINT);
   } catch (const Error& error) {
     return cli::complain("error", error.what(), error.code());
   } catch (const fs::filesystem_error& error) {  // a name too long, a loop of links, a folder not to be read

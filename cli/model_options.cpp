@@ -1,5 +1,9 @@
 #include "cli/model_options.h"
 
+#include <mutex>
+#include <thread>
+#include <vector>
+
 #include "backend/kernel.h"
 #include "base/error.h"
 #include "base/isa_flag.h"
@@ -7,6 +11,37 @@
 #include "runtime/plan_cache.h"
 
 namespace halftone::cli {
+
+namespace {
+
+void warn(const std::string& what) {
+  fmt::print(stderr, "halftone: warning: {}\n", what);
+}
+
+/// Tells what the plan cache warns of. What its own thread finds while an answer is being printed waits until
+/// the cache is let go.
+class CacheWarnings {
+ public:
+  CacheWarnings() = default;
+  ~CacheWarnings() {
+    for (const std::string& what : late_) warn(what);
+  }
+  CacheWarnings(const CacheWarnings&) = delete;
+  CacheWarnings& operator=(const CacheWarnings&) = delete;
+
+  void tell(const std::string& what) {
+    if (std::this_thread::get_id() == thread_) return warn(what);
+    const std::lock_guard lock(mutex_);
+    late_.push_back(what);
+  }
+
+ private:
+  const std::thread::id thread_ = std::this_thread::get_id();
+  std::mutex mutex_;
+  std::vector<std::string> late_;
+};
+
+}  // namespace
 
 void add_plan_cache_option(CLI::App& command, std::string& folder) {
   command
@@ -26,11 +61,12 @@ std::string usual_plan_cache() {
 
 std::shared_ptr<const PlanCache> open_plan_cache(const ModelOptions& options) {
   if (options.no_plan_cache) return nullptr;
-  const auto warn = [](const std::string& what) { fmt::print(stderr, "halftone: warning: {}\n", what); };
   const std::string folder = options.plan_cache.empty() ? usual_plan_cache() : options.plan_cache;
   if (folder.empty()) return nullptr;
   try {
-    return PlanCache::open(folder, PlanCache::kUsualLimit, warn);
+    return PlanCache::open(
+        folder, PlanCache::kUsualLimit,
+        [told = std::make_shared<CacheWarnings>()](const std::string& what) { told->tell(what); });
   } catch (const ResourceError& error) {
     if (!options.plan_cache.empty()) throw;
     warn(fmt::format("no plan cache: {} (--plan-cache DIR names another, --no-plan-cache does without)",
@@ -68,7 +104,9 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   command.add_flag(
       "--bf16", options.bf16,
       "Round the inputs of layers whose weights are bf16 to bf16 (faster on AVX512-BF16 and AMX)");
-  command.add_option("-c,--context", options.context, "Context in tokens (0: the model's own, at most 8192)")
+  command
+      .add_option("-c,--context,--ctx-size", options.context,
+                  "Context in tokens (0: the model's own, at most 8192)")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   command

@@ -7,8 +7,10 @@ Usage: command_line_test.py HALFTONE SOURCE_DIR. Uses the shared small models wh
 import json
 import os
 import pty
+import resource
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -195,6 +197,15 @@ class Run(Program):
         result = halftone("run", "-m", MODEL, "-p", "One", "-n", 1, "--explain")
         self.assertIn("PagedAttention", result.stderr)
 
+    def test_flags_as_llama_cpp_has_them(self):
+        once = self.run_json("-p", "Once upon", "--n-predict", 6, "--ctx-size", 64, "--seed", 7)
+        self.assertEqual(len(once["token_ids"]), 6)
+        self.assertEqual(once["seed"], 7)
+        whole = self.run_json("-p", "Once upon", "-n", -1, "-c", 32, "--seed", -1, "--reverse-prompt", "@@@@")
+        self.assertIn(whole["stop_reason"], ("context_full", "end_token"))
+        self.assertNotEqual(whole["seed"], self.run_json("-p", "Once", "-n", 1, "--seed", -1)["seed"])
+        self.fails(2, "run", "-m", MODEL, "-p", "x", "-n", -2, saying=["--max-tokens"])
+
     def test_what_changes_codes_but_no_encoding_is_not_found_in_the_plan_cache(self):
         rules = 'rules: [{match: "*", weights: {format: int4, group: 32}}]\n'
         with tempfile.TemporaryDirectory() as folder:
@@ -208,6 +219,46 @@ class Run(Program):
                     found[name] = json.loads(halftone(*arguments, "--plan-cache", Path(folder) / "plans").stdout)["nll"]
                     self.assertEqual(found[name], fresh)
             self.assertNotEqual(found["nearest"], found["searched"])
+
+    def test_ctrl_c_ends_a_loop_around_it_too(self):
+        with subprocess.Popen([PROGRAM, "run", "-m", MODEL, "--raw", "-p", "Once", "-n", "0", "--stop", "@@@@", "--temp", "5"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            run.stdout.read(1)
+            run.send_signal(signal.SIGINT)
+            told = run.communicate(timeout=60)[1]
+        if b"context_full" not in told and b"end_token" not in told:
+            self.assertEqual(run.returncode, -signal.SIGINT)
+            self.assertIn(b"cancelled", told)
+
+    def test_without_standard_files_nothing_is_written_where_they_were(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for closed, code in (("2>&-", 0), ("<&-", 0), (">&-", 5), ("<&- 2>&-", 0)):
+                out = Path(folder) / "w8"
+                line = f'"{PROGRAM}" quantize -m "{MODEL}" --recipe rtn-w8 --no-eval -o "{out}" {closed}'
+                done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+                self.assertEqual(done.returncode, code, (closed, done.stderr))
+                self.assertEqual(halftone("run", "-m", out, "-p", "x", "-n", 1).returncode, 0)
+
+    def test_a_model_that_is_cut_short_while_it_is_in_use(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "model"
+            shutil.copytree(MODEL, model)
+            with subprocess.Popen([PROGRAM, "chat", "-m", model, "-n", "2", "--no-plan-cache", "--chat-template", "plain"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as chat:
+                chat.stdin.write(b"Hello\n")
+                chat.stdin.flush()
+                chat.stdout.read(1)
+                os.truncate(model / "model.safetensors", 100)
+                told = chat.communicate(b"zebra\n" * 9, timeout=60)[1]
+            self.assertEqual(chat.returncode, 3)
+            self.assertIn(b"cut short", told)
+
+    def test_threads_that_cannot_be_had(self):
+        little = lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+        done = subprocess.run([PROGRAM, "run", "-m", MODEL, "-p", "x", "-n", "1", "-t", "1024", "--no-plan-cache"],
+                              capture_output=True, text=True, timeout=60, preexec_fn=little)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("of 1024 threads", done.stderr)
 
     def test_sampling_out_of_range(self):
         self.fails(2, "run", "-m", MODEL, "-p", "x", "--top-p", 7, saying=["top-p"])

@@ -6,10 +6,12 @@
 #include <condition_variable>
 #include <mutex>
 #include <sched.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "base/core_share.h"
+#include "base/error.h"
 
 namespace halftone {
 namespace {
@@ -120,6 +122,15 @@ struct ThreadPool::Impl {
     }
   }
 
+  void end() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake_workers.notify_all();
+    for (std::thread& thread : threads) thread.join();
+  }
+
   void leave() {
     left.fetch_add(1, std::memory_order_acq_rel);
     std::lock_guard lock(mutex);
@@ -130,17 +141,19 @@ struct ThreadPool::Impl {
 ThreadPool::ThreadPool(int size) : impl_(std::make_unique<Impl>()) {
   if (size <= 0) size = available_cores();
   impl_->shares = std::vector<Impl::Share>(static_cast<size_t>(size));
-  for (size_t i = 1; i < impl_->shares.size(); ++i)
-    impl_->threads.emplace_back([this, i] { impl_->serve(i); });
+  try {
+    for (size_t i = 1; i < impl_->shares.size(); ++i)
+      impl_->threads.emplace_back([p = impl_.get(), i] { p->serve(i); });
+  } catch (const std::system_error& error) {
+    const size_t begun = impl_->threads.size() + 1;
+    impl_->end();
+    throw ResourceError("no more than {} of {} threads: {} (-t takes fewer)", begun, size,
+                        error.code().message());
+  }
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->stop = true;
-  }
-  impl_->wake_workers.notify_all();
-  for (std::thread& thread : impl_->threads) thread.join();
+  impl_->end();
 }
 
 int ThreadPool::size() const {
