@@ -6,9 +6,9 @@
                              [--source [--cmake-args=-DGGML_NATIVE=ON]] [--plain-buffers] [--short]
 
 llama.cpp is Debian's (testing), unpacked to FOLDER/debian within a minute or two and not installed: it carries ggml's
-kernels for every instruction set and takes the best that the processor has. With --source it is built from the source
-package of llama-cpp-python instead (an hour on two cores). The first call makes a virtual environment in FOLDER too and
-goes on in it.
+kernels for every instruction set and takes the best that the processor has. That needs apt-get, and on Ubuntu the
+package debian-archive-keyring. With --source it is built from the source package of llama-cpp-python instead (an hour on
+two cores). The first call makes a virtual environment in FOLDER too and goes on in it.
 
 A GGUF file of the shape is written once to FOLDER: every matrix, the embedding too, in the type asked for, its blocks
 random bytes under small scales. Each round times Halftone (`bench --synthetic`, one repetition), then llama.cpp
