@@ -2,6 +2,7 @@
 
 #include "backend/cpu/conv/conv_site.h"
 #include "backend/cpu/packed_memory.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
@@ -64,6 +65,7 @@ class DepthwiseConv : public PreparedKernel {
     run.threads.parallel_for(
         planes.batch * planes.out_rows, work_grain(row_floats * planes.taps() * 4),
         [&](int64_t begin, int64_t end) {
+          const SubnormalsAsZero mode;
           for (int64_t row = begin; row < end; ++row)
             loops_.depthwise(
                 window_row(planes, x, y, channels_, step, row),
@@ -99,6 +101,7 @@ class DepthwiseConv : public PreparedKernel {
     const int64_t slices = ceil_div(channels_, slice_), pieces = p.batch * bands * slices;
     const int64_t workers = std::min<int64_t>({threads_, run.threads.size(), pieces});
     run.threads.parallel_for(workers, 1, [&](int64_t first, int64_t last) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = first; worker < last; ++worker) {
         float* copy =
             reinterpret_cast<float*>(run.workspace.data()) + worker * copy_rows(p, band) * copy_line(p);

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "backend/cpu/conv/conv_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "base/checked.h"
 
@@ -80,6 +81,7 @@ class FloatConv : public PreparedKernel {
     const Blocks outer = blocks_of(regions[1].places(planes), run.threads.size());
     const int64_t grain = ceil_div(work_grain(work), most_tiles_ * loops_.rows);
     run.threads.parallel_for(inner.count + outer.count, grain, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t i = begin; i < end; ++i) {
         const bool is_inner = i < inner.count;
         const Blocks& blocks = is_inner ? inner : outer;

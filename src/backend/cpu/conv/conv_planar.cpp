@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "backend/cpu/conv/conv_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "base/checked.h"
 
@@ -58,6 +59,7 @@ class PlanarConv : public PreparedKernel {
         }
     const int64_t grain = ceil_div(work_grain(outputs_ * depth_), std::max<int64_t>(p.out_columns, 1));
     run.threads.parallel_for(p.batch * p.out_rows, grain, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t row = begin; row < end; ++row) run_row(run, p, offsets, row);
     });
   }

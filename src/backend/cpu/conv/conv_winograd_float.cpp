@@ -4,6 +4,7 @@
 
 #include "backend/cpu/conv/conv_site.h"
 #include "backend/cpu/packed_memory.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/float_tile_loops.h"
 #include "backend/cpu/winograd/winograd_loops.h"
 #include "base/checked.h"
@@ -100,6 +101,7 @@ class WinogradConv final : public PreparedKernel {
     // Few blocks are shared out by outputs besides, so that each thread reads a part of the weights only.
     const int64_t chunks = blocks % workers == 0 || blocks >= 4 * workers ? 1 : std::min(workers, panels);
     run.threads.parallel_for(workers, 1, [&](int64_t first, int64_t last) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = first; worker < last; ++worker) {
         float* scratch = reinterpret_cast<float*>(run.workspace.data()) + worker * worker_floats();
         int64_t at_hand = -1;

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/conv/conv_site.h"
 #include "backend/cpu/packed_memory.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/float_tile_loops.h"
 #include "backend/cpu/winograd/winograd_line_loops.h"
 #include "base/checked.h"
@@ -109,6 +110,7 @@ class WinogradLineConv final : public PreparedKernel {
     const int64_t most = std::clamp(ceil_div(tiles, workers), kFewestTiles, kMostTiles);
     const int64_t blocks = ceil_div(tiles, most);
     run.threads.parallel_for(workers, 1, [&](int64_t first, int64_t last) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = first; worker < last; ++worker) {
         float* scratch = reinterpret_cast<float*>(run.workspace.data()) + worker * worker_floats();
         for (int64_t i = blocks * worker / workers; i < blocks * (worker + 1) / workers; ++i)

@@ -6,6 +6,7 @@
 
 #include "backend/constant_floats.h"
 #include "backend/cpu/float_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "backend/cpu/window/planes.h"
 
@@ -85,6 +86,7 @@ class ConvTranspose : public PreparedKernel {
                          (planes.y.stride * planes.x.stride);
     run.threads.parallel_for(planes.batch * planes.out_rows, work_grain(work),
                              [&](int64_t begin, int64_t end) {
+                               const SubnormalsAsZero mode;
                                for (int64_t row = begin; row < end; ++row) {
                                  if (!rows_.empty()) {
                                    multiply_row(run, planes, row);

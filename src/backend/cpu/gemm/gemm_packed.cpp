@@ -2,6 +2,7 @@
 
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/gemm/gemm_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/epilogue.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "base/checked.h"
@@ -65,6 +66,7 @@ class PackedGemm : public PreparedKernel {
     const int64_t grain =
         std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, most * loops_.rows * outputs_ * depth_));
     run.threads.parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t block = begin; block < end; ++block) {
         const int64_t first = begin_of(block), count = begin_of(block + 1) - first;
         float* to = y + first * outputs_;

@@ -7,6 +7,7 @@
 #include "backend/constant_floats.h"
 #include "backend/cpu/activation/activation_loops.h"
 #include "backend/cpu/float_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/packed_panels.h"
 #include "base/checked.h"
 
@@ -123,6 +124,7 @@ class Steps {
     const bool whole_first = layer_.kind == Recurrence::gru && !layer_.resets_after;
     if (work < kSharedStep || most < 2 || whole_first) {
       run_.threads.parallel_for(d, 1, [&](int64_t from, int64_t to) {
+        const SubnormalsAsZero mode;
         for (int64_t direction = from; direction < to; ++direction)
           for (int64_t s = 0; s < layer_.steps; ++s) step(direction, s, 0, layer_.hidden);
       });
@@ -131,6 +133,7 @@ class Steps {
       const int64_t chunks = ceil_div(layer_.hidden, cells);
       for (int64_t s = 0; s < layer_.steps; ++s)
         run_.threads.parallel_for(d * chunks, 1, [&](int64_t from, int64_t to) {
+          const SubnormalsAsZero mode;
           for (int64_t task = from; task < to; ++task) {
             const int64_t first = task % chunks * cells;
             step(task / chunks, s, first, std::min(first + cells, layer_.hidden));
@@ -165,6 +168,7 @@ class Steps {
     const int64_t rows = layer_.steps * layer_.batch, chunks = ceil_div(rows, kChunkRows);
     const float* x = operand(Slot::sequence);
     run_.threads.parallel_for(layer_.directions * layer_.gates() * chunks, 1, [&](int64_t from, int64_t to) {
+      const SubnormalsAsZero mode;
       for (int64_t piece = from; piece < to; ++piece) {
         const int64_t d = piece / chunks / layer_.gates(), g = piece / chunks % layer_.gates();
         const int64_t row = piece % chunks * kChunkRows;
