@@ -220,6 +220,20 @@ class Run(Program):
                     self.assertEqual(found[name], fresh)
             self.assertNotEqual(found["nearest"], found["searched"])
 
+    def test_what_config_says_of_packed_weights_counts_in_the_plan_cache(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = Path(folder) / "gptq"
+            halftone("export", "-m", MODEL, "--recipe", "rtn-w4g32-affine", "--format", "gptq", "-o", model)
+            said = []
+            for version in ("gptq", "gptq_v2"):
+                config = json.loads((model / "config.json").read_text())
+                config["quantization_config"]["checkpoint_format"] = version
+                (model / "config.json").write_text(json.dumps(config))
+                arguments = ("eval", "ppl", "-m", model, "--text", SOURCE / "zoo/prompts.txt", "--json")
+                said.append(json.loads(halftone(*arguments, "--plan-cache", Path(folder) / "plans").stdout)["nll"])
+                self.assertEqual(said[-1], json.loads(halftone(*arguments, "--no-plan-cache").stdout)["nll"])
+            self.assertNotEqual(said[0], said[1])
+
     def test_ctrl_c_ends_a_loop_around_it_too(self):
         with subprocess.Popen([PROGRAM, "run", "-m", MODEL, "--raw", "-p", "Once", "-n", "0", "--stop", "@@@@", "--temp", "5"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:

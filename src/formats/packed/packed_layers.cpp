@@ -39,6 +39,31 @@ Part part_of(const Checkpoint& checkpoint, std::span<const PackedReader* const> 
   return {};
 }
 
+/// A weight that follows from what config.json says, too. The file stays mapped as long as the weight is
+/// there, so that a plan cache, which goes by the contents of mapped files, knows of it.
+class ToldByConfig : public ConstantSource {
+ public:
+  ToldByConfig(Constant weight, std::shared_ptr<const MappedFile> config, std::string name)
+      : weight_(std::move(weight)), config_(std::move(config)), name_(std::move(name)) {}
+  Tensor load() const override { return weight_.load(); }
+  std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const override {
+    return encoding == weight_.encoding() ? weight_.load_encoded(name_) : nullptr;
+  }
+
+ private:
+  Constant weight_;
+  std::shared_ptr<const MappedFile> config_;
+  std::string name_;
+};
+
+Constant told_by(std::shared_ptr<const MappedFile> config, const Constant& weight, const std::string& name) {
+  if (!config || !weight.encoding()) return weight;
+  Constant told(weight.dtype(), weight.shape(),
+                std::make_shared<ToldByConfig>(weight, std::move(config), name));
+  told.set_encoding(*weight.encoding());
+  return told;
+}
+
 }  // namespace
 
 std::span<const PackedReader> packed_readers() {
@@ -72,6 +97,8 @@ Checkpoint read_packed_layers(Checkpoint checkpoint) {
   plain.config.erase("quantization_config");  // what it says now stands in the constants
   plain.generation_config = checkpoint.generation_config;
   plain.metadata = checkpoint.metadata;
+  const fs::path config_path = checkpoint.path / "config.json";
+  const auto config_file = fs::is_regular_file(config_path) ? MappedFile::open(config_path) : nullptr;
   size_t layers = 0;
   for (const std::string& name : checkpoint.names()) {
     const Part part = part_of(checkpoint, readers, name);
@@ -81,7 +108,7 @@ Checkpoint read_packed_layers(Checkpoint checkpoint) {
     }
     if (!part.key) continue;
     PackedLayer layer = part.reader->read(checkpoint, part.module, config);
-    plain.add(part.module + ".weight", std::move(layer.weight));
+    plain.add(part.module + ".weight", told_by(config_file, layer.weight, part.module));
     if (!layer.input_order.empty())
       plain.add(part.module + ".input_order",
                 Constant(Tensor::from<int64_t>({static_cast<int64_t>(layer.input_order.size())},
