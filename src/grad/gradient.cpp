@@ -28,9 +28,6 @@ bool has_gradient(std::string_view op) {
   return find_gradient_rule(op) != nullptr;
 }
 
-namespace {
-
-/// By value: whether it depends on one of `wrt` (itself counted) through floating-point values.
 std::vector<bool> depends_on(const Graph& graph, std::span<const ValueId> wrt) {
   std::vector<bool> depends(graph.values().size());
   for (ValueId value : wrt) depends[static_cast<size_t>(value)] = true;
@@ -41,8 +38,6 @@ std::vector<bool> depends_on(const Graph& graph, std::span<const ValueId> wrt) {
           if (is_float(graph.value(output).type.dtype)) depends[static_cast<size_t>(output)] = true;
   return depends;
 }
-
-}  // namespace
 
 std::vector<ValueId> add_gradients(Graph& graph, std::span<const ValueGradient> seeds,
                                    std::span<const ValueId> wrt) {

@@ -24,6 +24,9 @@ struct ValueGradient {
 std::vector<ValueId> add_gradients(Graph& graph, std::span<const ValueGradient> seeds,
                                    std::span<const ValueId> wrt);
 
+/// By value: whether it depends on one of `wrt` (itself counted) through floating-point values.
+std::vector<bool> depends_on(const Graph& graph, std::span<const ValueId> wrt);
+
 /// Whether gradients.inc has a rule for the operator.
 bool has_gradient(std::string_view op);
 

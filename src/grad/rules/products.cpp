@@ -21,6 +21,7 @@ ValueId as_matrix(GradientScope& s, ValueId value) {
 /// Y = alpha A' B' + beta C, A' and B' transposed or not; A may have more than two dimensions, all but the
 /// last of them rows.
 void gemm_gradient(GradientScope& s) {
+  if (s.attributes().has("activation")) s.refuse("with what a pass fused into it");
   const ValueId a = s.input(0), b = s.input(1), dy = s.gradient();
   const int64_t trans_a = s.attributes().get_int("transA", 0), trans_b = s.attributes().get_int("transB", 0);
   const float alpha = s.attributes().get_float("alpha", 1);

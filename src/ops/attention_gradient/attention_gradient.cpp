@@ -78,9 +78,11 @@ void reference(const OpSite& site, std::span<const Operand> inputs,
           const int64_t key = static_cast<int64_t>(i);
           const double score = dot(query, row(inputs[kK], k, b, kv_head, key)) * scale;
           capped[i] = cap > 0 ? cap * std::tanh(score / cap) : score;
-          weights[i] = capped[i] + mask(b, head, position, key);
+          const double addend = mask(b, head, position, key);
+          weights[i] = addend == -HUGE_VAL ? addend : capped[i] + addend;  // what is masked may be NaN
           highest = std::max(highest, weights[i]);
         }
+        if (highest == -HUGE_VAL) continue;  // sees nothing: Y is 0 whatever Q, K and V are
         for (double& weight : weights) total += weight = std::exp(weight - highest);
         for (size_t i = 0; i < weights.size(); ++i) {
           weights[i] /= total;

@@ -1,5 +1,6 @@
 #include "ops/attention_gradient/attention_gradient.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -19,6 +20,20 @@ TEST(AttentionGradient, WorkedExample) {
   EXPECT_EQ(floats(made[0]), (std::vector<float>{0}));
   EXPECT_EQ(floats(made[1]), (std::vector<float>{-2, 2}));
   EXPECT_EQ(floats(made[2]), (std::vector<float>{0.5f, 0.5f}));
+}
+
+/// The first query sees the first key, whose score is NaN beside it, the second sees none.
+TEST(AttentionGradient, WhatIsMaskedHasNoPart) {
+  OpRun op(attention_gradient_schema(), {{"scale", 1.0f}});
+  op.input(Tensor::from<float>({1, 1, 2, 1}, {5, 7}))
+      .input(Tensor::from<float>({1, 1, 2, 1}, {4, 6}))
+      .input(Tensor::from<float>({1, 1, 2, 1}, {2, NAN}))
+      .input(Tensor::from<float>({1, 1, 2, 1}, {1, 3}))
+      .input(Tensor::from<float>({2, 2}, {0, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF}));
+  const std::vector<Tensor> made = op.reference();
+  EXPECT_EQ(floats(made[0]), (std::vector<float>{0, 0}));
+  EXPECT_EQ(floats(made[1]), (std::vector<float>{0, 0}));
+  EXPECT_EQ(floats(made[2]), (std::vector<float>{5, 0}));
 }
 
 TEST(AttentionGradient, RefusesAGradientOfAnotherShape) {

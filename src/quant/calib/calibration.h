@@ -49,7 +49,7 @@ enum class Prefix {
   quantized  ///< the blocks before as the recipe left them: what the finished model will see here
 };
 
-/// How far outputs are from those wanted, over all samples and elements.
+/// How far outputs are from those wanted, over all samples and elements. Equal infinities are no error.
 struct OutputError {
   double error_energy = 0;   ///< sum of squared differences
   double wanted_energy = 0;  ///< sum of squares of the wanted outputs

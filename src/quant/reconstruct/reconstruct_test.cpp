@@ -171,6 +171,95 @@ TEST(Reconstruct, Convolutions) {
   }
 }
 
+/// Layers x + attention(x) of one head under a mask of -infinity that the first of them makes. Where there
+/// are few tokens, the fewest numbers live between the masked scores and their softmax.
+Graph masked_model(int layers, int64_t tokens) {
+  constexpr int64_t kWidth = 16;
+  Graph graph;
+  graph.name = "masked";
+  unsigned seed = 1;
+  auto node = [&](std::string_view op, std::string name, std::vector<ValueId> inputs,
+                  Attributes attributes = {}) {
+    return graph.add_node(*find_op(op), std::move(name), std::move(inputs), std::move(attributes)).front();
+  };
+  auto linear = [&](const std::string& name, ValueId x) {
+    const Tensor w = random_tensor({kWidth, kWidth}, seed++, 0.25f);
+    return node("MatMul", name, {x, graph.add_constant(name + ".w", Constant(w))});
+  };
+  auto number = [&](const char* name, float value) {
+    return graph.add_constant(name, Constant(Tensor::from<float>({}, {value})));
+  };
+  ValueId x = graph.add_input("x", {DType::f32, {1, tokens, kWidth}});
+  const ValueId seen = graph.add_input("seen", {DType::boolean, {1, 1, tokens}});
+  const ValueId mask = node("Where", "mask", {seen, number("shown", 0), number("hidden", -HUGE_VALF)});
+  for (int i = 0; i < layers; ++i) {
+    const std::string name = "layers." + std::to_string(i);
+    const ValueId keys = node("Transpose", name + ".turned", {linear(name + ".k", x)},
+                              {{"perm", std::vector<int64_t>{0, 2, 1}}});
+    const ValueId scores = node("MatMul", name + ".scores", {linear(name + ".q", x), keys});
+    const ValueId weights =
+        node("Softmax", name + ".weights", {node("Add", name + ".masked", {scores, mask})});
+    const ValueId mixed = node("MatMul", name + ".mixed", {weights, linear(name + ".v", x)});
+    x = node("Add", name + ".sum", {x, linear(name + ".o", mixed)});
+  }
+  graph.add_output(x, "y");
+  verify(graph);
+  return graph;
+}
+
+class Sentences final : public CalibrationData {
+ public:
+  explicit Sentences(int64_t tokens) : tokens_(tokens) {}
+  int samples() const override { return 4; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    Tensor seen = Tensor::zeros(DType::boolean, {1, 1, tokens_});
+    for (int64_t i = 0; i <= index && i < tokens_; ++i)
+      seen.mutable_view().span<bool>()[static_cast<size_t>(i)] = true;
+    return {{"x", random_tensor({1, tokens_, 16}, 300 + static_cast<unsigned>(index))}, {"seen", seen}};
+  }
+
+ private:
+  int64_t tokens_;
+};
+
+/// int8-static fuses activations and residuals into layers before anything is learned.
+TEST(Reconstruct, FusedLayersLearnToo) {
+  Graph graph = convolutions();
+  const Pictures data;
+  ThreadPool threads(1);
+  QuantizeOptions options;
+  options.data = &data;
+  options.threads = &threads;
+  Recipe recipe = recipe_of("autoround", {{"iterations", 30}});
+  recipe.static_activations = StaticActivations{};
+  recipe.static_activations->measure = false;
+  recipe.static_activations->floating_share = 0;
+  const QuantReport report = quantize_graph(graph, recipe, options);
+  int learned = 0;
+  for (const LayerNote& note : report.notes)
+    learned += note.algorithm == "autoround" && note.text.find("relative output error") != std::string::npos;
+  EXPECT_EQ(learned, 2);
+}
+
+TEST(Reconstruct, MasksOfInfinityAreNoDifference) {
+  for (const auto& [layers, tokens] : {std::pair{2, 24}, {1, 4}, {2, 4}})
+    for (const char* algorithm : {"autoround", "adaround", "awq", "smoothquant"}) {
+      Graph graph = masked_model(layers, tokens);
+      const Sentences data(tokens);
+      ThreadPool threads(1);
+      QuantizeOptions options;
+      options.data = &data;
+      options.threads = &threads;
+      AlgorithmSettings settings;
+      if (std::string_view(algorithm) == "autoround") settings = {{"iterations", 40}};
+      if (std::string_view(algorithm) == "adaround") settings = {{"iterations", 60}, {"rate", 0.1}};
+      const QuantReport report = quantize_graph(graph, recipe_of(algorithm, settings), options);
+      for (const LayerNote& note : report.notes)
+        EXPECT_FALSE(note.fallback) << algorithm << ", " << layers << " of " << tokens << ": " << note.layer
+                                    << ": " << note.text;
+    }
+}
+
 TEST(Reconstruct, TheSeedDecidesNotTheThreads) {
   for (const char* algorithm : {"autoround", "omniquant"}) {
     const auto one = codes_of(quantized_by(recipe_of(algorithm, {{"batch", 2}}), 1));

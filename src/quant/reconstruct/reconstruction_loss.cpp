@@ -1,12 +1,14 @@
 #include "quant/reconstruct/reconstruction_loss.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "grad/gradient.h"
 #include "graph/concretize.h"
 #include "graph/subgraph.h"
 #include "quant/reconstruct/plain_attention.h"
+#include "quant/reconstruct/spelled_layers.h"
 #include "quant/structure/group_targets.h"
 
 namespace halftone {
@@ -46,6 +48,15 @@ void fix_sizes(Graph& graph, std::span<const ValueId> values, const Activations&
     graph.value(static_cast<ValueId>(i)).type = concrete.types[i];
 }
 
+/// Infinities that both models have alike (scores under a mask) are no difference.
+bool has_infinities(const Activations& samples, ValueId value) {
+  for (int sample = 0; sample < samples.samples(); ++sample) {
+    const Tensor tensor = samples.get(sample, value);
+    if (std::ranges::any_of(tensor.span<float>(), [](float x) { return std::isinf(x); })) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 ReconstructionLoss::ReconstructionLoss(const CalibrationBlock& block, std::span<const ValueId> trials)
@@ -63,7 +74,7 @@ ReconstructionLoss::ReconstructionLoss(const CalibrationBlock& block, std::span<
   for (int sample = 0; sample < samples_; ++sample)
     for (const BlockOutput& output : outputs_) {
       const Tensor wanted = wanted_.get(sample, output.value);
-      for (float x : wanted.span<float>()) energy_ += double{x} * x;
+      for (float x : wanted.span<float>()) energy_ += std::isfinite(x) ? double{x} * x : 0;
       elements_ += wanted.shape().elements();
     }
 }
@@ -79,6 +90,7 @@ void ReconstructionLoss::build(const CalibrationBlock& block, std::span<const Va
       check_one_sequence(rows, rows.span<int32_t>()[1], block.name());
     }
 
+  spell_out_layers(whole);
   const std::vector<ValueId> outputs = outputs_of(block.original());
   Subgraph piece = extract(whole, {}, outputs);
   Graph& graph = piece.graph;
@@ -94,12 +106,19 @@ void ReconstructionLoss::build(const CalibrationBlock& block, std::span<const Va
     wrt.push_back(graph.add_input(trials_[i].input, {DType::f32, trials_[i].values.shape()}));
     graph.replace_uses(piece.to_copy(trials[i]), wrt.back());
   }
+  const std::vector<bool> learned = depends_on(graph, wrt);
   std::vector<ValueGradient> seeds;
   for (ValueId output : outputs) {
     const std::string& name = whole.value(output).name;
     const ValueId made = piece.to_copy(output);
+    if (!learned[static_cast<size_t>(made)]) continue;  // as it is whatever the trials are: a mask, say
     const ValueId wanted = graph.add_input("wanted." + name, graph.value(made).type);
-    const ValueId difference = graph.add_node(*find_op("Sub"), "difference." + name, {made, wanted}).front();
+    ValueId difference = graph.add_node(*find_op("Sub"), "difference." + name, {made, wanted}).front();
+    if (has_infinities(wanted_, output)) {
+      const ValueId same = graph.add_node(*find_op("Equal"), "same." + name, {made, wanted}).front();
+      const ValueId zero = graph.add_constant("zero." + name, Constant(Tensor::from<float>({}, {0})));
+      difference = graph.add_node(*find_op("Where"), "finite." + name, {same, zero, difference}).front();
+    }
     graph.add_output(difference, "difference." + name);
     outputs_.push_back({"wanted." + name, "difference." + name, output});
     seeds.push_back({made, difference});

@@ -11,7 +11,7 @@ namespace halftone {
 
 /// How far a block's outputs are from those of the original model when some of its constants take trial
 /// values, and the gradient with respect to these: sample by sample, from the inputs that the quantized
-/// prefix gives.
+/// prefix gives. Outputs that no trial constant reaches (a mask that is made here) do not count.
 ///
 /// The trial constants are inputs of one plan, compiled once, so an iteration packs and compiles nothing.
 /// Everything runs in f32, without encodings of activations.
