@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "cli/text_samples.h"
 #include "graph/passes/pass.h"
+#include "quant/widened_graph.h"
 #include "tune/layer_pages.h"
 #include "tune/receipt.h"
 
@@ -78,6 +79,7 @@ Measured measure_on_pictures(const Options& options, const Recipe& recipe,
                              const SensitivityOptions& settings) {
   VisionModel model = load_vision_model(options.model, onnx_options(options.fixed));
   const GraphSamples samples = open_graph_samples(options.samples, model);
+  compute_in_f32(model.graph);
   run_passes(model.graph, standard_passes());
   return {measure_sensitivity(model.graph, recipe, *samples.data, false, settings), model.name,
           samples.protocol};

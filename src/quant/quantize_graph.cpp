@@ -1,6 +1,7 @@
 #include "quant/quantize_graph.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "graph/passes/pass.h"
@@ -14,6 +15,7 @@
 #include "quant/calib/quantize_blocks.h"
 #include "quant/cast_weights.h"
 #include "quant/targets.h"
+#include "quant/widened_graph.h"
 
 namespace halftone {
 namespace {
@@ -100,6 +102,12 @@ std::vector<LayerNote> run_algorithms(Graph& graph, const Recipe& recipe,
 
 QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& given) {
   if (recipe.floating) return cast_weights(graph, recipe);
+  const double bytes_given = constant_bytes(graph);
+  const std::map<std::string, double> widened = compute_in_f32(graph);
+  const auto bytes_of = [&](const Value& weight) {
+    const auto found = widened.find(weight.name);
+    return found == widened.end() ? weight.constant->stored_bytes() : found->second;
+  };
   QuantizeOptions options = given;
   std::optional<FiniteSamples> samples;
   if (recipe.static_activations && given.data && !given.encodings_only)
@@ -133,7 +141,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   QuantReport report;
   report.recipe = recipe.name;
   report.unmatched = targets.unmatched;
-  report.bytes_before = constant_bytes(graph);
+  report.bytes_before = widened.empty() ? constant_bytes(graph) : bytes_given;
 
   std::vector<std::pair<int, LayerReport>> layers;  // by position in the graph
   for (const KeptLayer& kept : targets.kept) {
@@ -150,8 +158,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
                        .bytes_after = bytes}});
   }
   std::vector<double> before;
-  for (const QuantTarget& target : targets.quantized)
-    before.push_back(graph.value(target.weight).constant->stored_bytes());
+  for (const QuantTarget& target : targets.quantized) before.push_back(bytes_of(graph.value(target.weight)));
   // Names and activation encodings first: algorithms may add nodes, and see what the uses will be given.
   std::vector<std::vector<LayerReport>> quantized_layers(targets.quantized.size());
   for (size_t i = 0; i < targets.quantized.size(); ++i)

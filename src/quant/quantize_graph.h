@@ -74,11 +74,12 @@ struct QuantizeOptions {
   std::function<void(int done, int total, const std::string& block)> progress{};
 };
 
-/// Applies a recipe: finds its targets, puts activation encodings on the uses, runs its algorithms (block by
-/// block where one of them asks for activations), verifies. Throws UsageError when the recipe quantizes
-/// nothing at all or needs calibration data and there is none, InputError for weights that are not finite,
-/// and what find_targets() throws. Calibration samples that give activations which are not finite are left
-/// out; layers that none is left for are rounded to nearest. The notes tell.
+/// Applies a recipe: makes a graph in f16 or bf16 one in f32 (widened_graph.h), finds its targets, puts
+/// activation encodings on the uses, runs its algorithms (block by block where one of them asks for
+/// activations), verifies. Throws UsageError when the recipe quantizes nothing at all or needs calibration
+/// data and there is none, InputError for weights that are not finite, and what find_targets() throws.
+/// Calibration samples that give activations which are not finite are left out; layers that none is left for
+/// are rounded to nearest. The notes tell.
 QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOptions& options = {});
 
 /// One target alone, rounded to nearest: the encoding of its weights and those of the activations on its

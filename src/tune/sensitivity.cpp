@@ -57,7 +57,7 @@ ValueId output_of(const Graph& graph, const Unit& unit) {
 
 ValueId model_output(const Graph& graph) {
   for (ValueId output : graph.outputs())
-    if (graph.value(output).type.dtype == DType::f32) return output;
+    if (is_float(graph.value(output).type.dtype)) return output;
   throw UnsupportedError("{}: no floating output to measure", graph.name);
 }
 

@@ -1,18 +1,27 @@
 #include "quant/calib/finite_samples.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
 #include "base/error.h"
+#include "core/short_floats.h"
 #include "quant/structure/ended_infinities.h"
 
 namespace halftone {
 
 std::optional<float> first_not_finite(const TensorView& tensor, bool infinities_end) {
-  if (tensor.dtype != DType::f32) return {};
-  for (const float x : tensor.span<float>()) {
-    if (std::isnan(x)) return NAN;  // whose sign says nothing
-    if (std::isinf(x) && !infinities_end) return x;
+  if (!is_f32_or_short(tensor.dtype)) return {};
+  std::array<float, 1024> some;
+  const int64_t count = tensor.shape.elements();
+  for (int64_t at = 0; at < count; at += std::ssize(some)) {
+    const auto part = std::span(some).first(static_cast<size_t>(std::min(count - at, std::ssize(some))));
+    load_floats(tensor, at, part);
+    for (const float x : part) {
+      if (std::isnan(x)) return NAN;  // whose sign says nothing
+      if (std::isinf(x) && !infinities_end) return x;
+    }
   }
   return {};
 }

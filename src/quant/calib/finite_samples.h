@@ -30,8 +30,8 @@ class FiniteSamples final : public CalibrationData {
   std::string remark_;
 };
 
-/// The first NaN of an f32 tensor, or infinity unless these do no harm there; nothing where there is none, or
-/// another type.
+/// The first NaN of a tensor in f32, f16 or bf16, or infinity unless these do no harm there; nothing where
+/// there is none, or another type.
 std::optional<float> first_not_finite(const TensorView& tensor, bool infinities_end = false);
 
 }  // namespace halftone

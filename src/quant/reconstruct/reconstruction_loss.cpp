@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "core/short_floats.h"
 #include "grad/gradient.h"
 #include "graph/concretize.h"
 #include "graph/subgraph.h"
@@ -14,11 +15,22 @@
 namespace halftone {
 namespace {
 
+/// What a model that gives out f16 or bf16 computes (widened_graph.h).
+ValueId before_the_cast(const Graph& graph, ValueId output) {
+  if (is_short_float(graph.value(output).type.dtype))
+    for (const Node& node : graph.nodes())
+      if (node.schema->name == "Cast" && node.outputs[0] == output) return node.inputs[0];
+  return output;
+}
+
 /// Floating outputs of the block, which is what later blocks read.
 std::vector<ValueId> outputs_of(const Graph& graph) {
   std::vector<ValueId> outputs;
-  for (ValueId id : graph.outputs())
-    if (is_float(graph.value(id).type.dtype)) outputs.push_back(id);
+  for (ValueId id : graph.outputs()) {
+    const ValueId computed = before_the_cast(graph, id);
+    if (is_float(graph.value(computed).type.dtype) && std::ranges::count(outputs, computed) == 0)
+      outputs.push_back(computed);
+  }
   return outputs;
 }
 
