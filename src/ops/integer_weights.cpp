@@ -11,6 +11,24 @@ bool is_finite(const Constant& bias) {
   return std::ranges::all_of(numbers.span<float>(), [](float x) { return std::isfinite(x); });
 }
 
+/// Steps of a bias, and of a residual, beside weights that hardly count.
+constexpr double kFinestBias = 0x1p20, kFinestResidual = 0x1p15;
+/// What a bias, and codes of a residual, are at most beside sums of 2^30.
+constexpr double kMostBias = 0x1p29, kMostFactor = 0x1p21;
+
+/// Makes the unit of an output larger, and its codes and its bias as much coarser.
+void raise_unit(IntegerWeights& weights, size_t output, double unit) {
+  const double share = weights.units[output] / unit;
+  const auto columns = static_cast<size_t>(weights.columns);
+  weights.sums[output] = 0;
+  for (int8_t& code : std::span(weights.codes).subspan(output * columns, columns)) {
+    code = static_cast<int8_t>(std::nearbyint(code * share));
+    weights.sums[output] += code;
+  }
+  weights.bias[output] = static_cast<int32_t>(std::nearbyint(weights.bias[output] * share));
+  weights.units[output] = unit;
+}
+
 }  // namespace
 
 std::string integer_weights_refusal(const OpSite& site, int output_axis, int64_t columns) {
@@ -47,27 +65,27 @@ IntegerWeights integer_weights(const OpSite& site, const QuantizedTensor& weight
   std::vector<float> scales(static_cast<size_t>(weights.grid().groups));
   for (int64_t r = 0; r < weights.rows(); ++r) {
     weights.row_codes(r, row);
+    weights.row_scales(r, scales);
     for (size_t c = 0; c < row.size(); ++c) {
       const size_t output = turned ? c : static_cast<size_t>(r), column = turned ? static_cast<size_t>(r) : c;
-      const int32_t code = row[c] - zero;
+      const bool negative = scales[c / static_cast<size_t>(weights.grid().group)] < 0;
+      const int32_t code = negative ? std::min(zero - row[c], 127) : row[c] - zero;
       result.codes[output * columns + column] = static_cast<int8_t>(code);
       result.sums[output] += code;
     }
-    weights.row_scales(r, scales);
-    if (!turned) result.units.push_back(input_scale * double{scales[0]});
+    if (!turned) result.units.push_back(input_scale * std::fabs(double{scales[0]}));
   }
   if (turned)
     for (size_t output = 0; output < outputs; ++output)
       result.units.push_back(input_scale *
-                             double{scales[output / static_cast<size_t>(weights.grid().group)]});
+                             std::fabs(double{scales[output / static_cast<size_t>(weights.grid().group)]}));
 
   result.bias.resize(outputs);
   for (size_t output = 0; output < outputs && !bias.empty(); ++output) {
-    double& unit = result.units[output];
-    if (unit == 0) unit = std::fabs(double{bias[output]}) / 0x1p20;  // weights of nothing but 0
-    if (unit == 0) continue;
-    const double wanted = std::nearbyint(double{bias[output]} / unit);
-    result.bias[output] = static_cast<int32_t>(std::max(-0x1p30, std::min(0x1p30, wanted)));
+    const double size = std::fabs(double{bias[output]});
+    if (size > kMostBias * result.units[output]) raise_unit(result, output, size / kFinestBias);
+    const double unit = result.units[output];
+    if (unit > 0) result.bias[output] = static_cast<int32_t>(std::nearbyint(double{bias[output]} / unit));
   }
   return result;
 }
@@ -83,6 +101,9 @@ bool sums_fit_floats(const IntegerWeights& weights, int32_t reach) {
 }
 
 IntegerResidual integer_residual(IntegerWeights& weights, const CodeScale& residual) {
+  for (size_t output = 0; output < weights.units.size(); ++output)
+    if (double{residual.scale} > kMostFactor * weights.units[output])
+      raise_unit(weights, output, double{residual.scale} / kFinestResidual);
   double largest = 1;
   for (size_t output = 0; output < static_cast<size_t>(weights.outputs); ++output) {
     double sum = std::fabs(static_cast<double>(weights.bias[output]));

@@ -10,7 +10,9 @@ namespace halftone {
 /// The constant weights of a layer whose activations are u8 codes, as exact integers. With x the codes of the
 /// input, z their zero and w the weights' codes, a sum of the layer is
 ///   bias + sum of (x - z) w,
-/// exact in 32 bits, and stands for sum * unit.
+/// exact in 32 bits, and stands for sum * unit. Weights of a negative scale have their signs turned (the code
+/// that would be 128 is 127). Where weights are so small beside the bias that this would not fit 29 bits in
+/// their unit, the unit is 2^-20 of the bias and the weights' codes are rounded to it.
 struct IntegerWeights {
   int64_t outputs = 0, columns = 0;
   std::vector<int8_t> codes;  ///< [outputs, columns]
@@ -24,12 +26,13 @@ bool sums_fit_floats(const IntegerWeights& weights, int32_t reach);
 
 /// A residual in codes that joins exact sums: they are shifted left, and (r - zero) factors[i] is added at
 /// output i, the factor being what a code of the residual stands for in shifted units, to nearest. The shift
-/// is the largest, 6 at most, that keeps every sum in 32 bits.
+/// is the largest, 6 at most, that keeps every sum in 32 bits. Where weights are so small beside the residual
+/// that no factor of 21 bits says so, their unit becomes 2^-15 of the residual's scale.
 struct IntegerResidual {
   int32_t shift = 0;
   std::vector<int32_t> factors;
 };
-/// Divides weights.units by 2^shift, for the sums are shifted when they end.
+/// Divides weights.units by 2^shift, for the sums are shifted when they end, and may round weights.codes.
 IntegerResidual integer_residual(IntegerWeights& weights, const CodeScale& residual);
 
 /// Columns that 255 * 127 can be summed over in 32 bits, with as much left for a bias.

@@ -52,14 +52,26 @@ void LearnedGrid::set_factors(std::span<const float> low, std::span<const float>
   for (size_t g = 0; g < scales_.size(); ++g) {
     const float least = low[g] * ranges_[g].min, most = high[g] * ranges_[g].max;
     if (encoding_.symmetric) {
-      const float end = -least > most ? -least : -most;
-      scales_[g] = end == 0 ? 0 : round_scale(end / middle, encoding_.scale_dtype);
+      const float scale = reaches_down(g) ? -least / middle : most / upper_divisor();
+      scales_[g] = scale == 0 ? 0 : round_scale(scale, encoding_.scale_dtype);
       zeros_[g] = middle;
     } else {
       scales_[g] = round_scale((most - least) / last_code_, encoding_.scale_dtype);
       zeros_[g] = scales_[g] == 0 ? 0 : std::clamp(std::nearbyintf(-least / scales_[g]), 0.0f, last_code_);
     }
   }
+}
+
+/// Of a symmetric group: whether the lower end of the range decides its scale.
+bool LearnedGrid::reaches_down(size_t group) const {
+  const float least = low_[group] * ranges_[group].min, most = high_[group] * ranges_[group].max;
+  return -least * std::abs(upper_divisor()) > most * (last_code_ + 1) / 2;
+}
+
+/// What the upper end of a symmetric range is divided by.
+float LearnedGrid::upper_divisor() const {
+  const float middle = (last_code_ + 1) / 2;
+  return encoding_.format->bits() < 8 ? -middle : middle - 1;
 }
 
 float LearnedGrid::code_of(size_t group, float exact) const {
@@ -106,9 +118,10 @@ void LearnedGrid::differentiate(std::span<const float> values_gradient, std::spa
     const ValueRange& range = ranges_[group];
     const float least = low_[group] * range.min, most = high_[group] * range.max;
     if (encoding_.symmetric) {
-      const bool lower = -least > most;
-      float& factor = lower ? out.low[group] : out.high[group];
-      factor += static_cast<float>(by_scale) * -(lower ? range.min : range.max) / middle;
+      if (reaches_down(group))
+        out.low[group] += static_cast<float>(by_scale) * -range.min / middle;
+      else
+        out.high[group] += static_cast<float>(by_scale) * range.max / upper_divisor();
       return;
     }
     // zero = -least / scale, its rounding the identity.

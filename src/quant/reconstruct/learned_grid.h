@@ -16,7 +16,8 @@ namespace halftone {
 ///
 /// Affine: scale = (high max - low min) / (2^bits - 1), zero = round(-low min / scale). Symmetric: zero =
 /// 2^(bits-1) and scale = e / zero, e the end of the range that is farther from 0, negative where that is the
-/// upper end, so that all 2^bits codes are used (auto-round's `quant_tensor_sym`). Scales are rounded as the
+/// upper end, so that all 2^bits codes are used (auto-round's `quant_tensor_sym`); of 8 bits scales are
+/// positive, max(-low min / 128, high max / 127), for tools that know no others. Scales are rounded as the
 /// encoding stores them before codes are chosen, so what is learned is what is stored.
 class LearnedGrid {
  public:
@@ -79,6 +80,8 @@ class LearnedGrid {
 
  private:
   void find_ranges();
+  bool reaches_down(size_t group) const;
+  float upper_divisor() const;
   float code_of(size_t group, float exact) const;
 
   Tensor weights_;

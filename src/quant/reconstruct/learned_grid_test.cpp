@@ -36,6 +36,22 @@ TEST(LearnedGrid, SymmetricReachesTheLowestCodeFromEitherSide) {
   EXPECT_EQ(quantized(grid, offsets), (std::vector<float>{-4, 2, 2, 6, -3, 1.5f}));
 }
 
+TEST(LearnedGrid, ScalesOfEightBitsArePositive) {
+  const Tensor w = Tensor::from<float>({2, 2}, {-256, 127, -126, 254});
+  LearnedGrid grid(w, integers("int8", Granularity::per_axis(0), true), "w");
+  EXPECT_EQ(grid.scale(0), 2.0f);
+  EXPECT_EQ(grid.scale(1), 2.0f);
+  EXPECT_EQ(quantized(grid, {}), (std::vector<float>{-256, 128, -126, 254}));
+  // Beyond the last codes values are -128 and 127 scales, and a scale is 256 / 128 or 254 / 127 of its
+  // factor.
+  ThreadPool threads(1);
+  std::vector<float> low(2), high(2);
+  const std::vector<float> far = {-9, 0, 0, 9}, gradient = {1, 0, 0, 1};
+  grid.differentiate(gradient, far, {low, high, {}}, threads);
+  EXPECT_EQ(low, (std::vector<float>{-128 * 2.0f, 0}));
+  EXPECT_EQ(high, (std::vector<float>{0, 127 * 2.0f}));
+}
+
 TEST(LearnedGrid, WhatIsTrainedIsWhatIsStored) {
   for (const char* format : {"int2", "int3", "int4", "int8"})
     for (bool symmetric : {true, false})

@@ -109,6 +109,80 @@ TEST(StaticActivations, TheQuantizedNetworkStaysClose) {
     }
 }
 
+/// small_network() where the weights of some outputs are `share` of what they were, with biases and residuals
+/// as they are.
+Graph network_with_faint_outputs(float share) {
+  Graph graph = small_network();
+  for (const Node& node : graph.nodes()) {
+    if (node.schema->name != "Conv") continue;
+    Tensor w = to_f32(graph.value(node.inputs[1]).constant->load());
+    Tensor copy = Tensor::from<float>(w.shape(), w.span<float>());
+    const size_t row = w.span<float>().size() / static_cast<size_t>(w.shape()[0]);
+    for (size_t o = 0; o < 2; ++o)
+      for (float& x : copy.mutable_view().span<float>().subspan(2 * o * row, row)) x *= share;
+    graph.value(node.inputs[1]).constant = Constant(copy);
+  }
+  return graph;
+}
+
+/// What batch normalization leaves of a channel that it has no use for.
+TEST(StaticActivations, BiasesAndResidualsStayBesideFaintWeights) {
+  ThreadPool threads(1);
+  const Samples samples({1, 3, 12, 12});
+  const Tensor x = random_tensor({1, 3, 12, 12}, 7);
+  for (const float share : {1e-2f, 1e-4f, 1e-6f, 1e-9f, 1e-20f, 0.0f})
+    for (const Requantization how : {Requantization::floating, Requantization::fixed}) {
+      const std::vector<float> wanted = run(network_with_faint_outputs(share), threads, x);
+      Graph graph = network_with_faint_outputs(share);
+      Recipe recipe = find_recipe("int8-static");
+      recipe.algorithms = {{"rtn"}};
+      recipe.static_activations = settings_of("minmax", how);
+      QuantizeOptions options;
+      options.data = &samples;
+      options.threads = &threads;
+      quantize_graph(graph, recipe, options);
+      EXPECT_GT(decibels(wanted, run(graph, threads, x)), 30) << share;
+    }
+}
+
+/// Weights under scales of either sign, as quantizers that use the lowest code have them.
+TEST(StaticActivations, ScalesOfWeightsMayBeNegative) {
+  ThreadPool threads(1);
+  const Samples samples({1, 3, 12, 12});
+  const Tensor x = random_tensor({1, 3, 12, 12}, 7);
+  const std::vector<float> wanted = run(small_network(), threads, x);
+  Recipe recipe = find_recipe("rtn-w8");
+  recipe.minimum_elements = 0;
+  QuantizeOptions options;
+  options.data = &samples;
+  options.threads = &threads;
+  for (const Requantization how : {Requantization::floating, Requantization::fixed}) {
+    Graph graph = small_network();
+    const Graph original = graph;
+    const auto targets = find_targets(original, recipe).quantized;
+    for (const QuantTarget& target : targets) {
+      Constant& weight = *graph.value(target.weight).constant;
+      const QuantizedTensor positive = quantize(weight.load().view(), target.encoding, "w");
+      QuantizedTensor::Parts parts = positive.parts();
+      Tensor codes = Tensor::from<uint8_t>(parts.codes.shape(), parts.codes.span<uint8_t>());
+      std::vector<float> scales(static_cast<size_t>(parts.scales.shape().elements()));
+      load_floats(parts.scales.view(), 0, scales);
+      const size_t columns = static_cast<size_t>(positive.columns());
+      for (size_t o = 0; o < scales.size(); o += 2) {
+        scales[o] = -scales[o];
+        for (uint8_t& code : codes.mutable_view().span<uint8_t>().subspan(o * columns, columns))
+          code = static_cast<uint8_t>(256 - code);
+      }
+      parts.codes = codes;
+      parts.scales = Tensor::allocate(DType::f16, parts.scales.shape());
+      store_floats(scales, parts.scales.mutable_view(), 0);
+      weight.set_encoded(std::make_shared<QuantizedTensor>(parts, "w"));
+    }
+    set_static_activations(graph, original, targets, settings_of("minmax", how), options);
+    EXPECT_GT(decibels(wanted, run(graph, threads, x)), 30);
+  }
+}
+
 TEST(StaticActivations, EveryDecisionHasItsReason) {
   ThreadPool threads(1);
   const Samples samples({1, 3, 12, 12}, 1);
