@@ -62,6 +62,10 @@ void ClosenessMeter::add(const TensorView& made, const TensorView& wanted) {
   channels_.resize(channel_axis_ ? static_cast<size_t>(wanted.shape[*channel_axis_]) : 1);
   for (size_t i = 0; i < count; ++i) {
     const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    if (!std::isfinite(x) || !std::isfinite(y)) {
+      broken_ = broken_ || x != y;  // a mask of -infinity stays one
+      continue;
+    }
     Sums& sums = channels_[i / inner % channels_.size()];
     sums.made += x * x;
     sums.wanted += y * y;
@@ -73,6 +77,10 @@ void ClosenessMeter::add(const TensorView& made, const TensorView& wanted) {
 
 Closeness ClosenessMeter::result() const {
   Closeness closeness;
+  if (broken_) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    return {-kInfinity, std::numeric_limits<double>::quiet_NaN(), kInfinity, false};
+  }
   auto factor = [](const Sums& sums) { return sums.made > 0 ? sums.product / sums.made : 1; };
   const auto changed =
       std::ranges::count_if(channels_, [&](const Sums& sums) { return std::abs(factor(sums) - 1) > 0.05; });

@@ -11,8 +11,10 @@ namespace halftone {
 
 /// How far numbers are from the ones they stand for.
 struct Closeness {
-  double sqnr_db = 0;    ///< 10 log10(sum of squares wanted / sum of squared errors); infinite where equal
-  double cosine = 0;     ///< of the angle between the two, all numbers as one vector
+  /// 10 log10(sum of squares wanted / sum of squared errors): infinity where equal, -infinity where a number
+  /// is NaN or infinite that should not be (equal infinities are no error), or nothing but zeros is wanted.
+  double sqnr_db = 0;
+  double cosine = 0;     ///< of the angle between the two, all numbers as one vector; NaN where not finite
   double max_error = 0;  ///< largest absolute difference; NaN where rescaled
   /// The other numbers are those of the values times one factor a channel (see ClosenessMeter).
   bool rescaled = false;
@@ -40,6 +42,7 @@ class ClosenessMeter {
   std::optional<int> channel_axis_;
   std::vector<Sums> channels_;  ///< one of all numbers where there is no axis
   double max_error_ = 0;
+  bool broken_ = false;  ///< a number was not finite
 };
 
 struct LayerDifference {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace halftone {
 namespace {
@@ -35,6 +36,30 @@ TEST(ClosenessMeter, SmallDifferencesAreErrorsNotFactors) {
   by_channel.add(Tensor::from<float>({1, 2}, {9.6f, 5}).view(), Tensor::from<float>({1, 2}, {10, 5}).view());
   EXPECT_FALSE(by_channel.result().rescaled);
   EXPECT_NEAR(by_channel.result().sqnr_db, 10 * std::log10(125 / 0.16), 1e-4);
+}
+
+/// A layer that overflowed is the worst there is, wherever it stands.
+TEST(ClosenessMeter, WhatIsNotFiniteIsTheWorst) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto measured = [](float made, float wanted) {
+    ClosenessMeter meter;
+    meter.add(Tensor::from<float>({2}, {made, 5}).view(), Tensor::from<float>({2}, {wanted, 5}).view());
+    return meter.result();
+  };
+  for (const Closeness& broken : {measured(NAN, 1), measured(kInfinity, 1), measured(1, -kInfinity),
+                                  measured(NAN, NAN), measured(kInfinity, -kInfinity)}) {
+    EXPECT_EQ(broken.sqnr_db, -std::numeric_limits<double>::infinity());
+    EXPECT_EQ(broken.max_error, std::numeric_limits<double>::infinity());
+  }
+  const Closeness masked = measured(-kInfinity, -kInfinity);
+  EXPECT_EQ(masked.sqnr_db, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(masked.cosine, 1);
+  EXPECT_EQ(masked.max_error, 0);
+
+  const std::vector<LayerDifference> sorted = worst_first(
+      {{"good", "", measured(3, 3.1f)}, {"broken", "", measured(NAN, 1)}, {"exact", "", measured(1, 1)}});
+  EXPECT_EQ(sorted.front().layer, "broken");
+  EXPECT_EQ(sorted.back().layer, "exact");
 }
 
 }  // namespace

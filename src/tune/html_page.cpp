@@ -1,6 +1,7 @@
 #include "tune/html_page.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace halftone {
@@ -67,7 +68,7 @@ std::string html_bars(const std::vector<HtmlBar>& bars, std::string_view label) 
   double most = 0;
   size_t letters = 0;
   for (const HtmlBar& bar : bars) {
-    most = std::max(most, bar.value);
+    if (std::isfinite(bar.value)) most = std::max(most, bar.value);
     letters = std::max(letters, bar.text.size());
   }
   const double full = std::max(kRight - kLeft - 12 - kLetter * static_cast<double>(letters), 100.0);
@@ -75,7 +76,8 @@ std::string html_bars(const std::vector<HtmlBar>& bars, std::string_view label) 
                                 kRow * static_cast<double>(bars.size()) + 8, html_escaped(label));
   double y = 4;
   for (const HtmlBar& bar : bars) {
-    const double width = most > 0 ? std::max(bar.value, 0.0) / most * full : 0;
+    const double share = most > 0 ? std::max(bar.value, 0.0) / most : 0;
+    const double width = full * (std::isfinite(bar.value) ? share : 1);
     svg += fmt::format(
         "<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{}</text>"
         "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"13\" fill=\"{}\"/>"

@@ -24,7 +24,7 @@ struct HtmlBar {
   bool strong = false;  ///< drawn in the colour that asks for attention
 };
 
-/// Bars under each other, to the scale of the largest value.
+/// Bars under each other, to the scale of the largest finite value; others are as long as that.
 std::string html_bars(const std::vector<HtmlBar>& bars, std::string_view label);
 
 }  // namespace halftone

@@ -25,8 +25,9 @@ std::string kilobytes(double bytes) {
 }  // namespace
 
 std::vector<Sensitivity> most_sensitive_first(std::vector<Sensitivity> rows) {
-  std::stable_sort(rows.begin(), rows.end(), [](const Sensitivity& a, const Sensitivity& b) {
-    if (a.kld && b.kld) return *a.kld > *b.kld;
+  const auto divergence = [](const Sensitivity& row) { return std::isnan(*row.kld) ? HUGE_VAL : *row.kld; };
+  std::stable_sort(rows.begin(), rows.end(), [&](const Sensitivity& a, const Sensitivity& b) {
+    if (a.kld && b.kld) return divergence(a) > divergence(b);
     return a.model_output.sqnr_db < b.model_output.sqnr_db;
   });
   return rows;
@@ -41,8 +42,7 @@ std::string sensitivity_html(const std::vector<Sensitivity>& rows, const std::st
     const bool strong = std::any_of(
         sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(std::min(kStrong, sorted.size())),
         [&](const Sensitivity& worst) { return worst.name == row.name; });
-    const double noise =
-        std::isfinite(row.model_output.sqnr_db) ? std::pow(10, -row.model_output.sqnr_db / 10) : 0;
+    const double noise = std::pow(10, -row.model_output.sqnr_db / 10);
     bars.push_back({row.name, logits ? *row.kld : noise,
                     logits ? fmt::format("{:.2e}", *row.kld) : decibel_text(row.model_output.sqnr_db),
                     strong});

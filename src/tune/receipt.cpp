@@ -65,12 +65,15 @@ std::string megabytes(double bytes) {
 }  // namespace
 
 std::string decibel_text(double sqnr_db) {
-  return std::isinf(sqnr_db) ? "exact" : fmt::format("{:.1f} dB", sqnr_db);
+  return sqnr_db == HUGE_VAL ? "exact" : fmt::format("{:.1f} dB", sqnr_db);
 }
 
 OrderedJson closeness_json(const Closeness& closeness) {
   OrderedJson json;
-  json["sqnr_db"] = std::isfinite(closeness.sqnr_db) ? OrderedJson(closeness.sqnr_db) : OrderedJson();
+  if (std::isfinite(closeness.sqnr_db))
+    json["sqnr_db"] = closeness.sqnr_db;
+  else
+    json["sqnr_db"] = closeness.sqnr_db > 0 ? OrderedJson() : OrderedJson("-inf");
   json["cosine"] = closeness.cosine;
   json["max_error"] = closeness.rescaled ? OrderedJson() : OrderedJson(closeness.max_error);
   if (closeness.rescaled) json["rescaled"] = true;

@@ -69,9 +69,10 @@ std::string receipt_html(const Receipt& receipt);
 /// FILE.report.html.
 void write_receipt(const Receipt& receipt, const fs::path& output);
 
-/// "41.2 dB", "exact".
+/// "41.2 dB", "exact", "-inf dB".
 std::string decibel_text(double sqnr_db);
-/// Numbers of one layer: sqnr_db (null where equal), cosine, max_error.
+/// Numbers of one layer: sqnr_db (null where equal, "-inf" where it is -infinity), cosine, max_error (null
+/// where they are no numbers).
 OrderedJson closeness_json(const Closeness& closeness);
 
 }  // namespace halftone
