@@ -26,23 +26,24 @@ std::vector<double> multiply_adds(const Graph& graph, const std::vector<QuantTar
 }
 
 std::vector<bool> choose_floating(const std::vector<LayerCost>& layers, const StaticActivations& recipe) {
-  double noise = 0, work = 0, floating = 0;
-  for (const LayerCost& layer : layers) {
-    noise += layer.noise;
-    work += layer.multiply_adds;
-  }
+  double work = 0, floating = 0;
+  for (const LayerCost& layer : layers) work += layer.multiply_adds;
   std::vector<size_t> order(layers.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return layers[a].noise > layers[b].noise; });
   const double allowed = std::pow(10.0, -recipe.noise / 10);
   std::vector<bool> chosen(layers.size());
+  const auto noise_left = [&] {  // summed anew: what is infinite cannot be taken off again
+    double noise = 0;
+    for (size_t i = 0; i < layers.size(); ++i) noise += chosen[i] ? 0 : layers[i].noise;
+    return noise;
+  };
   for (size_t i : order) {
-    if (noise <= allowed) break;
+    if (noise_left() <= allowed) break;
     if (floating + layers[i].multiply_adds > recipe.floating_share * work || layers[i].noise == 0) continue;
     chosen[i] = true;
     floating += layers[i].multiply_adds;
-    noise -= layers[i].noise;
   }
   return chosen;
 }

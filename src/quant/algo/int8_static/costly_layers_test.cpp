@@ -1,5 +1,6 @@
 #include "quant/algo/int8_static/costly_layers.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace halftone {
@@ -22,6 +23,11 @@ TEST(CostlyLayers, TheNoisiestStayFloatingUntilTheRestIsQuiet) {
 TEST(CostlyLayers, ALayerThatIsTooLargeIsPassedOver) {
   const std::vector<LayerCost> layers = {{0.5, 80}, {0.4, 10}, {0.3, 5}, {0, 5}};
   EXPECT_EQ(choose_floating(layers, limits(0.2, 40)), (std::vector<bool>{false, true, true, false}));
+}
+
+TEST(CostlyLayers, ALayerWithoutBoundsIsNotAllThatStays) {
+  const std::vector<LayerCost> layers = {{HUGE_VAL, 10}, {0.5, 10}, {0.003, 10}};
+  EXPECT_EQ(choose_floating(layers, limits(1, 20)), (std::vector<bool>{true, true, false}));
 }
 
 }  // namespace

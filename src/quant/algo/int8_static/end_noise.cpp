@@ -1,6 +1,7 @@
 #include "quant/algo/int8_static/end_noise.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graph/subgraph.h"
 #include "quant/algo/int8_static/sample_choice.h"
@@ -11,25 +12,39 @@ namespace {
 
 constexpr int kSamples = 6;
 
-/// Squared distances from the mean of each channel, over all samples.
+/// Sums over numbers of one channel.
+struct Sums {
+  double count = 0, sum = 0, squares = 0;
+
+  void see(double x) {
+    ++count;
+    sum += x;
+    squares += x * x;
+  }
+  /// Squared distances from the mean.
+  double spread() const { return count > 0 ? std::max(0.0, squares - sum * sum / count) : 0; }
+};
+
+/// Squared distances from the mean of each channel, over all samples; from the mean of all where no channel
+/// has two numbers (one sample of a classifier's scores). Infinities (a mask's) do not count.
 double variance_within_channels(const std::vector<Tensor>& samples, int axis) {
-  const auto channels = static_cast<size_t>(samples.front().shape()[axis]);
-  std::vector<double> sums(channels), squares(channels);
-  double count = 0;
+  std::vector<Sums> channels(static_cast<size_t>(samples.front().shape()[axis]));
+  Sums all;
   for (const Tensor& sample : samples) {
     const Shape& shape = sample.shape();
     size_t inner = 1;
     for (int a = axis + 1; a < shape.rank(); ++a) inner *= static_cast<size_t>(shape[a]);
     const auto values = sample.span<float>();
     for (size_t i = 0; i < values.size(); ++i) {
-      const size_t channel = i / inner % channels;
-      sums[channel] += double{values[i]};
-      squares[channel] += double{values[i]} * double{values[i]};
+      if (!std::isfinite(values[i])) continue;
+      channels[i / inner % channels.size()].see(double{values[i]});
+      all.see(double{values[i]});
     }
-    count += static_cast<double>(values.size()) / static_cast<double>(channels);
   }
+  if (std::ranges::none_of(channels, [](const Sums& channel) { return channel.count > 1; }))
+    return all.spread();
   double variance = 0;
-  for (size_t c = 0; c < channels; ++c) variance += squares[c] - sums[c] * sums[c] / count;
+  for (const Sums& channel : channels) variance += channel.spread();
   return variance;
 }
 
@@ -106,9 +121,12 @@ double EndNoise::of(const Graph& graph) const {
     double error = 0;
     for (size_t s = 0; s < samples_.size(); ++s) {
       const auto wanted = wanted_[e][s].span<float>(), got = found[e][s].span<float>();
-      for (size_t i = 0; i < wanted.size(); ++i)
+      for (size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == got[i]) continue;  // infinities of a mask, too
         error += (double{wanted[i]} - double{got[i]}) * (double{wanted[i]} - double{got[i]});
+      }
     }
+    if (!std::isfinite(error)) return HUGE_VAL;
     if (error > 0) noise += variances_[e] > 0 ? error / variances_[e] : 1;
   }
   return ends_.empty() ? 0 : noise / static_cast<double>(ends_.size());

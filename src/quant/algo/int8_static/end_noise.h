@@ -26,7 +26,8 @@ class EndNoise {
   EndNoise(const Graph& floating, const QuantizeOptions& options);
 
   /// Squared error at the ends of `graph` (same nodes and values, some of them on codes), relative to the
-  /// variance within the channels there; the mean over the ends.
+  /// variance within the channels there; the mean over the ends. Infinite where a number is NaN or infinite
+  /// that the floating graph has otherwise.
   double of(const Graph& graph) const;
 
  private:

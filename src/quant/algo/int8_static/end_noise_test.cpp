@@ -1,5 +1,6 @@
 #include "quant/algo/int8_static/end_noise.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace halftone {
@@ -49,6 +50,51 @@ TEST(EndValues, OfAStreamOfResidualsTheLastSumIs) {
   const std::vector<EndValue> ends = end_values(s.graph);
   ASSERT_EQ(ends.size(), 1u);
   EXPECT_EQ(s.graph.value(ends[0].value).name, "three.sum");
+}
+
+/// A linear classifier; actions that are not allowed get -infinity.
+Graph classifier(float change, bool masked) {
+  Sketch s;
+  const ValueId x = s.graph.add_input("x", {DType::f32, {1, 3}});
+  const ValueId w =
+      s.graph.add_constant("w", Constant(Tensor::from<float>({3, 3}, {1 + change, 2, 3, 4, 5, 6, 7, 8, 12})));
+  const ValueId scores = s.node("MatMul", "scores", {x, w});
+  const ValueId mask = s.graph.add_constant("mask", Constant(Tensor::from<float>({3}, {0, -HUGE_VALF, 0})));
+  s.graph.add_output(masked ? s.node("Add", "allowed", {scores, mask}) : scores, "y");
+  return std::move(s.graph);
+}
+
+class Rows final : public CalibrationData {
+ public:
+  explicit Rows(int samples) : samples_(samples) {}
+  int samples() const override { return samples_; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    return {{"x", Tensor::from<float>({1, 3}, {1, static_cast<float>(index), -1})}};
+  }
+
+ private:
+  int samples_;
+};
+
+double noise_of(float change, bool masked, int samples) {
+  const Rows data(samples);
+  ThreadPool threads(1);
+  QuantizeOptions options;
+  options.data = &data;
+  options.threads = &threads;
+  return EndNoise(classifier(0, masked), options).of(classifier(change, masked));
+}
+
+TEST(EndNoise, OfOneSampleOfScoresTheirOwnSpreadIsTheSignal) {
+  EXPECT_NEAR(noise_of(0.5f, false, 1), 0.25 / 6, 1e-6);  // of -6, -6, -9
+  EXPECT_NEAR(noise_of(0.5f, false, 3), 3 * 0.25 / (32 + 50 + 72), 1e-6);
+}
+
+TEST(EndNoise, InfinitiesOfAMaskAreNoNoise) {
+  EXPECT_EQ(noise_of(0, true, 3), 0);
+  EXPECT_NEAR(noise_of(0.5f, true, 3), 3 * 0.25 / (32 + 72), 1e-6);
+  EXPECT_EQ(noise_of(HUGE_VALF, false, 3), HUGE_VAL);
+  EXPECT_EQ(noise_of(NAN, true, 3), HUGE_VAL);
 }
 
 }  // namespace
