@@ -129,6 +129,9 @@ bool Walk::divide_constant(int n, size_t slot, const ChannelMap& map, const Shap
 }
 
 bool Walk::absorb(int n, size_t slot, int axis, std::vector<int32_t> channels) {
+  const ValueId constant = node(n).inputs[slot];
+  if (!uses_.only_feeds_one(constant))
+    return fail(fmt::format("{} has other readers than {}", graph_.value(constant).name, node(n).name));
   absorbers.push_back({n, static_cast<int>(slot), axis, std::move(channels)});
   return true;
 }
@@ -161,9 +164,9 @@ bool Walk::layer(int n, ValueId value, const ChannelMap& map) {
   const auto channels = channels_along(map, node(n).schema->name == "Conv" ? 1 : shape(value).rank() - 1);
   if (!channels) return fail(node(n).name + " has its channels on another axis");
   const ValueId weights = node(n).inputs[1];
-  if (!uses_.only_feeds_one(weights) || graph_.value(weights).constant->encoding())
-    return fail(fmt::format("{} has other readers or is quantized", graph_.value(weights).name));
-  absorb(n, 1, form->output_axis, *channels);
+  if (graph_.value(weights).constant->encoding())
+    return fail(fmt::format("{} is quantized", graph_.value(weights).name));
+  if (!absorb(n, 1, form->output_axis, *channels)) return false;
   if (node(n).inputs.size() < 3 || node(n).inputs[2] == kNoValue) return true;
   const ValueId bias = node(n).inputs[2];
   if (!graph_.value(bias).constant) return fail(node(n).name + " adds a bias that is not constant");
@@ -176,8 +179,7 @@ bool Walk::mat_mul(int n, ValueId value, const ChannelMap& map) {
   const int last = shape(value).rank() - 1;
   if (layer_form(graph_, node(n))) {
     const auto channels = channels_along(map, last);
-    if (!channels || !uses_.only_feeds_one(node(n).inputs[1]))
-      return fail(node(n).name + " has other channels, or shares its weights");
+    if (!channels) return fail(node(n).name + " has its channels on another axis");
     return absorb(n, 1, 1, *channels);
   }
   // Rows of the first operand times columns of the second: whose axis does not matter can pass.
@@ -306,6 +308,9 @@ bool Walk::attention(int n, ValueId value, const ChannelMap& map) {
   const auto& inputs = node(n).inputs;
   if (value != node(n).outputs[0] || (inputs.size() > 5 && inputs[5] != kNoValue))
     return fail(node(n).name + " has a past");
+  for (ValueId present : node(n).outputs)
+    if (present != value && present != kNoValue && uses_.uses(present) > 0)
+      return fail(node(n).name + " hands out its keys or values");
   const Shape& values = shape(inputs[2]);
   if (values.rank() == 3) {
     const int64_t heads = node(n).attributes.get_int("q_num_heads", 1);
@@ -322,8 +327,7 @@ std::optional<Absorption> find_absorption(const Graph& graph, const InputGroup& 
   const UseMap uses(graph);
   const auto readers = graph.users()[static_cast<size_t>(group.input)];
   std::vector<int> ours = readers;
-  if (ours != group.layers ||
-      std::find(graph.outputs().begin(), graph.outputs().end(), group.input) != graph.outputs().end()) {
+  if (ours != group.layers || uses.uses(group.input) != static_cast<int>(group.layers.size())) {
     why = fmt::format("{} has other readers than the layers", graph.value(group.input).name);
     return std::nullopt;
   }

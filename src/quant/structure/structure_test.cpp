@@ -209,6 +209,45 @@ TEST(ScaleGroups, SharedWeightsForbidFactors) {
   EXPECT_EQ(groups[1].obstacle, "w has other readers than b");
 }
 
+/// Exporters write equal constants once: what a norm's weights are divided by would be missing elsewhere.
+TEST(ScaleGroups, SharedNormsForbidFactors) {
+  Sketch s;
+  const ValueId ones = s.weights("ones", {8}), zeros = s.weights("zeros", {8});
+  ValueId x = s.input({4, 8});
+  for (const char* name : {"one", "two"}) {
+    const ValueId normed = s.node("LayerNormalization", std::string(name) + ".norm", {x, ones, zeros});
+    x = s.node("Add", std::string(name) + ".sum", {x, s.linear(name, normed, 8)});
+  }
+  s.graph.add_output(x, "y");
+  for (const ScaleGroup& group : find_scale_groups(s.graph)) {
+    EXPECT_FALSE(group.absorption);
+    EXPECT_EQ(group.obstacle, "ones has other readers than " +
+                                  s.graph.nodes()[static_cast<size_t>(group.layers[0]) - 1].name);
+  }
+}
+
+TEST(ScaleGroups, AResidualOfTheLayersOwnInputForbidsFactors) {
+  Sketch s;
+  const ValueId x = s.input({1, 4, 5, 5});
+  const ValueId made = s.node("Conv", "first", {x, s.weights("v", {4, 4, 1, 1})});
+  s.graph.add_output(s.node("Conv", "second", {made, s.weights("w", {4, 4, 1, 1}), kNoValue, made}), "y");
+  EXPECT_EQ(find_scale_groups(s.graph)[1].obstacle, "first has other readers than the layers");
+}
+
+TEST(ScaleGroups, ValuesThatAttentionHandsOutStay) {
+  for (const bool handed_out : {false, true}) {
+    Sketch s;
+    const ValueId x = s.input({1, 5, 8});
+    const std::vector<ValueId> made = s.graph.add_node(
+        *find_op("Attention"), "attention", {s.linear("q", x, 8), s.linear("k", x, 8), s.linear("v", x, 8)},
+        {{"q_num_heads", int64_t{2}}, {"kv_num_heads", int64_t{2}}}, 3);
+    s.graph.add_output(s.linear("o", made[0], 8), "y");
+    if (handed_out) s.graph.add_output(made[2], "present_value");
+    const ScaleGroup group = find_scale_groups(s.graph).back();
+    EXPECT_EQ(group.absorption.has_value(), !handed_out) << group.obstacle;
+  }
+}
+
 TEST(EndedInfinities, OfMasksEndInTheSoftmax) {
   Sketch s;
   const ValueId x = s.input({1, 5, 8});

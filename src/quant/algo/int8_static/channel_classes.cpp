@@ -138,6 +138,7 @@ void ChannelClasses::visit(const Graph& graph, const UseMap& uses, const Node& n
 void ChannelClasses::layer(const Graph& graph, const UseMap& uses, const Node& node, bool products) {
   const Divides how = divides_output(graph, uses, node, products);
   if (!multiplies_input(graph, uses, node)) fix(node.inputs[0]);
+  fix(node.inputs[1]);  // weights that are computed
   if (how == Divides::no) fix(node.outputs[0]);
   if (!has(node, 3)) return;
   if (how == Divides::weights)
@@ -169,10 +170,10 @@ bool ChannelClasses::gather(const Graph& graph, const Node& node) {
       graph.value(x).type.shape.normalize_axis(node.attributes.get_int("axis", 0)) != 1)
     return false;
   const Tensor table = indices.constant->load();
-  for (int64_t c = 0; c < count(y); ++c) {
-    const int64_t index = table.span<int64_t>()[static_cast<size_t>(c)];
-    ties_.tie(at(y, c), at(x, index < 0 ? index + count(x) : index));
-  }
+  std::vector<int64_t> from(table.span<int64_t>().begin(), table.span<int64_t>().end());
+  for (int64_t& index : from) index += index < 0 ? count(x) : 0;
+  if (std::ranges::any_of(from, [&](int64_t index) { return index < 0 || index >= count(x); })) return false;
+  for (size_t c = 0; c < from.size(); ++c) ties_.tie(at(y, static_cast<int64_t>(c)), at(x, from[c]));
   return true;
 }
 

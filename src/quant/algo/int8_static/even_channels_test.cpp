@@ -160,6 +160,37 @@ TEST(EvenChannels, WithoutProductsSiluAndWhatMeetsItStay) {
   EXPECT_NE(classes_of(network(), false, "d"), std::vector<int32_t>(6, 0));
 }
 
+/// What a tracker finds of its template are the weights that it looks for it with.
+TEST(EvenChannels, ComputedWeightsStay) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 3, kSize, kSize}});
+  const ValueId z = graph.add_input("z", {DType::f32, {2, 3, 3, 3}});
+  const ValueId found = add_conv(graph, "found", z, 8, 3, "relu");
+  const ValueId beside = add_conv(graph, "beside", found, 8, 1, "relu");
+  const ValueId searched = add_conv(graph, "searched", x, 8, 3, "relu");
+  const ValueId match = graph.add_node(*find_op("Conv"), "match", {searched, found}).front();
+  graph.add_output(match, "y");
+  graph.add_output(beside, "z2");
+  verify(graph);
+  EXPECT_EQ(classes_of(graph, true, "found"), std::vector<int32_t>(8, 0));
+  EXPECT_EQ(classes_of(graph, true, "searched"), std::vector<int32_t>(8, 0));
+}
+
+/// A file may say so; the operator gives NaN for what is not there.
+TEST(EvenChannels, IndicesBeyondTheChannelsTieNothing) {
+  for (const int64_t index : {int64_t{8}, int64_t{-9}, int64_t{1} << 40}) {
+    Graph graph;
+    const ValueId x = graph.add_input("x", {DType::f32, {1, 3, kSize, kSize}});
+    const ValueId a = add_conv(graph, "a", x, 8, 3, "relu");
+    const ValueId indices = graph.add_constant("indices", Constant(Tensor::from<int64_t>({2}, {0, index})));
+    const ValueId some =
+        graph.add_node(*find_op("Gather"), "some", {a, indices}, {{"axis", int64_t{1}}}).front();
+    graph.add_output(add_conv(graph, "b", some, 4, 1, ""), "y");
+    EXPECT_EQ(classes_of(graph, true, "a"), std::vector<int32_t>(8, 0));
+    EXPECT_EQ(classes_of(graph, true, "some"), std::vector<int32_t>(2, 0));
+  }
+}
+
 TEST(EvenChannels, NothingRunsWhereNothingIsFree) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::f32, {1, 3, kSize, kSize}});
