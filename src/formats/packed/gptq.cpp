@@ -3,6 +3,7 @@
 // out]; g_idx i32 [in], the group of each input. Version 1 stores zero points less 1, version 2 as they are.
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -172,7 +173,19 @@ std::vector<Tensor> pack(const QuantizedTensor& weight, bool version2) {
   return {qweight, qzeros, scales, g_idx};
 }
 
-OrderedJson config(const Encoding& encoding, const char* format) {
+/// A regular expression that a module's name matches, and no other.
+std::string exactly(const std::string& module) {
+  std::string pattern = "^";
+  for (const char c : module) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_') pattern += '\\';
+    pattern += c;
+  }
+  return pattern + "$";
+}
+
+/// `dynamic` names the layers that a reader is not to look for codes of; it looks for none of embeddings and
+/// of the output layer anyway.
+OrderedJson config(const Encoding& encoding, const std::vector<std::string>& kept, const char* format) {
   OrderedJson json;
   json["quant_method"] = "gptq";
   json["checkpoint_format"] = format;
@@ -182,25 +195,30 @@ OrderedJson config(const Encoding& encoding, const char* format) {
   json["sym"] = encoding.symmetric;
   json["desc_act"] = false;
   json["lm_head"] = false;
+  for (const std::string& module : kept)
+    if (!module.ends_with("lm_head") && !module.ends_with("embed_tokens"))
+      json["dynamic"]["-:" + exactly(module)] = OrderedJson::object();
   return json;
 }
 
 }  // namespace
 
 const PackedReader gptq_reader{"gptq", ".qweight", ".qzeros", {".qzeros", ".scales", ".g_idx"}, read};
-const PackedWriter gptq_writer{
-    "gptq",
-    "GPTQ version 1 (AutoGPTQ, GPTQModel, transformers, vLLM)",
-    common_refusal,
-    plan,
-    [](const QuantizedTensor& weight) { return pack(weight, false); },
-    [](const Encoding& encoding, const std::vector<std::string>&) { return config(encoding, "gptq"); }};
-const PackedWriter gptq_v2_writer{
-    "gptq-v2",
-    "GPTQ version 2 (GPTQModel)",
-    common_refusal,
-    plan,
-    [](const QuantizedTensor& weight) { return pack(weight, true); },
-    [](const Encoding& encoding, const std::vector<std::string>&) { return config(encoding, "gptq_v2"); }};
+const PackedWriter gptq_writer{"gptq",
+                               "GPTQ version 1 (AutoGPTQ, GPTQModel, transformers, vLLM)",
+                               common_refusal,
+                               plan,
+                               [](const QuantizedTensor& weight) { return pack(weight, false); },
+                               [](const Encoding& encoding, const std::vector<std::string>& kept) {
+                                 return config(encoding, kept, "gptq");
+                               }};
+const PackedWriter gptq_v2_writer{"gptq-v2",
+                                  "GPTQ version 2 (GPTQModel)",
+                                  common_refusal,
+                                  plan,
+                                  [](const QuantizedTensor& weight) { return pack(weight, true); },
+                                  [](const Encoding& encoding, const std::vector<std::string>& kept) {
+                                    return config(encoding, kept, "gptq_v2");
+                                  }};
 
 }  // namespace halftone

@@ -142,6 +142,18 @@ TEST(PackedLayers, WhatDoesNotFitIsNamed) {
   EXPECT_NO_THROW(with(R"({"quantization_config": {"quant_method": "awq"}})"));
 }
 
+/// Readers of GPTQ look for codes of every layer that the config does not name.
+TEST(PackedLayers, GptqNamesTheLayersThatStayFloating) {
+  const Encoding encoding = encoding_of("int4", Granularity::per_group(32), true);
+  for (const PackedWriter& writer : packed_writers()) {
+    if (!writer.name.starts_with("gptq")) continue;
+    EXPECT_FALSE(writer.config(encoding, {"model.embed_tokens", "lm_head"}).contains("dynamic"));
+    const OrderedJson config =
+        writer.config(encoding, {"model.embed_tokens", "model.layers.1.mlp.down_proj", "lm_head"});
+    EXPECT_EQ(config["dynamic"].dump(), R"({"-:^model\\.layers\\.1\\.mlp\\.down_proj$":{}})");
+  }
+}
+
 TEST(PackedLayers, Fp8IsNamedAsSuchInTheFile) {
   const QuantizedTensor weight = quantize(random_tensor({32, 64}, 5).view(),
                                           encoding_of("fp8_e4m3", Granularity::per_axis(0), true), "w");
