@@ -133,7 +133,8 @@ Receipt quantize_images(const QuantizeCommand& command) {
   if (!command.annotations.empty() && command.eval_images.empty())
     throw UsageError("--annotations: of which pictures? --eval-images DIR names their folder");
   Recipe recipe = with_static_flags(recipe_from_flag(command.recipe), command.static_flags);
-  if (command.target == "tensorrt" && recipe.static_activations) recipe.static_activations->symmetric = true;
+  if (command.target == "tensorrt" && recipe.static_activations)
+    recipe.static_activations->symmetric = recipe.static_activations->observer.symmetric = true;
   const auto start = std::chrono::steady_clock::now();
   MemoryWatch memory;
   ThreadPool threads(command.threads);

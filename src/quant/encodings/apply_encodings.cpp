@@ -175,6 +175,9 @@ class Application {
     const MatrixExtent extent = matrix_extent(parts.shape);
     const int64_t row_bytes = (extent.columns * given.bits + 7) / 8;
     parts.codes = Tensor::allocate(DType::u8, {extent.rows, row_bytes});
+    for (size_t i = 0; i < numbers.span<float>().size(); ++i)
+      if (const float number = numbers.span<float>()[i]; !std::isfinite(number))
+        throw InputError("{}: element {} of the weights is {}, expected a finite number", where, i, number);
     std::vector<uint8_t> row(static_cast<size_t>(extent.columns));
     for (int64_t r = 0; r < extent.rows; ++r) {
       for (int64_t c = 0; c < extent.columns; ++c) {

@@ -23,9 +23,9 @@ struct AppliedEncodings {
 /// sharing one scale: what is said of one of their values is said of all. `known` are names that are no
 /// mistake though the graph has them no longer (fused layers).
 ///
-/// Throws InputError for unknown names, with the nearest, for values of one scale that are given two, and for
-/// as many scales as a weight has no outputs; UnsupportedError for activations of other than 8 bits (16
-/// where the graph has them) and weights of more.
+/// Throws InputError for unknown names, with the nearest, for values of one scale that are given two, for as
+/// many scales as a weight has no outputs, and for weights that are not finite; UnsupportedError for
+/// activations of other than 8 bits (16 where the graph has them) and weights of more.
 AppliedEncodings apply_encodings(Graph& graph, const EncodingFile& file, const std::set<std::string>& known);
 
 }  // namespace halftone

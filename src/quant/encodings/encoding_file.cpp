@@ -150,7 +150,7 @@ OrderedJson weights_json(const Value& value) {
   for (int64_t r = 0; r < tensor->grid().rows; ++r) {
     tensor->row_scales(r, row);
     tensor->row_zeros(r, zeros);
-    scales.insert(scales.end(), row.begin(), row.end());
+    for (const float scale : row) scales.push_back(scale == 0 ? 1 : std::abs(scale));  // readers want > 0
     for (int32_t zero : zeros) offsets.push_back(-zero);
   }
   return entry_json(value.name, tensor->encoding().format->bits(), tensor->encoding().symmetric, scales,

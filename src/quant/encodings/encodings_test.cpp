@@ -97,6 +97,38 @@ TEST(Encodings, WhatIsWrittenReadsBack) {
   EXPECT_EQ(encodings_json(again).dump(), text);
 }
 
+/// An output without weights has scale 0 here, which the form does not know.
+TEST(Encodings, OutputsWithoutWeightsReadBack) {
+  Graph graph = coded_graph();
+  Constant& weights = *graph.value(graph.nodes()[0].inputs[1]).constant;
+  const Encoding encoding = *weights.encoding();
+  weights = Constant(Tensor::from<float>({2, 2, 1, 1}, {0, 0, 0.25f, 0.1f}));
+  weights.set_encoding(encoding);
+  const EncodingFile file = file_of(encodings_json(graph).dump());
+  EXPECT_EQ(file.parameters[0].scales, (std::vector<float>{1, 0.25f / 127}));
+  apply_encodings(graph, file, {});
+  const Tensor decoded = graph.value(graph.nodes()[0].inputs[1]).constant->load_encoded("a.w")->decode();
+  EXPECT_EQ(decoded.span<float>()[0], 0);
+  EXPECT_NEAR(decoded.span<float>()[3], 0.1f, 1e-3f);
+}
+
+TEST(Encodings, WeightsThatAreNotFiniteAreNamed) {
+  for (const float wrong : {NAN, HUGE_VALF}) {
+    Graph graph = coded_graph();
+    Constant& weights = *graph.value(graph.nodes()[0].inputs[1]).constant;
+    const Encoding encoding = *weights.encoding();
+    weights = Constant(Tensor::from<float>({2, 2, 1, 1}, {1, 0, wrong, 0.1f}));
+    weights.set_encoding(encoding);
+    try {
+      apply(graph, kLists);
+      ADD_FAILURE() << "not refused";
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find("\"a.w\": element 2 of the weights is"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
 std::string refusal(const std::string& text) {
   Graph graph = coded_graph();
   try {
