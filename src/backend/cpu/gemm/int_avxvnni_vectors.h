@@ -24,7 +24,7 @@ struct AvxVnni {
   static constexpr int kMostRows = 4, kFourRowsPanels = 1;
   static constexpr int kTileRows = 6, kTilePanels = 1;  ///< 12 sums, 2 of codes, a quad: 15 registers of 16
   static constexpr int kTileQuads = 1;
-  static constexpr bool kReadsInOrder = false;          ///< has loops for Reading::in_order
+  static constexpr bool kReadsInOrder = false;  ///< has loops for Reading::in_order
 
   /// What dot() subtracts from each code.
   static constexpr int32_t code_bias(int) { return 0; }
