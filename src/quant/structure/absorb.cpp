@@ -325,9 +325,8 @@ bool Walk::attention(int n, ValueId value, const ChannelMap& map) {
 
 std::optional<Absorption> find_absorption(const Graph& graph, const InputGroup& group, std::string& why) {
   const UseMap uses(graph);
-  const auto readers = graph.users()[static_cast<size_t>(group.input)];
-  std::vector<int> ours = readers;
-  if (ours != group.layers || uses.uses(group.input) != static_cast<int>(group.layers.size())) {
+  const std::vector<int> readers = graph.users()[static_cast<size_t>(group.input)];
+  if (readers != group.layers || uses.uses(group.input) != static_cast<int>(group.layers.size())) {
     why = fmt::format("{} has other readers than the layers", graph.value(group.input).name);
     return std::nullopt;
   }

@@ -20,7 +20,6 @@ struct PanelTile {
 /// Memory that is read later, brought to the second cache a line at a time.
 class Fetched {
  public:
-  Fetched() = default;
   Fetched(const std::byte* begin, int64_t bytes) : at_(begin), end_(begin + bytes) {}
   void next() {
     __builtin_prefetch(at_, 0, 2);
@@ -28,8 +27,7 @@ class Fetched {
   }
 
  private:
-  const std::byte* at_ = nullptr;
-  const std::byte* end_ = nullptr;
+  const std::byte *at_, *end_;
 };
 
 /// acc[r, p] += the products of kQuads quads of columns from k on.

@@ -33,7 +33,8 @@ Graph small_network() {
   const auto conv = [&](const char* name, ValueId x, int64_t outputs, int64_t kernel, const char* activation,
                         ValueId residual = kNoValue) {
     const Shape shape{outputs, graph.value(x).type.shape[1], kernel, kernel};
-    const float spread = 1 / std::sqrt(static_cast<float>(shape.elements() / outputs));
+    const int64_t columns = shape.elements() / outputs;
+    const float spread = 1 / std::sqrt(static_cast<float>(columns));
     const ValueId w =
         graph.add_constant(std::string(name) + ".w", Constant(random_tensor(shape, seed++, spread)));
     const ValueId b =
