@@ -39,15 +39,11 @@ ExportFormat packed_format(const PackedWriter& writer) {
 }
 
 GgufExport plan_of(const ExportJob& job) {
+  if (fs::is_directory(job.output))
+    throw UsageError("-o {}: a folder, but GGUF is one file", job.output.string());
   const auto config = std::ranges::find(job.companions, "config.json", &CompanionFile::name);
   if (config == job.companions.end()) throw InputError("{}: no config.json", job.source.string());
   return plan_gguf(job.graph, parse_hf_config(config->content, config->name), job.type);
-}
-
-void check_gguf(const ExportJob& job) {
-  if (fs::is_directory(job.output))
-    throw UsageError("-o {}: a folder, but GGUF is one file", job.output.string());
-  plan_of(job);
 }
 
 /// The model in a file that nobody has checked yet; the file goes where that finds something.
@@ -61,8 +57,6 @@ Graph read_back(const Graph& graph, const fs::path& unchecked) {
 }
 
 ExportReport write_gguf_file(const ExportJob& job) {
-  if (fs::is_directory(job.output))
-    throw UsageError("-o {}: a folder, but GGUF is one file", job.output.string());
   GgufExport plan = plan_of(job);
   const fs::path unchecked = job.output.string() + ".unchecked.gguf";
   write_gguf(plan, job.source, job.companions, unchecked, job.progress);
@@ -105,7 +99,7 @@ std::vector<ExportFormat> make_formats() {
   std::vector<ExportFormat> formats;
   for (const PackedWriter& writer : packed_writers()) formats.push_back(packed_format(writer));
   formats.push_back({"gguf", "one GGUF file (llama.cpp and what is built on it)", written_ggml_types(),
-                     check_gguf, write_gguf_file});
+                     [](const ExportJob& job) { plan_of(job); }, write_gguf_file});
   for (ExportFormat& format : onnx_formats()) formats.push_back(std::move(format));
   formats.push_back(encodings_format());
   return formats;

@@ -36,8 +36,8 @@ struct ExportFormat {
   std::string name;
   std::string description;         ///< what reads it
   std::vector<std::string> types;  ///< values of --type; empty: it has none
-  /// Throws UnsupportedError naming what the format cannot hold, before anything dear is done: the graph has
-  /// its encodings, but its codes need not be final.
+  /// Throws UnsupportedError naming what the format cannot hold, and what write() would throw of the output,
+  /// before anything dear is done: the graph has its encodings, but its codes need not be final.
   std::function<void(const ExportJob& job)> check;
   /// Writes the model and reads it back. Throws UnsupportedError and leaves nothing when it comes back other
   /// than it was written.

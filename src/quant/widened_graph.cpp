@@ -6,19 +6,10 @@
 
 #include "core/short_floats.h"
 #include "ops/onnx_type.h"
+#include "ops/widened_constant.h"
 
 namespace halftone {
 namespace {
-
-/// A constant of f16 or bf16 as f32.
-class Widened final : public ConstantSource {
- public:
-  explicit Widened(Constant original) : original_(std::move(original)) {}
-  Tensor load() const override { return to_f32(original_.load()); }
-
- private:
-  Constant original_;
-};
 
 bool is_short(const Value& value) {
   return is_short_float(value.type.dtype);
@@ -74,8 +65,7 @@ class Widening {
     const Value value = graph_.value(id);
     if (value.constant) {
       bytes_[value.name] = value.constant->stored_bytes();
-      const Constant constant(DType::f32, value.type.shape, std::make_shared<Widened>(*value.constant));
-      return wide_[id] = renamed(id, graph_.add_constant(free_name(value.name), constant));
+      return wide_[id] = renamed(id, graph_.add_constant(free_name(value.name), widened(*value.constant)));
     }
     // An input of the graph: whatever nodes make is wide already.
     const ValueId made = graph_.add_value(free_name(value.name), {DType::f32, value.type.shape});

@@ -7,6 +7,7 @@
 
 #include "core/short_floats.h"
 #include "ops/onnx_type.h"
+#include "ops/widened_constant.h"
 
 namespace halftone {
 namespace {
@@ -15,20 +16,6 @@ bool takes(const Backend& backend, const OpSite& site) {
   return std::ranges::any_of(backend.kernels(), [&](const Kernel& kernel) {
     return kernel.op == site.schema->name && cpu_has(kernel.isa) && kernel.refusal(site).empty();
   });
-}
-
-/// A constant of f16 or bf16 as f32.
-class WidenedSource : public ConstantSource {
- public:
-  explicit WidenedSource(Constant original) : original_(std::move(original)) {}
-  Tensor load() const override { return to_f32(original_.load()); }
-
- private:
-  Constant original_;
-};
-
-Constant widened(const Constant& constant) {
-  return Constant(DType::f32, constant.shape(), std::make_shared<WidenedSource>(constant));
 }
 
 bool is_short(const SiteInput& input) {

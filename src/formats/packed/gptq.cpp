@@ -201,24 +201,23 @@ OrderedJson config(const Encoding& encoding, const std::vector<std::string>& kep
   return json;
 }
 
+template <bool kVersion2>
+constexpr PackedWriter writer(std::string_view name, std::string_view description) {
+  return {name,
+          description,
+          common_refusal,
+          plan,
+          [](const QuantizedTensor& weight) { return pack(weight, kVersion2); },
+          [](const Encoding& encoding, const std::vector<std::string>& kept) {
+            return config(encoding, kept, kVersion2 ? "gptq_v2" : "gptq");
+          }};
+}
+
 }  // namespace
 
 const PackedReader gptq_reader{"gptq", ".qweight", ".qzeros", {".qzeros", ".scales", ".g_idx"}, read};
-const PackedWriter gptq_writer{"gptq",
-                               "GPTQ version 1 (AutoGPTQ, GPTQModel, transformers, vLLM)",
-                               common_refusal,
-                               plan,
-                               [](const QuantizedTensor& weight) { return pack(weight, false); },
-                               [](const Encoding& encoding, const std::vector<std::string>& kept) {
-                                 return config(encoding, kept, "gptq");
-                               }};
-const PackedWriter gptq_v2_writer{"gptq-v2",
-                                  "GPTQ version 2 (GPTQModel)",
-                                  common_refusal,
-                                  plan,
-                                  [](const QuantizedTensor& weight) { return pack(weight, true); },
-                                  [](const Encoding& encoding, const std::vector<std::string>& kept) {
-                                    return config(encoding, kept, "gptq_v2");
-                                  }};
+constinit const PackedWriter gptq_writer =
+    writer<false>("gptq", "GPTQ version 1 (AutoGPTQ, GPTQModel, transformers, vLLM)");
+constinit const PackedWriter gptq_v2_writer = writer<true>("gptq-v2", "GPTQ version 2 (GPTQModel)");
 
 }  // namespace halftone
