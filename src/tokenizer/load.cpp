@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "tokenizer/sentencepiece_model.h"
@@ -42,6 +43,24 @@ void apply_config(const TokenizerConfig& config, Pipeline& pipeline) {
   if (auto id = find(*config.eos_token)) pipeline.eos.push_back(*id);
 }
 
+/// Classes of transformers that go by add_bos_token and add_eos_token (up to version 4, whatever a
+/// tokenizer.json says: DeepSeek's leaves BOS to them). Others go by the tokenizer.json alone.
+bool heeds_flags(std::string_view tokenizer_class) {
+  if (tokenizer_class.ends_with("Fast")) tokenizer_class.remove_suffix(4);
+  constexpr std::string_view kClasses[] = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer",
+                                           "CohereTokenizer", "GPTNeoXTokenizer"};
+  return std::ranges::find(kClasses, tokenizer_class) != std::end(kClasses);
+}
+
+void put_around(const TokenizerConfig& config, Pipeline& pipeline) {
+  using Ids = std::vector<TokenId>;
+  PostProcessor& around = pipeline.post_processor;
+  if (config.add_bos_token)
+    around.before = *config.add_bos_token && pipeline.bos ? Ids{*pipeline.bos} : Ids();
+  if (config.add_eos_token)
+    around.after = *config.add_eos_token && !pipeline.eos.empty() ? Ids{pipeline.eos.front()} : Ids();
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
@@ -56,9 +75,10 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   } else if (is_ranks(file, bytes)) {
     pipeline = parse_tiktoken(bytes, read_added_tokens(file.parent_path()), config, source);
   } else {
-    pipeline = parse_sentencepiece(bytes, read_added_tokens(file.parent_path()), config, source);
+    pipeline = parse_sentencepiece(bytes, read_added_tokens(file.parent_path()), source);
   }
   apply_config(config, pipeline);
+  if (file.extension() != ".json" || heeds_flags(config.tokenizer_class)) put_around(config, pipeline);
   return make_pipeline(std::move(pipeline), source);
 }
 

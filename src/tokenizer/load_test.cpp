@@ -53,6 +53,28 @@ TEST_F(TokenizerFolder, ConfigSaysTokensFlagsAndTemplates) {
   EXPECT_THROW(read_tokenizer_config(folder_), InputError);
 }
 
+TEST_F(TokenizerFolder, FlagsOfLlamasClassSpeakBeforeTokenizerJson) {
+  put("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []},
+    "added_tokens": [{"id": 1, "content": "<s>", "special": true}, {"id": 2, "content": "</s>", "special": true}],
+    "post_processor": {"type": "TemplateProcessing", "pair": [],
+      "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+      "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}})");
+  const auto ids_under = [&](std::string_view flags, std::string_view type = "LlamaTokenizerFast") {
+    put("tokenizer_config.json",
+        fmt::format(R"({{"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "{}"{}}})", type,
+                    flags));
+    return load_tokenizer(folder_)->encode("a");
+  };
+  EXPECT_EQ(ids_under(""), (Ids{1, 0}));
+  EXPECT_EQ(ids_under(R"(, "add_bos_token": false)"), (Ids{0}));
+  EXPECT_EQ(ids_under(R"(, "add_bos_token": false)", "PreTrainedTokenizerFast"), (Ids{1, 0}));
+  EXPECT_EQ(ids_under(R"(, "add_eos_token": true)"), (Ids{1, 0, 2}));
+  EXPECT_EQ(ids_under(R"(, "add_bos_token": false, "add_eos_token": true)"), (Ids{0, 2}));
+  put("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []},
+    "added_tokens": [{"id": 1, "content": "<s>", "special": true}], "post_processor": {"type": "ByteLevel"}})");
+  EXPECT_EQ(ids_under(R"(, "add_bos_token": true)"), (Ids{1, 0}));
+}
+
 TEST_F(TokenizerFolder, FolderWithoutTokenizerIsRefused) {
   EXPECT_THROW(load_tokenizer(folder_), InputError);
 }

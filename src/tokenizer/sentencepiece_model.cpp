@@ -112,7 +112,7 @@ DecoderChain decoder_of(const SentencePieceProto& proto, std::string unknown) {
 }  // namespace
 
 Pipeline parse_sentencepiece(std::string_view bytes, const std::vector<AddedToken>& added,
-                             const TokenizerConfig& config, const std::string& source) {
+                             const std::string& source) {
   SentencePieceProto proto = parse_sentencepiece_proto(bytes, source);
   if (proto.has_denormalizer) throw UnsupportedError("{}: a model with a denormalizer", source);
 
@@ -141,8 +141,7 @@ Pipeline parse_sentencepiece(std::string_view bytes, const std::vector<AddedToke
   };
   pipeline.bos = control(proto.bos_piece);
   if (auto eos = control(proto.eos_piece)) pipeline.eos = {*eos};
-  if (pipeline.bos && config.add_bos_token.value_or(true)) pipeline.post_processor.before = {*pipeline.bos};
-  if (config.add_eos_token.value_or(false)) pipeline.post_processor.after = pipeline.eos;
+  if (pipeline.bos) pipeline.post_processor.before = {*pipeline.bos};
 
   pipeline.decoder = decoder_of(proto, unknown);
   SentencePieceNormalization normalization;
