@@ -110,20 +110,4 @@ std::string Charsmap::apply_to_graphemes(std::string_view text) const {
   return out;
 }
 
-std::string Charsmap::apply_longest(std::string_view text) const {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    if (auto hit = find(text.substr(at), true)) {
-      out += hit->replacement;
-      at += hit->length;
-      continue;
-    }
-    size_t length = char_length(static_cast<unsigned char>(text[at]));
-    out += text.substr(at, length);
-    at += length;
-  }
-  return out;
-}
-
 }  // namespace halftone

@@ -20,16 +20,14 @@ class Charsmap {
   /// it has one, else character by character; the shortest entry that begins it decides.
   std::string apply_to_graphemes(std::string_view text) const;
 
-  /// The replacements as SentencePiece makes them: the longest entry at each place.
-  std::string apply_longest(std::string_view text) const;
-
- private:
   struct Hit {
     size_t length;
     std::string_view replacement;
   };
+  /// The longest entry (or the shortest) that begins `text`; SentencePiece takes the longest at each place.
   std::optional<Hit> find(std::string_view text, bool longest) const;
 
+ private:
   std::vector<uint32_t> units_;
   std::string replacements_;
 };

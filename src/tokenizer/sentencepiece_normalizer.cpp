@@ -24,23 +24,29 @@ class SentencePieceNormalizer final : public Normalizer {
         space_(options_.escape_spaces ? kSpace : std::string_view(" ")) {}
 
   std::string apply(std::string text) const override {
-    if (options_.charsmap) text = replace(text);
-    if (options_.collapse_spaces) {
-      size_t begin = std::min(text.find_first_not_of(' '), text.size());
-      text = text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
-      text.erase(std::unique(text.begin(), text.end(), [](char a, char b) { return a == ' ' && b == ' '; }),
-                 text.end());
-    }
-    if (text.empty()) return text;
+    std::string_view rest = text;
+    const auto take = [&] {
+      const Part part = next(rest);
+      rest.remove_prefix(part.length);
+      return part.text;
+    };
+    if (options_.collapse_spaces)
+      while (!rest.empty() && next(rest).text == " ") take();
+    if (rest.empty()) return {};
     std::string out;
     out.reserve(text.size() + text.size() / 2);
     if (options_.dummy_prefix && !options_.prefix_is_suffix) out += space_;
-    for (char c : text) {
-      if (c == ' ') {
-        out += space_;
-      } else {
-        out += c;
+    for (bool behind_space = options_.collapse_spaces; !rest.empty();) {
+      std::string_view part = take();
+      if (behind_space) part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
+      for (char c : part) {
+        if (c == ' ') {
+          out += space_;
+        } else {
+          out += c;
+        }
       }
+      if (!part.empty()) behind_space = options_.collapse_spaces && part.ends_with(' ');
     }
     if (options_.collapse_spaces)
       while (out.ends_with(space_)) out.resize(out.size() - space_.size());
@@ -49,21 +55,20 @@ class SentencePieceNormalizer final : public Normalizer {
   }
 
  private:
-  std::string replace(std::string_view text) const {
-    std::string out;
-    size_t done = 0;
-    for (size_t at = 0; at < text.size();) {
-      size_t kept = 0;
-      user_defined_.for_each_prefix(text.substr(at), [&](size_t length, int32_t) { kept = length; });
-      if (kept == 0) {
-        at += char_length(static_cast<unsigned char>(text[at]));
-        continue;
-      }
-      out += options_.charsmap->apply_longest(text.substr(done, at - done));
-      out += text.substr(at, kept);
-      done = at += kept;
-    }
-    return out + options_.charsmap->apply_longest(text.substr(done));
+  struct Part {
+    std::string_view text;  ///< in place of
+    size_t length;          ///< so many bytes
+  };
+  /// The first part of `text` that is rewritten as one: a user-defined piece, what the charsmap has, or one
+  /// character.
+  Part next(std::string_view text) const {
+    size_t kept = 0;
+    user_defined_.for_each_prefix(text, [&](size_t length, int32_t) { kept = length; });
+    if (kept > 0) return {text.substr(0, kept), kept};
+    if (options_.charsmap)
+      if (const auto hit = options_.charsmap->find(text, true)) return {hit->replacement, hit->length};
+    const size_t length = char_length(static_cast<unsigned char>(text[0]));
+    return {text.substr(0, length), length};
   }
 
   SentencePieceNormalization options_;
