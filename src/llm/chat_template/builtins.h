@@ -22,7 +22,8 @@ std::string trimmed(std::string_view text, std::string_view characters, bool lef
 std::string upper(std::string_view text);
 std::string lower(std::string_view text);
 std::string capitalized(std::string_view text);
-std::string titled(std::string_view text);
+std::string titled(std::string_view text);         ///< as Python does it: behind all that is no letter
+std::string with_capitals(std::string_view text);  ///< as Jinja does it: behind blanks and -({[< alone
 /// The first `most` (negative: all) occurrences of `from` replaced, paid for.
 std::string replaced(const std::string& text, const std::string& from, const std::string& to, int64_t most,
                      Meter& meter);

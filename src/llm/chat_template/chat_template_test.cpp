@@ -137,12 +137,36 @@ TEST(ChatTemplate, HostileTemplatesAreBounded) {
       "{{ [3, 'a'] | sort }}",
       "{% include 'file' %}",
       "{{ 'a' | map('nothing') | list }}",
+      "{{ 'ab'.removeprefix(('a', 'b')) }}",
+      "{{ 'ab'.removesuffix(suffix='b') }}",
+      "{{ {'b': 1, 'a': 2} | tojson(sort_keys=true) }}",
       std::string(2000000, 'a'),
   };
   for (const std::string& text : hostile) {
     const std::string found = outcome(text, OrderedJson::object());
     EXPECT_TRUE(found.starts_with("ERROR: ")) << text.substr(0, 100) << "\ngave: " << found.substr(0, 100);
   }
+}
+
+TEST(ChatTemplate, PartsOfJinjaThatChatTemplatesSeldomUse) {
+  const auto rendered = [](const std::string& text) { return outcome(text, OrderedJson::object()); };
+  // A loop's "else" runs where no round came to its end.
+  EXPECT_EQ(rendered("{% for i in [1, 2] %}{% continue %}{% else %}none{% endfor %}"), "none");
+  EXPECT_EQ(rendered("{% for i in [1, 2] %}{% if i == 2 %}{% break %}{% endif %}{% else %}none{% endfor %}"),
+            "");
+  EXPECT_EQ(
+      rendered(
+          "{% for i in [1, 1, 2] %}{{ loop.changed(i) }} {{ loop.depth }}{{ loop.depth0 }};{% endfor %}"),
+      "True 10;False 10;True 10;");
+  EXPECT_EQ(rendered("{{ \"it's (a) re-run\" | title }} {{ \"it's\".title() }}"), "It's (A) Re-Run It'S");
+  EXPECT_EQ(rendered("{{ '3.7' | int }} {{ ' +5 ' | int }} {{ '+-5' | int }} {{ '+1.5' | float }}"),
+            "3 5 0 1.5");
+  EXPECT_EQ(rendered("{{ ['b', 'A', 'a'] | unique | list }} {{ ['b', 'A'] | max }} {{ ['b', 'A'] | min }}"),
+            "['b', 'A'] b A");
+  EXPECT_EQ(rendered("{{ 1 is sameas true }} {{ true is sameas true }} {{ none is sameas none }}"),
+            "False True True");
+  EXPECT_EQ(rendered("{{ ['a\u00a0b\u200b', 'é\x7f'] }}"), "['a\\xa0b\\u200b', 'é\\x7f']");
+  EXPECT_EQ(rendered("{{ 'aaa' | replace('a', 'b', none) }}"), "bbb");
 }
 
 TEST(ChatTemplate, OddButValidTemplatesRender) {

@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <map>
+#include <optional>
 
 #include "llm/chat_template/builtins.h"
 #include "llm/chat_template/operators.h"
@@ -217,23 +218,33 @@ class Evaluator {
       }
       items.push_back(std::move(item));
     }
-    if (items.empty()) return execute(s.otherwise);
+    // As Jinja has it, "else" is for loops of which no round came to its end: neither break nor continue.
+    bool any_ended = false;
+    const auto last_changed = std::make_shared<std::optional<List>>();
     for (size_t i = 0; i < items.size(); ++i) {
       scopes_.emplace_back();
       assign(s.targets, items[i]);
-      scope().insert_or_assign("loop", loop_value(items, i));
+      scope().insert_or_assign("loop", loop_value(items, i, last_changed));
       const Flow flow = execute(s.body);
       scopes_.pop_back();
+      any_ended |= flow == Flow::next;
       if (flow == Flow::break_loop) break;
     }
-    return Flow::next;
+    return any_ended ? Flow::next : execute(s.otherwise);
   }
 
-  static Value loop_value(const List& items, size_t i) {
+  static Value loop_value(const List& items, size_t i,
+                          const std::shared_ptr<std::optional<List>>& last_changed) {
     auto integer = [](size_t value) { return Value(static_cast<int64_t>(value)); };
     const Value cycle(function("cycle", [i](const Call& call) {
       if (call.positional.empty()) throw InputError("cycle: nothing to choose from");
       return call.positional[i % call.positional.size()];
+    }));
+    const Value changed(function("changed", [last_changed](const Call& call) {
+      for (const Value& value : call.positional) call.meter.spend(value.weight());
+      if (*last_changed == call.positional) return Value(false);
+      *last_changed = call.positional;
+      return Value(true);
     }));
     return Value(
         Dict{{"index", integer(i + 1)},
@@ -243,6 +254,9 @@ class Evaluator {
              {"first", Value(i == 0)},
              {"last", Value(i + 1 == items.size())},
              {"length", integer(items.size())},
+             {"depth", integer(1)},  // loops that call themselves are not known here
+             {"depth0", integer(0)},
+             {"changed", changed},
              {"previtem", i ? items[i - 1] : Value::undefined("the item before the first")},
              {"nextitem", i + 1 < items.size() ? items[i + 1] : Value::undefined("the item after the last")},
              {"cycle", cycle}});

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "llm/chat_template/builtins.h"
 #include "llm/chat_template/operators.h"
@@ -87,29 +88,40 @@ Value same(const Value& self, const Call&) {
   return self;
 }
 
+/// The number that a text is, with blanks around it and a sign before it.
+template <class T>
+std::optional<T> parsed(const std::string& text) {
+  const std::string digits = trimmed(text, " \t\n\r\v\f", true, true);
+  const bool plus = digits.starts_with('+') && !digits.starts_with("+-");
+  const char *begin = digits.data() + (plus ? 1 : 0), *end = digits.data() + digits.size();
+  T value = 0;
+  const auto result = std::from_chars(begin, end, value);
+  return result.ec == std::errc() && result.ptr == end ? std::optional(value) : std::nullopt;
+}
+
 Value integer(const Value& self, const Call& call) {
   const Value otherwise = call.get(0, "default", Value(int64_t{0}));
   if (self.is_integer()) return Value(self.integer());
-  if (self.kind() == Value::Kind::number)
-    return std::abs(self.number()) < 9e18 ? Value(static_cast<int64_t>(self.number())) : otherwise;
-  if (!self.is_string()) return otherwise;
-  const std::string text = trimmed(self.string(), " \t\n\r", true, true);
-  int64_t value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  return result.ec == std::errc() && result.ptr == text.data() + text.size() ? Value(value) : otherwise;
+  std::optional<double> number;
+  if (self.kind() == Value::Kind::number) number = self.number();
+  if (self.is_string()) {
+    if (const auto whole = parsed<int64_t>(self.string())) return Value(*whole);
+    number = parsed<double>(self.string());
+  }
+  return number && std::abs(*number) < 9e18 ? Value(static_cast<int64_t>(*number)) : otherwise;
 }
 
 Value number(const Value& self, const Call& call) {
   if (self.is_number()) return Value(self.number());
   const Value otherwise = call.get(0, "default", Value(0.0));
-  if (!self.is_string()) return otherwise;
-  const std::string text = trimmed(self.string(), " \t\n\r", true, true);
-  double value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  return result.ec == std::errc() && result.ptr == text.data() + text.size() ? Value(value) : otherwise;
+  const auto value = self.is_string() ? parsed<double>(self.string()) : std::nullopt;
+  return value ? Value(*value) : otherwise;
 }
 
 Value tojson(const Value& self, const Call& call) {
+  for (const char* option : {"sort_keys", "separators"})
+    if (call.get(SIZE_MAX, option, Value()).truthy())
+      throw InputError("tojson: {} is not known here", option);
   const Value indent = call.get(0, "indent", Value::none());
   if (!indent.is_none() && (!indent.is_integer() || indent.integer() < 0 || indent.integer() > 16))
     throw InputError("tojson: indent is 0 to 16");
@@ -118,9 +130,10 @@ Value tojson(const Value& self, const Call& call) {
 }
 
 Value replace(const Value& self, const Call& call) {
-  return replaced(
-      as_text(self, call), as_text(call.require(0, "old"), call), as_text(call.require(1, "new"), call),
-      integer(call.get(2, "count", Value(int64_t{-1})), {"replace", call.meter}).integer(), call.meter);
+  const Value count = call.get(2, "count", Value::none());
+  return replaced(as_text(self, call), as_text(call.require(0, "old"), call),
+                  as_text(call.require(1, "new"), call),
+                  count.is_none() ? -1 : integer(count, {"replace", call.meter}).integer(), call.meter);
 }
 
 Value items(const Value& self, const Call& call) {
@@ -176,12 +189,25 @@ Value reverse(const Value& self, const Call& call) {
   return joined(values, "", call.meter);
 }
 
+/// What unique, min and max compare in place of each value.
+std::vector<Value> compared_keys(const List& values, const Call& call) {
+  const bool case_sensitive = call.get(0, "case_sensitive", Value(false)).truthy();
+  const Value path = call.get(1, "attribute", Value::none());
+  std::vector<Value> keys;
+  for (const Value& value : values)
+    keys.push_back(sort_key(path.is_none() ? value : attribute_path(value, path, call.meter), case_sensitive,
+                            call.meter));
+  return keys;
+}
+
 Value unique(const Value& self, const Call& call) {
+  const List all = iterate(self, call.meter);
+  const std::vector<Value> keys = compared_keys(all, call);
   List values;
-  for (const Value& value : iterate(self, call.meter)) {
+  for (size_t i = 0; i < all.size(); ++i) {
     bool seen = false;
-    for (const Value& other : values) seen = seen || compare("==", value, other, call.meter);
-    if (!seen) values.push_back(value);
+    for (size_t j = 0; j < i && !seen; ++j) seen = compare("==", keys[i], keys[j], call.meter);
+    if (!seen) values.push_back(all[i]);
   }
   return Value(std::move(values));
 }
@@ -190,10 +216,11 @@ template <bool smallest>
 Value extreme(const Value& self, const Call& call) {
   const List values = iterate(self, call.meter);
   if (values.empty()) return Value::undefined("the extreme of nothing");
-  Value best = values.front();
-  for (const Value& value : values)
-    if (compare(smallest ? "<" : ">", value, best, call.meter)) best = value;
-  return best;
+  const std::vector<Value> keys = compared_keys(values, call);
+  size_t best = 0;
+  for (size_t i = 1; i < values.size(); ++i)
+    if (compare(smallest ? "<" : ">", keys[i], keys[best], call.meter)) best = i;
+  return values[best];
 }
 
 Value sum(const Value& self, const Call& call) {
@@ -302,7 +329,7 @@ constexpr Entry kFilters[] = {
     {"sort", sort},
     {"string", string},
     {"sum", sum},
-    {"title", changed<titled>},
+    {"title", changed<with_capitals>},
     {"tojson", tojson},
     {"trim", trim},
     {"unique", unique},
@@ -339,6 +366,12 @@ Value is_divisible(const Value& self, const Call& call) {
   return Value(binary("%", self, call.require(0, "num"), call.meter) == Value(int64_t{0}));
 }
 
+/// Of booleans and none, which there is one of each, the very same; of others an equal of the same kind.
+Value is_same(const Value& self, const Call& call) {
+  const Value other = call.require(0, "other");
+  return Value(self.kind() == other.kind() && compare("==", self, other, call.meter));
+}
+
 enum class Relation { equal, unequal, less, at_most, greater, at_least, in };
 template <Relation relation>
 Value is_related(const Value& self, const Call& call) {
@@ -372,7 +405,7 @@ constexpr Entry kTests[] = {
     {"none", is_kind<Kind::none>},
     {"number", is_kind<Kind::integer, Kind::boolean, Kind::number>},
     {"odd", is_remainder<1>},
-    {"sameas", is_related<Relation::equal>},
+    {"sameas", is_same},
     {"sequence", is_sequence},
     {"string", is_kind<Kind::string>},
     {"true", is_boolean<true>},

@@ -119,9 +119,13 @@ Value has_affix(const Value& self, const Call& call) {
 
 template <bool at_start>
 Value remove_affix(const Value& self, const Call& call) {
-  if (!has_affix<at_start>(self, call).truthy()) return self;
-  const size_t length = call.positional.at(0).string().size();
-  return at_start ? self.string().substr(length) : self.string().substr(0, self.string().size() - length);
+  call.at_most(1);
+  Value keep;
+  const std::string& affix = text_argument(call, 0, "prefix", keep);
+  const std::string& text = self.string();
+  call.meter.spend(text.size());
+  if (at_start) return text.starts_with(affix) ? Value(text.substr(affix.size())) : self;
+  return text.ends_with(affix) ? Value(text.substr(0, text.size() - affix.size())) : self;
 }
 
 Value replace(const Value& self, const Call& call) {

@@ -55,6 +55,16 @@ std::string titled(std::string_view text) {
   });
 }
 
+std::string with_capitals(std::string_view text) {
+  bool inside = false;
+  return mapped(text, [&](utf8proc_int32_t code) {
+    const bool ends = code < 0x80 && std::string_view("-({[< \t\n\r\v\f").find(static_cast<char>(code)) !=
+                                         std::string_view::npos;
+    const bool continues = std::exchange(inside, !ends);
+    return continues ? utf8proc_tolower(code) : utf8proc_toupper(code);
+  });
+}
+
 std::string trimmed(std::string_view text, std::string_view set, bool left, bool right) {
   const std::vector<std::string> all = characters(text);
   const std::vector<std::string> drop = characters(set);

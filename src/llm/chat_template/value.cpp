@@ -1,6 +1,7 @@
 #include "llm/chat_template/value.h"
 
 #include <cmath>
+#include <utf8proc.h>
 
 namespace halftone::jinja {
 namespace {
@@ -26,30 +27,35 @@ std::string float_text(double value) {
   return text;
 }
 
+/// Python's str.isprintable().
+bool is_printable(utf8proc_int32_t code) {
+  const utf8proc_category_t category = utf8proc_category(code);
+  return code == ' ' || (category != UTF8PROC_CATEGORY_CN && category < UTF8PROC_CATEGORY_ZS);
+}
+
+/// As Python's repr() writes it.
 std::string quoted_text(std::string_view text) {
   const char quote =
       text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
   std::string out(1, quote);
-  for (char c : text) {
-    switch (c) {
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      default:
-        if (c == quote) out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-          out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else
-          out += c;
+  for (const std::string& character : characters(text)) {
+    utf8proc_int32_t code = -1;
+    utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(character.data()),
+                     static_cast<utf8proc_ssize_t>(character.size()), &code);
+    if (code == '\n') {
+      out += "\\n";
+    } else if (code == '\r') {
+      out += "\\r";
+    } else if (code == '\t') {
+      out += "\\t";
+    } else if (code == '\\' || code == quote) {
+      out += '\\' + character;
+    } else if (code < 0 || is_printable(code)) {
+      out += character;
+    } else {
+      out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+             : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                              : fmt::format("\\U{:08x}", code);
     }
   }
   return out + quote;
