@@ -139,8 +139,9 @@ class Translator {
 
   /// Windows, caps and the scale of queries.
   void add_attention(Json& config, int64_t width_per_head) const {
-    if (const auto window = get<int64_t>("attention.sliding_window"); window && *window > 0) {
-      config["sliding_window"] = *window;
+    const int64_t window = get<int64_t>("attention.sliding_window").value_or(architecture_.usual_window);
+    if (window > 0) {
+      config["sliding_window"] = window;
       config["use_sliding_window"] = true;
       if (architecture_.interleaved_heads) {  // Mistral goes by Llama's name
         config["architectures"] = {"MistralForCausalLM"};
@@ -152,10 +153,12 @@ class Translator {
     config["query_pre_attn_scalar"] = by_width ? Json(width_per_head) : config["head_dim"];
     if (const auto scale = get<double>("attention.scale"); scale && *scale > 0)
       config["query_pre_attn_scalar"] = 1 / (*scale * *scale);
-    for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
-      const auto cap = get<double>(key);
-      config[key] = cap && *cap > 0 ? Json(*cap) : Json();
-    }
+    const auto add_cap = [&](const char* key, double usual) {
+      const double cap = get<double>(key).value_or(usual);
+      config[key] = cap > 0 ? Json(cap) : Json();
+    };
+    add_cap("attn_logit_softcapping", architecture_.usual_attention_cap);
+    add_cap("final_logit_softcapping", architecture_.usual_logit_cap);
     config["rope_local_base_freq"] = get<double>("rope.freq_base_swa").value_or(10000.0);
   }
 

@@ -12,7 +12,7 @@ constexpr GgufArchitecture kArchitectures[] = {
     {"qwen3", "Qwen3ForCausalLM", "qwen3", "", "silu", false, 0, "post_attention_layernorm"},
     {"phi3", "Phi3ForCausalLM", "phi3", "", "silu", false, 0, "post_attention_layernorm", true},
     {"gemma2", "Gemma2ForCausalLM", "gemma2", "", "gelu_pytorch_tanh", false, 1, "pre_feedforward_layernorm",
-     false, 46},
+     false, 46, 4096, 50, 30},
     {"gemma3", "Gemma3ForCausalLM", "gemma3_text", "gemma3", "gelu_pytorch_tanh", false, 1,
      "pre_feedforward_layernorm", false, 62},
 };

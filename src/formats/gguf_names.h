@@ -21,6 +21,9 @@ struct GgufArchitecture {
   bool fused = false;                  ///< q, k and v are one tensor (attn_qkv), gate and up another (ffn_up)
   int64_t layers_scaled_by_width = 0;  ///< queries are scaled by head_dim^-1/2, in the model of that many
                                        ///< layers by (hidden / heads)^-1/2
+  int64_t usual_window = 0;            ///< and the caps below: of files that leave them out (0: none)
+  double usual_attention_cap = 0;
+  double usual_logit_cap = 0;
 };
 
 /// All that are read and written.

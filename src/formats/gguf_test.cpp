@@ -113,6 +113,21 @@ TEST(Gguf, GemmasNormsLoseTheAddedOne) {
   EXPECT_EQ(checkpoint.config["sliding_window"], 512);
 }
 
+TEST(Gguf, WhatFilesOfGemma2LeaveOutIsAsLlamaCppHasIt) {
+  std::string bytes = read_text(golden("gguf_gemma.gguf"));
+  for (size_t at; (at = bytes.find("gemma3")) != std::string::npos;) bytes.replace(at, 6, "gemma2");
+  const TestFolder folder;
+  folder.write("said.gguf", bytes);
+  EXPECT_EQ(open_checkpoint(folder / "said.gguf").config["sliding_window"], 512);
+  bytes.replace(bytes.find("sliding_window"), 14, "another_window");
+  folder.write("unsaid.gguf", bytes);
+  const Json config = open_checkpoint(folder / "unsaid.gguf").config;
+  EXPECT_EQ(config["sliding_window"], 4096);
+  EXPECT_EQ(config["attn_logit_softcapping"], 50.0);
+  EXPECT_EQ(config["final_logit_softcapping"], 30.0);
+  EXPECT_TRUE(open_checkpoint(golden("gguf_gemma.gguf")).config["final_logit_softcapping"].is_null());
+}
+
 TEST(Gguf, ReadsTheSharedVocabularies) {
   SKIP_WITHOUT_SHARED("tokenizers/ggml-vocab-llama-spm.gguf");
   for (const auto& entry : fs::directory_iterator(shared_path("tokenizers"))) {
