@@ -13,7 +13,7 @@ constexpr int kLogitsOfAChunk = 8 << 20;
 WindowScorer::WindowScorer(Engine& engine)
     : engine_(engine),
       vocab_(static_cast<int>(engine.info().vocab)),
-      max_rows_(std::clamp(kLogitsOfAChunk / vocab_, 16, engine.chunk())),
+      max_rows_(std::min(std::max(kLogitsOfAChunk / vocab_, 16), engine.chunk())),
       sequence_(engine.new_sequence()) {}
 
 void WindowScorer::begin(std::span<const TokenId> window) {

@@ -39,8 +39,11 @@ std::vector<TokenId> ModelDrafter::guess(std::span<const TokenId> text, int coun
   std::vector<TokenId> guesses;
   if (room < 0) return guesses;
   sequence_.keep_common(text);
+  const auto unread = text.subspan(static_cast<size_t>(sequence_.length()));
+  // Rows that pad the embedding of the model may be more than here.
+  if (std::ranges::any_of(unread, [&](TokenId id) { return id >= engine_->info().vocab; })) return guesses;
   std::vector<TokenId> history(text.begin(), text.end());
-  auto logits = engine_->append(sequence_, text.subspan(static_cast<size_t>(sequence_.length())));
+  auto logits = engine_->append(sequence_, unread);
   while (true) {
     guesses.push_back(sampler.sample(logits, history));
     if (static_cast<int>(guesses.size()) >= std::min(count, room + 1)) return guesses;

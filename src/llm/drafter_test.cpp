@@ -53,6 +53,13 @@ TEST(ModelDrafter, GuessesWhatItsModelWouldWrite) {
   }
 }
 
+TEST(ModelDrafter, GuessesNothingAfterATokenThatItDoesNotHave) {
+  ThreadPool threads(1);
+  ModelDrafter drafter(std::make_unique<Engine>(random_llama(), EngineOptions(), threads));
+  EXPECT_TRUE(drafter.guess(std::vector<TokenId>{1, 2, 40, 3}, 4, Sampler({})).empty());
+  EXPECT_EQ(drafter.guess(std::vector<TokenId>{1, 2, 3}, 4, Sampler({})).size(), 4u);
+}
+
 TEST(ModelDrafter, GuessesNothingBeyondItsContext) {
   ThreadPool threads(1);
   ModelDrafter drafter(std::make_unique<Engine>(random_llama(), EngineOptions(), threads));

@@ -136,7 +136,10 @@ class Writer {
     if (options_.max_tokens > 0)
       count = std::min(count, options_.max_tokens - result_.stats.generated_tokens - 1);
     if (count <= 0) return {};
-    return options_.drafter->guess(history_, count, sampler_);
+    std::vector<TokenId> guesses = options_.drafter->guess(history_, count, sampler_);
+    const auto unknown = [&](TokenId id) { return id < 0 || id >= engine_.info().vocab; };
+    guesses.erase(std::ranges::find_if(guesses, unknown), guesses.end());
+    return guesses;
   }
 
   /// Makes logits after the last token drawn and after each guess.

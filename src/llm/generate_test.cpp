@@ -149,6 +149,20 @@ TEST_F(GenerateTest, StopsWhenToldSo) {
   EXPECT_LT(result.tokens.size(), 40u);
 }
 
+/// Guesses by a vocabulary that is larger than the model's.
+class StrayDrafter : public Drafter {
+ public:
+  std::string_view name() const override { return "stray"; }
+  std::vector<TokenId> guess(std::span<const TokenId>, int, Sampler) override { return {1, 40}; }
+};
+
+TEST_F(GenerateTest, GuessesOutsideTheVocabularyChangeNothing) {
+  const Generation plain = run({9, 9});
+  StrayDrafter drafter;
+  options_.drafter = &drafter;
+  EXPECT_EQ(run({9, 9}).tokens, plain.tokens);
+}
+
 TEST(SamplingFrom, ReadsGenerationConfigs) {
   EXPECT_EQ(sampling_from(Json::object(), "test").temperature, 0.8f);
   EXPECT_EQ(sampling_from({{"do_sample", false}, {"temperature", 0.5}}, "test").temperature, 0);
