@@ -97,6 +97,7 @@ class DenseGemm : public PreparedKernel {
 };
 
 Refusal supports(const OpSite& site) {
+  if (site.attributes->has("activation")) return "it has an activation";
   if (Refusal refusal = not_all_f32(site, 2); !refusal.empty()) return refusal;
   if (site.has_input(2) && !site.inputs[2].constant && site.inputs[2].type.dtype != DType::f32)
     return fmt::format("C is {}, not f32", dtype_name(site.inputs[2].type.dtype));

@@ -31,5 +31,13 @@ TEST(GemmDense, EveryTranspositionAndSize) {
   }
 }
 
+TEST(GemmDense, LeavesActivationsToOthers) {
+  OpRun op(gemm_schema(), {{"transB", int64_t{1}}, {"activation", std::string("relu")}});
+  op.input(random_tensor({3, 8}, 1)).input(random_tensor({4, 8}, 2));
+  for (const Kernel* kernel : cpu_kernels("Gemm"))
+    if (kernel->name.find("dense") != std::string_view::npos)
+      EXPECT_EQ(kernel->supports(op.site()), "it has an activation");
+}
+
 }  // namespace
 }  // namespace halftone

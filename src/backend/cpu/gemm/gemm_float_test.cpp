@@ -73,6 +73,8 @@ TEST(GemmFloat, ScalesAndAddends) {
   expect_close(test, "gemm_float_", kRowCounts, "alpha, beta");
   test.c = Constant(random_tensor({1, 1}, 3));
   expect_close(test, "gemm_float_", kRowCounts, "one addend");
+  test.attributes.set("activation", std::string("tanh"));
+  expect_close(test, "gemm_float_", kRowCounts, "activation");
 }
 
 // Weights inside a mapped file lie at any byte.

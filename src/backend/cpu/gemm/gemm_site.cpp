@@ -14,7 +14,7 @@ Refusal decode_refusal(const Constant& b) {
 }
 
 Refusal exact_refusal(const OpSite& site) {
-  if (Refusal refusal = plain_gemm_refusal(site); !refusal.empty()) return refusal;
+  if (Refusal refusal = plain_gemm_refusal(site, true); !refusal.empty()) return refusal;
   if (!site.inputs[0].constant && site.inputs[0].encoding) return "A has a dynamic encoding";
   return {};
 }
