@@ -2,6 +2,17 @@
 
 namespace halftone {
 
+namespace {
+
+/// What two dimensions that fit broadcast to, as far as is known.
+int64_t broadcast_dim(int64_t m, int64_t n) {
+  if (m == n || n == 1) return m;
+  if (m == 1 || n >= 0) return n;  // an open one is 1 or that number
+  return m >= 0 ? m : Shape::kUnknownDim;
+}
+
+}  // namespace
+
 Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b) {
   const int rank = std::max(a.rank(), b.rank());
   auto dim_of = [rank](const Shape& shape, int axis) {
@@ -12,24 +23,22 @@ Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b) {
   for (int axis = 0; axis < rank; ++axis) {
     const int64_t m = dim_of(a, axis);
     const int64_t n = dim_of(b, axis);
-    const bool unknown = m == Shape::kUnknownDim || n == Shape::kUnknownDim;
-    require(site, m == n || m == 1 || n == 1 || unknown, "shapes {} and {} do not broadcast", a.str(),
+    require(site, sizes_may_agree(m, n) || m == 1 || n == 1, "shapes {} and {} do not broadcast", a.str(),
             b.str());
-    const bool take_n = m == 1 || (m == Shape::kUnknownDim && n != 1);
-    out.push_back(take_n ? n : m);
+    out.push_back(broadcast_dim(m, n));
   }
   return out;
 }
 
 bool shapes_agree(const Shape& a, const Shape& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), dims_agree);
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), sizes_may_agree);
 }
 
 bool broadcasts_to(const Shape& from, const Shape& to) {
   if (from.rank() > to.rank()) return false;
   for (int axis = 1; axis <= from.rank(); ++axis) {
     const int64_t dim = from[from.rank() - axis];
-    if (dim != 1 && !dims_agree(dim, to[to.rank() - axis])) return false;
+    if (dim != 1 && !sizes_may_agree(dim, to[to.rank() - axis])) return false;
   }
   return true;
 }

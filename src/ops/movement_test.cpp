@@ -72,8 +72,11 @@ TEST(Concat, LaysInputsSideBySide) {
   OpRun symbolic(op("Concat"), {{"axis", int64_t{1}}});
   symbolic.type(DType::f32, {kTokens, 4}).type(DType::f32, {kTokens, 5});
   EXPECT_EQ(symbolic.site().outputs[0].shape, (Shape{kTokens, 9}));
+  OpRun told(op("Concat"), {{"axis", int64_t{1}}});
+  told.type(DType::f32, {kTokens, kBatch}).type(DType::f32, {kBatch, 4}).type(DType::f32, {3, 5});
+  EXPECT_EQ(told.site().outputs[0].shape, (Shape{3, Shape::kUnknownDim}));
   OpRun misfit(op("Concat"), {{"axis", int64_t{1}}});
-  misfit.type(DType::f32, {kTokens, 4}).type(DType::f32, {3, 5});
+  misfit.type(DType::f32, {2, 4}).type(DType::f32, {3, 5});
   EXPECT_THROW(misfit.site(), InputError);
 }
 
@@ -91,6 +94,8 @@ TEST(Slice, CutsForwardsAndBackwards) {
   EXPECT_EQ(slice({3}, {0}, {-1}, {-2}), (std::vector<float>{3, 1, 7, 5}));
   EXPECT_EQ(slice({0}, {-1}, {1}, {1}), (std::vector<float>{0, 1, 2, 4, 5, 6}));
   EXPECT_EQ(slice({2}, {1}, {1}, {1}), std::vector<float>{});
+  EXPECT_EQ(slice({-9}, {-kFar - 1}, {1}, {-1}),
+            (std::vector<float>{0, 4}));  // from before the first: from it
   EXPECT_EQ(slice({1}, {kFar}, {1}, {kFar}), (std::vector<float>{1, 5}));
   EXPECT_THROW(slice({0}, {1}, {1}, {0}), InputError);
   EXPECT_THROW(slice({0, 0}, {1, 1}, {1, -1}, {1, 1}), InputError);

@@ -58,6 +58,8 @@ TEST(MaxPool, DropsAWindowOfCeilModeThatStartsBehindTheInput) {
   EXPECT_EQ(shape(ceil, {1, 1, 4, 4}), (Shape{1, 1, 2, 2}));
   const Attributes reduced{{"kernel_shape", Ints{1, 1}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}};
   EXPECT_EQ(shape(reduced, {1, 1, 2, 2}), (Shape{1, 1, 1, 1}));
+  EXPECT_EQ(shape(ceil, {1, 1, 2, 2}), (Shape{1, 1, 1, 1}));  // one window, beyond the end
+  EXPECT_THROW(shape(ceil, {1, 1, 1, 2}), InputError);
 }
 
 TEST(AveragePool, CountsPaddingOnlyWhenAsked) {

@@ -89,8 +89,10 @@ int64_t window_outputs(const OpSite& site, const Window& window, int axis, int64
     return w.stride == 1 && same ? input : Shape::kUnknownDim;
   }
   const int64_t room = input + w.pad_begin + w.pad_end - w.span();
-  require(site, room >= 0, "the window spans {} elements of spatial axis {}, which has {} with its pads",
-          w.span(), axis, input + w.pad_begin + w.pad_end);
+  // With ceil_mode the last window may begin in the input and end anywhere.
+  require(site, room >= 0 || (window.ceil_mode && room > -w.stride),
+          "the window spans {} elements of spatial axis {}, which has {} with its pads", w.span(), axis,
+          input + w.pad_begin + w.pad_end);
   if (!window.ceil_mode) return room / w.stride + 1;
   const int64_t outputs = ceil_div(room, w.stride) + 1;
   return (outputs - 1) * w.stride >= input + w.pad_begin ? outputs - 1 : outputs;

@@ -174,7 +174,11 @@ RecipePlan plan_language(PlannedModel model, const Device& device, const PlanOpt
 int64_t most_pictures(const Graph& graph, double left, double activation_scale) {
   const auto fits = [&](int64_t batch) {
     const Sizes sizes = sizes_of_pictures(graph, batch);
-    return arena_bytes(graph, sizes) * activation_scale + workspace_bytes(graph, sizes) <= left;
+    try {
+      return arena_bytes(graph, sizes) * activation_scale + workspace_bytes(graph, sizes) <= left;
+    } catch (const InputError&) {
+      return false;  // the graph takes no such batch
+    }
   };
   if (!fits(1)) return 0;
   if (fixes_batch(graph)) return 1;
@@ -224,7 +228,11 @@ bool has_known_sizes(const Graph& graph) {
     for (int axis = 0; axis < shape.rank(); ++axis)
       if (shape[axis] < 0 && (axis > 0 || shape[axis] == Shape::kUnknownDim)) return false;
   }
-  return concretize(graph, sizes_of_pictures(graph, 1)).is_complete();
+  try {
+    return concretize(graph, sizes_of_pictures(graph, 1)).is_complete();
+  } catch (const InputError&) {
+    return false;  // its first dimensions are no batch: they do not go together at one size
+  }
 }
 
 std::optional<double> RecipePlan::ttft() const {

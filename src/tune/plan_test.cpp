@@ -132,6 +132,22 @@ TEST(Plan, TheLargestBatchOfPicturesJustFits) {
   EXPECT_FALSE(plan_recipe(model, nullptr, device, options).fits);
 }
 
+TEST(Plan, FirstDimensionsThatDoNotGoTogetherAreNoBatch) {
+  // x + y, of one row or of four; then x as three rows.
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, {graph.symbol("rows", 0, 64), 8}});
+  const ValueId y = graph.add_input("y", {DType::f32, {4, 8}});
+  graph.add_output(graph.add_node(*find_op("Add"), "sum", {x, y})[0], "sum");
+  const PlannedModel model{graph};
+  const Device& device = find_device("cpu-generic");
+  EXPECT_TRUE(has_known_sizes(graph));
+  EXPECT_EQ(plan_recipe(model, nullptr, device, {}).largest_batch, 1);
+
+  const ValueId three = graph.add_constant("three", Constant(Tensor::from<int64_t>({2}, {3, 8})));
+  graph.add_output(graph.add_node(*find_op("Reshape"), "rows", {x, three})[0], "rows");
+  EXPECT_FALSE(has_known_sizes(graph));
+}
+
 TEST(Plan, AMeasuredLossSpeaksBeforeAPublishedOne) {
   const std::vector<Recipe> recipes = {find_recipe("rtn-w4g128"), find_recipe("rtn-w3g128")};
   PlanOptions options = short_options();

@@ -74,9 +74,9 @@ std::vector<ValueType> infer(const OpSite& site) {
   require(site, site.attributes->get_int("window", 0) >= 0, "attribute window: found {}",
           site.attributes->get_int("window", 0));
   require(site,
-          dims_agree(e.q.batch, e.k.batch) && dims_agree(e.k.batch, e.v.batch) &&
-              dims_agree(e.k.heads, e.v.heads) && dims_agree(e.k.length, e.v.length) &&
-              dims_agree(e.q.dim, e.k.dim),
+          sizes_may_agree(e.q.batch, e.k.batch) && sizes_may_agree(e.k.batch, e.v.batch) &&
+              sizes_may_agree(e.k.heads, e.v.heads) && sizes_may_agree(e.k.length, e.v.length) &&
+              sizes_may_agree(e.q.dim, e.k.dim),
           "Q {}, K {} and V {} do not fit together", site.input_shape(kQ).str(), site.input_shape(kK).str(),
           site.input_shape(kV).str());
   require(site, e.q.heads < 0 || e.k.heads < 0 || (e.k.heads > 0 && e.q.heads % e.k.heads == 0),

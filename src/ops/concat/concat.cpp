@@ -23,9 +23,10 @@ std::vector<ValueType> infer(const OpSite& site) {
             "input {}: {} {} beside {} {}", i, dtype_name(next.dtype), next.shape.str(),
             dtype_name(out.dtype), out.shape.str());
     for (int a = 0; a < out.shape.rank(); ++a) {
-      require(site, a == axis || dims_agree(next.shape[a], out.shape[a]),
+      require(site, a == axis || sizes_may_agree(next.shape[a], out.shape[a]),
               "input {}: {} beside {} along axis {}", i, next.shape.str(), out.shape.str(), axis);
-      if (a != axis && out.shape[a] == Shape::kUnknownDim) out.shape[a] = next.shape[a];
+      const bool tells_more = next.shape[a] >= 0 || out.shape[a] == Shape::kUnknownDim;
+      if (a != axis && out.shape[a] < 0 && tells_more) out.shape[a] = next.shape[a];
     }
     if (out.shape[axis] < 0 || next.shape[axis] < 0) {
       out.shape[axis] = Shape::kUnknownDim;

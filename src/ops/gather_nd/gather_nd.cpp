@@ -31,7 +31,7 @@ std::vector<ValueType> infer(const OpSite& site) {
           indices.str(), data.str());
   Shape out;
   for (int axis = 0; axis + 1 < indices.rank(); ++axis) {
-    require(site, axis >= batch || dims_agree(indices[axis], data[axis]),
+    require(site, axis >= batch || sizes_may_agree(indices[axis], data[axis]),
             "data {} and indices {} differ along axis {}", data.str(), indices.str(), axis);
     out.push_back(indices[axis]);
   }

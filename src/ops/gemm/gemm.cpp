@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "ops/elementwise.h"
 #include "ops/fused_activation.h"
 #include "scheme/bf16/rounded_bf16.h"
 #include "scheme/dynamic.h"
@@ -42,7 +43,7 @@ std::vector<ValueType> infer(const OpSite& site) {
   const Shape& a = site.input_shape(0);
   const Shape& b = site.input_shape(1);
   const bool trans_a = is_transposed(site, "transA"), trans_b = is_transposed(site, "transB");
-  require(site, dims_agree(trans_a ? a[0] : a.back(), b[trans_b ? 1 : 0]),
+  require(site, sizes_may_agree(trans_a ? a[0] : a.back(), b[trans_b ? 1 : 0]),
           "A {}{} and B {}{} do not fit together", a.str(), trans_a ? "^T" : "", b.str(),
           trans_b ? "^T" : "");
   const GemmExtent extent = gemm_extent(site);
@@ -51,8 +52,8 @@ std::vector<ValueType> infer(const OpSite& site) {
     const Shape& c = site.input_shape(2);
     for (int axis = 0; axis < c.rank(); ++axis) {
       const int64_t dim = c[c.rank() - 1 - axis];
-      require(site, dim == 1 || dims_agree(dim, output[1 - axis]), "C {} does not broadcast to {}", c.str(),
-              output.str());
+      require(site, dim == 1 || sizes_may_agree(dim, output[1 - axis]), "C {} does not broadcast to {}",
+              c.str(), output.str());
     }
   }
   check_activation_encoding(site);

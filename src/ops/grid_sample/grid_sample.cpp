@@ -36,8 +36,8 @@ std::vector<ValueType> infer(const OpSite& site) {
   require(site, is_float(site.inputs[1].type.dtype), "grid: expected floating point, found {}",
           dtype_name(site.inputs[1].type.dtype));
   require(site,
-          x.rank() >= 3 && grid.rank() == x.rank() && dims_agree(x[0], grid[0]) &&
-              dims_agree(grid.back(), x.rank() - 2),
+          x.rank() >= 3 && grid.rank() == x.rank() && sizes_may_agree(x[0], grid[0]) &&
+              sizes_may_agree(grid.back(), x.rank() - 2),
           "X {} and grid {} do not fit together", x.str(), grid.str());
   Shape y{x[0], x[1]};
   for (int axis = 1; axis + 1 < grid.rank(); ++axis) y.push_back(grid[axis]);

@@ -25,7 +25,7 @@ std::vector<ValueType> infer(const OpSite& site) {
           "{} channels do not divide among attribute num_groups ({})", channels, groups);
   for (size_t i : {1, 2}) {
     const ValueType& type = site.inputs[i].type;
-    require(site, type.dtype == x.dtype && type.shape.rank() == 1 && dims_agree(type.shape[0], channels),
+    require(site, type.dtype == x.dtype && type.shape.rank() == 1 && sizes_may_agree(type.shape[0], channels),
             "{}: expected {} [{}], found {} {}", site.schema->inputs[i].name, dtype_name(x.dtype), channels,
             dtype_name(type.dtype), type.shape.str());
   }

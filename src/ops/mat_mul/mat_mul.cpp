@@ -1,5 +1,7 @@
 #include "ops/mat_mul/mat_mul.h"
 
+#include "ops/elementwise.h"
+
 namespace halftone {
 namespace {
 
@@ -73,8 +75,8 @@ MatMulExtent mat_mul_extent(const OpSite& site, const Shape& a, const Shape& b) 
   e.m = e.a[e.a.rank() - 2];
   e.k = e.a.back();
   e.n = e.b.back();
-  require(site, dims_agree(e.k, e.b[e.b.rank() - 2]), "shapes {} and {}: the inner sizes differ", e.a.str(),
-          e.b.str());
+  require(site, sizes_may_agree(e.k, e.b[e.b.rank() - 2]), "shapes {} and {}: the inner sizes differ",
+          e.a.str(), e.b.str());
   e.batch = broadcast_shapes(site, batch_shape(e.a), batch_shape(e.b));
   return e;
 }

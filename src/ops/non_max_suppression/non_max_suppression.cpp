@@ -102,8 +102,8 @@ std::vector<ValueType> infer(const OpSite& site) {
   const Shape& boxes = site.input_shape(kBoxes);
   const Shape& scores = site.input_shape(kScores);
   require(site,
-          boxes.rank() == 3 && scores.rank() == 3 && dims_agree(boxes[0], scores[0]) &&
-              dims_agree(boxes[1], scores[2]) && dims_agree(boxes[2], 4),
+          boxes.rank() == 3 && scores.rank() == 3 && sizes_may_agree(boxes[0], scores[0]) &&
+              sizes_may_agree(boxes[1], scores[2]) && sizes_may_agree(boxes[2], 4),
           "boxes {} and scores {} do not fit together", boxes.str(), scores.str());
   for (size_t i : {kBoxes, kScores, kOverlap, kLeastScore})
     if (site.has_input(i))

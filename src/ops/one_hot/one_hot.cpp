@@ -18,7 +18,7 @@ std::vector<ValueType> infer(const OpSite& site) {
   const Shape& indices = site.input_shape(0);
   require(site, site.input_shape(1).checked_elements().value_or(1) == 1, "depth: expected a scalar, found {}",
           site.input_shape(1).str());
-  require(site, site.input_shape(2).rank() == 1 && dims_agree(site.input_shape(2)[0], 2),
+  require(site, site.input_shape(2).rank() == 1 && sizes_may_agree(site.input_shape(2)[0], 2),
           "values: expected [off, on], found {}", site.input_shape(2).str());
   const int axis = axis_attribute(site, "axis", -1, indices.rank() + 1);
   int64_t depth = Shape::kUnknownDim;

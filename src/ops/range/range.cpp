@@ -9,7 +9,7 @@ namespace {
 /// A scalar as a double (exact up to 2^53, which a length never reaches), if it is known.
 std::optional<double> scalar(const OpSite& site, size_t input) {
   const Shape& shape = site.input_shape(input);
-  require(site, shape == Shape{} || (shape.rank() == 1 && dims_agree(shape[0], 1)),
+  require(site, shape == Shape{} || (shape.rank() == 1 && sizes_may_agree(shape[0], 1)),
           "{}: expected a scalar, found {}", site.schema->inputs[input].name, shape.str());
   const auto tensor = known_value(site, input);
   if (!tensor) return std::nullopt;

@@ -19,7 +19,7 @@ std::vector<ValueType> infer(const OpSite& site) {
           updates.str());
   const int axis = axis_attribute(site, "axis", 0, data.shape.rank());
   for (int a = 0; a < indices.rank(); ++a) {
-    require(site, dims_agree(indices[a], updates[a]), "indices {} and updates {} differ", indices.str(),
+    require(site, sizes_may_agree(indices[a], updates[a]), "indices {} and updates {} differ", indices.str(),
             updates.str());
     require(site, a == axis || data.shape[a] < 0 || indices[a] <= data.shape[a],
             "indices {} reach beyond data {}", indices.str(), data.shape.str());

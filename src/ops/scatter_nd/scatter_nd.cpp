@@ -22,7 +22,8 @@ std::vector<ValueType> infer(const OpSite& site) {
     for (int axis = static_cast<int>(indices.back()); axis < data.shape.rank(); ++axis)
       slices.push_back(data.shape[axis]);
     bool agree = slices.rank() == updates.rank();
-    for (int axis = 0; agree && axis < slices.rank(); ++axis) agree = dims_agree(slices[axis], updates[axis]);
+    for (int axis = 0; agree && axis < slices.rank(); ++axis)
+      agree = sizes_may_agree(slices[axis], updates[axis]);
     require(site, agree, "updates {}: expected {}", updates.str(), slices.str());
   }
   return {data};

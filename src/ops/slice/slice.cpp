@@ -39,7 +39,8 @@ std::optional<std::vector<Cut>> cuts_of(const OpSite& site) {
   return cuts;
 }
 
-/// Start and end within an axis of `size`, and how many elements that leaves.
+/// Start and end within an axis of `size`, and how many elements that leaves. ONNX puts a start beyond either
+/// end at that end (numpy has nothing left where one before the first element walks backwards).
 struct Run {
   int64_t start, count;
 };
@@ -50,7 +51,8 @@ Run run_of(const Cut& cut, int64_t size) {
     const int64_t end = std::clamp<int64_t>(from_front(cut.end), 0, size);
     return {start, end > start ? (end - start - 1) / cut.step + 1 : 0};
   }
-  const int64_t start = std::clamp<int64_t>(from_front(cut.start), -1, size - 1);
+  if (size == 0) return {0, 0};
+  const int64_t start = std::clamp<int64_t>(from_front(cut.start), 0, size - 1);
   const int64_t end = std::clamp<int64_t>(from_front(cut.end), -1, size - 1);
   return {start, start > end ? (start - end - 1) / -cut.step + 1 : 0};
 }
