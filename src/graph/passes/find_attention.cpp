@@ -237,8 +237,9 @@ class Finder {
     const DType type = graph_.value(found_.q).type.dtype;
     if (type != graph_.value(found_.k).type.dtype || type != graph_.value(found_.v).type.dtype) return false;
     if (found_.turned_keys >= 0) std::swap(k[2], k[3]);
-    return q[0] == k[0] && k[0] == v[0] && k[1] == v[1] && q[3] == k[3] && k[2] == v[2] && k[1] > 0 &&
-           q[1] > 0 && q[1] % k[1] == 0 && q[3] > 0 && v[3] > 0;
+    const auto same_batch = [&](ValueId a, ValueId b) { return sizes_.dim(a, 0) == sizes_.dim(b, 0); };
+    return same_batch(found_.q, found_.k) && same_batch(found_.k, found_.v) && k[1] == v[1] && q[3] == k[3] &&
+           k[2] == v[2] && k[1] > 0 && q[1] > 0 && q[1] % k[1] == 0 && q[3] > 0 && v[3] > 0;
   }
 
   const Graph& graph_;

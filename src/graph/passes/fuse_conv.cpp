@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "core/short_floats.h"
+#include "graph/passes/known_sizes.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 #include "graph/passes/quantized_nodes.h"
@@ -97,6 +98,7 @@ int fuse_activations_into(Graph& graph, std::string_view op, bool integers = fal
 /// Add(Conv(x), r) -> the Conv with r as its residual, where the Add stands.
 int fuse_residual(Graph& graph) {
   const UseMap uses(graph);
+  const KnownSizes sizes = known_sizes(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   int changes = 0;
   for (Node& node : graph.nodes()) {
@@ -105,7 +107,7 @@ int fuse_residual(Graph& graph) {
       const ValueId sum = node.inputs[side], other = node.inputs[1 - side];
       const Node* conv = uses.made_by(sum, "Conv");
       if (!may_take(graph, conv) || !uses.only_feeds_one(sum) || graph.value(other).constant ||
-          !(graph.value(sum).type == graph.value(other).type) ||
+          graph.value(sum).type.dtype != graph.value(other).type.dtype || !sizes.are_alike(sum, other) ||
           (is_encoded(graph, conv->inputs[1]) && !source_codes(graph, uses, other)) ||
           (conv->inputs.size() > 3 && conv->inputs[3] != kNoValue))
         continue;

@@ -1,6 +1,7 @@
 #include <array>
 #include <optional>
 
+#include "graph/passes/known_sizes.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -21,6 +22,7 @@ std::optional<std::string> activation_name(const Node& node) {
 int fuse_gated_activation(Graph& graph) {
   const OpSchema* gated = find_op("GatedActivation");
   const UseMap uses(graph);
+  const KnownSizes sizes = known_sizes(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   int changes = 0;
   for (Node& node : graph.nodes()) {
@@ -29,7 +31,8 @@ int fuse_gated_activation(Graph& graph) {
       const ValueId activated = node.inputs[static_cast<size_t>(gate_side)];
       const ValueId up = node.inputs[static_cast<size_t>(up_side)];
       if (uses.maker(activated) < 0 || !uses.only_feeds_one(activated)) continue;
-      if (!(graph.value(activated).type == graph.value(up).type)) continue;
+      if (graph.value(activated).type.dtype != graph.value(up).type.dtype || !sizes.are_alike(activated, up))
+        continue;
       const size_t maker = static_cast<size_t>(uses.maker(activated));
       const Node& activation = graph.nodes()[maker];
       const auto name = activation_name(activation);

@@ -1,3 +1,4 @@
+#include "graph/passes/known_sizes.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -8,6 +9,7 @@ namespace halftone {
 int fuse_skip_norm(Graph& graph) {
   const OpSchema* skip_norm = find_op("SkipRMSNormalization");
   const UseMap uses(graph);
+  const KnownSizes sizes = known_sizes(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   int changes = 0;
   for (Node& node : graph.nodes()) {
@@ -18,11 +20,10 @@ int fuse_skip_norm(Graph& graph) {
     const Node& add = graph.nodes()[maker];
     const Shape& shape = graph.value(sum).type.shape;
     const bool last_axis = shape.normalize_axis(node.attributes.get_int("axis", -1)) == shape.rank() - 1;
-    const bool same_type = graph.value(add.inputs[0]).type == graph.value(sum).type &&
-                           graph.value(add.inputs[1]).type == graph.value(sum).type;
+    const bool alike = sizes.are_alike(add.inputs[0], sum) && sizes.are_alike(add.inputs[1], sum);
     // The sum moves to where the norm stands, so nothing may read it earlier.
     const bool read_earlier = uses.read_by(sum) != &node;
-    if (gone[maker] || !add.use_encodings.empty() || !last_axis || !same_type || read_earlier) continue;
+    if (gone[maker] || !add.use_encodings.empty() || !last_axis || !alike || read_earlier) continue;
 
     node.inputs = {add.inputs[0], add.inputs[1], node.inputs[1]};
     node.outputs.push_back(sum);

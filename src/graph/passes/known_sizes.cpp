@@ -1,10 +1,12 @@
 #include "graph/passes/known_sizes.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/checked.h"
 #include "ops/movement.h"
+#include "ops/pool.h"
 
 namespace halftone {
 namespace {
@@ -58,6 +60,41 @@ bool is_integer_list(const ValueType& type) {
          type.shape.is_concrete() && type.shape.elements() <= kMostTerms;
 }
 
+/// Operators whose output has the shape of their first input.
+constexpr std::array<std::string_view, 26> kKeepers = {"BatchNormalization",
+                                                       "Cast",
+                                                       "Clip",
+                                                       "Elu",
+                                                       "Erf",
+                                                       "Exp",
+                                                       "GatedActivation",
+                                                       "Gelu",
+                                                       "GroupNormalization",
+                                                       "HardSigmoid",
+                                                       "HardSwish",
+                                                       "Identity",
+                                                       "InstanceNormalization",
+                                                       "LayerNormalization",
+                                                       "LeakyRelu",
+                                                       "Mish",
+                                                       "Neg",
+                                                       "PRelu",
+                                                       "Relu",
+                                                       "RMSNormalization",
+                                                       "Sigmoid",
+                                                       "Softmax",
+                                                       "Softplus",
+                                                       "Sqrt",
+                                                       "Swish",
+                                                       "Tanh"};
+constexpr std::array<std::string_view, 9> kBroadcast = {"Add", "Div", "Max", "Min",  "Mul",
+                                                        "Pow", "Sub", "Sum", "Where"};
+constexpr std::array<std::string_view, 3> kWindows = {"AveragePool", "Conv", "MaxPool"};
+
+int64_t from_front(int64_t axis, int rank) {
+  return axis < 0 ? axis + rank : axis;
+}
+
 }  // namespace
 
 std::optional<Terms> KnownSizes::terms_of_constant(ValueId value) const {
@@ -87,9 +124,17 @@ SizeTerm KnownSizes::dim(ValueId value, int axis) const {
   const int64_t dim = graph_.value(value).type.shape[axis];
   if (dim >= 0) return {dim};
   if (dim != Shape::kUnknownDim) return {1, {dim}};
-  if (static_cast<size_t>(value) < origins_.size() && origins_[static_cast<size_t>(value)] != kNoValue)
-    value = origins_[static_cast<size_t>(value)];
+  if (const auto found = dims_.find(value); found != dims_.end())
+    return found->second[static_cast<size_t>(axis)];
   return {1, {std::numeric_limits<int64_t>::min() + int64_t{value} * Shape::kMaxRank + axis}};
+}
+
+bool KnownSizes::are_alike(ValueId a, ValueId b) const {
+  const int rank = graph_.value(a).type.shape.rank();
+  if (graph_.value(b).type.shape.rank() != rank) return false;
+  for (int axis = 0; axis < rank; ++axis)
+    if (dim(a, axis) != dim(b, axis)) return false;
+  return true;
 }
 
 bool KnownSizes::are_dims(ValueId target, ValueId value, std::span<const int> axes) const {
@@ -100,33 +145,124 @@ bool KnownSizes::are_dims(ValueId target, ValueId value, std::span<const int> ax
   return true;
 }
 
-void KnownSizes::follow(const Node& node) {
-  constexpr std::string_view kKeepers[] = {
-      "Cast",    "Erf",     "Gelu",  "Identity", "LayerNormalization", "Relu", "RMSNormalization",
-      "Sigmoid", "Softmax", "Swish", "Tanh"};
-  constexpr std::string_view kBroadcast[] = {"Add", "Div", "Mul", "Sub"};
-  const std::string_view op = node.schema->name;
-  if (node.outputs.size() != 1 || node.inputs.empty()) return;
-  const auto rank = [&](ValueId value) { return graph_.value(value).type.shape.rank(); };
-  const ValueId y = node.outputs[0];
-  ValueId x = node.inputs[0];
-  if (std::ranges::find(kBroadcast, op) != std::end(kBroadcast)) {
-    const size_t constant = graph_.value(node.inputs[0]).constant ? 0 : 1;
-    // A constant of one axis widens none but the last, which layers know.
-    if (!graph_.value(node.inputs[constant]).constant || rank(node.inputs[constant]) > 1) return;
-    x = node.inputs[1 - constant];
-  } else if (op == "MatMul" || op == "Gemm") {
-    if (!graph_.value(node.inputs[1]).constant || rank(node.inputs[1]) != 2 ||
-        node.attributes.get_int("transA", 0) != 0)
-      return;
-  } else if (std::ranges::find(kKeepers, op) == std::end(kKeepers)) {
-    return;
+std::optional<SizeTerm> KnownSizes::broadcast(const Node& node, int axis) const {
+  const int rank = graph_.value(node.outputs[0]).type.shape.rank();
+  SizeTerm made{1};
+  for (ValueId input : node.inputs) {
+    if (input == kNoValue) continue;
+    const int own = axis - (rank - graph_.value(input).type.shape.rank());
+    const SizeTerm size = own < 0 ? SizeTerm{1} : dim(input, own);
+    if (made == SizeTerm{1})
+      made = size;
+    else if (size != SizeTerm{1} && size != made)
+      return std::nullopt;
   }
-  // The last axis must be known, or it might be another one.
-  if (rank(x) != rank(y) || rank(y) == 0 || graph_.value(y).type.shape.back() == Shape::kUnknownDim) return;
-  if (origins_.size() < graph_.values().size()) origins_.resize(graph_.values().size(), kNoValue);
-  const ValueId before = origins_[static_cast<size_t>(x)];
-  origins_[static_cast<size_t>(y)] = before == kNoValue ? x : before;
+  return made;
+}
+
+/// Of a Reshape or an Expand: what its second input says.
+std::optional<SizeTerm> KnownSizes::asked_for(const Node& node, int axis) const {
+  const Terms* terms = of(node.inputs[1]);
+  const auto at = static_cast<size_t>(axis);
+  const ValueId x = node.inputs[0];
+  const int rank = graph_.value(x).type.shape.rank();
+  if (node.schema->name == "Reshape") {
+    if (!terms || at >= terms->size() || !(*terms)[at] || *(*terms)[at] == SizeTerm{-1}) return std::nullopt;
+    if (*(*terms)[at] != SizeTerm{0}) return (*terms)[at];
+    const bool copies = node.attributes.get_int("allowzero", 0) == 0 && axis < rank;
+    return copies ? std::optional(dim(x, axis)) : std::nullopt;
+  }
+  const int own = axis - (graph_.value(node.outputs[0]).type.shape.rank() - rank);
+  const SizeTerm size = own < 0 ? SizeTerm{1} : dim(x, own);
+  const int asked =
+      terms ? axis - (graph_.value(node.outputs[0]).type.shape.rank() - static_cast<int>(terms->size())) : -1;
+  if (!terms) return std::nullopt;
+  if (asked < 0) return size;
+  const auto& term = (*terms)[static_cast<size_t>(asked)];
+  if (!term || (*term != size && *term != SizeTerm{1} && size != SizeTerm{1})) return std::nullopt;
+  return size == SizeTerm{1} ? term : size;
+}
+
+/// Of a Conv or a pool: axes of equal sizes under windows alike are of equal sizes again.
+std::optional<SizeTerm> KnownSizes::windows(const Node& node, int axis) {
+  const ValueId x = node.inputs[0];
+  if (axis == 0) return dim(x, 0);
+  if (axis == 1) return std::nullopt;
+  const OpSite site = graph_.site(node);
+  const Shape& shape = graph_.value(x).type.shape;
+  const bool conv = node.schema->name == "Conv";
+  if (conv && !graph_.value(node.inputs[1]).type.shape.is_concrete()) return std::nullopt;
+  const Window window =
+      conv ? read_window(site, shape,
+                         std::vector<int64_t>(site.input_shape(1).begin() + 2, site.input_shape(1).end()))
+           : pool_window(site);
+  const WindowAxis& w = window[axis - 2];
+  if (window.ceil_mode) return std::nullopt;
+  const bool same = window.auto_pad != Window::AutoPad::none;
+  const SizeTerm size = dim(x, axis);
+  // SAME gives ceil(size / stride), which is (size - 1) / stride + 1.
+  const int64_t room = same ? -1 : w.pad_begin + w.pad_end - w.span();
+  if (room == -1 && w.stride == 1) return size;
+  for (const Windows& known : windows_)
+    if (known.size == size && known.room == room && known.stride == w.stride) return known.count;
+  const SizeTerm count = dim(node.outputs[0], axis);
+  windows_.push_back({size, room, w.stride, count});
+  return count;
+}
+
+std::optional<SizeTerm> KnownSizes::followed(const Node& node, int axis) {
+  const auto is_among = [&](std::span<const std::string_view> names) {
+    return std::ranges::find(names, node.schema->name) != names.end();
+  };
+  const std::string_view op = node.schema->name;
+  const ValueId x = node.inputs[0];
+  const int rank = graph_.value(node.outputs[0]).type.shape.rank();
+  if (is_among(kBroadcast)) return broadcast(node, axis);
+  if (is_among(kWindows)) return windows(node, axis);
+  if (op == "Reshape" || op == "Expand") return asked_for(node, axis);
+  if (graph_.value(x).type.shape.rank() != rank) return std::nullopt;
+  if (is_among(kKeepers)) return dim(x, axis);
+  if (op == "MatMul" || op == "Gemm") {
+    const ValueId weights = node.inputs[1];
+    const bool layer = graph_.value(weights).constant && graph_.value(weights).type.shape.rank() == 2;
+    const bool turned = node.attributes.get_int("transA", 0) != 0;
+    if (layer) return !turned && axis < rank - 1 ? std::optional(dim(x, axis)) : std::nullopt;
+    if (op == "Gemm" || graph_.value(weights).type.shape.rank() != rank) return std::nullopt;
+    return axis < rank - 2 ? broadcast(node, axis) : dim(axis == rank - 2 ? x : weights, axis);
+  }
+  if (op == "Attention") return axis < rank - 1 ? std::optional(dim(x, axis)) : std::nullopt;
+  if (op == "Transpose") {
+    std::vector<int64_t> reversed;
+    for (int a = rank; a-- > 0;) reversed.push_back(a);
+    return dim(x, static_cast<int>(from_front(
+                      node.attributes.get_ints("perm", reversed)[static_cast<size_t>(axis)], rank)));
+  }
+  if (op == "Concat" || op == "Split")
+    return axis == from_front(node.attributes.get_int("axis", 0), rank) ? std::nullopt
+                                                                        : std::optional(dim(x, axis));
+  if (op == "Slice" && node.inputs.size() > 3) {
+    const Terms* cut = of(node.inputs[3]);
+    const bool kept = cut && std::ranges::all_of(*cut, [&](const std::optional<SizeTerm>& one) {
+                        return one && one->is_number() && from_front(one->number, rank) != axis;
+                      });
+    return kept ? std::optional(dim(x, axis)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void KnownSizes::follow(const Node& node) {
+  if (node.outputs.empty() || node.inputs.empty() || node.inputs[0] == kNoValue) return;
+  const bool all = node.schema->name == "Split";
+  for (ValueId y : std::span(node.outputs).first(all ? node.outputs.size() : 1)) {
+    const Shape& shape = graph_.value(y).type.shape;
+    if (std::ranges::find(shape, Shape::kUnknownDim) == shape.end()) continue;
+    std::vector<SizeTerm> dims;
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      auto size = shape[axis] == Shape::kUnknownDim ? followed(node, axis) : std::nullopt;
+      dims.push_back(size ? std::move(*size) : dim(y, axis));
+    }
+    dims_[y] = std::move(dims);
+  }
 }
 
 void KnownSizes::visit(const Node& node) {
@@ -204,13 +340,20 @@ std::optional<Terms> KnownSizes::made_by(const Node& node) const {
 
 std::optional<Terms> KnownSizes::elementwise(const Node& node) const {
   const Terms *a = of(node.inputs[0]), *b = of(node.inputs[1]);
-  if (!a || !b || (a->size() != b->size() && a->size() != 1 && b->size() != 1)) return std::nullopt;
+  if (!a || !b || a->empty() || b->empty()) return std::nullopt;
+  if (a->size() != b->size() && a->size() != 1 && b->size() != 1) return std::nullopt;
   Terms made(std::max(a->size(), b->size()));
   for (size_t i = 0; i < made.size(); ++i) {
     const auto &left = (*a)[a->size() == 1 ? 0 : i], &right = (*b)[b->size() == 1 ? 0 : i];
     if (left && right) made[i] = combined(node.schema->name, *left, *right);
   }
   return made;
+}
+
+KnownSizes known_sizes(const Graph& graph) {
+  KnownSizes sizes(graph);
+  for (const Node& node : graph.nodes()) sizes.visit(node);
+  return sizes;
 }
 
 }  // namespace halftone

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "graph/graph.h"
@@ -31,9 +32,12 @@ class KnownSizes {
   const Terms* of(ValueId value) const;
   /// Whether a symbol is one of the graph's.
   static bool is_of_graph(int64_t symbol);
-  /// A dimension of a value. One that is unknown is a symbol of this axis of this value, and of those that
-  /// layers make of it without changing it.
+  /// A dimension of a value. One that is unknown is a symbol of this axis of this value, and of all values
+  /// whose axes have the same size because of what makes them.
   SizeTerm dim(ValueId value, int axis) const;
+  /// Whether two values have one shape whatever the run brings: unknown sizes are not equal for being
+  /// unknown.
+  bool are_alike(ValueId a, ValueId b) const;
   /// Whether `target`, the shape that a Reshape or an Expand asks for, holds the dimensions of `value` in the
   /// order of `axes`.
   bool are_dims(ValueId target, ValueId value, std::span<const int> axes) const;
@@ -43,13 +47,27 @@ class KnownSizes {
   std::optional<Terms> made_by(const Node& node) const;
   std::optional<Terms> elementwise(const Node& node) const;
 
-  /// A node that was visited keeps unknown axes of its first activation: those of its output are the same.
+  /// An unknown dimension of what a node makes, as far as it follows from its inputs.
+  std::optional<SizeTerm> followed(const Node& node, int axis);
+  std::optional<SizeTerm> broadcast(const Node& node, int axis) const;
+  std::optional<SizeTerm> asked_for(const Node& node, int axis) const;
+  std::optional<SizeTerm> windows(const Node& node, int axis);
   void follow(const Node& node);
 
+  /// How many places a window has along an axis.
+  struct Windows {
+    SizeTerm size;
+    int64_t room, stride;  ///< (size + room) / stride + 1 of them
+    SizeTerm count;
+  };
+
   const Graph& graph_;
-  std::vector<ValueId>
-      origins_;  ///< by value: the one whose axes (but the last, of layers) it has, or kNoValue
+  std::unordered_map<ValueId, std::vector<SizeTerm>> dims_;  ///< of values with unknown ones
+  std::vector<Windows> windows_;
   mutable std::vector<std::optional<Terms>> terms_;  ///< by value; constants' when first asked for
 };
+
+/// What is known of all nodes of a graph.
+KnownSizes known_sizes(const Graph& graph);
 
 }  // namespace halftone

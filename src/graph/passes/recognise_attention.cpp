@@ -22,16 +22,18 @@ void turn_keys_back(Graph& graph, Node& node) {
 }
 
 /// The value [batch, length, heads * dim] that `heads` is a view of, or kNoValue.
-ValueId packed(const Graph& graph, const UseMap& uses, ValueId heads) {
+ValueId packed(const Graph& graph, const UseMap& uses, const KnownSizes& sizes, ValueId heads) {
   const Node* transpose = uses.made_by(heads, "Transpose");
   if (!transpose || !swaps_heads(*transpose)) return kNoValue;
   const Node* reshape = uses.made_by(transpose->inputs[0], "Reshape");
   if (!reshape) return kNoValue;
   const Shape& parted = graph.value(reshape->outputs[0]).type.shape;
   const Shape& whole = graph.value(reshape->inputs[0]).type.shape;
-  const bool same = whole.rank() == 3 && parted.rank() == 4 && whole[0] == parted[0] &&
-                    whole[1] == parted[1] && whole[2] == parted[2] * parted[3];
-  return same ? reshape->inputs[0] : kNoValue;
+  if (whole.rank() != 3 || parted.rank() != 4 || whole[2] != parted[2] * parted[3]) return kNoValue;
+  const auto keeps = [&](int axis) {
+    return sizes.dim(reshape->inputs[0], axis) == sizes.dim(reshape->outputs[0], axis);
+  };
+  return keeps(0) && keeps(1) ? reshape->inputs[0] : kNoValue;
 }
 
 /// The one node that reads `value`, if it is that operator.
@@ -95,17 +97,19 @@ bool is_causal(const Graph& graph, const UseMap& uses, ValueId mask, int64_t len
 class Rewriter {
  public:
   explicit Rewriter(Graph& graph)
-      : graph_(graph), uses_(graph), added_(graph), gone_(graph.nodes().size(), false) {}
+      : graph_(graph),
+        uses_(graph),
+        sizes_(known_sizes(graph)),
+        added_(graph),
+        gone_(graph.nodes().size(), false) {}
 
   int run() {
     int changes = 0;
-    KnownSizes sizes(graph_);
-    for (const Node& node : graph_.nodes()) sizes.visit(node);
     for (size_t n = 0; n < gone_.size(); ++n) {
       Node& node = graph_.nodes()[n];
       if (node.schema->name != "MatMul" || !node.use_encodings.empty()) continue;
       const DType type = graph_.value(node.outputs[0]).type.dtype;
-      const auto found = find_attention(graph_, uses_, sizes, node);
+      const auto found = find_attention(graph_, uses_, sizes_, node);
       if (!found || !is_f32_or_short(type) || graph_.value(found->q).type.dtype != type) continue;
       rewrite(n, *found);
       ++changes;
@@ -176,16 +180,18 @@ class Rewriter {
   /// The node that is to do it over [batch, length, heads * dim], when Q, K, V and the result are all views
   /// of such values; or null.
   Node* make_packed(const Node& context, const FoundAttention& found) {
-    const ValueId q = packed(graph_, uses_, found.q), k = packed(graph_, uses_, found.k),
-                  v = packed(graph_, uses_, found.v);
+    const ValueId q = packed(graph_, uses_, sizes_, found.q), k = packed(graph_, uses_, sizes_, found.k),
+                  v = packed(graph_, uses_, sizes_, found.v);
     Node* turned = only_reader(graph_, uses_, context.outputs[0], "Transpose");
     if (q == kNoValue || k == kNoValue || v == kNoValue || !turned || !swaps_heads(*turned)) return nullptr;
     Node* merged = only_reader(graph_, uses_, turned->outputs[0], "Reshape");
     if (!merged) return nullptr;
     const Shape& heads = graph_.value(context.outputs[0]).type.shape;
     const Shape& out = graph_.value(merged->outputs[0]).type.shape;
-    if (out.rank() != 3 || out[0] != heads[0] || out[1] != heads[2] || out[2] != heads[1] * heads[3])
-      return nullptr;
+    const auto keeps = [&](int of_heads, int axis) {
+      return sizes_.dim(context.outputs[0], of_heads) == sizes_.dim(merged->outputs[0], axis);
+    };
+    if (out.rank() != 3 || !keeps(0, 0) || !keeps(2, 1) || out[2] != heads[1] * heads[3]) return nullptr;
     gone_[static_cast<size_t>(turned - graph_.nodes().data())] = true;
     gone_[static_cast<size_t>(&context - graph_.nodes().data())] = true;
     merged->inputs = {q, k, v};
@@ -195,6 +201,7 @@ class Rewriter {
 
   Graph& graph_;
   const UseMap uses_;
+  const KnownSizes sizes_;
   AddedNodes added_;
   std::vector<bool> gone_;
 };

@@ -110,8 +110,7 @@ Tensor as_type(const Tensor& floats, DType dtype) {
 /// Reshape, InstanceNormalization, Reshape, Mul, Add -> GroupNormalization.
 int recognise_group_normalization(Graph& graph) {
   const UseMap uses(graph);
-  KnownSizes sizes(graph);
-  for (const Node& node : graph.nodes()) sizes.visit(node);
+  const KnownSizes sizes = known_sizes(graph);
   std::vector<const Node*> taken;
   int changes = 0;
   // From the back, so that the Add is met before the Mul and the Reshape that it takes along.
