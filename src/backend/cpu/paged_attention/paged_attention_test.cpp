@@ -158,6 +158,21 @@ TEST(CpuPagedAttention, ReadsStoredRowsForFewQueries) {
   }
 }
 
+// The first rows see nothing of a block into which the last ones look.
+TEST(CpuPagedAttention, RowsThatEndBeforeABlockLeaveOthersAlone) {
+  for (int past = 28; past < 33; ++past)
+    for (KvFormat format : {KvFormat::f16, KvFormat::int8, KvFormat::int8_channel}) {
+      compare_all({.heads = 2, .dim = 80, .block = 32, .format = format, .spans = {{0, 64, past}}});
+      for (int rows : {2, 4, 8})
+        compare_all({.heads = 8,
+                     .kv_heads = 8,
+                     .dim = 32,
+                     .block = 32,
+                     .format = format,
+                     .spans = {{0, rows, past}}});
+    }
+}
+
 TEST(CpuPagedAttention, ReadsCodesInFours) {
   auto with = [](Case made) {
     made.format = KvFormat::int8;

@@ -59,7 +59,7 @@ struct Seen {
       const int64_t first = tile.first[query + q] - position;
       const int64_t after = tile.last[query + q] + int64_t{1} - position;
       begins[q] = first <= 0 ? 0 : first < tokens ? first : tokens;
-      ends[q] = after < tokens ? after : tokens;
+      ends[q] = after <= 0 ? 0 : after < tokens ? after : tokens;
       if (begins[q] >= ends[q]) continue;
       begin = begins[q] < begin ? begins[q] : begin;
       end = ends[q] > end ? ends[q] : end;
