@@ -228,6 +228,19 @@ TEST(OnnxExport, FloatsHaveNoPairs) {
   expect_within(output_of(exported.graph, x, "y"), run_compiled(image_network(117), x, "y"), 0.3f);
 }
 
+TEST(OnnxExport, OutputsThatAreConstantsKeepTheirNames) {
+  Made made;
+  const ValueId x = made.graph.add_input("x", {DType::f32, {2, 3}});
+  const ValueId known = made.bias("known", 3), used = made.bias("used", 3);
+  made.graph.add_output(made.add("Add", "y", {x, used}), "y");
+  made.graph.add_output(known, "known");
+  made.graph.add_output(used, "used");
+  const Graph written = export_onnx(made.graph, {}).graph;
+  EXPECT_EQ(written.output_names(), (std::vector<std::string>{"y", "known", "used"}));
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(written.value(written.outputs()[i]).name, written.output_names()[i]);
+}
+
 TEST(OnnxExport, WhatOnnxCannotSayIsRefused) {
   Made made;
   const ValueId x = made.graph.add_input("x", {DType::f32, {2, 8}});

@@ -74,6 +74,24 @@ TEST(OnnxIf, RanksSettleConditions) {
   EXPECT_NE(text.find("%out: f32[N] = Squeeze(%x, %axis)"), std::string::npos) << text;
 }
 
+/// Of sizes that only the run knows, but both branches' are the same.
+TEST(OnnxIf, BranchesOfTheSameUnknownSizes) {
+  const auto model = [](const std::string& other) {
+    TestOnnx made = rate_model();
+    made.inputs[0] = T::value("in", {T::dim("N"), T::dim("M")});
+    made.outputs = {T::value("y", {T::dim("P"), T::dim("Q")})};
+    made.initializers.push_back(T::ints("all", {-1, 2}));
+    made.nodes.push_back(T::node("Reshape", {"in", "all"}, {"x"}));
+    made.nodes.push_back(T::node("Reshape", {"in", "all"}, {"also"}));
+    made.nodes[0] = T::node("If", {"is_fast"}, {"y"},
+                            {T::branch("then_branch", {T::node("Relu", {"x"}, {"out"})}, {"out"}),
+                             T::branch("else_branch", {T::node("Neg", {other}, {"out"})}, {"out"})});
+    return made;
+  };
+  EXPECT_EQ(complaint(model("x")), "");
+  EXPECT_NE(complaint(model("also")).find("only the run decides"), std::string::npos);
+}
+
 TEST(OnnxIf, RefusesBranchesThatDiffer) {
   const std::string text = complaint(rate_model("Shape"));
   EXPECT_NE(text.find("a branch that makes f32 [s0, 2] and one that makes i64 [2]"), std::string::npos)

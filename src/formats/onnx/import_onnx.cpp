@@ -12,6 +12,7 @@
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/onnx_tensor.h"
 #include "formats/onnx/upgrade.h"
+#include "graph/passes/known_sizes.h"
 #include "ops/elementwise.h"
 #include "ops/onnx_type.h"
 
@@ -335,9 +336,7 @@ class Importer {
   ValueId choose(ValueId condition, ValueId yes, ValueId no, const std::string& where,
                  const std::string& name) {
     const ValueType &a = appender_.type(yes), &b = appender_.type(no);
-    bool same = a == b;
-    for (int axis = 0; same && axis < a.shape.rank(); ++axis) same = a.shape[axis] != Shape::kUnknownDim;
-    if (!same)
+    if (a != b || !known_sizes(graph_).are_alike(yes, no))
       throw UnsupportedError(
           "{}: {}: only the run decides between a branch that makes {} {} and one that makes {} {}; "
           "handled are branches that make values of one shape, and conditions of constants{}",

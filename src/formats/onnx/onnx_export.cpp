@@ -252,7 +252,10 @@ class Exporter {
                          std::count(taken.begin(), taken.end(), value);
       if (!named && holder != holders.end())
         throw UnsupportedError("output \"{}\": another value has that name", name);
-      if (!named && fixed) value = to_.node("Identity", name, {value});
+      if (!named && fixed) {
+        if (to_.graph.value(value).name == name) take_name(value, to_.unique(name + "/value"));
+        value = to_.node("Identity", name, {value});
+      }
       take_name(value, name);
       taken.push_back(value);
       to_.graph.add_output(value, name);

@@ -17,6 +17,8 @@ class PlainGraph {
   Graph graph;
 
   void reserve(const std::string& name) { names_.insert(name); }
+  /// NAME, or NAME_1 where that is taken; taken from then on.
+  std::string unique(const std::string& name);
   /// A node of one output: the value, named NAME like the node, or NAME_1 where that is taken.
   ValueId node(std::string_view op, const std::string& name, std::vector<ValueId> inputs,
                Attributes attributes = {});
@@ -29,7 +31,6 @@ class PlainGraph {
   const ValueType& type(ValueId value) const { return graph.value(value).type; }
 
  private:
-  std::string unique(const std::string& name);
   std::set<std::string> names_;
 };
 

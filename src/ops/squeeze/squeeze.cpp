@@ -18,8 +18,7 @@ std::vector<ValueType> infer(const OpSite& site) {
   if (axes) {
     for (int64_t given : *axes) {
       const int axis = checked_axis(site, given, shape.rank());
-      require(site, sizes_may_agree(shape[axis], 1), "axis {} of {} is not of size 1",
-              axis, shape.str());
+      require(site, sizes_may_agree(shape[axis], 1), "axis {} of {} is not of size 1", axis, shape.str());
       gone[static_cast<size_t>(axis)] = true;
     }
   } else {
