@@ -74,13 +74,13 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const T
     if (token.special && !parse_special) continue;
     if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end))))
       continue;
-    if (begin < done) continue;
-    if (token.left_strip) begin = done + trim_right(text.substr(done, begin - done)).size();
+    // White space that a token took along may hold another token: the `tokenizers` package finds it too.
+    if (token.left_strip) begin = std::max(done, trim_right(text.substr(0, begin)).size());
     if (token.right_strip) end = text.size() - trim_left(text.substr(end)).size();
+    if (begin >= end) continue;
     if (begin > done) parts.push_back({done, begin, std::nullopt});
     parts.push_back({begin, end, token.id});
     done = end;
-    at = std::max(at, done);
   }
   if (done < text.size()) parts.push_back({done, text.size(), std::nullopt});
   return parts;

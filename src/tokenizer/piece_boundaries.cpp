@@ -28,14 +28,18 @@ size_t PieceBoundaries::slot(char32_t first, char32_t second) {
 }
 
 size_t PieceBoundaries::next(std::string_view text, size_t from) const {
-  size_t at = from;
+  size_t begin = from, at = from;
   char32_t before = next_char(text, at);
   while (at < text.size()) {
     size_t end = at;
     char32_t c = next_char(text, end);
-    // A character that is no piece may fuse with the one before it into one unknown token.
-    if (!side_by_side_[slot(before, c)] && vocabulary_->find(text.substr(at, end - at))) return at;
+    const auto is_piece = [&](size_t first, size_t last) {
+      return vocabulary_->find(text.substr(first, last - first)).has_value();
+    };
+    // A character that is no piece may fuse with the one before it into one unknown token, or vanish.
+    if (!side_by_side_[slot(before, c)] && is_piece(begin, at) && is_piece(at, end)) return at;
     before = c;
+    begin = at;
     at = end;
   }
   return text.size();

@@ -188,8 +188,8 @@ class Metaspace final : public PreTokenizer {
 
   void apply(Words& words) const override {
     rewrite_words(words, [&](std::string_view word, size_t i, std::string& out) {
-      bool wanted =
-          prepend_ == Prepend::always || (prepend_ == Prepend::first && i == 0 && words.begins_input);
+      bool first = words.begins_input && words.ranges[i].begin == 0;
+      bool wanted = prepend_ == Prepend::always || (prepend_ == Prepend::first && first);
       if (wanted && !word.starts_with(replacement_) && !word.starts_with(' ')) out += replacement_;
       for (char c : word) {
         if (c == ' ') {

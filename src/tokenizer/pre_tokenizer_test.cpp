@@ -48,6 +48,12 @@ TEST(PreTokenizer, Kinds) {
   EXPECT_EQ(cut({{"type", "Metaspace"}, {"prepend_scheme", "always"}}, "a  b"), (Strings{"▁a", "▁", "▁b"}));
   EXPECT_EQ(cut({{"type", "Metaspace"}, {"prepend_scheme", "never"}, {"split", false}}, "a b"),
             (Strings{"a▁b"}));
+  const Json spaced_first = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "WhitespaceSplit"}}, {{"type", "Metaspace"}, {"prepend_scheme", "first"}}}}};
+  EXPECT_EQ(cut(spaced_first, "a b"), (Strings{"▁a", "b"}));
+  EXPECT_EQ(cut(spaced_first, " a b"), (Strings{"a", "b"}));  // the text began with what is gone
   EXPECT_EQ(cut({{"type", "ByteLevel"}, {"add_prefix_space", true}}, "it's é"),
             (Strings{"Ġit", "'s", "ĠÃ©"}));
   EXPECT_EQ(cut({{"type", "CharDelimiterSplit"}, {"delimiter", "|"}}, "a|b||c"), (Strings{"a", "b", "c"}));
@@ -78,6 +84,10 @@ TEST(Regex, MeansWhatTheFilesMean) {
   EXPECT_EQ(matches(R"(\s)", "\xE1\xA0\x8E\xC2\x85"),
             (Strings{"\xC2\x85"}));  // U+180E is no white space, U+0085 is
   EXPECT_EQ(matches(R"(\w+)", "a\xCC\x81‿b c"), (Strings{"a\xCC\x81‿b", "c"}));
+  EXPECT_EQ(matches(R"(\w+)", "a\u200db²½"), (Strings{"a", "b²½"}));  // \u200d joins no words
+  EXPECT_EQ(matches(R"([\w]+)", "b²½"), (Strings{"b"}));
+  EXPECT_EQ(matches(R"(\b.)", "a\u0301b\u200dc"), (Strings{"a", "\u200d", "c"}));
+  EXPECT_EQ(matches(R"(\B.)", "a\u0301b-"), (Strings{"\u0301", "b"}));
   EXPECT_EQ(matches(R"([^\s\S]|x)", "x y"), (Strings{"x"}));
   EXPECT_EQ(matches(R"(b$)", "ab\nb"), (Strings{"b", "b"}));
   EXPECT_EQ(matches("x*", "axb"), (Strings{"", "x", ""}));

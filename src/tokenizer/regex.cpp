@@ -22,7 +22,9 @@ constexpr size_t kJitStack = 1 << 20;
 constexpr std::string_view kSpace =
     R"(\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 constexpr std::string_view kWord =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
+/// Oniguruma takes these for \w and at \b, not for [\w].
+constexpr std::string_view kWordOutsideClasses = R"(\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 constexpr std::string_view kHex = "0-9A-Fa-f";
 
 // PCRE2 takes a script's name for its script extensions; the other engines mean the script itself.
@@ -42,6 +44,16 @@ std::string_view members(char c) {
     default:
       return {};
   }
+}
+
+/// \b or \B by what \w means here.
+std::string word_boundary(bool wanted) {
+  const auto looks = [](char behind, char ahead) {
+    const std::string word = fmt::format("[{}{}]", kWord, kWordOutsideClasses);
+    return fmt::format("(?<{}{})(?{}{})", behind, word, ahead, word);
+  };
+  return wanted ? "(?:" + looks('=', '!') + "|" + looks('!', '=') + ")"
+                : "(?:" + looks('=', '=') + "|" + looks('!', '!') + ")";
 }
 
 /// The pattern with the escapes spelled out.
@@ -78,6 +90,7 @@ std::string translate(std::string_view pattern, const std::string& source) {
         if (depth == 0) {
           out += negated ? "[^" : "[";
           out += inside;
+          if ((escaped | 32) == 'w') out += kWordOutsideClasses;
           out += ']';
         } else if (!negated) {
           out += inside;
@@ -87,6 +100,10 @@ std::string translate(std::string_view pattern, const std::string& source) {
           throw UnsupportedError("{}: \\{} inside a class of the regular expression: {}", source, escaped,
                                  pattern);
         }
+        continue;
+      }
+      if (depth == 0 && (escaped | 32) == 'b') {
+        out += word_boundary(escaped == 'b');
         continue;
       }
       out += '\\';

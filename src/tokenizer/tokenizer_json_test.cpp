@@ -56,6 +56,23 @@ TEST(TokenizerJson, UnknownCharactersFallBackToBytesOrFuse) {
             "a");
 }
 
+TEST(TokenizerJson, CharactersWithoutAPieceVanishWhereNothingIsUnknown) {
+  Json json = small_bpe();
+  json["model"]["unk_token"] = nullptr;
+  json["model"]["byte_fallback"] = false;
+  const std::string filler(40, 'x');  // long words are cut where no token can reach over
+  EXPECT_EQ(parse(json)->encode(filler + "b" + filler + "c", false), (Ids{5}));
+}
+
+TEST(TokenizerJson, WhiteSpaceThatATokenTookMayHoldAnother) {
+  Json json = small_bpe();
+  json["added_tokens"].push_back({{"id", 14}, {"content", "\n"}, {"normalized", false}});
+  const auto tokenizer = parse(json);
+  EXPECT_EQ(tokenizer->encode("<end> \n a", false), (Ids{12, 14, 10, 2}));
+  json["added_tokens"].back()["lstrip"] = json["added_tokens"].back()["rstrip"] = true;
+  EXPECT_EQ(parse(json)->encode("c\n\n\na", false), (Ids{4, 14, 2}));
+}
+
 TEST(TokenizerJson, AddedTokens) {
   auto tokenizer = parse(small_bpe());
   EXPECT_EQ(tokenizer->encode("a <end>  b", false), (Ids{2, 12, 3}));
