@@ -28,6 +28,27 @@ TEST(CodeElements, IdentityBetweenStorages) {
       }
 }
 
+/// Pieces of a picture are turned by several threads, each next to the other's.
+TEST(CodeElements, CodesOfFewChannelsEndWithTheLastPlace) {
+  ThreadPool one(1);
+  for (int64_t channels = 1; channels <= 4; ++channels)
+    for (int64_t width : {1, 2, 9, 64}) {
+      OpRun run(*find_op("Identity"));
+      run.stored(random_tensor({1, channels, 7, width}, 1), {Order::planar, {}});
+      run.store_outputs({{Order::channels_last, kA}});
+      for (const Kernel* kernel : cpu_kernels("Identity")) {
+        if (!kernel->name.starts_with("identity_codes")) continue;
+        const auto elements = static_cast<size_t>(channels * 7 * width);
+        std::vector<std::byte> memory(elements + 16, std::byte{0xee});
+        const MutableTensorView view{DType::u8, {1, channels, 7, width}, memory.data()};
+        kernel->prepare(run.site(), one)->run({run.site(), run.operands(), {&view, 1}, {}, one});
+        EXPECT_EQ(std::vector<std::byte>(memory.begin() + static_cast<ptrdiff_t>(elements), memory.end()),
+                  std::vector<std::byte>(16, std::byte{0xee}))
+            << kernel->name << ", " << channels << " channels of width " << width;
+      }
+    }
+}
+
 TEST(CodeElements, AddIsExact) {
   for (const CodeScale& b : {kB, kA, CodeScale{0.00002f, 3}, CodeScale{3.0f, 255}}) {
     OpRun run(*find_op("Add"));

@@ -93,7 +93,7 @@ class IdentityCodes final : public PreparedKernel {
   }
 
   /// The codes of up to 4 channels, a word a place (the first channel lowest): what a word has too much, the
-  /// next place overwrites.
+  /// next place overwrites. Nothing is written behind the last place, where others may be at work.
   void join_few(const Planes& planes, int64_t base, int64_t first, int64_t count, const std::byte* x,
                 uint8_t* y) const {
     alignas(64) std::byte lines[4][kPlaces] = {};
@@ -108,8 +108,10 @@ class IdentityCodes final : public PreparedKernel {
     const auto code = [&](int c, int64_t i) { return static_cast<uint32_t>(lines[c][i]) << (8 * c); };
     for (int64_t i = 0; i < kPlaces; ++i) words[i] = code(0, i) | code(1, i) | code(2, i) | code(3, i);
     uint8_t* to = y + base + first * planes.channels;
-    for (int64_t i = 0; i + 1 < count; ++i, to += planes.channels) std::memcpy(to, words + i, 4);
-    for (int64_t c = 0; c < planes.channels; ++c) to[c] = static_cast<uint8_t>(lines[c][count - 1]);
+    int64_t i = 0;
+    for (; (count - i) * planes.channels >= 4; ++i, to += planes.channels) std::memcpy(to, words + i, 4);
+    for (; i < count; ++i)
+      for (int64_t c = 0; c < planes.channels; ++c) *to++ = static_cast<uint8_t>(lines[c][i]);
   }
 
   void scatter(const std::byte* line, std::byte* to, int64_t step, int64_t count) const {
