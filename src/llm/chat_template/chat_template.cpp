@@ -39,7 +39,10 @@ std::string ChatTemplate::render(std::span<const ChatMessage> messages, bool ope
   OrderedJson list = OrderedJson::array();
   for (const ChatMessage& message : messages)
     list.push_back({{"role", message.role}, {"content", message.content}});
+  // Templates that ask whether tools are none, not whether they are defined, take transformers' word for it.
   return render({{"messages", std::move(list)},
+                 {"tools", nullptr},
+                 {"documents", nullptr},
                  {"add_generation_prompt", open_answer},
                  {"bos_token", bos},
                  {"eos_token", eos}});

@@ -60,6 +60,12 @@ TEST(ChatTemplate, ErrorsNameTheSourceAndTheLine) {
       "ERROR: test: chat template, line 1: the template refuses this conversation: Only users may begin");
 }
 
+TEST(ChatTemplate, ConversationsWithoutToolsSayThatThereAreNone) {
+  const ChatTemplate asks(
+      "{% if tools is not none %}tools{% endif %}{% if documents is none %}none{% endif %}", "test");
+  EXPECT_EQ(asks.render(std::vector<ChatMessage>{{"user", "Hi"}}, true, "<s>", "</s>"), "none");
+}
+
 TEST(ChatTemplate, NamedFormatsRenderAConversation) {
   const std::vector<ChatMessage> messages = {
       {"system", "Be brief."}, {"user", " Hi "}, {"assistant", "Yes?"}, {"user", "Go"}};
