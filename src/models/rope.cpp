@@ -184,16 +184,20 @@ class RopeTable : public ConstantSource {
 
 Json rope_settings(const Json& config, const std::string& layer_type, const std::string& source) {
   Json settings = json_get_or<Json>(config, "rope_parameters", Json::object(), source);
-  if (settings.contains(layer_type)) settings = settings[layer_type];
+  const bool by_layer = settings.contains(layer_type);
+  if (by_layer) settings = settings[layer_type];
   const Json scaling = json_get_or<Json>(config, "rope_scaling", Json::object(), source);
   if (!settings.is_object() || !scaling.is_object())
     throw InputError("{}: rope_parameters and rope_scaling: expected JSON objects", source);
   for (const auto& [key, value] : scaling.items()) settings.emplace(key, value);
   if (!settings.contains("rope_type"))
     settings["rope_type"] = json_get_or<std::string>(settings, "type", "default", source);
-  for (const char* key : {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"})
-    if (!settings.contains(key) && config.contains(key) && !config[key].is_null())
-      settings[key] = config[key];
+  for (const char* key : {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"}) {
+    if (!config.contains(key) || config[key].is_null()) continue;
+    // transformers lets this one of a whole model (Phi-3's) speak before that of its rope settings.
+    const bool first = !by_layer && std::string_view(key) == "original_max_position_embeddings";
+    if (first || !settings.contains(key)) settings[key] = config[key];
+  }
   settings.emplace("rope_theta", 10000.0);
   settings.emplace("partial_rotary_factor", 1.0);
   return settings;

@@ -53,6 +53,15 @@ TEST(Rope, LongFactorsServeLongContexts) {
   EXPECT_FLOAT_EQ(frequencies(config).magnitude, std::sqrt(1 + std::log(2.0f) / std::log(32.0f)));
 }
 
+TEST(Rope, TheOriginalLengthOfAModelSpeaksBeforeThatOfItsSettings) {
+  Json config = {
+      {"original_max_position_embeddings", 32},
+      {"rope_scaling", {{"type", "yarn"}, {"factor", 2.0}, {"original_max_position_embeddings", 16}}}};
+  EXPECT_EQ(rope_settings(config, "full_attention", "c")["original_max_position_embeddings"], 32);
+  config.erase("original_max_position_embeddings");
+  EXPECT_EQ(rope_settings(config, "full_attention", "c")["original_max_position_embeddings"], 16);
+}
+
 TEST(Rope, TablesHoldScaledCosinesAndSines) {
   RopeFrequencies two;
   two.inverse = {1.0f, 0.5f};
