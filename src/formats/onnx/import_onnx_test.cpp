@@ -128,6 +128,17 @@ TEST(OnnxImport, UnfoldsLocalFunctions) {
   EXPECT_EQ(complaint(model), "the model's functions unfold to more than 1000000 calls");
 }
 
+TEST(OnnxImport, NamesOfSamplingAreThoseOfToday) {
+  TestOnnx model;
+  model.version = 16;
+  model.inputs = {T::value("x", {T::dim(1), T::dim(2), T::dim(4), T::dim(4)}),
+                  T::value("grid", {T::dim(1), T::dim(3), T::dim(3), T::dim(2)})};
+  model.outputs = {T::value("y", {T::dim(1), T::dim(2), T::dim(3), T::dim(3)})};
+  model.nodes = {T::node("GridSample", {"x", "grid"}, {"y"})};
+  EXPECT_NE(graph_text(import(model)).find("= GridSample(%x, %grid) mode=\"linear\""), std::string::npos)
+      << graph_text(import(model));
+}
+
 TEST(OnnxImport, BringsGroupsUpToDate) {
   TestOnnx model;
   model.version = 18;

@@ -208,6 +208,12 @@ void constant_of_shape_to_expand(ImportedNode& node, NodeAppender& graph) {
   node.attributes = {};
 }
 
+/// Names for pictures became names for any number of axes.
+void grid_sample_modes(ImportedNode& node, NodeAppender&) {
+  const std::string mode = node.attributes.get_string("mode", "bilinear");
+  if (mode == "bilinear" || mode == "bicubic") node.attributes.set("mode", mode.substr(2));
+}
+
 /// An attribute that is ours alone.
 void without_known_dims(ImportedNode& node, NodeAppender&) {
   erase(node.attributes, "known_dims");
@@ -242,6 +248,7 @@ constexpr Rule kRules[] = {
     {"Expand", kAlways, without_known_dims},
     {"Gemm", 7, without_broadcast},
     {"Greater", 7, legacy_broadcast},
+    {"GridSample", 20, grid_sample_modes},
     {"GroupNormalization", 21, group_parameters_to_channels},
     {"Hardmax", 13, softmax_over_matrix},
     {"Less", 7, legacy_broadcast},

@@ -122,6 +122,16 @@ TEST(CodeElements, LargeMaxPoolsAreExact) {
     }
 }
 
+TEST(CodeElements, PoolsOfUnknownChannelsAreLeftToTheReference) {
+  OpRun run(*find_op("MaxPool"), {{"kernel_shape", std::vector<int64_t>{2, 2}}});
+  run.drop_outputs(1);
+  run.stored(random_tensor({1, 3, 4, 4}, 1), {Order::channels_last, kA});
+  run.store_outputs({{Order::channels_last, kA}});
+  OpSite site = run.site();
+  site.inputs[0].type.shape[1] = site.outputs[0].shape[1] = Shape::kUnknownDim;
+  for (const Kernel* kernel : cpu_kernels("MaxPool")) EXPECT_NE(kernel->refusal(site), "") << kernel->name;
+}
+
 TEST(CodeElements, CodesAreThoseOfTheDivision) {
   for (float scale : {0.017f, 1.0f, 3e-3f, 1e-38f, 1e38f})
     for (int64_t channels : {1, 3, 4, 19}) {

@@ -21,6 +21,7 @@ Refusal supports_max(const OpSite& site) {
   if (Refusal refusal = layout_refusal(site); !refusal.empty()) return refusal;
   if (*site.inputs[0].storage.codes != *site.storage_of_output(0).codes) return "the scale changes";
   if (site.outputs.size() > 1) return "indices are asked for";
+  if (site.input_shape(0)[1] < 0) return "the number of channels is not known";
   return {};
 }
 
