@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "llm/draft_pace.h"
@@ -50,7 +51,11 @@ class Writer {
         decoder_(tokenizer),
         pace_(options.draft_tokens),
         history_(prompt.begin(), prompt.end()) {
-    for (TokenId id : prompt) decoder_.push(id);  // the text of a token may depend on those before it
+    // The text of a token may depend on those before it.
+    std::string read;
+    for (TokenId id : prompt) read += decoder_.push(id);
+    if (const std::string whole = tokenizer.decode(prompt); whole.starts_with(read))
+      held_ = whole.substr(read.size());
     result_.stats.prompt_tokens = static_cast<int>(prompt.size());
     result_.stats.reused_tokens = sequence.keep_common(prompt);
   }
@@ -70,7 +75,7 @@ class Writer {
     // All but the last token drawn: an end token, or the last of the text.
     sequence_.truncate(result_.stats.prompt_tokens + result_.stats.generated_tokens - 1);
     if (!stops_.stopped()) {
-      emit(stops_.push(decoder_.finish()));
+      emit(stops_.push(without_held(decoder_.finish())));
       emit(stops_.finish());
     }
     return std::move(result_);
@@ -80,6 +85,17 @@ class Writer {
   bool emit(const std::string& text) {
     result_.text += text;
     return !show_ || show_(text);
+  }
+
+  /// `text` without what it has of the prompt's own.
+  std::string without_held(std::string text) {
+    if (text.starts_with(held_)) return text.substr(std::exchange(held_, "").size());
+    if (!held_.starts_with(text)) {
+      held_.clear();
+      return text;
+    }
+    held_.erase(0, text.size());
+    return "";
   }
 
   /// Draws tokens from the rows of logits, one after the last token and one after each guess, as long as they
@@ -121,7 +137,7 @@ class Writer {
     if (contains(options_.end_tokens, next)) return StopReason::end_token;
     result_.tokens.push_back(next);
     history_.push_back(next);
-    const bool wanted = emit(stops_.push(decoder_.push(next)));
+    const bool wanted = emit(stops_.push(without_held(decoder_.push(next))));
     if (stops_.stopped()) return StopReason::stop_string;
     if (!wanted) return StopReason::cancelled;
     if (stats.generated_tokens == options_.max_tokens) return StopReason::max_tokens;
@@ -160,6 +176,7 @@ class Writer {
   std::unique_ptr<TokenDrawer> drawer_;  ///< null: tokens are drawn on the host
   StopStrings stops_;
   StreamDecoder decoder_;
+  std::string held_;  ///< the end of the prompt's text, where the decoder gives it only with what follows
   DraftPace pace_;
   std::vector<TokenId> history_;  ///< the prompt and the text
   std::vector<TokenId> guesses_;

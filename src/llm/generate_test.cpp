@@ -85,6 +85,28 @@ TEST_F(GenerateTest, ShowsWholeCharactersThatAddUpToTheText) {
   EXPECT_GT(pieces_of_characters, 20);
 }
 
+// A decoder that gives a piece with the next one only gives the prompt's last with the first of the answer.
+TEST_F(GenerateTest, TextThatADecoderHoldsBackOfThePromptIsNotTheAnswers) {
+  Json vocabulary = Json::object();
+  for (int id = 0; id < 40; ++id) vocabulary[fmt::format("w{}</w>", id)] = id;
+  Json file = {{"version", "1.0"},
+               {"decoder", {{"type", "BPEDecoder"}, {"suffix", "</w>"}}},
+               {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::array()}}}};
+  const std::vector<TokenId> prompt = {10, 11};
+  for (const bool whole : {false, true}) {
+    if (whole)
+      file["decoder"] = {
+          {"type", "Sequence"},
+          {"decoders",
+           {{{"type", "Fuse"}}, {{"type", "Replace"}, {"pattern", {{"String", "</w>"}}}, {"content", " "}}}}};
+    tokenizer_ = parse_tokenizer_json(file.dump(), "test");
+    const Generation result = run(prompt);
+    std::vector<TokenId> all = prompt;
+    all.insert(all.end(), result.tokens.begin(), result.tokens.end());
+    EXPECT_EQ(tokenizer_->decode(prompt) + result.text, tokenizer_->decode(all));
+  }
+}
+
 TEST_F(GenerateTest, TheSameSeedGivesTheSameTokens) {
   const auto first = run({1, 2, 3}).tokens;
   EXPECT_EQ(run({1, 2, 3}).tokens, first);
