@@ -59,7 +59,8 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
 std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const Trie& trie,
                                                   bool parse_special) const {
   std::vector<Part> parts;
-  size_t done = 0;  // all before is in parts
+  size_t done = 0;       // all before is in parts
+  Part white{1, 0, {}};  // seen last behind a token
   for (size_t at = 0; at < text.size();) {
     size_t length = 0;
     int32_t found = -1;
@@ -75,8 +76,13 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const T
     if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end))))
       continue;
     // White space that a token took along may hold another token: the `tokenizers` package finds it too.
-    if (token.left_strip) begin = std::max(done, trim_right(text.substr(0, begin)).size());
-    if (token.right_strip) end = text.size() - trim_left(text.substr(end)).size();
+    if (token.left_strip)
+      begin = begin > done ? done + trim_right(text.substr(done, begin - done)).size() : done;
+    if (token.right_strip) {
+      if (end < white.begin || end > white.end)
+        white = {end, text.size() - trim_left(text.substr(end)).size(), std::nullopt};
+      end = white.end;
+    }
     if (begin >= end) continue;
     if (begin > done) parts.push_back({done, begin, std::nullopt});
     parts.push_back({begin, end, token.id});

@@ -71,6 +71,9 @@ TEST(TokenizerJson, WhiteSpaceThatATokenTookMayHoldAnother) {
   EXPECT_EQ(tokenizer->encode("<end> \n a", false), (Ids{12, 14, 10, 2}));
   json["added_tokens"].back()["lstrip"] = json["added_tokens"].back()["rstrip"] = true;
   EXPECT_EQ(parse(json)->encode("c\n\n\na", false), (Ids{4, 14, 2}));
+  json["added_tokens"].back()["lstrip"] = false;
+  EXPECT_EQ(parse(json)->encode("c\n\n\na", false), (Ids{4, 14, 14, 14, 2}));
+  EXPECT_EQ(parse(json)->encode(std::string(1'000'000, '\n'), false).size(), 1'000'000u);  // and soon
 }
 
 TEST(TokenizerJson, AddedTokens) {
