@@ -53,7 +53,7 @@ std::vector<ValueType> infer(const OpSite& site) {
 
   Shape shape;
   Shape known;
-  Shape rest = input;  ///< without what is unknown and stays where it is: it cancels
+  Shape rest = input;  ///< without what is unknown or 0 and stays where it is: it cancels
   int inferred = -1;
   for (int64_t dim : *asked) {
     const int axis = shape.rank();
@@ -67,7 +67,7 @@ std::vector<ValueType> infer(const OpSite& site) {
       inferred = axis;
     shape.push_back(dim);
     const bool stays = axis < input.rank() && (*asked)[static_cast<size_t>(axis)] == 0 && !keep_zero;
-    if (stays && dim == Shape::kUnknownDim)
+    if (stays && (dim == Shape::kUnknownDim || dim == 0))
       rest[axis] = 1;
     else if (axis != inferred)
       known.push_back(dim);
