@@ -44,19 +44,48 @@ double now() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+double median(std::vector<double> numbers) {
+  const auto middle = numbers.begin() + static_cast<int64_t>(numbers.size() / 2);
+  std::nth_element(numbers.begin(), middle, numbers.end());
+  return *middle;
+}
+
+double time_once(const std::function<void()>& call) {
+  const double start = now();
+  call();
+  return now() - start;
+}
+
 /// Median seconds of one call.
 double time_calls(const std::function<void()>& call) {
   call();
   std::vector<double> times;
   double all = 0;
   while (times.size() < 5 || (all < kSeconds && times.size() < 2000)) {
-    const double start = now();
-    call();
-    times.push_back(now() - start);
+    times.push_back(time_once(call));
     all += times.back();
   }
-  std::nth_element(times.begin(), times.begin() + static_cast<int64_t>(times.size() / 2), times.end());
-  return times[times.size() / 2];
+  return median(times);
+}
+
+/// Seconds of one call and the read bandwidth beside it: the memory is looked at between calls, since what a
+/// shared host gives changes from one second to the next.
+struct BesideReading {
+  double seconds, bandwidth;
+};
+BesideReading time_beside_reading(const std::function<void()>& call, const ReadProbe& probe) {
+  call();
+  std::vector<double> times, bytes;
+  double all = 0, before = probe.sample();
+  while (times.size() < 15 || (all < kSeconds && times.size() < 2000)) {
+    times.push_back(time_once(call));
+    const double after = probe.sample();
+    bytes.push_back(times.back() * (before + after) / 2);
+    before = after;
+    all += times.back();
+  }
+  const double seconds = median(times);
+  return {seconds, median(bytes) / seconds};
 }
 
 /// One prepared kernel on one use, with its memory.
@@ -64,12 +93,15 @@ class Call {
  public:
   Call(const Kernel& kernel, OpRun& op, ThreadPool& threads)
       : op_(op), threads_(threads), prepared_(kernel.prepare(op.site(), threads)), outputs_(op.outputs()) {
-    workspace_ = Tensor::allocate(DType::u8, {static_cast<int64_t>(prepared_->workspace_bytes(op.site()))});
     views_ = OpRun::views(outputs_);
     site_ = op.site();
   }
   void operator()() {
-    prepared_->run({site_, op_.operands(), views_, workspace_.mutable_view().bytes(), threads_});
+    // One after the other has the same memory, as in a run of a graph.
+    static Tensor workspace = Tensor::allocate(DType::u8, {0});
+    const auto bytes = static_cast<int64_t>(prepared_->workspace_bytes(site_));
+    if (workspace.shape()[0] < bytes) workspace = Tensor::allocate(DType::u8, {bytes});
+    prepared_->run({site_, op_.operands(), views_, workspace.mutable_view().bytes(), threads_});
   }
   const OpSite& site() const { return site_; }
   /// Largest difference from the reference, as a share of the largest output.
@@ -96,7 +128,6 @@ class Call {
   ThreadPool& threads_;
   std::unique_ptr<PreparedKernel> prepared_;
   std::vector<Tensor> outputs_;
-  Tensor workspace_;
   std::vector<MutableTensorView> views_;
   OpSite site_;
 };
@@ -142,6 +173,7 @@ void bench_attention(const std::string& asked, int rows, int depth, KvFormat for
   const Tensor q = random_tensor({rows, kHeads * kHeadDim}, 2);
   const Tensor k = random_tensor({rows, kKvHeads * kHeadDim}, 3);
   const Tensor past = random_tensor({kHeadDim}, 1);
+  const ReadProbe probe(threads, streaming_bytes(threads));
   for (const Kernel* kernel : kernels_of("PagedAttention", asked)) {
     KvCache cache(in_best_order({kLayers, kKvHeads, kHeadDim, kBlockTokens, format}, *kernel, threads),
                   table.block_count);
@@ -159,18 +191,21 @@ void bench_attention(const std::string& asked, int rows, int depth, KvFormat for
       uses.back().input(q).input(k).input(k).input(table.sequences).input(table.blocks).state(cache);
       calls.emplace_back(*kernel, uses.back(), threads);
     }
-    const double seconds = time_calls([&] {
-                             for (Call& call : calls) call();
-                           }) /
-                           kLayers;
+    const BesideReading timed = time_beside_reading(
+        [&] {
+          for (Call& call : calls) call();
+        },
+        probe);
+    const double seconds = timed.seconds / kLayers;
     const double seen = depth + (rows + 1) / 2.0;
     const double bytes =
         static_cast<double>(KvCache::bytes_per_token(cache.layout())) / kLayers * (depth + rows);
     print_row(*kernel, fmt::format("{} rows @ {} {}", rows, depth, kv_format_name(format)), seconds, bytes,
-              4.0 * rows * seen * kHeads * kHeadDim, roofs,
-              !calls.front().finite() ? "  NOT FINITE"
-              : rows == 1             ? fmt::format("  error {:.1g}", calls.front().error())
-                                      : "");
+              4.0 * rows * seen * kHeads * kHeadDim, {timed.bandwidth, roofs.flops},
+              fmt::format("  beside {:.1f} GB/s{}", timed.bandwidth / 1e9,
+                          !calls.front().finite() ? "  NOT FINITE"
+                          : rows == 1             ? fmt::format("  error {:.1g}", calls.front().error())
+                                                  : ""));
   }
 }
 
