@@ -98,8 +98,9 @@ KvCache::KvCache(const Layout& layout, int blocks, const Allocate& allocate)
   tile_bytes_ = tile_bytes(layout);
   const size_t tiles = product({2, static_cast<size_t>(layout.layers), static_cast<size_t>(blocks),
                                 static_cast<size_t>(layout.kv_heads)});
-  data_ = take(product({tiles, tile_bytes_}));
-  if (layout.format == KvFormat::int8) {
+  const auto front_bytes = static_cast<size_t>(layout.front_bytes());
+  data_ = take(product({tiles, tile_bytes_ + front_bytes / 2}));
+  if (layout.format == KvFormat::int8 && front_bytes == 0) {
     std::shared_ptr<std::byte> memory = take(product({tiles, block_tokens, sizeof(float)}));
     scales_ = {memory, reinterpret_cast<float*>(memory.get())};
   }
@@ -271,11 +272,22 @@ void KvCache::close(int layer, int block) {
 }
 
 std::byte* KvCache::at(int which, int layer, int block, int head) const {
-  return data_.get() + tile_index(which, layer, block, head) * tile_bytes_;
+  const auto front_bytes = static_cast<size_t>(layout_.front_bytes());
+  if (which == 0) return front_at(layer, block, head) + front_bytes;
+  return front_at(layer, block, layout_.kv_heads) + static_cast<size_t>(head) * tile_bytes_;
+}
+
+std::byte* KvCache::front_at(int layer, int block, int head) const {
+  const auto front_bytes = static_cast<size_t>(layout_.front_bytes());
+  return data_.get() + tile_index(0, layer, block, 0) * (tile_bytes_ + front_bytes / 2) +
+         static_cast<size_t>(head) * (tile_bytes_ + front_bytes);
 }
 
 float* KvCache::scales_at(int which, int layer, int block, int head) const {
-  return scales_.get() + tile_index(which, layer, block, head) * static_cast<size_t>(layout_.block_tokens);
+  const auto block_tokens = static_cast<size_t>(layout_.block_tokens);
+  if (layout_.front_bytes() > 0)
+    return reinterpret_cast<float*>(front_at(layer, block, head)) + static_cast<size_t>(which) * block_tokens;
+  return scales_.get() + tile_index(which, layer, block, head) * block_tokens;
 }
 
 /// Tiles lie by layer, then block, then K or V, then head: what one node reads of a block is one piece.

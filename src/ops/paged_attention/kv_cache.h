@@ -28,12 +28,14 @@ std::optional<KvFormat> kv_format_from_name(std::string_view name);
 /// How the K (or V) of one (layer, block, head) lies. rows: [block_tokens, head_dim]. fours, of int8 only: as
 /// instructions read that sum four products of bytes, 32 tokens behind 32 tokens. Of K as [head_dim / 4, 32,
 /// 4]: four columns of each token, codes plus 128. Of V as [32 / 4, head_dim, 4]: each column of four tokens.
+/// The scales of K, then of V, stand before K: all that is read of a head lies in the order in which it is
+/// read.
 enum class KvOrder : uint8_t { rows, fours };
 
 /// Keys and values of all layers, in blocks of tokens. The K (or V) of one (layer, block, head) lies together
-/// in its KvOrder; int8 scales lie as [block_tokens] per (layer, block, head) in their own array. Memory is
-/// reserved for all blocks and touched as they are written. Which sequence owns which block is the engine's
-/// affair.
+/// in its KvOrder; int8 scales lie as [block_tokens] per (layer, block, head), of rows in their own array.
+/// Memory is reserved for all blocks and touched as they are written. Which sequence owns which block is the
+/// engine's affair.
 class KvCache : public State {
  public:
   struct Layout {
@@ -56,6 +58,10 @@ class KvCache : public State {
     /// Of K or V of one token and head; not of codes_by_block() formats.
     int64_t row_bytes() const {
       return head_dim * (format == KvFormat::f32 ? 4 : format == KvFormat::int8 ? 1 : 2);
+    }
+    /// Of the scales before each head's K.
+    int64_t front_bytes() const {
+      return order == KvOrder::fours ? 2 * block_tokens * static_cast<int64_t>(sizeof(float)) : 0;
     }
     /// Of codes_by_block() formats.
     KvCodes codes() const { return {format == KvFormat::int4 ? 4 : 8, block_tokens, head_dim}; }
@@ -118,6 +124,8 @@ class KvCache : public State {
   std::byte* at(int which, int layer, int block, int head) const;
   float* scales_at(int which, int layer, int block, int head) const;
   size_t tile_index(int which, int layer, int block, int head) const;
+  /// Where the scales before K stand.
+  std::byte* front_at(int layer, int block, int head) const;
 
   Layout layout_;
   int blocks_;

@@ -355,7 +355,7 @@ constexpr AttentionTiles kTiles{128, 17, scratch_bytes, unfold_to_rows, begin, a
 
 }  // namespace
 
-const AttentionLoops attention_amx{score,        add,     encode_queries, kFewLoops<1>,
-                                   kFewLoops<2>, &kTiles, kReadsFours};
+const AttentionLoops attention_amx{score,         add,     encode_queries, attend_few<1>,
+                                   attend_few<2>, &kTiles, kReadsFours};
 
 }  // namespace halftone::cpu

@@ -23,7 +23,6 @@ struct KvTile {
   KvCodes::Parameters codes = {};
   bool are_keys = false;
   KvOrder order = KvOrder::rows;
-  const float* value_scales = nullptr;  ///< of keys in fours, whose scores become weights at once
 };
 
 /// Query vectors that share one KV head, with what online softmax (Milakov and Gimelshein, arXiv:1805.02867)
@@ -46,28 +45,40 @@ struct QueryTile {
   int32_t* code_sums;  ///< for keys in fours
 };
 
+/// Keys and values of successive heads at positions [position, position + tokens), which are rows of one
+/// block, as they are stored. Each head has as many queries of a tile, one head's behind the other's.
+struct StoredHeads {
+  /// Rows of the first head, and from one head to the next.
+  struct Side {
+    const std::byte* rows;
+    int64_t stride;
+    const float* scales;  ///< int8 only
+    int64_t scale_stride;
+  };
+  KvFormat format;
+  KvOrder order;
+  Side keys, values;
+  int64_t front_bytes;     ///< of the scales before each head's keys
+  const std::byte* after;  ///< the keys that are read next, with what is before them
+  int64_t heads, head_queries;
+  int64_t position, tokens;
+};
+
 struct AttentionTiles;
 
 /// The loops for one instruction set: the positions [position, position + tokens), which are the rows of a
 /// block from `slot` on, for each query that sees them. First its scores with the keys, then its sum with the
 /// values: in two calls, so that a cache need hold only one of them.
 struct AttentionLoops {
-  static constexpr int64_t kFewQueries = 4;
+  static constexpr int64_t kFewQueries = 4;   ///< of a head
   static constexpr int64_t kMostTokens = 64;  ///< of a call
 
   void (*score)(const QueryTile& tile, const KvTile& keys, int64_t slot, int64_t position, int64_t tokens);
   void (*add)(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t position, int64_t tokens);
   /// Sets codes and what belongs to them.
   void (*encode)(const QueryTile& tile);
-  /// The same of at most kFewQueries and of keys (or values) that are f16, bf16 or int8, read as they are
-  /// stored (dim is padded_dim). In fours slot is a multiple of 32. `next` are those read after them, and
-  /// fetched meanwhile; null: none. Scores lie at tile.scores, and are weights from one call to the other.
-  struct Few {
-    void (*score)(const QueryTile& tile, const KvTile& keys, const std::byte* next, int64_t slot,
-                  int64_t position, int64_t tokens);
-    void (*add)(const QueryTile& tile, const KvTile& values, const std::byte* next, int64_t slot,
-                int64_t position, int64_t tokens);
-  };
+  /// Both of few queries over keys and values as they are stored: f16, bf16 or int8, dim is padded_dim.
+  using Few = void (*)(const QueryTile& tile, const StoredHeads& heads);
   Few few;
   Few few_from_second_cache;              ///< fetches no further than there
   const AttentionTiles* tiles = nullptr;  ///< for many queries; null: none

@@ -41,8 +41,8 @@ void add(const QueryTile& tile, const KvTile& values, int64_t slot, int64_t posi
   for (; query < tile.count; ++query) add_queries<1>(tile, query, rows, position, tokens);
 }
 
-constexpr AttentionLoops kAttentionLoops{score,        add,     encode_queries, kFewLoops<1>,
-                                         kFewLoops<2>, nullptr, kReadsFours};
+constexpr AttentionLoops kAttentionLoops{score,         add,     encode_queries, attend_few<1>,
+                                         attend_few<2>, nullptr, kReadsFours};
 
 }  // namespace
 }  // namespace halftone::cpu

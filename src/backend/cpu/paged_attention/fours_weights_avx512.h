@@ -40,7 +40,7 @@ struct FoursWeights {
   float factors[4], shrinks[4];  ///< shrinks: of sums so far
   bool any_low;
 
-  /// Of scores. Changes highest and total of the queries. Calls between(q) as it goes on.
+  /// Of scores. Changes highest and total of the queries. Calls between() once a query.
   template <class Between>
   [[gnu::always_inline]] void set(const QueryTile& tile, int64_t query, Float (&scores)[kQueries][2],
                                   const Seen<kQueries>& tokens, const float* scales, Between between) {
@@ -67,7 +67,7 @@ struct FoursWeights {
     ValueSteps steps(scales, seen[0]);
 #pragma GCC unroll 4
     for (int q = 0; q < kQueries; ++q) {
-      between(q);
+      between();
       for (Float& score : scores[q]) score = exp_negative(Simd::sub(score, shift[q]));
       each[q] = Simd::add(scores[q][0], scores[q][1]);
       if (q > 0 && seen[q] != seen[q - 1]) steps = {scales, seen[q]};

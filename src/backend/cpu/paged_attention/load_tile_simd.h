@@ -84,6 +84,7 @@ void load_fours(const KvTile& tile, int64_t begin, int64_t end) {
 /// Rows in floats, in a cache.
 struct FloatRows {
   static constexpr int64_t kBytes = 4;
+  static constexpr int kMostKeys = 4;
   const float* at;
   int64_t dim;
   Float load(int64_t row, int64_t i) const { return Simd::load(at + row * dim + i); }

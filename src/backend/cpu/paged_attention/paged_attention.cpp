@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "backend/cpu/float_site.h"
@@ -24,8 +25,6 @@ enum Input : size_t { kQuery, kKey, kValue, kSequences, kBlocks, kCache };
 constexpr int64_t kTileTokens = 64;
 /// Query vectors in one piece of work, unless one row has more.
 constexpr int64_t kPieceQueries = 64;
-/// Few queries fetch heads that are read at least so many bytes later.
-constexpr int64_t kFetchBytes = 8192;
 /// KV heads that go together where rows are few.
 constexpr int64_t kPieceHeads = 8;
 
@@ -46,9 +45,9 @@ class FloatArena {
 };
 
 /// Into the second cache.
-void fetch(const void* from, int64_t bytes) {
-  for (int64_t line = 0; line < bytes; line += 64)
-    __builtin_prefetch(static_cast<const std::byte*>(from) + line, 0, 2);
+void fetch(const float* from, int64_t count) {
+  constexpr int64_t kLine = 64 / sizeof(float);
+  for (int64_t i = 0; i < count; i += kLine) __builtin_prefetch(from + i, 0, 2);
 }
 
 /// One thread's memory.
@@ -119,8 +118,14 @@ class PagedAttention : public PreparedKernel, public KvReader {
       for (int64_t worker = begin; worker < end; ++worker) {
         FloatArena own(scratch + worker * scratch_size);
         const Scratch memory = scratch_in(own, run.site);
-        for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
-          attend(run, pieces.at(i), cache, memory, partials);
+        std::optional<AttentionPiece> before;
+        for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+          const AttentionPiece piece = pieces.at(i);
+          const QueryTile tile = tile_in(memory, head_queries(piece) * piece.kv_heads);
+          if (!before || !before->same_queries(piece)) gather_queries(run, piece, cache, memory, tile);
+          before = piece;
+          attend(run, piece, tile, cache, memory, partials);
+        }
       }
     });
     if (partials) join_parts(run, pieces, partials);
@@ -207,36 +212,37 @@ class PagedAttention : public PreparedKernel, public KvReader {
 
   /// Query vectors of one head of a piece.
   int64_t head_queries(const AttentionPiece& piece) const { return piece.rows * group_; }
-  /// Where query vector `i` of a piece, and its result, stand: heads one behind the other, rows in each.
-  struct Place {
-    int64_t row, head;
-  };
-  Place place(const AttentionPiece& piece, int64_t i) const {
-    const int64_t within = i % head_queries(piece);
-    return {piece.row + within / group_,
-            (piece.kv_head + i / head_queries(piece)) * group_ + within % group_};
+  /// body(i, row, head) for each query vector `i` of a piece, whose row of the sequence and head these are:
+  /// heads one behind the other, rows in each.
+  template <class Body>
+  void for_queries(const AttentionPiece& piece, Body body) const {
+    int64_t i = 0;
+    for (int64_t kv_head = piece.kv_head; kv_head < piece.kv_head + piece.kv_heads; ++kv_head)
+      for (int64_t row = piece.row; row < piece.row + piece.rows; ++row)
+        for (int64_t head = kv_head * group_; head < (kv_head + 1) * group_; ++head) body(i++, row, head);
   }
 
-  /// Copies the piece's queries, scaled and padded, and clears what is known of them.
-  QueryTile gather_queries(const KernelRun& run, const AttentionPiece& piece, const Scratch& scratch) const {
+  QueryTile tile_in(const Scratch& scratch, int64_t count) const {
+    return {count,          padded_,         scratch.queries,     spec_.softcap,    scratch.first,
+            scratch.last,   scratch.highest, scratch.total,       scratch.sum,      scratch.scores,
+            scratch.shrink, scratch.codes,   scratch.code_scales, scratch.code_sums};
+  }
+
+  /// Copies the piece's queries, scaled and padded.
+  void gather_queries(const KernelRun& run, const AttentionPiece& piece, const KvCache& cache,
+                      const Scratch& scratch, const QueryTile& tile) const {
     const float* from = run.inputs[kQuery].span<float>().data();
-    const int64_t count = head_queries(piece) * piece.kv_heads;
-    for (int64_t i = 0; i < count; ++i) {
-      const auto [row, head] = place(piece, i);
+    for_queries(piece, [&](int64_t i, int64_t row, int64_t head) {
       const float* query = from + offset(piece.sequence.first_row + row, head);
       float* to = scratch.queries + i * padded_;
       for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = query[d] * spec_.scale;
       std::fill(to + spec_.head_dim, to + padded_, 0.0f);
       const auto last = static_cast<int32_t>(piece.sequence.past + row);
-      scratch.last[i] = last;
-      scratch.first[i] = spec_.window > 0 ? std::max(0, last - spec_.window + 1) : 0;
-      scratch.highest[i] = -HUGE_VALF;
-      scratch.total[i] = 0;
-    }
-    std::fill_n(scratch.sum, count * padded_, 0.0f);
-    return {count,          padded_,         scratch.queries,     spec_.softcap,    scratch.first,
-            scratch.last,   scratch.highest, scratch.total,       scratch.sum,      scratch.scores,
-            scratch.shrink, scratch.codes,   scratch.code_scales, scratch.code_sums};
+      tile.last[i] = last;
+      tile.first[i] = spec_.window > 0 ? std::max(0, last - spec_.window + 1) : 0;
+    });
+    if (cache.layout().format == KvFormat::int8 && reads_stored(piece, cache.layout().format))
+      loops_.encode(tile);
   }
 
   /// Queries stand in the order of their positions: this many of them, from the first, are too near to block
@@ -273,7 +279,7 @@ class PagedAttention : public PreparedKernel, public KvReader {
     values.stored = cache.values(spec_.layer, block, head);
     if (layout.format == KvFormat::int8) {
       keys.scales = cache.key_scales(spec_.layer, block, head);
-      values.scales = keys.value_scales = cache.value_scales(spec_.layer, block, head);
+      values.scales = cache.value_scales(spec_.layer, block, head);
     }
     return {keys, values};
   }
@@ -295,9 +301,11 @@ class PagedAttention : public PreparedKernel, public KvReader {
     return {keys, values};
   }
 
-  void attend(const KernelRun& run, const AttentionPiece& piece, KvCache& cache, const Scratch& scratch,
-              float* partials) const {
-    const QueryTile tile = gather_queries(run, piece, scratch);
+  void attend(const KernelRun& run, const AttentionPiece& piece, const QueryTile& tile, KvCache& cache,
+              const Scratch& scratch, float* partials) const {
+    std::fill_n(tile.highest, tile.count, -HUGE_VALF);
+    std::fill_n(tile.total, tile.count, 0.0f);
+    std::fill_n(tile.sum, tile.count * padded_, 0.0f);
     const int64_t block_tokens = cache.layout().block_tokens;
     // From the start of a block, wherever the window begins, so that tiles do not depend on the other rows.
     int64_t position = tile.first[0] / block_tokens * block_tokens;
@@ -376,65 +384,53 @@ class PagedAttention : public PreparedKernel, public KvReader {
             (format == KvFormat::int8 && piece.rows <= AttentionPieces::kFewRows));
   }
 
-  /// Few queries of all heads of a piece. Of each block the keys of all heads, then their values, in the
-  /// order in which they lie.
   void attend_stored(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
                      int64_t end) const {
-    const KvFormat format = cache.layout().format;
-    const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
-    const auto head = static_cast<int>(piece.kv_head);
-    if (format == KvFormat::int8) loops_.encode(tile);
     while (position < end) {
-      const int64_t slot = position % block_tokens;
-      const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
-      auto stored = stored_tiles(cache, piece.blocks[position / block_tokens], head);
-      KvTile &keys = stored.first, &values = stored.second;
-      // Behind a part the next one, which is often this thread's too.
-      const std::byte* after = nullptr;
-      const int64_t next = position + tokens;
-      if (next <= tile.last[tile.count - 1]) {
-        const int next_block = piece.blocks[next / block_tokens];
-        after = cache.keys(spec_.layer, next_block, head) + next % block_tokens * row_bytes;
-        if (format == KvFormat::int8) {
-          const int64_t bytes = piece.kv_heads * block_tokens * static_cast<int64_t>(sizeof(float));
-          fetch(cache.key_scales(spec_.layer, next_block, head), bytes);
-          fetch(cache.value_scales(spec_.layer, next_block, head), bytes);
-        }
-      }
-      const std::byte* first_values = values.stored + slot * row_bytes;
-      for_heads(tile, piece, cache, keys, slot, first_values,
-                [&](const QueryTile& few, const std::byte* fetched) {
-                  few_.score(few, keys, fetched, slot, position, tokens);
-                });
-      for_heads(tile, piece, cache, values, slot, after, [&](const QueryTile& few, const std::byte* fetched) {
-        few_.add(few, values, fetched, slot, position, tokens);
-      });
-      position = next;
+      const StoredHeads heads = stored_heads(tile, piece, cache, position, end);
+      few_(tile, heads);
+      position += heads.tokens;
     }
   }
 
-  /// body(queries, what is read next) for few queries at a time of each head of a piece, whose rows `stored`
-  /// goes through. `after` is the first head's of what is read behind the last.
-  template <class Body>
-  void for_heads(const QueryTile& tile, const AttentionPiece& piece, const KvCache& cache, KvTile& stored,
-                 int64_t slot, const std::byte* after, Body body) const {
-    const int64_t block_tokens = cache.layout().block_tokens, row_bytes = cache.layout().row_bytes();
-    const int64_t queries = head_queries(piece), head_bytes = block_tokens * row_bytes;
-    const int64_t lead = std::min(ceil_div(kFetchBytes, head_bytes), piece.kv_heads);
-    for (int64_t h = 0; h < piece.kv_heads; ++h) {
-      const int64_t beyond = h + lead - piece.kv_heads;
-      const std::byte* next = beyond < 0 ? stored.stored + lead * head_bytes + slot * row_bytes
-                              : after    ? after + beyond * head_bytes
-                                         : nullptr;
-      for (int64_t query = h * queries; query < (h + 1) * queries; query += AttentionLoops::kFewQueries) {
-        QueryTile few = rows(tile, query, std::min(query + AttentionLoops::kFewQueries, (h + 1) * queries));
-        few.scores += query * kTileTokens;
-        body(few, next);
+  /// The heads of a piece at positions from `position` on that lie in one block.
+  StoredHeads stored_heads(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache,
+                           int64_t position, int64_t end) const {
+    const KvCache::Layout& layout = cache.layout();
+    const int64_t block_tokens = layout.block_tokens, row_bytes = layout.row_bytes();
+    const int64_t head_bytes = block_tokens * row_bytes, front_bytes = layout.front_bytes();
+    const int64_t slot = position % block_tokens;
+    const int64_t tokens = std::min({kTileTokens, block_tokens - slot, end - position});
+    const auto head = static_cast<int>(piece.kv_head);
+    const auto [keys, values] = stored_tiles(cache, piece.blocks[position / block_tokens], head);
+    const auto before_keys = [&](const std::byte* stored, int64_t at) {
+      return stored + at % block_tokens * row_bytes - front_bytes;
+    };
+    const std::byte* after = before_keys(keys.stored, position);
+    // Behind a part the next one, which is often this thread's too.
+    const int64_t next = position + tokens;
+    if (next <= tile.last[tile.count - 1]) {
+      const int block = piece.blocks[next / block_tokens];
+      after = before_keys(cache.keys(spec_.layer, block, head), next);
+      if (keys.scales && front_bytes == 0) {
+        fetch(cache.key_scales(spec_.layer, block, head), piece.kv_heads * block_tokens);
+        fetch(cache.value_scales(spec_.layer, block, head), piece.kv_heads * block_tokens);
       }
-      stored.stored += head_bytes;
-      if (stored.scales) stored.scales += block_tokens;
-      if (stored.value_scales) stored.value_scales += block_tokens;
     }
+    const int64_t key_stride = head_bytes + front_bytes;
+    const int64_t scale_stride =
+        front_bytes > 0 ? key_stride / static_cast<int64_t>(sizeof(float)) : block_tokens;
+    const auto scales = [&](const float* first) { return first ? first + slot : nullptr; };
+    return {layout.format,
+            layout.order,
+            {keys.stored + slot * row_bytes, key_stride, scales(keys.scales), scale_stride},
+            {values.stored + slot * row_bytes, head_bytes, scales(values.scales), scale_stride},
+            front_bytes,
+            after,
+            piece.kv_heads,
+            head_queries(piece),
+            position,
+            tokens};
   }
 
   void attend_by_blocks(const QueryTile& tile, const AttentionPiece& piece, KvCache& cache, int64_t position,
@@ -470,23 +466,21 @@ class PagedAttention : public PreparedKernel, public KvReader {
 
   void write_results(const KernelRun& run, const AttentionPiece& piece, const QueryTile& tile) const {
     float* out = run.outputs[0].span<float>().data();
-    for (int64_t i = 0; i < tile.count; ++i) {
-      const auto [row, head] = place(piece, i);
+    for_queries(piece, [&](int64_t i, int64_t row, int64_t head) {
       float* to = out + offset(piece.sequence.first_row + row, head);
       const float inverse = 1.0f / tile.total[i];
       for (int64_t d = 0; d < spec_.head_dim; ++d) to[d] = tile.sum[i * padded_ + d] * inverse;
-    }
+    });
   }
 
   void keep_partials(const OpSite& site, const AttentionPiece& piece, const QueryTile& tile,
                      float* partials) const {
-    for (int64_t i = 0; i < tile.count; ++i) {
-      const auto [row, head] = place(piece, i);
+    for_queries(piece, [&](int64_t i, int64_t row, int64_t head) {
       float* to = partial(partials, site, piece.sequence.first_row + row, head, piece.part);
       std::copy_n(tile.sum + i * padded_, padded_, to);
       to[padded_] = tile.highest[i];
       to[padded_ + 1] = tile.total[i];
-    }
+    });
   }
 
   void join_parts(const KernelRun& run, const AttentionPieces& pieces, float* partials) const {
@@ -494,10 +488,15 @@ class PagedAttention : public PreparedKernel, public KvReader {
       const int64_t parts = pieces.parts(s);
       if (parts == 1) continue;
       const SequenceSpan sequence = pieces.sequence(s);
-      for (int64_t row = sequence.first_row; row < sequence.first_row + sequence.rows; ++row)
-        for (int64_t head = 0; head < spec_.num_heads; ++head)
-          join(partial(partials, run.site, row, head, 0), parts,
-               run.outputs[0].span<float>().data() + offset(row, head));
+      const int64_t heads = spec_.num_heads;
+      run.threads.parallel_for(sequence.rows * heads, row_grain(parts * padded_),
+                               [&](int64_t begin, int64_t end) {
+                                 for (int64_t i = begin; i < end; ++i) {
+                                   const int64_t row = sequence.first_row + i / heads, head = i % heads;
+                                   join(partial(partials, run.site, row, head, 0), parts,
+                                        run.outputs[0].span<float>().data() + offset(row, head));
+                                 }
+                               });
     }
   }
 
@@ -518,7 +517,7 @@ class PagedAttention : public PreparedKernel, public KvReader {
   }
 
   const AttentionLoops& loops_;
-  const AttentionLoops::Few& few_;
+  AttentionLoops::Few few_;
   PagedAttentionSpec spec_;
   int64_t group_;  ///< query heads that share one KV head
   int64_t piece_rows_;

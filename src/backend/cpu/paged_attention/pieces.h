@@ -14,6 +14,10 @@ struct AttentionPiece {
   int64_t row, rows;  ///< of the sequence's own
   int64_t kv_head, kv_heads;
   int64_t part, parts;
+
+  bool same_queries(const AttentionPiece& other) const {
+    return blocks == other.blocks && row == other.row && kv_head == other.kv_head;
+  }
 };
 
 /// The pieces of one run, by number. Query vectors that share a KV head go over the cache together, so that

@@ -53,8 +53,7 @@ template <int kQueries, int kKeys, class Rows>
 template <int kQueries, class Rows>
 void score_rows(const float* queries, Rows& keys, int64_t begin, int64_t end, int64_t dim, float* scores,
                 int64_t stride) {
-  // Two rows of f16 give memory the time to bring what is read next (measured).
-  constexpr int kKeys = Simd::kManyRegisters && Rows::kBytes != 2 ? 4 : 2;
+  constexpr int kKeys = Simd::kManyRegisters ? Rows::kMostKeys : 2;
   int64_t t = begin;
   for (; t + kKeys <= end; t += kKeys) dot<kQueries, kKeys>(queries, keys, t, dim, scores + t, stride);
   for (; t < end; ++t) dot<kQueries, 1>(queries, keys, t, dim, scores + t, stride);

@@ -53,8 +53,29 @@ template <int kQueries>
 struct Seen {
   int64_t begins[kQueries], ends[kQueries];
   int64_t begin, end;
+  bool whole;  ///< all queries see all tokens
 
-  Seen(const QueryTile& tile, int64_t query, int64_t position, int64_t tokens) : begin(tokens), end(0) {
+  Seen(const QueryTile& tile, int64_t query, int64_t position, int64_t tokens) : whole(true) {
+    for (int q = 0; q < kQueries; ++q)
+      whole &= tile.first[query + q] <= position && tile.last[query + q] >= position + tokens - 1;
+    if (whole)
+      see_all(tokens);
+    else
+      see_part(tile, query, position, tokens);
+  }
+
+ private:
+  void see_all(int64_t tokens) {
+    begin = 0;
+    end = tokens;
+    for (int q = 0; q < kQueries; ++q) {
+      begins[q] = 0;
+      ends[q] = tokens;
+    }
+  }
+  void see_part(const QueryTile& tile, int64_t query, int64_t position, int64_t tokens) {
+    begin = tokens;
+    end = 0;
     for (int q = 0; q < kQueries; ++q) {
       const int64_t first = tile.first[query + q] - position;
       const int64_t after = tile.last[query + q] + int64_t{1} - position;
@@ -65,12 +86,6 @@ struct Seen {
       end = ends[q] > end ? ends[q] : end;
     }
   }
-  /// Whether all queries see all of [0, tokens).
-  bool whole(int64_t tokens) const {
-    bool all = true;
-    for (int q = 0; q < kQueries; ++q) all &= begins[q] == 0 && ends[q] == tokens;
-    return all;
-  }
 };
 
 /// weigh() of each query of a group, whose scores are rows of `padded`. Sets their shrink.
@@ -78,7 +93,7 @@ template <int kQueries>
 void weigh_all(const QueryTile& tile, int64_t query, float* scores, const Seen<kQueries>& seen,
                int64_t padded) {
 #if defined(__AVX512F__)
-  if (kQueries == 4 && tile.softcap == 0 && seen.whole(padded))
+  if (kQueries == 4 && tile.softcap == 0 && seen.whole && seen.end == padded)
     return weigh_four(tile, query, scores, padded);
 #endif
   for (int q = 0; q < kQueries; ++q)
