@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "kernel_run.h"
+#include "ops/attention/attention.h"
 #include "ops/conv/conv.h"
 #include "ops/conv_transpose/conv_transpose.h"
 #include "ops/gemm/gemm.h"
+#include "ops/mat_mul/mat_mul.h"
 
 namespace halftone {
 namespace {
@@ -32,12 +34,8 @@ TEST(SubnormalsAsZero, WhileOneLives) {
 
 /// Of products that are all subnormal, kernels make nothing else than 0 (or, on Arm, what the reference
 /// makes), on any number of threads; so no product went the processor's slow way.
-void expect_nothing(const OpSchema& schema, std::string_view op, std::string_view prefix, const Shape& x,
-                    const Shape& w, const Attributes& attributes, const Storage& input) {
-  OpRun run(schema, attributes);
-  run.stored(random_tensor(x, 1, kRootOfSubnormal), input)
-      .constant(Constant(random_tensor(w, 2, kRootOfSubnormal)));
-  if (op != "Gemm") run.store_outputs({Storage{Storage::Order::channels_last, {}}});
+void expect_nothing(OpRun& run, std::string_view prefix) {
+  const std::string_view op = run.site().schema->name;
   int kernels = 0;
   for (const Kernel* kernel : cpu_kernels(op)) {
     if (!kernel->name.starts_with(prefix)) continue;
@@ -56,6 +54,15 @@ void expect_nothing(const OpSchema& schema, std::string_view op, std::string_vie
   EXPECT_GT(kernels, 0) << prefix;
 }
 
+void expect_nothing(const OpSchema& schema, std::string_view op, std::string_view prefix, const Shape& x,
+                    const Shape& w, const Attributes& attributes, const Storage& input) {
+  OpRun run(schema, attributes);
+  run.stored(random_tensor(x, 1, kRootOfSubnormal), input)
+      .constant(Constant(random_tensor(w, 2, kRootOfSubnormal)));
+  if (op != "Gemm") run.store_outputs({Storage{Storage::Order::channels_last, {}}});
+  expect_nothing(run, prefix);
+}
+
 TEST(SubnormalsAsZero, InConvolutionsAndProducts) {
   const Storage planar{}, last{Storage::Order::channels_last, {}};
   const Attributes padded{{"pads", Ints{1, 1, 1, 1}}};
@@ -70,6 +77,33 @@ TEST(SubnormalsAsZero, InConvolutionsAndProducts) {
   expect_nothing(conv_transpose_schema(), "ConvTranspose", "conv_transpose_", {2, 5, 4, 6}, {5, 7, 2, 2},
                  {{"strides", Ints{2, 2}}}, last);
   expect_nothing(gemm_schema(), "Gemm", "gemm_packed_", {17, 33}, {21, 33}, {{"transB", int64_t{1}}}, planar);
+  for (const int64_t rows : {1, 3, 8, 17})
+    expect_nothing(gemm_schema(), "Gemm", "gemm_float_", {rows, 33}, {21, 33}, {{"transB", int64_t{1}}},
+                   planar);
+}
+
+TEST(SubnormalsAsZero, InProductsOfComputedMatrices) {
+  for (const int64_t rows : {1, 17}) {
+    const Tensor a = random_tensor({rows, 33}, 1, kRootOfSubnormal);
+    OpRun gemm(gemm_schema()), turned(gemm_schema(), {{"transB", int64_t{1}}}), product(mat_mul_schema());
+    gemm.input(a).input(random_tensor({33, 21}, 2, kRootOfSubnormal));
+    turned.input(a).input(random_tensor({21, 33}, 2, kRootOfSubnormal));
+    product.input(a).input(random_tensor({33, 21}, 2, kRootOfSubnormal));
+    expect_nothing(gemm, "gemm_dense_");
+    expect_nothing(turned, "gemm_dense_");
+    expect_nothing(product, "mat_mul_float_");
+  }
+}
+
+TEST(SubnormalsAsZero, InAttention) {
+  for (const int64_t queries : {3, 70}) {
+    OpRun attention(attention_schema());
+    attention.input(random_tensor({1, 2, queries, 8}, 1))
+        .input(random_tensor({1, 2, 20, 8}, 2))
+        .input(random_tensor({1, 2, 20, 8}, 3, kSmallestNormal / 4))
+        .drop_outputs(1);
+    expect_nothing(attention, "attention_dense_");
+  }
 }
 
 }  // namespace

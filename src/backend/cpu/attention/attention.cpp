@@ -9,6 +9,7 @@
 #include "backend/cpu/gemm/matrix_panels.h"
 #include "backend/cpu/gemm/matrix_product.h"
 #include "backend/cpu/softmax/softmax_loops.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "base/checked.h"
 
 namespace halftone::cpu {
@@ -125,6 +126,7 @@ class AttentionKernel : public PreparedKernel {
     // Pieces go to the worker of their number, so that each has memory of its own.
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), pieces});
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = begin; worker < end; ++worker) {
         Arena arena(run.workspace.data() + worker * worker_bytes(spec));
         const int64_t first = pieces * worker / workers, last = pieces * (worker + 1) / workers;
@@ -248,6 +250,7 @@ class AttentionGradientKernel : public PreparedKernel {
     const int64_t pieces = spec.k.batch * spec.k.heads;
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), pieces});
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = begin; worker < end; ++worker)
         for (int64_t piece = worker; piece < pieces; piece += workers)
           run_head(run, spec, piece / spec.k.heads, piece % spec.k.heads,

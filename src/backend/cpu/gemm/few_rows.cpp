@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/subnormals_as_zero.h"
 #include "base/checked.h"
 #include "scheme/bf16/rounded_bf16.h"
 
@@ -33,8 +34,10 @@ void FewRows::run(ThreadPool& threads, const float* a, int64_t m, const FloatOut
   const auto few = nibbles_ ? nibbles_->few_rows : loops_.few_rows;
   const int64_t grain =
       round_up(std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, weights_.row_bytes)), kStreams);
-  threads.parallel_for(weights_.n, grain,
-                       [&](int64_t begin, int64_t end) { few(weights_, a, m, out, begin, end); });
+  threads.parallel_for(weights_.n, grain, [&](int64_t begin, int64_t end) {
+    const SubnormalsAsZero mode;
+    few(weights_, a, m, out, begin, end);
+  });
 }
 
 }  // namespace halftone::cpu

@@ -4,6 +4,7 @@
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/gemm/gemm_float.h"
 #include "backend/cpu/gemm/gemm_site.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
 
@@ -51,6 +52,7 @@ class DenseGemm : public PreparedKernel {
       const FloatOutput out{y + first * extent.n, c.alpha, c.beta, c.data, c.row_step, c.column_step};
       std::atomic<int64_t> next{0};
       run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+        const SubnormalsAsZero mode;
         for (int64_t worker = begin; worker < end; ++worker)
           for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;) {
             const int64_t from = tile * loops_.tile_outputs,

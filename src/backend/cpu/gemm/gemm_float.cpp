@@ -6,6 +6,7 @@
 #include "backend/cpu/gemm/few_rows.h"
 #include "backend/cpu/gemm/gemm_site.h"
 #include "backend/cpu/gemm/stored_rows.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "backend/cpu/tile/epilogue.h"
 #include "base/checked.h"
 #include "ops/gemm/gemm.h"
@@ -84,6 +85,7 @@ class FloatGemm : public PreparedKernel {
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), tiles});
     std::atomic<int64_t> next{0};
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = begin; worker < end; ++worker)
         for (int64_t tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
           loops_.many_rows(weights, rows, row_step(), m, out, tile * loops_.tile_outputs,

@@ -3,6 +3,7 @@
 
 #include "backend/cpu/float_site.h"
 #include "backend/cpu/gemm/matrix_product.h"
+#include "backend/cpu/subnormals_as_zero.h"
 #include "base/checked.h"
 #include "ops/mat_mul/mat_mul.h"
 
@@ -43,6 +44,7 @@ class MatMulKernel final : public PreparedKernel {
     // Pieces go to the worker of their number, so that each has memory of its own.
     const int64_t workers = std::min<int64_t>({workers_, run.threads.size(), pieces});
     run.threads.parallel_for(workers, 1, [&](int64_t begin, int64_t end) {
+      const SubnormalsAsZero mode;
       for (int64_t worker = begin; worker < end; ++worker) {
         const MatrixProduct product{loops_, run.workspace.data() + worker * scratch_bytes()};
         for (int64_t piece = worker; piece < pieces; piece += workers) {
