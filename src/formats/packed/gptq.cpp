@@ -3,6 +3,7 @@
 // out]; g_idx i32 [in], the group of each input. Version 1 stores zero points less 1, version 2 as they are.
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "base/checked.h"
@@ -15,21 +16,41 @@
 namespace halftone {
 namespace {
 
+constexpr std::array kBits = {2, 3, 4, 8};
+
 struct Settings {
   int bits;
   bool symmetric;
   bool version2;
+  bool by_layer;  ///< `dynamic` gives layers settings of their own
 };
 
 Settings settings_of(const Checkpoint& checkpoint, const Json& config) {
   const std::string where = checkpoint.path.string() + ": quantization_config";
   const auto bits = json_get<int64_t>(config, "bits", where);
-  if (bits != 2 && bits != 3 && bits != 4 && bits != 8)
+  if (std::ranges::find(kBits, bits) == kBits.end())
     throw UnsupportedError("{}: GPTQ with {} bits; Halftone reads 2, 3, 4 and 8", where, bits);
   const auto format = json_get_or<std::string>(config, "checkpoint_format", "gptq", where);
   if (format != "gptq" && format != "gptq_v2")
     throw UnsupportedError("{}: checkpoint_format \"{}\"; Halftone reads gptq and gptq_v2", where, format);
-  return {static_cast<int>(bits), json_get_or<bool>(config, "sym", true, where), format == "gptq_v2"};
+  const auto dynamic = config.find("dynamic");
+  return {static_cast<int>(bits), json_get_or<bool>(config, "sym", true, where), format == "gptq_v2",
+          dynamic != config.end() && !dynamic->empty()};
+}
+
+/// Of a layer: what the config says of all, or, where it gives layers bits of their own by patterns of their
+/// names, what the sizes of the layer's tensors tell.
+int bits_of(const Settings& settings, const Checkpoint& checkpoint, const std::string& module) {
+  const Shape packed = checkpoint.constant(module + ".qweight").shape();
+  const Shape zeros = checkpoint.constant(module + ".qzeros").shape();
+  if (!settings.by_layer || packed.rank() != 2 || zeros.rank() != 2) return settings.bits;
+  const auto fits = [&](int bits) {
+    if (packed[0] * 32 % bits != 0 || zeros[1] != ceil_div(packed[1] * bits, int64_t{32})) return false;
+    return !checkpoint.contains(module + ".g_idx") ||
+           checkpoint.constant(module + ".g_idx").shape() == Shape{packed[0] * 32 / bits};
+  };
+  const auto own = std::ranges::find_if(kBits, fits);
+  return fits(settings.bits) || own == kBits.end() ? settings.bits : *own;
 }
 
 /// A word of version 1 with 1 added to each code. Whole words, carries and all, as GPTQModel converts them;
@@ -63,7 +84,7 @@ bool all_are(std::span<const uint8_t> zeros, int code) {
 
 PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const Json& config) {
   const Settings settings = settings_of(checkpoint, config);
-  const int bits = settings.bits;
+  const int bits = bits_of(settings, checkpoint, module);
   const std::string where = fmt::format("{}: layer \"{}\"", checkpoint.path.string(), module);
   const Shape packed = checkpoint.constant(module + ".qweight").shape();
   const Shape scale_shape = checkpoint.constant(module + ".scales").shape();
@@ -116,7 +137,7 @@ PackedLayer read(const Checkpoint& checkpoint, const std::string& module, const 
 
 std::string common_refusal(const Encoding& encoding, const Shape& shape) {
   const int bits = encoding.format->bits();
-  if (!encoding.format->is_integer() || (bits != 2 && bits != 3 && bits != 4 && bits != 8) ||
+  if (!encoding.format->is_integer() || std::ranges::find(kBits, bits) == kBits.end() ||
       encoding.real_minimum || encoding.double_quant_block != 0)
     return "GPTQ's format holds integers of 2, 3, 4 or 8 bits, not " + encoding.str();
   if (encoding.scale_dtype != DType::f16)

@@ -142,6 +142,32 @@ TEST(PackedLayers, WhatDoesNotFitIsNamed) {
   EXPECT_NO_THROW(with(R"({"quantization_config": {"quant_method": "awq"}})"));
 }
 
+/// GPTQModel's `dynamic`: patterns of names that have bits, groups and symmetry of their own.
+TEST(PackedLayers, GptqLayersHaveBitsOfTheirOwn) {
+  const Tensor values = random_tensor({32, 64}, 5);
+  const Encoding most = encoding_of("int4", Granularity::per_group(32), true);
+  for (const Encoding& own : {encoding_of("int8", Granularity::per_group(64), true),
+                              encoding_of("int3", Granularity::per_group(32), false)})
+    for (const char* name : {"gptq", "gptq-v2"}) {
+      const PackedWriter& writer = *std::ranges::find(packed_writers(), name, &PackedWriter::name);
+      const QuantizedTensor weight = quantize(values.view(), most, "w"),
+                            other = quantize(values.view(), own, "w");
+      std::vector<std::pair<std::string, Tensor>> tensors;
+      const std::vector<PlannedTensor> plan = writer.plan("other", own, other.shape());
+      for (const Tensor& tensor : writer.pack(other)) tensors.emplace_back(plan[tensors.size()].name, tensor);
+      const TestFolder folder;
+      write_layer(folder.path(), writer, weight, tensors);
+      Json config;
+      config["quantization_config"] = writer.config(most, {});
+      EXPECT_THROW(open_checkpoint(folder.path()), InputError);
+      config["quantization_config"]["dynamic"]["+:.*other"]["bits"] = own.format->bits();
+      std::ofstream(folder.path() / "config.json") << config.dump();
+      const Checkpoint checkpoint = open_checkpoint(folder.path());
+      expect_same(*checkpoint.constant("layer.weight").load_encoded("w"), weight);
+      expect_same(*checkpoint.constant("other.weight").load_encoded("w"), other);
+    }
+}
+
 /// Readers of GPTQ look for codes of every layer that the config does not name.
 TEST(PackedLayers, GptqNamesTheLayersThatStayFloating) {
   const Encoding encoding = encoding_of("int4", Granularity::per_group(32), true);
