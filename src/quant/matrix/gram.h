@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "quant/matrix/multiply.h"
@@ -17,6 +19,12 @@ class Gram {
     multiply(1, rows.transposed(), rows, 1, matrix(sums_.data(), columns_, columns_), threads,
              ProductPart::lower);
     rows_ += rows.rows;
+  }
+
+  /// As if the other's rows had been added.
+  void add(const Gram& other) {
+    std::ranges::transform(sums_, other.sums_, sums_.begin(), std::plus());
+    rows_ += other.rows_;
   }
 
   int64_t columns() const { return columns_; }

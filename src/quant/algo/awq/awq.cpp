@@ -138,7 +138,10 @@ void search_factors(CalibrationBlock& block, const ScaleGroup& group, bool duo) 
              fmt::format("factors of {} channels leave {:.3g} of the loss", best.factors.size(), best.share));
 }
 
-void search_clips(CalibrationBlock& block, const ScaleGroup& group) {
+/// What was seen so far before each weight that several layers multiply with.
+using GramsOfShared = std::map<ValueId, GroupGrams>;
+
+void search_clips(CalibrationBlock& block, const ScaleGroup& group, GramsOfShared& of_shared) {
   std::map<int64_t, GroupGrams> grams;  // by group length; of Gemm and MatMul, whose rows are the same
   std::vector<int> layers;
   for (size_t i = 0; i < group.layers.size(); ++i) {
@@ -167,12 +170,18 @@ void search_clips(CalibrationBlock& block, const ScaleGroup& group) {
     const QuantTarget& target = *target_of(block, layer);
     Value& weight = block.graph.value(target.weight);
     const int64_t length = scale_channels(target.encoding, *layer_form(block.graph, node_at(block, layer)));
-    if (!grams.at(length).is_finite()) {
+    const GroupGrams* seen = &grams.at(length);
+    if (target.nodes.size() > 1) {
+      const auto [all, fresh] = of_shared.try_emplace(target.weight, *seen);
+      if (!fresh) all->second.add(*seen);
+      seen = &all->second;
+    }
+    if (!seen->is_finite()) {
       block.fallback(target.nodes.front(), "products of its activations are not finite: no clips");
       continue;
     }
-    weight.constant->set_encoded(search_clips(weight.constant->load(), target.encoding, grams.at(length),
-                                              weight.name, block.threads()));
+    weight.constant->set_encoded(
+        search_clips(weight.constant->load(), target.encoding, *seen, weight.name, block.threads()));
   }
 }
 
@@ -190,8 +199,9 @@ void Awq::apply(CalibrationBlock& block, const AlgorithmSettings& settings) cons
     else
       block.note(first_target(block, group), "no factors: " + group.obstacle);
   }
-  if (settings.at("clip") != 0)
-    for (const ScaleGroup& group : target_groups(block)) search_clips(block, group);
+  if (settings.at("clip") == 0) return;
+  GramsOfShared of_shared;
+  for (const ScaleGroup& group : target_groups(block)) search_clips(block, group, of_shared);
 }
 
 }  // namespace halftone

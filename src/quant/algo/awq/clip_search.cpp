@@ -95,6 +95,10 @@ void GroupGrams::add(MatrixView rows, ThreadPool& threads) {
     grams_[g].add(rows.part(0, static_cast<int64_t>(g) * group_, rows.rows, grams_[g].columns()), threads);
 }
 
+void GroupGrams::add(const GroupGrams& other) {
+  for (size_t g = 0; g < grams_.size(); ++g) grams_[g].add(other.grams_[g]);
+}
+
 bool GroupGrams::is_finite() const {
   for (const Gram& gram : grams_)
     for (int64_t i = 0; i < gram.columns(); ++i)

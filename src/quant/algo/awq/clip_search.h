@@ -15,6 +15,7 @@ class GroupGrams {
   /// `inputs` columns in groups of `group`.
   GroupGrams(int64_t inputs, int64_t group);
   void add(MatrixView rows, ThreadPool& threads);
+  void add(const GroupGrams& other);
   int64_t group() const { return group_; }
   bool is_finite() const;
   const std::vector<Gram>& grams() const { return grams_; }

@@ -1,6 +1,7 @@
 #include "quant/algo/gptq/gptq.h"
 
 #include <cmath>
+#include <map>
 
 #include "quant/algo/gptq/rounding.h"
 #include "quant/structure/group_targets.h"
@@ -96,10 +97,20 @@ void Gptq::apply(CalibrationBlock& block, const AlgorithmSettings& settings) con
   options.static_groups = settings.at("static_groups") != 0;
   options.search_scales = settings.at("search_scales") != 0;
 
+  std::map<ValueId, std::vector<Gram>> seen;  // by weight that several layers multiply with
   for (const ScaleGroup& group : target_groups(block))
     for (const SharedInputs& shared : observe_inputs(block, group))
-      for (int layer : shared.layers)
-        round_layer(block, layer, *target_of(block, layer), options, shared.grams);
+      for (int layer : shared.layers) {
+        const QuantTarget& target = *target_of(block, layer);
+        const std::vector<Gram>* grams = &shared.grams;
+        if (target.nodes.size() > 1) {
+          const auto [all, fresh] = seen.try_emplace(target.weight, shared.grams);
+          for (size_t part = 0; !fresh && part < shared.grams.size(); ++part)
+            all->second[part].add(shared.grams[part]);
+          grams = &all->second;
+        }
+        round_layer(block, layer, target, options, *grams);
+      }
 }
 
 }  // namespace halftone
