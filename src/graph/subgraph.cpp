@@ -143,10 +143,16 @@ void splice(Graph& whole, int first, int last, const Graph& part) {
     if (known.constant && value.constant && !used_outside(place[i])) known = value;
   }
   auto placed = [&](ValueId id) { return id == kNoValue ? kNoValue : place[index(id)]; };
+  const std::vector<int> maker = makers(whole);
+  auto is_made_outside = [&](ValueId id) {
+    const int node = id == kNoValue ? -1 : maker[index(placed(id))];
+    return node >= 0 && (node < first || node >= last);
+  };
 
   std::vector<Node> nodes(std::make_move_iterator(whole.nodes().begin()),
                           std::make_move_iterator(whole.nodes().begin() + first));
   for (Node node : part.nodes()) {
+    if (std::ranges::any_of(node.outputs, is_made_outside)) continue;
     for (ValueId& input : node.inputs) input = placed(input);
     for (ValueId& output : node.outputs) output = placed(output);
     const std::vector<ValueType> types = node.schema->infer(whole.site(node));

@@ -25,8 +25,9 @@ Subgraph extract(const Graph& whole, std::span<const ValueId> inputs, std::span<
 
 /// Puts `part` in the place of the nodes [first, last) of `whole`. Values are matched by name; those that the
 /// whole does not know are added. Constants of the whole that the part holds too become the part's if only
-/// the replaced nodes use them, and stay as they are otherwise. The part's outputs must be values of the
-/// whole, or whatever reads these goes without (verify() tells). Verifies.
+/// the replaced nodes use them, and stay as they are otherwise; so does what the whole makes elsewhere and
+/// the part makes again from constants alone. The part's outputs must be values of the whole, or whatever
+/// reads these goes without (verify() tells). Verifies.
 void splice(Graph& whole, int first, int last, const Graph& part);
 
 }  // namespace halftone

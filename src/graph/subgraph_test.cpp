@@ -25,6 +25,23 @@ TEST(Splice, NodesMayLeaveOutTheirLastOutputs) {
   EXPECT_EQ(graph_text(graph), before);
 }
 
+/// What comes from constants alone is part of whatever reads it.
+TEST(Splice, WhatIsMadeOfConstantsStaysInItsPlace) {
+  Graph graph;
+  graph.name = "twice";
+  const ValueId x = graph.add_input("x", {DType::f32, {2, 4}});
+  const ValueId c = graph.add_constant("c", Constant(random_tensor({4}, 1)));
+  const ValueId copy = graph.add_node(*find_op("Identity"), "copy", {c}).front();
+  const ValueId one = graph.add_node(*find_op("Add"), "one", {x, copy}).front();
+  const ValueId two = graph.add_node(*find_op("Add"), "two", {one, copy}).front();
+  graph.add_output(two, "y");
+  const std::string before = graph_text(graph);
+
+  const Subgraph part = extract(graph, std::span(&one, 1), std::span(&two, 1));
+  splice(graph, 2, 3, part.graph);
+  EXPECT_EQ(graph_text(graph), before);
+}
+
 /// Two convolutions of stride 2 make one size of an open one, which nothing in the graph says.
 TEST(Extract, UnknownSizesAtACutMayBeOneSize) {
   Graph graph;
