@@ -25,8 +25,8 @@ size_t argmax(std::span<const float> logits) {
 double row_divergence(std::span<const float> p, double p_norm, std::span<const float> q, double q_norm) {
   double sum = 0;
   for (size_t i = 0; i < p.size(); ++i) {
-    const double log_p = static_cast<double>(p[i]) - p_norm;
-    sum += std::exp(log_p) * (log_p - (static_cast<double>(q[i]) - q_norm));
+    const double log_p = static_cast<double>(p[i]) - p_norm, share = std::exp(log_p);
+    if (share != 0) sum += share * (log_p - (static_cast<double>(q[i]) - q_norm));
   }
   return std::max(sum, 0.0);
 }

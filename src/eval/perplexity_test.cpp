@@ -1,5 +1,6 @@
 #include "eval/perplexity.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <numeric>
 
@@ -30,6 +31,14 @@ TEST(Windows, TooLittleTextIsAnError) {
   EXPECT_THROW(cut_windows(tokens, {2048, 0}), InputError);
   const std::vector<TokenId> more{1, 2, 3};
   EXPECT_THROW(cut_windows(more, {1, 0}), UsageError);
+}
+
+TEST(Divergence, TokensThatCannotComeAddNothing) {
+  const std::vector<float> p{0, 1, -INFINITY}, q{1, 0, -INFINITY}, bad{0, NAN, 0};
+  const double both = kl_divergence(p, q);
+  EXPECT_NEAR(both, kl_divergence(std::vector<float>{0, 1}, std::vector<float>{1, 0}), 1e-12);
+  EXPECT_EQ(kl_divergence(p, p), 0);
+  EXPECT_TRUE(std::isnan(kl_divergence(bad, q)));
 }
 
 }  // namespace

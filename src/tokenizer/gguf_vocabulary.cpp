@@ -171,8 +171,7 @@ Pipeline gpt2_pipeline(const GgufVocabulary& v) {
   auto vocabulary = vocabulary_of(v);
   GgufWords words = gguf_words(v.pre, v.source);
   BpeOptions options;
-  options.ignore_merges = words.ignore_merges;
-  options.unknown = checked_id(v, v.unknown_id, "unknown_token_id");
+  options.ignore_merges = words.ignore_merges;  // and bytes without a token vanish, unknown_id or not
   pipeline.model = std::make_unique<Bpe>(vocabulary, parse_merges(v, *vocabulary), options);
   pipeline.pre_tokenizer = parse_pre_tokenizer(byte_level_words(words.expressions), v.source);
   pipeline.decoder = parse_decoder({{"type", "ByteLevel"}}, v.source);

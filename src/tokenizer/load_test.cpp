@@ -110,6 +110,15 @@ TEST(GgufVocabularyTest, ScoresMergeTheBestFirst) {
   EXPECT_EQ(tokenizer->eos(), (Ids{2}));
 }
 
+// As llama.cpp has it, and the tokenizer.json of StarCoder, whose vocabulary lacks some bytes.
+TEST(GgufVocabularyTest, BytesWithoutATokenVanish) {
+  GgufVocabulary v = small_gguf();
+  v.model = "gpt2";
+  v.pre = "gpt-2";
+  v.merges = {"a b"};
+  EXPECT_EQ(make_tokenizer(v)->encode("aéb", false), (Ids{7}));
+}
+
 TEST(GgufVocabularyTest, LiesAreRefused) {
   auto changed = [](auto change) {
     GgufVocabulary v = small_gguf();
