@@ -25,24 +25,32 @@ class ColourModel : public testing::Test {
       for (int i = 0; i < 4; ++i) image.pixels[static_cast<size_t>(3 * i + c)] = 200;
       write_image(image, folder_ / (std::string("rgb").substr(static_cast<size_t>(c), 1) + ".png"));
     }
-    graph_.name = "colours";
-    const ValueId input = graph_.add_input("x", {DType::f32, {1, 3, 2, 2}});
-    auto ints = [&](const char* name, std::initializer_list<int64_t> values) {
-      return graph_.add_constant(
-          name, Constant(Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values)));
-    };
-    const ValueId rows = graph_.add_node(*find_op("Reshape"), "rows", {input, ints("shape", {3, 4})}).front();
-    const ValueId ones = graph_.add_constant("ones", Constant(Tensor::from<float>({4, 1}, {1, 1, 1, 1})));
-    const ValueId sums = graph_.add_node(*find_op("MatMul"), "sums", {rows, ones}).front();
-    graph_.add_output(graph_.add_node(*find_op("Reshape"), "scores", {sums, ints("flat", {1, 3})}).front(),
-                      "scores");
+    graph_ = graph_of(DType::f32);
   }
   ~ColourModel() override { fs::remove_all(folder_); }
+
+  static Graph graph_of(DType dtype) {
+    Graph graph;
+    graph.name = "colours";
+    const ValueId input = graph.add_input("x", {dtype, {1, 3, 2, 2}});
+    auto ints = [&](const char* name, std::initializer_list<int64_t> values) {
+      return graph.add_constant(
+          name, Constant(Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values)));
+    };
+    const ValueId rows = graph.add_node(*find_op("Reshape"), "rows", {input, ints("shape", {3, 4})}).front();
+    Tensor weights = Tensor::allocate(dtype, {4, 1});
+    store_floats(std::vector<float>(4, 1), weights.mutable_view(), 0);
+    const ValueId ones = graph.add_constant("ones", Constant(weights));
+    const ValueId sums = graph.add_node(*find_op("MatMul"), "sums", {rows, ones}).front();
+    graph.add_output(graph.add_node(*find_op("Reshape"), "scores", {sums, ints("flat", {1, 3})}).front(),
+                     "scores");
+    return graph;
+  }
 
   void labels(const std::string& text) { std::ofstream(folder_ / "labels.txt") << text; }
   TopAccuracy measure() {
     ThreadPool threads(2);
-    ImageRunner runner(compile(graph_, {}, threads), Preprocess{}, threads);
+    ImageRunner runner(compile(graph_, {}, threads), fit_to_model({}, image_input(graph_), "test"), threads);
     return measure_top_accuracy(runner, read_labelled_images(folder_));
   }
 
@@ -56,6 +64,17 @@ TEST_F(ColourModel, TopOneCountsTheLikeliest) {
   EXPECT_EQ(accuracy.images, 3);
   EXPECT_DOUBLE_EQ(accuracy.top1, 2.0 / 3);
   EXPECT_DOUBLE_EQ(accuracy.top5, 1);
+}
+
+TEST_F(ColourModel, SixteenBitsAreFedAndReadAsTheyAre) {
+  labels("r.png 0\ng.png 1\n\nb.png 0\n");
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    graph_ = graph_of(dtype);
+    EXPECT_DOUBLE_EQ(measure().top1, 2.0 / 3);
+    const ImageInput input = image_input(graph_);
+    const ImageSamples samples({(folder_ / "g.png").string()}, fit_to_model({}, input, "test"), input);
+    EXPECT_EQ(samples.sample(0).at("x").dtype(), dtype);
+  }
 }
 
 TEST_F(ColourModel, BrokenPicturesArePassedOver) {

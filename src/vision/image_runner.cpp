@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "base/error.h"
+#include "core/short_floats.h"
 #include "vision/image/image_file.h"
 
 namespace halftone {
@@ -28,6 +30,12 @@ TensorView first_row(const TensorView& tensor, int64_t batch, const std::string&
   return row;
 }
 
+Tensor as_f32(const TensorView& tensor) {
+  Tensor wide = Tensor::allocate(DType::f32, tensor.shape);
+  load_floats(tensor, 0, wide.mutable_view().span<float>());
+  return wide;
+}
+
 }  // namespace
 
 PreparedImage prepare_image(const std::string& path, const Preprocess& preprocess, ThreadPool& threads,
@@ -39,9 +47,13 @@ PreparedImage prepare_image(const std::string& path, const Preprocess& preproces
   prepared.width = image.width;
   prepared.height = image.height;
   prepared.placement = fitted.placement;
-  prepared.pixels =
-      Tensor::allocate(DType::f32, {1, preprocess.channel_count(), fitted.image.height, fitted.image.width});
+  const Shape shape{1, preprocess.channel_count(), fitted.image.height, fitted.image.width};
+  prepared.pixels = Tensor::allocate(DType::f32, shape);
   normalize_pixels(fitted.image, preprocess, prepared.pixels.mutable_view().span<float>());
+  if (preprocess.dtype != DType::f32) {
+    const Tensor numbers = std::exchange(prepared.pixels, Tensor::allocate(preprocess.dtype, shape));
+    store_floats(numbers.span<float>(), prepared.pixels.mutable_view(), 0);
+  }
   if (keep_original) prepared.original = std::move(image);
   return prepared;
 }
@@ -90,7 +102,7 @@ void ImageRunner::run_one(const PreparedImage& image, const Seen& seen) {
   if (batch > 1) {
     Shape shape = pixels.shape;
     shape[0] = batch;
-    if (batch_.empty() || !(batch_.shape() == shape)) batch_ = Tensor::zeros(DType::f32, shape);
+    if (batch_.empty() || !(batch_.shape() == shape)) batch_ = Tensor::zeros(pixels.dtype, shape);
     std::memcpy(batch_.mutable_view().data, pixels.data, pixels.size_bytes());
     pixels = batch_.view();
   }
@@ -98,8 +110,12 @@ void ImageRunner::run_one(const PreparedImage& image, const Seen& seen) {
   running_seconds_ += seconds_since(start);
 
   std::vector<TensorView> outputs;
-  for (const std::string& name : graph().output_names())
-    outputs.push_back(first_row(session_.output(name), batch, name));
+  std::vector<Tensor> widened;
+  for (const std::string& name : graph().output_names()) {
+    const TensorView output = first_row(session_.output(name), batch, name);
+    if (is_short_float(output.dtype)) widened.push_back(as_f32(output));
+    outputs.push_back(is_short_float(output.dtype) ? widened.back().view() : output);
+  }
   seen(image, outputs);
 }
 

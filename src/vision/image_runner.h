@@ -18,7 +18,7 @@ struct PreparedImage {
   int width = 0;   ///< of the original
   int height = 0;
   Placement placement;
-  Tensor pixels;  ///< f32 [1, channels, height, width]
+  Tensor pixels;  ///< [1, channels, height, width] of the type that the model takes
 };
 
 /// Reads, fits and normalizes one picture. Throws InputError.
@@ -39,7 +39,8 @@ class ImageRunner {
   void pass_over_broken(Broken broken) { broken_ = std::move(broken); }
 
   /// `seen` is called for each picture in order; the outputs, in the graph's order, are of this picture alone
-  /// (the first dimension is 1) and live during the call. Throws what preparing throws.
+  /// (the first dimension is 1), f32 where the model makes f16 or bf16, and live during the call. Throws what
+  /// preparing throws.
   using Seen = std::function<void(const PreparedImage& image, std::span<const TensorView> outputs)>;
   void run(std::span<const std::string> paths, const Seen& seen);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "core/short_floats.h"
 #include "models/open_model.h"
 
 namespace halftone {
@@ -100,17 +101,20 @@ ImageInput image_input(const Graph& graph) {
                            graph.inputs().size());
   const Value& input = graph.value(graph.inputs()[0]);
   const Shape& shape = input.type.shape;
-  const bool fits = input.type.dtype == DType::f32 && shape.rank() == 4 && (shape[1] == 1 || shape[1] == 3);
+  const bool fits =
+      is_f32_or_short(input.type.dtype) && shape.rank() == 4 && (shape[1] == 1 || shape[1] == 3);
   if (!fits)
-    throw UnsupportedError("input \"{}\": expected f32 [batch, 1 or 3, height, width], found {} {}",
-                           input.name, dtype_name(input.type.dtype), shape.str());
-  return {input.name, shape[0], shape[1], shape[2], shape[3]};
+    throw UnsupportedError(
+        "input \"{}\": expected f32, f16 or bf16 [batch, 1 or 3, height, width], found {} {}", input.name,
+        dtype_name(input.type.dtype), shape.str());
+  return {input.name, input.type.dtype, shape[0], shape[1], shape[2], shape[3]};
 }
 
 Preprocess fit_to_model(Preprocess preprocess, const ImageInput& input, const std::string& source) {
   if (input.channels != preprocess.channel_count())
     throw InputError("{}: pictures of {} channels, where the model's input \"{}\" has {}", source,
                      preprocess.channel_count(), input.name, input.channels);
+  preprocess.dtype = input.dtype;
   const bool sized = preprocess.fit == Fit::stretch || preprocess.fit == Fit::letterbox;
   if (sized && preprocess.height == 0 && preprocess.crop_height == 0) {
     if (input.height < 0 || input.width < 0)

@@ -36,9 +36,10 @@ std::vector<std::string> read_labels(const fs::path& path);
 /// The name of a class; "class N" where there is none.
 std::string label_name(const std::vector<std::string>& labels, int index);
 
-/// The one input that takes pictures, f32 [batch, channels, height, width].
+/// The one input that takes pictures, [batch, channels, height, width] of f32, f16 or bf16.
 struct ImageInput {
   std::string name;
+  DType dtype;
   int64_t batch;  ///< negative: any
   int64_t channels;
   int64_t height;  ///< negative: any
@@ -48,8 +49,8 @@ struct ImageInput {
 /// Throws UnsupportedError, naming what was found, for a graph that takes something else.
 ImageInput image_input(const Graph& graph);
 
-/// Pre-processing whose sizes are those of the model's input, where it left them open. Throws UsageError when
-/// both leave them open, InputError when they contradict each other.
+/// Pre-processing to the type of the model's input and, where it left them open, its sizes. Throws UsageError
+/// when both leave them open, InputError when they contradict each other.
 Preprocess fit_to_model(Preprocess preprocess, const ImageInput& input, const std::string& source);
 
 }  // namespace halftone

@@ -43,6 +43,7 @@ struct Preprocess {
   float scale = 1;
   std::array<float, 3> mean{0, 0, 0};  ///< by channel, in the model's order
   std::array<float, 3> std{1, 1, 1};
+  DType dtype = DType::f32;  ///< what the model takes: f32, or f16 and bf16, rounded last of all
 
   int channel_count() const { return channels == ChannelOrder::grey ? 1 : 3; }
 };
