@@ -4,10 +4,14 @@ namespace halftone {
 
 namespace {
 
-/// What two dimensions that fit broadcast to, as far as is known.
+/// What two dimensions that fit broadcast to, as far as is known. One that is unknown is taken for 1 or the
+/// other: positions cut to a length that is computed meet texts of that length, and much follows from it.
+/// Where the run shows another size, operators that were made of several by this say so.
 int64_t broadcast_dim(int64_t m, int64_t n) {
   if (m == n || n == 1) return m;
-  if (m == 1 || n >= 0) return n;  // an open one is 1 or that number
+  if (m == 1 || m == Shape::kUnknownDim) return n;
+  if (n == Shape::kUnknownDim) return m;
+  if (n >= 0) return n;  // the other is a symbol, of 1 or that number
   return m >= 0 ? m : Shape::kUnknownDim;
 }
 

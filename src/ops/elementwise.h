@@ -14,9 +14,8 @@ constexpr bool sizes_may_agree(int64_t a, int64_t b) {
   return a == b || a < 0 || b < 0;
 }
 
-/// The shape of a and b broadcast together (ONNX's multidirectional rule). Two open dimensions, either of
-/// which may be 1 when the model runs, give an unknown one unless they are one symbol. InputError where they
-/// do not fit.
+/// The shape of a and b broadcast together (ONNX's multidirectional rule). Two symbols, either of which may
+/// be 1 when the model runs, give an unknown dimension. InputError where they do not fit.
 Shape broadcast_shapes(const OpSite& site, const Shape& a, const Shape& b);
 
 /// Whether two shapes are of one rank and their dimensions agree as far as they are known.

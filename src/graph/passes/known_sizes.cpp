@@ -160,27 +160,64 @@ std::optional<SizeTerm> KnownSizes::broadcast(const Node& node, int axis) const 
   return made;
 }
 
-/// Of a Reshape or an Expand: what its second input says.
-std::optional<SizeTerm> KnownSizes::asked_for(const Node& node, int axis) const {
+/// What the second input of a Reshape says; -1 stands for what the others leave of all elements.
+std::optional<SizeTerm> KnownSizes::reshaped(const Node& node, int axis) const {
   const Terms* terms = of(node.inputs[1]);
-  const auto at = static_cast<size_t>(axis);
   const ValueId x = node.inputs[0];
   const int rank = graph_.value(x).type.shape.rank();
-  if (node.schema->name == "Reshape") {
-    if (!terms || at >= terms->size() || !(*terms)[at] || *(*terms)[at] == SizeTerm{-1}) return std::nullopt;
-    if (*(*terms)[at] != SizeTerm{0}) return (*terms)[at];
+  if (!terms || static_cast<size_t>(axis) >= terms->size()) return std::nullopt;
+  const auto& term = (*terms)[static_cast<size_t>(axis)];
+  if (term == SizeTerm{0}) {
     const bool copies = node.attributes.get_int("allowzero", 0) == 0 && axis < rank;
     return copies ? std::optional(dim(x, axis)) : std::nullopt;
   }
-  const int own = axis - (graph_.value(node.outputs[0]).type.shape.rank() - rank);
-  const SizeTerm size = own < 0 ? SizeTerm{1} : dim(x, own);
-  const int asked =
-      terms ? axis - (graph_.value(node.outputs[0]).type.shape.rank() - static_cast<int>(terms->size())) : -1;
+  if (term != SizeTerm{-1}) return term;
+  std::optional<SizeTerm> all = SizeTerm{1}, others = SizeTerm{1};
+  for (int a = 0; all && a < rank; ++a) all = product(*all, dim(x, a));
+  for (size_t a = 0; others && a < terms->size(); ++a) {
+    if (static_cast<int>(a) == axis) continue;
+    const auto size = (*terms)[a] == SizeTerm{-1} ? std::nullopt : reshaped(node, static_cast<int>(a));
+    others = size ? product(*others, *size) : std::nullopt;
+  }
+  return all && others ? quotient(*all, *others) : std::nullopt;
+}
+
+/// The same of an Expand.
+std::optional<SizeTerm> KnownSizes::expanded(const Node& node, int axis) const {
+  const Terms* terms = of(node.inputs[1]);
   if (!terms) return std::nullopt;
+  const ValueId x = node.inputs[0];
+  const int rank = graph_.value(node.outputs[0]).type.shape.rank();
+  const int own = axis - (rank - graph_.value(x).type.shape.rank()),
+            asked = axis - (rank - static_cast<int>(terms->size()));
+  const SizeTerm size = own < 0 ? SizeTerm{1} : dim(x, own);
   if (asked < 0) return size;
   const auto& term = (*terms)[static_cast<size_t>(asked)];
   if (!term || (*term != size && *term != SizeTerm{1} && size != SizeTerm{1})) return std::nullopt;
   return size == SizeTerm{1} ? term : size;
+}
+
+/// Of a Squeeze or an Unsqueeze of known axes.
+std::optional<SizeTerm> KnownSizes::with_other_ones(const Node& node, int axis) const {
+  const Terms* named = node.inputs.size() > 1 ? of(node.inputs[1]) : nullptr;
+  if (!named) return std::nullopt;
+  const ValueId x = node.inputs[0];
+  const bool squeeze = node.schema->name == "Squeeze";
+  const int rank = graph_.value(squeeze ? x : node.outputs[0]).type.shape.rank();
+  std::vector<bool> is_one(static_cast<size_t>(rank));
+  for (const auto& one : *named) {
+    const int64_t place = one && one->is_number() ? from_front(one->number, rank) : -1;
+    if (place < 0 || place >= rank) return std::nullopt;
+    is_one[static_cast<size_t>(place)] = true;
+  }
+  if (!squeeze && is_one[static_cast<size_t>(axis)]) return SizeTerm{1};
+  int others = 0;  // axes of the narrower value
+  for (int a = 0; a < rank; ++a) {
+    if (squeeze ? !is_one[static_cast<size_t>(a)] && others == axis : a == axis)
+      return dim(x, squeeze ? a : others);
+    others += !is_one[static_cast<size_t>(a)];
+  }
+  return std::nullopt;
 }
 
 /// Of a Conv or a pool: axes of equal sizes under windows alike are of equal sizes again.
@@ -219,7 +256,16 @@ std::optional<SizeTerm> KnownSizes::followed(const Node& node, int axis) {
   const int rank = graph_.value(node.outputs[0]).type.shape.rank();
   if (is_among(kBroadcast)) return broadcast(node, axis);
   if (is_among(kWindows)) return windows(node, axis);
-  if (op == "Reshape" || op == "Expand") return asked_for(node, axis);
+  if (op == "Reshape") return reshaped(node, axis);
+  if (op == "Expand") return expanded(node, axis);
+  if (op == "Squeeze" || op == "Unsqueeze") return with_other_ones(node, axis);
+  if (op == "Gather") {
+    const int along =
+        static_cast<int>(from_front(node.attributes.get_int("axis", 0), graph_.value(x).type.shape.rank()));
+    const int places = graph_.value(node.inputs[1]).type.shape.rank();
+    if (axis < along) return dim(x, axis);
+    return axis < along + places ? dim(node.inputs[1], axis - along) : dim(x, axis - places + 1);
+  }
   if (graph_.value(x).type.shape.rank() != rank) return std::nullopt;
   if (is_among(kKeepers)) return dim(x, axis);
   if (op == "MatMul" || op == "Gemm") {

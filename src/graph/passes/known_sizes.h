@@ -50,7 +50,9 @@ class KnownSizes {
   /// An unknown dimension of what a node makes, as far as it follows from its inputs.
   std::optional<SizeTerm> followed(const Node& node, int axis);
   std::optional<SizeTerm> broadcast(const Node& node, int axis) const;
-  std::optional<SizeTerm> asked_for(const Node& node, int axis) const;
+  std::optional<SizeTerm> reshaped(const Node& node, int axis) const;
+  std::optional<SizeTerm> expanded(const Node& node, int axis) const;
+  std::optional<SizeTerm> with_other_ones(const Node& node, int axis) const;
   std::optional<SizeTerm> windows(const Node& node, int axis);
   void follow(const Node& node);
 
