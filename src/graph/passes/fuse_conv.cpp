@@ -107,7 +107,7 @@ int fuse_residual(Graph& graph) {
       const ValueId sum = node.inputs[side], other = node.inputs[1 - side];
       const Node* conv = uses.made_by(sum, "Conv");
       if (!may_take(graph, conv) || !uses.only_feeds_one(sum) || graph.value(other).constant ||
-          graph.value(sum).type.dtype != graph.value(other).type.dtype || !sizes.are_alike(sum, other) ||
+          !(graph.value(sum).type == graph.value(other).type) || !sizes.are_alike(sum, other) ||
           (is_encoded(graph, conv->inputs[1]) && !source_codes(graph, uses, other)) ||
           (conv->inputs.size() > 3 && conv->inputs[3] != kNoValue))
         continue;

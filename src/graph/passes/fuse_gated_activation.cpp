@@ -31,8 +31,7 @@ int fuse_gated_activation(Graph& graph) {
       const ValueId activated = node.inputs[static_cast<size_t>(gate_side)];
       const ValueId up = node.inputs[static_cast<size_t>(up_side)];
       if (uses.maker(activated) < 0 || !uses.only_feeds_one(activated)) continue;
-      if (graph.value(activated).type.dtype != graph.value(up).type.dtype || !sizes.are_alike(activated, up))
-        continue;
+      if (!(graph.value(activated).type == graph.value(up).type) || !sizes.are_alike(activated, up)) continue;
       const size_t maker = static_cast<size_t>(uses.maker(activated));
       const Node& activation = graph.nodes()[maker];
       const auto name = activation_name(activation);

@@ -20,7 +20,10 @@ int fuse_skip_norm(Graph& graph) {
     const Node& add = graph.nodes()[maker];
     const Shape& shape = graph.value(sum).type.shape;
     const bool last_axis = shape.normalize_axis(node.attributes.get_int("axis", -1)) == shape.rank() - 1;
-    const bool alike = sizes.are_alike(add.inputs[0], sum) && sizes.are_alike(add.inputs[1], sum);
+    const auto is_alike = [&](ValueId addend) {
+      return graph.value(addend).type == graph.value(sum).type && sizes.are_alike(addend, sum);
+    };
+    const bool alike = is_alike(add.inputs[0]) && is_alike(add.inputs[1]);
     // The sum moves to where the norm stands, so nothing may read it earlier.
     const bool read_earlier = uses.read_by(sum) != &node;
     if (gone[maker] || !add.use_encodings.empty() || !last_axis || !alike || read_earlier) continue;

@@ -104,6 +104,23 @@ TEST(OpenSizes, PartsAreAlike) {
   EXPECT_TRUE(d.leaves("GatedActivation"));
 }
 
+/// A size that is known to be the same, but not to the shape rules, which ask again.
+TEST(OpenSizes, WhatIsAlikeUnderAnotherTypeStays) {
+  OpenDraft d;
+  const ValueId x = d.input("x", {d.symbol("batch"), 4, 8, 8});
+  const auto there_and_back = [&](const std::string& name, ValueId from) {
+    const ValueId rows = d.node("Reshape", name + ".rows", {from, d.ints(name + ".a", {-1, 8})});
+    return d.node("Reshape", name, {rows, d.ints(name + ".b", {-1, 4, 8, 8})});
+  };
+  const ValueId conv = d.node("Conv", "conv", {x, d.constant("conv.weight", {4, 4, 1, 1})});
+  d.output(d.node("Add", "residual", {conv, d.node("Tanh", "r", {there_and_back("x0", x)})}));
+  const ValueId gate = d.linear("gate", x), up = there_and_back("up+", d.linear("up", x));
+  d.output(d.node("Mul", "gated", {d.node("Mul", "silu", {gate, d.node("Sigmoid", "s", {gate})}), up}));
+  const ValueId sum = d.node("Add", "sum", {d.node("Relu", "x+", {x}), there_and_back("x1", x)});
+  d.output(d.node("RMSNormalization", "normal", {sum, d.constant("scale", {8})}));
+  for (const char* op : {"Conv", "Add", "Mul", "RMSNormalization"}) EXPECT_TRUE(d.leaves(op)) << op;
+}
+
 TEST(OpenSizes, NoSizesTimesOneAreNone) {
   OpenDraft d;
   const ValueId rows = d.node("Shape", "rows", {d.input("x", {d.symbol("length")})});
