@@ -61,13 +61,13 @@ struct RunResult {
   std::vector<TensorSummary> outputs;
 };
 
-RunResult run_once(const Options& o, Session& session, const InputFiles& files, const fs::path& folder) {
+RunResult run_once(const Options& o, Session& session, const InputFiles& given, const fs::path& folder) {
   const Graph& graph = session.plan().graph();
   std::map<std::string, Tensor> held;
   std::map<std::string, TensorView> inputs;
   for (ValueId id : graph.inputs()) {
     const Value& input = graph.value(id);
-    held[input.name] = read_input(graph, input, files.at(input.name));
+    held[input.name] = read_input(graph, input, given.at(input.name));
     inputs[input.name] = held[input.name].view();
   }
   const auto start = std::chrono::steady_clock::now();
@@ -75,11 +75,13 @@ RunResult run_once(const Options& o, Session& session, const InputFiles& files, 
   RunResult result;
   result.milliseconds =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-  for (const std::string& name : graph.output_names()) {
+  const std::vector<std::string> files = file_names(graph.output_names());
+  for (size_t i = 0; i < files.size(); ++i) {
+    const std::string& name = graph.output_names()[i];
     const TensorView tensor = session.output(name);
     result.outputs.push_back(summarize(name, tensor));
     if (!o.output_dir.empty())
-      result.outputs.back().file = write_output(folder, name, tensor, o.raw).string();
+      result.outputs.back().file = write_output(folder, files[i], tensor, o.raw).string();
   }
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -95,10 +96,22 @@ std::vector<InputFiles> read_input_list(const Graph& graph, const fs::path& list
   return runs;
 }
 
-fs::path write_output(const fs::path& folder, const std::string& name, const TensorView& tensor, bool raw) {
-  std::string file = name;
-  for (char& c : file)
-    if (std::strchr("/\\:*?\"<>|", c) || static_cast<unsigned char>(c) < ' ') c = '_';
+std::vector<std::string> file_names(const std::vector<std::string>& outputs) {
+  std::set<std::string> taken(outputs.begin(), outputs.end());
+  std::vector<std::string> files;
+  for (const std::string& name : outputs) {
+    std::string plain = name;
+    for (char& c : plain)
+      if (std::strchr("/\\:*?\"<>|", c) || static_cast<unsigned char>(c) < ' ') c = '_';
+    files.push_back(plain);
+    if (plain == name) continue;
+    for (int number = 2; !taken.insert(files.back()).second; ++number)
+      files.back() = fmt::format("{}-{}", plain, number);
+  }
+  return files;
+}
+
+fs::path write_output(const fs::path& folder, const std::string& file, const TensorView& tensor, bool raw) {
   make_folder(folder);
   const fs::path path = folder / (file + (raw ? ".raw" : ".npy"));
   if (!raw) {

@@ -21,8 +21,11 @@ Tensor read_input(const Graph& graph, const Value& input, const fs::path& path);
 /// or to that of the list where they are not found there.
 std::vector<InputFiles> read_input_list(const Graph& graph, const fs::path& list);
 
-/// NAME.npy or, with `raw`, NAME.raw in `folder`, which is made where it is missing; / and the like in names
-/// become _. Returns the path.
-fs::path write_output(const fs::path& folder, const std::string& name, const TensorView& tensor, bool raw);
+/// What the files of outputs are called, their ends aside: as the outputs, but that / and the like become _.
+/// Where this makes two alike, a number tells the changed one: a_b-2.
+std::vector<std::string> file_names(const std::vector<std::string>& outputs);
+
+/// FILE.npy or, with `raw`, FILE.raw in `folder`, which is made where it is missing. Returns the path.
+fs::path write_output(const fs::path& folder, const std::string& file, const TensorView& tensor, bool raw);
 
 }  // namespace halftone::cli

@@ -100,6 +100,16 @@ class Infer(unittest.TestCase):
         self.assertIn("[2, 3]", result.stdout)
         self.assertEqual(list(array.array("f", (self.at / "out/y.raw").read_bytes())), [1, 2, 3, 4, 5, 6])
 
+    def test_outputs_whose_names_make_one_file_have_two(self):
+        (self.at / "twins.onnx").write_bytes(onnx_model(17, [
+            (1, onnx_node("Neg", ["x"], ["a/b"])), (1, onnx_node("Abs", ["x"], ["a_b"])),
+            (11, onnx_value("x", "N", 2)), (12, onnx_value("a/b", "N", 2)), (12, onnx_value("a_b", "N", 2))]))
+        result = halftone("infer", self.at / "twins.onnx", "--input", f"x={self.at / 'x.npy'}", "-o", self.at / "out", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        outputs = json.loads(result.stdout)["runs"][0]["outputs"]
+        self.assertEqual(read_npy(Path(outputs["a/b"]["file"])), [-1, -10])
+        self.assertEqual(read_npy(Path(outputs["a_b"]["file"])), [1, 10])
+
     def test_a_list_is_a_run_a_line(self):
         (self.at / "runs.txt").write_text("# two runs\nx:=x.npy\nx.raw\n")
         result = halftone("infer", self.model, "--input-list", self.at / "runs.txt", "-o", self.at / "out")
