@@ -14,7 +14,7 @@
 #include "formats/halftone_folder.h"
 #include "formats/open_graph.h"
 #include "llm/generate.h"
-#include "quant/encodings/apply_encodings.h"
+#include "quant/encodings/quantize_with_encodings.h"
 #include "tune/memory_watch.h"
 
 namespace halftone::cli {
@@ -102,8 +102,8 @@ std::string some_names(const std::vector<std::string>& names) {
 }
 
 /// Quantizes, by the scales of --encodings where there is such a file.
-void quantize(const QuantizeCommand& command, const Recipe& recipe, QuantizeOptions options, Graph& graph,
-              Receipt& receipt) {
+void quantize(const QuantizeCommand& command, const Recipe& recipe, const QuantizeOptions& options,
+              Graph& graph, Receipt& receipt) {
   if (command.encodings.empty()) {
     receipt.report = quantize_graph(graph, recipe, options);
     return;
@@ -111,17 +111,17 @@ void quantize(const QuantizeCommand& command, const Recipe& recipe, QuantizeOpti
   if (!recipe.static_activations)
     throw UsageError("recipe {} has no static activations: --encodings does nothing", recipe.name);
   const EncodingFile file = read_encodings(command.encodings);
-  const std::set<std::string> known = value_names(graph);
-  const bool calibrated = options.data != nullptr;
-  options.encodings_only = !calibrated;
-  options.even_factors = &file.even_channels;
-  receipt.report = quantize_graph(graph, recipe, options);
-  const AppliedEncodings applied = apply_encodings(graph, file, known);
-  if (!calibrated && !applied.unnamed.empty())
+  QuantizationWithEncodings made = quantize_with_encodings(graph, recipe, options, file);
+  receipt.report = std::move(made.report);
+  const AppliedEncodings& applied = made.applied;
+  if (!options.data && !applied.unnamed.empty())
     throw UsageError("{} says nothing of {} values: they need calibration data (--calib FOLDER)",
                      command.encodings, some_names(applied.unnamed));
   receipt.remarks.push_back(fmt::format("{}: scales of {} activations and {} weights", command.encodings,
                                         applied.activations, applied.parameters));
+  if (!made.floating.empty())
+    receipt.remarks.push_back(fmt::format("{}: no scale for {}, which stay floating", command.encodings,
+                                          some_names(made.floating)));
   if (!applied.unused.empty())
     receipt.remarks.push_back(
         fmt::format("{}: no integer layer reads or makes {}", command.encodings, some_names(applied.unused)));

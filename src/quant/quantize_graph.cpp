@@ -174,7 +174,7 @@ QuantReport quantize_graph(Graph& graph, const Recipe& recipe, const QuantizeOpt
   if (samples && !samples->remark().empty())
     report.notes.push_back({graph.name, "calibration", samples->remark(), true});
   if (recipe.static_activations && options.encodings_only)
-    assume_static_activations(graph, targets.quantized, *recipe.static_activations);
+    assume_static_activations(graph, targets.quantized, *recipe.static_activations, options.without_scales);
   else if (recipe.static_activations)
     for (LayerNote& note : set_static_activations(graph, with_floating_weights(graph, targets.quantized),
                                                   targets.quantized, *recipe.static_activations, options))

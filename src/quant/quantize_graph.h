@@ -70,6 +70,11 @@ struct QuantizeOptions {
   bool encodings_only = false;
   /// Taken in the place of those that even_channels would find in the data; null: those.
   const EvenFactors* even_factors = nullptr;
+  /// Called whenever static activations were given scales, before biases are corrected for them: puts others
+  /// in their place. None: they stay.
+  std::function<void(Graph& graph)> set_scales{};
+  /// With encodings_only: values that get no static scale unless a layer reads them.
+  std::vector<std::string> without_scales{};
   /// Called before each block and at the end.
   std::function<void(int done, int total, const std::string& block)> progress{};
 };

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "graph/static_codes.h"
-#include "quant/encodings/apply_encodings.h"
+#include "op_run.h"
+#include "quant/encodings/quantize_with_encodings.h"
 #include "scheme/number_format.h"
 
 namespace halftone {
@@ -183,6 +184,59 @@ TEST(Encodings, MistakesAreNamed) {
   EXPECT_NE(refusal(one("a", R"("bw": 8.5, "scale": [0.5], "offset": [-3])")).find("8.5 bits"),
             std::string::npos);
   EXPECT_THROW(file_of("[]"), InputError);
+}
+
+class Pictures final : public CalibrationData {
+ public:
+  int samples() const override { return 4; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    return {{"x", random_tensor({1, 3, 8, 8}, static_cast<unsigned>(40 + index))}};
+  }
+};
+
+Graph floating_graph() {
+  Graph graph;
+  const auto weights = [&](const char* name, unsigned seed, int64_t channels) {
+    return graph.add_constant(name, Constant(random_tensor({4, channels, 3, 3}, seed)));
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, {1, 3, 8, 8}});
+  const ValueId a = graph.add_node(*find_op("Conv"), "a", {x, weights("a.w", 1, 3)}).front();
+  const ValueId r = graph.add_node(*find_op("Relu"), "r", {a}).front();
+  graph.add_output(graph.add_node(*find_op("Conv"), "y", {r, weights("y.w", 2, 4)}).front(), "y");
+  return graph;
+}
+
+std::vector<float> biases(const Graph& graph) {
+  std::vector<float> all;
+  for (const Node& node : graph.nodes())
+    if (node.schema->name == "Conv" && node.inputs.size() > 2) {
+      const Tensor bias = graph.value(node.inputs[2]).constant->load();
+      all.insert(all.end(), bias.span<float>().begin(), bias.span<float>().end());
+    }
+  return all;
+}
+
+TEST(Encodings, BiasesAreCorrectedForTheScalesOfTheFile) {
+  ThreadPool threads(1);
+  const Pictures pictures;
+  QuantizeOptions options;
+  options.data = &pictures;
+  options.threads = &threads;
+  Recipe recipe = find_recipe("int8-static");
+  recipe.static_activations->measure = recipe.static_activations->even_channels = false;
+  recipe.static_activations->floating_share = 0;
+  recipe.static_activations->observer.method = "minmax";
+  Graph graph = floating_graph();
+  quantize_graph(graph, recipe, options);
+  ASSERT_EQ(biases(graph).size(), 8u);
+
+  recipe.static_activations->observer.method = "percentile";
+  recipe.static_activations->observer.percentile = 90;
+  Graph calibrated = floating_graph(), given = floating_graph();
+  quantize_graph(calibrated, recipe, options);
+  EXPECT_NE(biases(calibrated), biases(graph));
+  quantize_with_encodings(given, recipe, options, file_of(encodings_json(graph).dump()));
+  EXPECT_EQ(biases(given), biases(graph));
 }
 
 TEST(Encodings, OffsetsOfThirtyTwoBitsAreRead) {

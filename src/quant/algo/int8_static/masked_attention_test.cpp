@@ -1,10 +1,14 @@
 #include <cmath>
+#include <fmt/format.h>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <limits>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "op_run.h"
 #include "quant/algo/int8_static/integer_plan.h"
-#include "quant/quantize_graph.h"
+#include "quant/encodings/quantize_with_encodings.h"
 
 namespace halftone {
 namespace {
@@ -95,6 +99,24 @@ std::vector<float> answer(const Graph& graph, const CalibrationData& data, Threa
   return {y.begin(), y.end()};
 }
 
+Recipe masked_recipe() {
+  Recipe recipe = find_recipe("int8-static");
+  recipe.static_activations->measure = false;
+  recipe.static_activations->floating_share = 0;
+  return recipe;
+}
+
+void expect_close_answers(const Graph& floating, const Graph& graph, const CalibrationData& data,
+                          ThreadPool& threads) {
+  const std::vector<float> wanted = answer(floating, data, threads), found = answer(graph, data, threads);
+  double error = 0, power = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    error += std::pow(double{found[i]} - double{wanted[i]}, 2);
+    power += std::pow(double{wanted[i]}, 2);
+  }
+  EXPECT_LT(error, 0.01 * power);
+}
+
 TEST(MaskedAttention, MasksDoNotEndTheCalibration) {
   ThreadPool threads(1);
   for (const MaskFrom from : {MaskFrom::input, MaskFrom::constant, MaskFrom::product})
@@ -105,27 +127,18 @@ TEST(MaskedAttention, MasksDoNotEndTheCalibration) {
       QuantizeOptions options;
       options.data = &data;
       options.threads = &threads;
-      Recipe recipe = find_recipe("int8-static");
-      recipe.static_activations->measure = false;
-      recipe.static_activations->floating_share = 0;
-      const QuantReport report = quantize_graph(graph, recipe, options);
+      const QuantReport report = quantize_graph(graph, masked_recipe(), options);
       ASSERT_EQ(report.layers.size(), 8u);
       for (const LayerReport& layer : report.layers)
         EXPECT_TRUE(layer.activations.starts_with("u8 static")) << layer.layer << ": " << layer.kept;
       for (const LayerNote& note : report.notes)
         EXPECT_FALSE(note.fallback) << note.layer << ": " << note.text;
-      const std::vector<float> wanted = answer(floating, data, threads), found = answer(graph, data, threads);
-      double error = 0, power = 0;
-      for (size_t i = 0; i < wanted.size(); ++i) {
-        error += std::pow(double{found[i]} - double{wanted[i]}, 2);
-        power += std::pow(double{wanted[i]}, 2);
-      }
-      EXPECT_LT(error, 0.01 * power);
+      expect_close_answers(floating, graph, data, threads);
     }
 }
 
 /// A sum with a mask that a convolution reads behind a Clip.
-TEST(MaskedAttention, WhatNoScaleCoversStaysFloatingAndSaysWhy) {
+Graph clipped_sum() {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::f32, {1, 4, 3, 3}});
   const ValueId mask = graph.add_input("mask", {DType::f32, {1, 1, 3, 3}});
@@ -134,6 +147,12 @@ TEST(MaskedAttention, WhatNoScaleCoversStaysFloatingAndSaysWhy) {
   const ValueId cut = graph.add_node(*find_op("Clip"), "cut", {sum, least}).front();
   const ValueId w = graph.add_constant("w", Constant(random_tensor({2, 4, 1, 1}, 1)));
   graph.add_output(graph.add_node(*find_op("Conv"), "layer", {cut, w}).front(), "y");
+  return graph;
+}
+
+TEST(MaskedAttention, WhatNoScaleCoversStaysFloatingAndSaysWhy) {
+  const Graph graph = clipped_sum();
+  const ValueId mask = graph.inputs()[1], sum = graph.nodes()[0].outputs[0];
 
   IntegerWishes wishes;
   wishes.unscalable.resize(graph.values().size());
@@ -146,6 +165,49 @@ TEST(MaskedAttention, WhatNoScaleCoversStaysFloatingAndSaysWhy) {
   EXPECT_EQ(plan.nodes[1].reason, "no scale covers sum, which is not finite");
   EXPECT_TRUE(plan.nodes[2].integer);
   EXPECT_FALSE(plan.stored[static_cast<size_t>(sum)]);
+}
+
+class MaskedPictures final : public CalibrationData {
+ public:
+  int samples() const override { return 4; }
+  std::map<std::string, Tensor> sample(int index) const override {
+    Tensor mask = Tensor::zeros(DType::f32, {1, 1, 3, 3});
+    mask.mutable_view().span<float>()[static_cast<size_t>(index)] = std::numeric_limits<float>::lowest();
+    return {{"x", random_tensor({1, 4, 3, 3}, static_cast<unsigned>(40 + index))}, {"mask", mask}};
+  }
+};
+
+/// Scales that a calibration found name no sum with a mask; so they serve without one.
+TEST(MaskedAttention, AFileNeedNotNameWhatNoLayerReads) {
+  ThreadPool threads(1);
+  const MaskedPictures data;
+  QuantizeOptions options;
+  options.data = &data;
+  options.threads = &threads;
+  Graph graph = clipped_sum(), again = graph;
+  quantize_graph(graph, masked_recipe(), options);
+  const fs::path path = fs::path(testing::TempDir()) / fmt::format("masked_{}.json", ::getpid());
+  std::ofstream(path) << encodings_json(graph).dump();
+  const QuantizationWithEncodings made =
+      quantize_with_encodings(again, masked_recipe(), {}, read_encodings(path));
+  fs::remove(path);
+  EXPECT_EQ(made.applied.unnamed, std::vector<std::string>());
+  EXPECT_EQ(made.floating, (std::vector<std::string>{"mask", "sum", "x"}));
+  EXPECT_EQ(encodings_json(again)["activation_encodings"], encodings_json(graph)["activation_encodings"]);
+  expect_close_answers(clipped_sum(), again, data, threads);
+}
+
+/// A constant that several blocks read is made once when they are put back.
+TEST(MaskedAttention, IntegersAloneSayWhatTheyCannot) {
+  ThreadPool threads(1);
+  const Sentences data(MaskFrom::constant);
+  Graph graph = Transformer(MaskFrom::constant, false).graph;
+  QuantizeOptions options;
+  options.data = &data;
+  options.threads = &threads;
+  Recipe recipe = masked_recipe();
+  recipe.static_activations->integer_only = true;
+  EXPECT_THROW(quantize_graph(graph, recipe, options), UnsupportedError);
 }
 
 }  // namespace

@@ -159,6 +159,7 @@ class StaticInt8 {
     plan_ = plan_integers(graph_, layers_, wishes(graph_));
     scales_ = group_scales(graph_, plan_, ranges_, recipe_.symmetric);
     set_encodings(graph_, plan_, value_codes(graph_, plan_, scales_), recipe_);
+    if (options_.set_scales) options_.set_scales(graph_);
     correct_biases(graph_, floating_, targets_, options_);
   }
 
@@ -350,8 +351,16 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floatin
 }
 
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
-                               const StaticActivations& recipe) {
-  const IntegerPlan plan = plan_integers(graph, integer_layers(graph, targets), wishes_of(recipe));
+                               const StaticActivations& recipe,
+                               const std::vector<std::string>& without_scales) {
+  IntegerWishes wishes = wishes_of(recipe);
+  const std::vector<bool> layers = integer_layers(graph, targets);
+  for (const Value& value : graph.values())
+    wishes.unscalable.push_back(std::ranges::count(without_scales, value.name) > 0 ? "is given none" : "");
+  for (size_t n = 0; n < layers.size(); ++n)
+    for (const ValueId input : graph.nodes()[n].inputs)
+      if (layers[n] && input != kNoValue) wishes.unscalable[static_cast<size_t>(input)].clear();
+  const IntegerPlan plan = plan_integers(graph, layers, wishes);
   std::vector<CodeScale> scales;
   for (const bool wide : plan.wide)
     scales.push_back(wide ? fit_wide_codes(-1, 1) : fit_codes(-1, 1, recipe.symmetric));

@@ -30,8 +30,10 @@ std::vector<LayerNote> set_static_activations(Graph& graph, const Graph& floatin
                                               const QuantizeOptions& options);
 
 /// The same decisions without data, as if every value lay between -1 and 1, all layers were quiet and none
-/// slower in integers: what a plan of sizes and times needs to know.
+/// slower in integers: what a plan of sizes and times needs to know. Values of `without_scales` (by name)
+/// stay floating unless a layer reads them.
 void assume_static_activations(Graph& graph, const std::vector<QuantTarget>& targets,
-                               const StaticActivations& recipe);
+                               const StaticActivations& recipe,
+                               const std::vector<std::string>& without_scales);
 
 }  // namespace halftone
