@@ -244,8 +244,9 @@ void bench(const Options& options, const CLI::App& command) {
   const double peak_memory =
       std::max(loading_peak, static_cast<double>(peak_memory_bytes()) - (probe ? probe->bytes() : 0));
   const bool int8 = computes_in(engine.plan(), is_dynamic_integer);
-  const bool bf16 = !int8 && !gpu && computes_in(engine.plan(), is_rounded_bf16);
   const Device machine = probe ? probe->device() : Device{};
+  // Without instructions for them, numbers rounded to bf16 are multiplied as f32.
+  const bool bf16 = !int8 && machine.peak("bf16_acc32") && computes_in(engine.plan(), is_rounded_bf16);
   const Roofs roofs = gpu ? gpu->measure_roofs()
                           : Roofs{achievable_bandwidth(machine),
                                   (bf16 ? machine.peak("bf16_acc32") : machine.peak("f32")).value_or(0),

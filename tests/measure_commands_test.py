@@ -191,6 +191,13 @@ class Measure(unittest.TestCase):
         self.assertEqual(halftone("bench", "-p", 16).returncode, 2)
         self.assertEqual(halftone("bench", "--synthetic", "llama-9").returncode, 2)
 
+    def test_every_instruction_set_has_a_roof(self):
+        for flags in ([], ["--bf16"]):
+            result = report("bench", "-m", MODEL, "--isa", "scalar", *flags, "-p", 8, "-n", 2, "-r", 1)
+            for row in result["rows"]:
+                self.assertTrue(0 < row["roof_share"] < 10, row)
+                self.assertNotEqual(row["roof"], "bf16 peak")
+
     def test_bench_leaves_out_what_is_longer_than_the_context_asked_for(self):
         result = report("bench", "-m", MODEL, "-c", 48, "-p", "16,32", "-n", 8, "-d", "0,40", "-r", 1)
         self.assertEqual([row["test"] for row in result["rows"]], ["pp16", "pp32", "tg8", "tg8 @ d40"])

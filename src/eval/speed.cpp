@@ -105,8 +105,11 @@ SpeedWork work_of(const Engine& engine, const SpeedTest& test) {
   SpeedWork work;
   work.flops_per_token = cost.total.flops / static_cast<double>(rows);
   const double kv_bytes = static_cast<double>(engine.kv_bytes_per_token()) * middle_depth;
-  work.bytes_per_token = static_cast<double>(engine.plan().packed_bytes()) / static_cast<double>(rows) +
-                         (prefill ? kv_bytes / static_cast<double>(rows) : kv_bytes);
+  auto weight_bytes = static_cast<double>(engine.plan().packed_bytes());
+  for (const Step& step : engine.plan().steps())
+    if (!step.prepared) weight_bytes += cost.nodes[static_cast<size_t>(step.node)].weight_bytes;
+  work.bytes_per_token =
+      weight_bytes / static_cast<double>(rows) + (prefill ? kv_bytes / static_cast<double>(rows) : kv_bytes);
   return work;
 }
 

@@ -48,7 +48,8 @@ SpeedSamples measure_speed(Engine& engine, const SpeedTest& test, int repetition
 
 /// What a run of a test moves and computes, from the plan: the numbers that shares of a roof are made of.
 struct SpeedWork {
-  double bytes_per_token;  ///< packed weights (shared by the tokens of one run) and the KV cache read
+  /// Weights, packed or as the reference reads them (shared by the tokens of one run), and the KV cache.
+  double bytes_per_token;
   double flops_per_token;
 };
 SpeedWork work_of(const Engine& engine, const SpeedTest& test);
