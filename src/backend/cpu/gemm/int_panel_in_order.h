@@ -35,6 +35,7 @@ template <class V, Mode kMode, int kBits, int kRows>
 void panel_in_order(const IntPanelsView& weights, const IntRows& rows, const IntOutput& out, int64_t m0,
                     int64_t panel_index) {
   constexpr int kQuads = 8 / kBits;
+  constexpr int kSums = kRows <= 2 ? kQuads : 1;  // one would wait for itself at each quad of a unit
   const std::byte* panel = weights.data + panel_index * weights.panel_bytes;
   const std::byte* codes = panel + weights.codes_offset;
   const int8_t* a = rows.codes + m0 * rows.stride;
@@ -47,10 +48,14 @@ void panel_in_order(const IntPanelsView& weights, const IntRows& rows, const Int
     const IntSegment& segment = weights.segments[s];
     const int32_t* sums = rows.sums + s * rows.sums_step + m0;
     fetch.front();
-    typename V::Int acc[kRows];
+    typename V::Int acc[kRows][kSums];
     const Start<V, kMode> start(weights, panel, segment);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) acc[r] = start(sums[r]);
+    for (int r = 0; r < kRows; ++r) {
+      acc[r][0] = start(sums[r]);
+#pragma GCC unroll 4
+      for (int i = 1; i < kSums; ++i) acc[r][i] = V::broadcast(0);
+    }
     const int8_t* quad = a + segment.packed;
     for (int64_t u = 0; u < segment.units; ++u, quad += kQuads * kQuad, codes += kUnitBytes) {
       fetch.line();
@@ -59,15 +64,19 @@ void panel_in_order(const IntPanelsView& weights, const IntRows& rows, const Int
 #pragma GCC unroll 4
       for (int q = 0; q < kQuads; ++q)
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r)
-          acc[r] = V::dot(acc[r], quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+        for (int r = 0; r < kRows; ++r) {
+          typename V::Int& one = acc[r][q % kSums];
+          one = V::dot(one, quads[q], V::quad(quad + r * rows.stride + q * kQuad));
+        }
     }
     const Finish<V, kMode> add(weights, panel, segment);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const float* row_scale =
           has_group_scales<kMode>(rows) ? rows.scales + (m0 + r) * rows.groups + segment.a_group : nullptr;
-      sum[r] = add(sum[r], acc[r], row_scale, sums[r]);
+#pragma GCC unroll 4
+      for (int i = 1; i < kSums; ++i) acc[r][0] = V::add(acc[r][0], acc[r][i]);
+      sum[r] = add(sum[r], acc[r][0], row_scale, sums[r]);
     }
   }
   alignas(64) float products[kRows][kPanelRows];
