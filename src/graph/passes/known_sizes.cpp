@@ -161,7 +161,7 @@ std::optional<SizeTerm> KnownSizes::broadcast(const Node& node, int axis) const 
 }
 
 /// What the second input of a Reshape says; -1 stands for what the others leave of all elements.
-std::optional<SizeTerm> KnownSizes::reshaped(const Node& node, int axis) const {
+std::optional<SizeTerm> KnownSizes::reshaped(const Node& node, int axis) {
   const Terms* terms = of(node.inputs[1]);
   const ValueId x = node.inputs[0];
   const int rank = graph_.value(x).type.shape.rank();
@@ -179,7 +179,12 @@ std::optional<SizeTerm> KnownSizes::reshaped(const Node& node, int axis) const {
     const auto size = (*terms)[a] == SizeTerm{-1} ? std::nullopt : reshaped(node, static_cast<int>(a));
     others = size ? product(*others, *size) : std::nullopt;
   }
-  return all && others ? quotient(*all, *others) : std::nullopt;
+  if (!all || !others) return std::nullopt;
+  if (auto exact = quotient(*all, *others)) return exact;
+  for (const Rest& known : rests_)
+    if (known.all == *all && known.others == *others) return known.size;
+  rests_.push_back({*all, *others, dim(node.outputs[0], axis)});
+  return rests_.back().size;
 }
 
 /// The same of an Expand.

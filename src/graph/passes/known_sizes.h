@@ -50,7 +50,7 @@ class KnownSizes {
   /// An unknown dimension of what a node makes, as far as it follows from its inputs.
   std::optional<SizeTerm> followed(const Node& node, int axis);
   std::optional<SizeTerm> broadcast(const Node& node, int axis) const;
-  std::optional<SizeTerm> reshaped(const Node& node, int axis) const;
+  std::optional<SizeTerm> reshaped(const Node& node, int axis);
   std::optional<SizeTerm> expanded(const Node& node, int axis) const;
   std::optional<SizeTerm> with_other_ones(const Node& node, int axis) const;
   std::optional<SizeTerm> windows(const Node& node, int axis);
@@ -66,6 +66,11 @@ class KnownSizes {
   const Graph& graph_;
   std::unordered_map<ValueId, std::vector<SizeTerm>> dims_;  ///< of values with unknown ones
   std::vector<Windows> windows_;
+  /// What -1 stands for where so many elements are parted.
+  struct Rest {
+    SizeTerm all, others, size;
+  };
+  std::vector<Rest> rests_;
   mutable std::vector<std::optional<Terms>> terms_;  ///< by value; constants' when first asked for
 };
 

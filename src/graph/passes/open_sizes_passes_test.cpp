@@ -93,6 +93,22 @@ TEST(OpenSizes, AShuffleThatExchangesSizesStays) {
   }
 }
 
+/// DETR's decoder: queries and values of unknown sizes are parted into seven rows of heads each.
+TEST(OpenSizes, TheRestOfEqualElementsIsEqual) {
+  OpenDraft d;
+  const ValueId x = d.hidden("x", d.hidden("batch", d.input("in", {64, 64, 8}), 0), 1);
+  const auto heads = [&](const std::string& name) {
+    const ValueId parted =
+        d.node("Reshape", name + ".parted", {d.linear(name, x), d.ints(name + ".shape", {-1, 7, 2, 4})});
+    return d.node("Transpose", name + ".heads", {parted}, {{"perm", Ints{0, 2, 1, 3}}});
+  };
+  const ValueId q = heads("q"), k = heads("k"), v = heads("v");
+  const ValueId scores =
+      d.node("MatMul", "scores", {q, d.node("Transpose", "kt", {k}, {{"perm", Ints{0, 1, 3, 2}}})});
+  d.output(d.node("MatMul", "y", {d.node("Softmax", "p", {scores}), v}));
+  EXPECT_TRUE(d.leaves("Attention"));
+}
+
 /// Parts of one value keep the sizes that they are not cut along.
 TEST(OpenSizes, PartsAreAlike) {
   OpenDraft d;
