@@ -169,6 +169,16 @@ bool learn_dims(const Graph& graph, Node& node, const KnownSizes& sizes) {
   return true;
 }
 
+/// By value: whether a layer rounds it as its activation, which a constant is not.
+std::vector<bool> rounded_values(const Graph& graph) {
+  std::vector<bool> rounded(graph.values().size());
+  for (const Node& node : graph.nodes())
+    for (size_t i = 0; i < node.use_encodings.size(); ++i)
+      if (node.use_encodings[i] && node.inputs[i] != kNoValue)
+        rounded[static_cast<size_t>(node.inputs[i])] = true;
+  return rounded;
+}
+
 }  // namespace
 
 /// Replaces nodes whose inputs are all plain constants, those that ask for shapes that are known, and what
@@ -180,6 +190,7 @@ int fold_constants(Graph& graph) {
   Budget budget(graph);
   KnownSizes sizes(graph);
   PassConstants constants(graph);
+  const std::vector<bool> rounded = rounded_values(graph);
   std::vector<bool> gone(graph.nodes().size(), false);
   for (size_t n = 0; n < gone.size(); ++n) {
     Node& node = graph.nodes()[n];
@@ -193,6 +204,9 @@ int fold_constants(Graph& graph) {
     }
     if (changes > 0) refine_types(graph, node);
     sizes.visit(node);
+    if (std::ranges::any_of(node.outputs,
+                            [&](ValueId output) { return rounded[static_cast<size_t>(output)]; }))
+      continue;
     const bool folds = is_foldable(graph, node) && budget.grant(graph.site(node));
     if (folds) fold(graph, node);
     if (!folds && !fold_sizes(graph, node, sizes)) continue;

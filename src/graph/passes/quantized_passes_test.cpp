@@ -50,6 +50,21 @@ TEST(QuantizedPasses, PairsBecomeCodesOfTheLayers) {
             "%soft: f32[1, 2, 4, 4] = Softmax(%relu)\noutput y = %soft\n");
 }
 
+/// Positions that turn out to be constant, behind which a layer has dynamic int8.
+TEST(QuantizedPasses, WhatALayerRoundsIsNoConstant) {
+  Made m;
+  const ValueId table = m.graph.add_constant("table", Constant(Tensor::zeros(DType::f32, {5, 2})));
+  const ValueId places = m.graph.add_constant("places", Constant(Tensor::from<int64_t>({2}, {4, 1})));
+  const ValueId w = m.graph.add_constant("w", Constant(Tensor::from<float>({2, 2}, {1, -2, 3, 4})));
+  const ValueId y =
+      m.add("Gemm", "y", {m.add("Gather", "taken", {table, places}), w}, {{"transB", int64_t{1}}});
+  m.graph.nodes().back().use_encodings = {Encoding{.format = find_number_format("int8"),
+                                                   .granularity = Granularity::per_token(),
+                                                   .timing = Timing::dynamic}};
+  EXPECT_NE(m.text_after_passes(y).find("= Gather(%table, %places)"), std::string::npos);
+  verify(m.graph);
+}
+
 TEST(QuantizedPasses, SigmoidAndProductOnCodesAreOneTable) {
   Made m;
   const ValueId s = m.number("s", 0.5f), z = m.code<uint8_t>("z", 3);
