@@ -43,8 +43,8 @@ void apply_config(const TokenizerConfig& config, Pipeline& pipeline) {
   if (auto id = find(*config.eos_token)) pipeline.eos.push_back(*id);
 }
 
-/// Classes of transformers that go by add_bos_token and add_eos_token (up to version 4, whatever a
-/// tokenizer.json says: DeepSeek's leaves BOS to them). Others go by the tokenizer.json alone.
+/// Classes of transformers that go by add_bos_token and add_eos_token, up to version 4, whatever a
+/// tokenizer.json says. Others go by the tokenizer.json alone.
 bool heeds_flags(std::string_view tokenizer_class) {
   if (tokenizer_class.ends_with("Fast")) tokenizer_class.remove_suffix(4);
   constexpr std::string_view kClasses[] = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer",
