@@ -79,10 +79,11 @@ TEST(OnnxIf, BranchesOfTheSameUnknownSizes) {
   const auto model = [](const std::string& other) {
     TestOnnx made = rate_model();
     made.inputs[0] = T::value("in", {T::dim("N"), T::dim("M")});
+    made.inputs.push_back(T::value("other", {T::dim("O"), T::dim("L")}));
     made.outputs = {T::value("y", {T::dim("P"), T::dim("Q")})};
     made.initializers.push_back(T::ints("all", {-1, 2}));
     made.nodes.push_back(T::node("Reshape", {"in", "all"}, {"x"}));
-    made.nodes.push_back(T::node("Reshape", {"in", "all"}, {"also"}));
+    made.nodes.push_back(T::node("Reshape", {"other", "all"}, {"also"}));
     made.nodes[0] = T::node("If", {"is_fast"}, {"y"},
                             {T::branch("then_branch", {T::node("Relu", {"x"}, {"out"})}, {"out"}),
                              T::branch("else_branch", {T::node("Neg", {other}, {"out"})}, {"out"})});
