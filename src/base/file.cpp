@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
-#include <optional>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.h"
 #include "base/mapped_files.h"
@@ -80,9 +81,9 @@ class Mappings {
   std::vector<std::pair<std::weak_ptr<const MappedFile>, FileIdentity>> list_;
 };
 
-fs::path temporary_name(const fs::path& path) {
+fs::path temporary_name(const fs::path& path, int number = ::getpid()) {
   fs::path clean = path.has_filename() ? path : path.parent_path();
-  return clean.parent_path() / fmt::format(".{}.{}.tmp", clean.filename().string(), ::getpid());
+  return clean.parent_path() / fmt::format(".{}.{}.tmp", clean.filename().string(), number);
 }
 
 /// Where a chain of symbolic links ends: what they lead to is replaced, not the link.
@@ -106,24 +107,57 @@ bool is_stream(const fs::path& path) {
   return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
 }
 
-/// The process that gave its folder this name while it wrote `target`; nothing for any other name.
-std::optional<int> writer_of(const std::string& name, const fs::path& target) {
+/// Whether temporary_name() gives a folder this name while `target` is written.
+bool is_temporary(const std::string& name, const fs::path& target) {
   const std::string front = fmt::format(".{}.", target.filename().string());
-  if (!name.starts_with(front)) return std::nullopt;
-  int process = 0;
+  if (!name.starts_with(front)) return false;
+  int number = 0;
   const char* const end = name.data() + name.size();
-  const auto [rest, error] = std::from_chars(name.data() + front.size(), end, process);
-  return error == std::errc() && std::string_view(rest, end) == ".tmp" ? std::optional(process)
-                                                                       : std::nullopt;
+  const auto [rest, error] = std::from_chars(name.data() + front.size(), end, number);
+  return error == std::errc() && std::string_view(rest, end) == ".tmp";
 }
 
-/// Folders that processes left unfinished beside the target: a quantization that was ended leaves gigabytes.
+/// Folders left unfinished beside the target: a quantization that was ended leaves gigabytes. Where the lock
+/// cannot be had, be it that the file system knows none, a folder stays.
 void remove_leftovers(const fs::path& target) {
   std::error_code error, ignored;
   const fs::path beside = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  for (fs::directory_iterator entry(beside, error), end; !error && entry != end; entry.increment(error))
-    if (const auto process = writer_of(entry->path().filename().string(), target))
-      if (::kill(*process, 0) != 0 && errno == ESRCH) fs::remove_all(entry->path(), ignored);
+  for (fs::directory_iterator entry(beside, error), end; !error && entry != end; entry.increment(error)) {
+    if (!is_temporary(entry->path().filename().string(), target)) continue;
+    const FileDescriptor folder(entry->path(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
+      fs::remove_all(entry->path(), ignored);
+  }
+}
+
+bool is_the_same(int file, const fs::path& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(file, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
+/// Makes a folder for `target` under the first temporary name that is free, and locks it: whoever took it for
+/// a leftover before that has removed it. The lock is shared, since NFS gives no other on a folder.
+std::pair<fs::path, int> make_locked_folder(const fs::path& target) {
+  const auto refuse = [](const fs::path& folder, const std::string& why) {
+    throw ResourceError("{}: cannot create the folder: {}", folder.string(), why);
+  };
+  std::error_code error;
+  if (target.has_parent_path()) fs::create_directories(target.parent_path(), error);
+  if (error) refuse(target.parent_path(), error.message());
+  for (int number = ::getpid();; ++number) {
+    const fs::path folder = temporary_name(target, number);
+    const bool made = ::mkdir(folder.c_str(), 0777) == 0;
+    if (!made && errno != EEXIST) refuse(folder, reason());
+    if (!made) continue;
+    const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0 && errno != ENOENT) refuse(folder, reason());
+    if (file < 0) continue;
+    ::flock(file, LOCK_SH);
+    if (is_the_same(file, folder)) return {folder, file};
+    ::close(file);
+  }
 }
 
 void sync_to_disk(const fs::path& path, int flags) {
@@ -238,23 +272,19 @@ void AtomicFile::commit() {
 }
 
 AtomicFolder::AtomicFolder(fs::path target, std::string_view marker)
-    : target_(behind_links(target.has_filename() ? std::move(target) : target.parent_path())),
-      temporary_(temporary_name(target_)) {
+    : target_(behind_links(target.has_filename() ? std::move(target) : target.parent_path())), lock_(-1) {
   if (fs::exists(target_) &&
       !(fs::is_directory(target_) && (fs::is_empty(target_) || fs::exists(target_ / marker))))
     throw InputError("{}: exists and was not written by Halftone; choose another output folder",
                      target_.string());
   remove_leftovers(target_);
-  std::error_code error;
-  fs::remove_all(temporary_, error);
-  if (!fs::create_directories(temporary_, error) || error)
-    throw ResourceError("{}: cannot create the folder: {}", temporary_.string(), error.message());
+  std::tie(temporary_, lock_) = make_locked_folder(target_);
 }
 
 AtomicFolder::~AtomicFolder() {
-  if (committed_) return;
   std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
+  if (!committed_) fs::remove_all(temporary_, ignored);
+  ::close(lock_);
 }
 
 void AtomicFolder::commit() {

@@ -61,7 +61,8 @@ class AtomicFile {
 
 /// Fills a folder under a temporary name beside `target` and renames it on commit(): the target is there
 /// whole or not at all. An existing target is replaced only when it is empty or `replaceable` says so by
-/// holding `marker`.
+/// holding `marker`. While it is filled it is locked, so that whoever writes the same target takes it for no
+/// leftover; leftovers go away. Process numbers would not tell: containers that share a disk count their own.
 class AtomicFolder {
  public:
   AtomicFolder(fs::path target, std::string_view marker);
@@ -75,6 +76,7 @@ class AtomicFolder {
  private:
   fs::path target_;
   fs::path temporary_;
+  int lock_;  ///< the open temporary folder
   bool committed_ = false;
 };
 

@@ -106,19 +106,37 @@ TEST_F(FileTest, WhatALinkLeadsToIsReplacedAndTheLinkStays) {
   EXPECT_EQ(entries(), 4u);
 }
 
-TEST_F(FileTest, WhatADeadProcessLeftUnfinishedGoes) {
-  const pid_t dead = ::fork();
-  if (dead == 0) ::_exit(0);
-  ::waitpid(dead, nullptr, 0);
-  for (const std::string& name :
-       {fmt::format(".model.{}.tmp", dead), fmt::format(".model.{}.tmp", ::getppid()),
-        fmt::format(".model.{}.tmp.old", dead), fmt::format(".other.{}.tmp", dead)}) {
+TEST_F(FileTest, WhatWasLeftUnfinishedGoes) {
+  const pid_t own = ::getpid();
+  for (const std::string& name : {fmt::format(".model.{}.tmp", own), fmt::format(".model.{}.tmp", own + 1),
+                                  fmt::format(".model.{}.tmp.old", own), fmt::format(".other.{}.tmp", own),
+                                  std::string(".model.x.tmp")}) {
     fs::create_directories(folder_ / name);
     std::ofstream(folder_ / name / "model.safetensors") << "gigabytes";
   }
   { AtomicFolder made(folder_ / "model", "marker"); }
-  EXPECT_FALSE(fs::exists(folder_ / fmt::format(".model.{}.tmp", dead)));
+  for (const pid_t number : {own, own + 1})
+    EXPECT_FALSE(fs::exists(folder_ / fmt::format(".model.{}.tmp", number)));
   EXPECT_EQ(entries(), 3u);
+}
+
+/// In another container the writer may have this process's number, or one that no process has here.
+TEST_F(FileTest, WhatSomebodyElseIsWritingStays) {
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  const AtomicFolder one(folder_ / "model", "marker"), two(folder_ / "model", "marker");
+  EXPECT_NE(one.path(), two.path());
+  const fs::path elsewhere = folder_ / fmt::format(".model.{}.tmp", dead);
+  fs::rename(one.path(), elsewhere);
+  {
+    AtomicFolder three(folder_ / "model", "marker");
+    std::ofstream(three.path() / "marker") << "3";
+    three.commit();
+  }
+  EXPECT_TRUE(fs::exists(elsewhere));
+  EXPECT_TRUE(fs::exists(two.path()));
+  EXPECT_EQ(read_text(folder_ / "model" / "marker"), "3");
 }
 
 TEST_F(FileTest, APipeIsWrittenAsItIs) {

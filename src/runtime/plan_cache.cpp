@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/random.h>
@@ -81,8 +81,8 @@ KeyedHash::Secret secret_of(const fs::path& folder) {
   std::error_code error;
   if (!fs::exists(path, error)) {
     if (::getrandom(secret.data(), sizeof(secret), 0) != sizeof(secret)) fail(path, "no random numbers");
-    const fs::path temporary = folder / fmt::format(".secret.{}", ::getpid());
-    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    std::string temporary = (folder / ".secret.XXXXXX").string();
+    const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
     const bool written = file >= 0 && ::write(file, secret.data(), sizeof(secret)) == sizeof(secret);
     if (file >= 0) ::close(file);
     const bool there = written && (::link(temporary.c_str(), path.c_str()) == 0 || errno == EEXIST);
@@ -208,8 +208,7 @@ void PlanCache::make_room(uint64_t bytes) const {
 
 void PlanCache::remove_leftovers() const {
   for (const auto& entry : files_of(folder_))
-    if (const auto writer = plan_file_writer(entry.path()))
-      if (::kill(*writer, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
+    if (is_left_unfinished(entry.path())) ::unlink(entry.path().c_str());
 }
 
 std::vector<PlanCache::Entry> PlanCache::entries() const {

@@ -1,12 +1,12 @@
 #include "runtime/plan_cache.h"
 
 #include <chrono>
-#include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -237,7 +237,7 @@ TEST_F(PlanCacheTest, TheFilesUsedLastStay) {
   EXPECT_TRUE(compile("one"));  // used now
   {
     const auto store = cache(3 * each)->constants("four", "", threads_);
-    const std::shared_ptr<std::byte> own(new std::byte[each], std::default_delete<std::byte[]>());
+    const std::shared_ptr<std::byte> own(new std::byte[each]{}, std::default_delete<std::byte[]>());
     store->keep(own, each / 2);
     store->finish();
   }
@@ -294,18 +294,18 @@ TEST_F(PlanCacheTest, WhatIsTooLargeIsNotKeptAndSaidSo) {
   EXPECT_TRUE(cache()->entries().empty());
 }
 
-TEST_F(PlanCacheTest, WhatADeadProcessLeftGoesAway) {
+TEST_F(PlanCacheTest, WhatNobodyIsWritingAnyMoreGoesAway) {
   const auto kept = cache();
-  const pid_t dead = ::fork();
-  if (dead == 0) ::_exit(0);
-  ::waitpid(dead, nullptr, 0);
-  const fs::path left = folder_ / "cache" / fmt::format(".plan-being-written.{}.1", dead);
-  const fs::path living = folder_ / "cache" / fmt::format(".plan-being-written.{}.1", ::getpid());
+  const fs::path left = folder_ / "cache" / ".plan-being-written.Left01";
+  const fs::path living = folder_ / "cache" / ".plan-being-written.Living";
   write(left, "x");
   write(living, "x");
+  const int file = ::open(living.c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(file, LOCK_EX), 0);
   EXPECT_TRUE(cache()->entries().empty());
   EXPECT_FALSE(fs::exists(left));
   EXPECT_TRUE(fs::exists(living));
+  ::close(file);
 }
 
 }  // namespace

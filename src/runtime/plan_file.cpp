@@ -1,11 +1,11 @@
 #include "runtime/plan_file.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,9 +74,10 @@ class NewFile {
  public:
   explicit NewFile(const fs::path& path)
       : path_(path),
-        temporary_(path.parent_path() / fmt::format("{}{}.{}", kTemporary, ::getpid(), ++count_)),
-        file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)) {
+        temporary_(path.parent_path() / fmt::format("{}XXXXXX", kTemporary)),
+        file_(make_temporary()) {
     if (file_.get() < 0) fail();
+    ::flock(file_.get(), LOCK_EX);  // is_left_unfinished()
   }
   ~NewFile() {
     if (!committed_) ::unlink(temporary_.c_str());
@@ -99,10 +100,15 @@ class NewFile {
   }
 
  private:
+  int make_temporary() {
+    std::string name = temporary_.string();
+    const int file = ::mkostemp(name.data(), O_CLOEXEC);
+    temporary_ = name;
+    return file;
+  }
   [[noreturn]] void fail() const {
     throw ResourceError("{}: cannot write: {}", temporary_.string(), std::strerror(errno));
   }
-  static inline std::atomic<int> count_ = 0;
   fs::path path_, temporary_;
   Descriptor file_;
   bool committed_ = false;
@@ -194,13 +200,10 @@ std::optional<std::string> plan_file_name(const fs::path& path) {
   return name;
 }
 
-std::optional<int> plan_file_writer(const fs::path& path) {
-  const std::string name = path.filename().string();
-  if (!name.starts_with(kTemporary)) return std::nullopt;
-  int process = 0;
-  if (std::from_chars(name.data() + kTemporary.size(), name.data() + name.size(), process).ec != std::errc())
-    return std::nullopt;
-  return process;
+bool is_left_unfinished(const fs::path& path) {
+  if (!path.filename().string().starts_with(kTemporary)) return false;
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  return file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
 void write_plan_file(const fs::path& path, const Digest& key, const std::string& name,

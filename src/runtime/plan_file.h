@@ -56,7 +56,8 @@ struct PackedBlock {
 /// Writes a plan file under a temporary name, for this user alone, and renames it. Throws ResourceError.
 void write_plan_file(const fs::path& path, const Digest& key, const std::string& name,
                      const std::vector<PackedBlock>& blocks, const KeyedHash& hash, ThreadPool& threads);
-/// The process that left this file while it wrote a plan file; nothing for any other name.
-std::optional<int> plan_file_writer(const fs::path& path);
+/// Whether this is what a process left that ended while it wrote a plan file. What is being written is
+/// locked: containers that share a disk do not know each other's processes.
+bool is_left_unfinished(const fs::path& path);
 
 }  // namespace halftone
