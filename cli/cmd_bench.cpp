@@ -22,7 +22,6 @@
 #include "graph/passes/dynamic_activations.h"
 #include "llm/generate.h"
 #include "models/synthetic.h"
-#include "quant/plain_rounding.h"
 #include "quant/quantize_graph.h"
 #include "scheme/bf16/rounded_bf16.h"
 
@@ -201,17 +200,12 @@ void bench(const Options& options, const CLI::App& command) {
   const int context = std::max(options.model.context, longest(tests));
 
   Graph graph = make_graph(options, opened, context);
-  bool told_by_its_text = options.synthetic.empty();
-  if (!options.recipe.empty()) {
-    const Recipe recipe = recipe_from_flag(options.recipe);
-    quantize_graph(graph, recipe);
-    told_by_its_text = told_by_its_text && rounds_plainly(recipe);
-  }
+  if (!options.recipe.empty()) quantize_graph(graph, recipe_from_flag(options.recipe));
   if (options.model.bf16) round_activations(graph);
   EngineOptions settings = engine_options(options.model);
   settings.context = context;
   settings.sequences = *std::max_element(options.batches.begin(), options.batches.end());
-  if (told_by_its_text) settings.cache = open_plan_cache(options.model);
+  if (options.synthetic.empty()) settings.cache = open_plan_cache(options.model);
   settings.name = options.model.model;
   const double planned = check_memory(graph, settings, options.model);
   Progress packing("packing", options.model.json);

@@ -8,7 +8,6 @@
 #include "cli/text_model.h"
 #include "eval/arithmetic.h"
 #include "eval/perplexity.h"
-#include "quant/plain_rounding.h"
 #include "quant/quantize_graph.h"
 
 namespace halftone::cli {
@@ -23,13 +22,8 @@ struct Options {
 
 TextModel open_model(const Options& options) {
   LlmModel model = load_llm(options.model.model, options.model.context);
-  ModelOptions how = options.model;
-  if (!options.recipe.empty()) {
-    const Recipe recipe = recipe_from_flag(options.recipe);
-    quantize_graph(model.graph, recipe);
-    how.no_plan_cache |= !rounds_plainly(recipe);
-  }
-  return compile_text_model(std::move(model), how);
+  if (!options.recipe.empty()) quantize_graph(model.graph, recipe_from_flag(options.recipe));
+  return compile_text_model(std::move(model), options.model);
 }
 
 std::function<void(int64_t, int64_t)> shown_by(Progress& progress) {

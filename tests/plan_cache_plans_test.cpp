@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "backend/cpu/cpu.h"
@@ -15,6 +16,8 @@
 
 namespace halftone {
 namespace {
+
+constexpr const char* kDetector = "models/detect/yolox_nano_416.onnx";
 
 /// Whole models, packed at a first start and found at a second.
 class CachedPlans : public testing::Test {
@@ -39,6 +42,19 @@ class CachedPlans : public testing::Test {
     const auto logits = engine.append(sequence, model.tokenizer->encode("Once upon a time"));
     return {engine.plan().from_cache(), engine.plan().packed_bytes(), {logits.begin(), logits.end()}};
   }
+  Start start_detector() {
+    CompileOptions options;
+    options.backend = &cpu_backend();
+    options.cache = PlanCache::open(folder_);
+    const auto plan = compile(open_model_graph(shared_path(kDetector)), options, threads_);
+    Session session(plan, threads_);
+    const Value& input = plan->graph().value(plan->graph().inputs()[0]);
+    Tensor image = Tensor::zeros(DType::f32, input.type.shape);
+    for (size_t i = 0; float& x : image.mutable_view().span<float>()) x = static_cast<float>(i++ % 255);
+    session.run({{input.name, image.view()}});
+    const auto result = session.output(plan->graph().output_names()[0]).span<float>();
+    return {plan->from_cache(), plan->packed_bytes(), {result.begin(), result.end()}};
+  }
   void expect_the_same(const Start& first, const Start& second) {
     EXPECT_FALSE(first.found);
     EXPECT_TRUE(second.found);
@@ -61,6 +77,29 @@ TEST_F(CachedPlans, RecipesAndModesDoNotMeet) {
   const Start w8 = start_llm("rtn-w8");
   EXPECT_FALSE(start_llm("rtn-w4g32").found);
   EXPECT_EQ(start_llm("rtn-w8").results, w8.results);
+}
+
+/// No byte of a plan file is one that kernels left as they found it.
+TEST_F(CachedPlans, FilesDoNotDependOnWhatMemoryHeldBefore) {
+  const auto file = [&](int filling, const auto& start) {
+    PlanCache::open(folder_)->clear();
+    mallopt(M_PERTURB, filling);
+    start();
+    mallopt(M_PERTURB, 0);
+    return read_text(PlanCache::open(folder_)->entries().at(0).path);
+  };
+  const auto expect_one = [&](const char* what, const auto& start) {
+    EXPECT_TRUE(file(0x55, start) == file(0xAA, start)) << what;
+  };
+  expect_one("rtn-w4g32", [&] { start_llm("rtn-w4g32"); });
+  if (fs::exists(shared_path(kDetector))) expect_one(kDetector, [&] { start_detector(); });
+}
+
+TEST_F(CachedPlans, RecipesOfOneEncodingDoNotMeet) {
+  const Start plain = start_llm("nf4"), searched = start_llm("nf4-search");
+  EXPECT_FALSE(searched.found);
+  EXPECT_NE(searched.results, plain.results);
+  expect_the_same(searched, start_llm("nf4-search"));
 }
 
 /// Logits of a prompt and of tokens after it; whether the weights came from the cache, and how many plans it
@@ -129,23 +168,9 @@ TEST_F(FolderPlans, WhatWasNotPackedWhenAPlanEndsIsPackedForTheCache) {
 }
 
 TEST_F(CachedPlans, SoDoesADetector) {
-  SKIP_WITHOUT_SHARED("models/detect/yolox_nano_416.onnx");
-  Start starts[2];
-  for (Start& start : starts) {
-    CompileOptions options;
-    options.backend = &cpu_backend();
-    options.cache = PlanCache::open(folder_);
-    const auto plan =
-        compile(open_model_graph(shared_path("models/detect/yolox_nano_416.onnx")), options, threads_);
-    Session session(plan, threads_);
-    const Value& input = plan->graph().value(plan->graph().inputs()[0]);
-    Tensor image = Tensor::zeros(DType::f32, input.type.shape);
-    for (size_t i = 0; float& x : image.mutable_view().span<float>()) x = static_cast<float>(i++ % 255);
-    session.run({{input.name, image.view()}});
-    const auto result = session.output(plan->graph().output_names()[0]).span<float>();
-    start = {plan->from_cache(), plan->packed_bytes(), {result.begin(), result.end()}};
-  }
-  expect_the_same(starts[0], starts[1]);
+  SKIP_WITHOUT_SHARED(kDetector);
+  const Start first = start_detector();
+  expect_the_same(first, start_detector());
 }
 
 }  // namespace

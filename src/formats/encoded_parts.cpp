@@ -58,6 +58,15 @@ class EncodedParts : public ConstantSource {
   std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const override {
     return encoding == encoding_ ? assemble() : nullptr;
   }
+  std::optional<std::string> told_by() const override {
+    std::string all;
+    for (const auto& [part, constant] : parts_) {
+      const auto told = constant.told_by();
+      if (!told) return std::nullopt;
+      all += *told;
+    }
+    return all;
+  }
 
  private:
   std::shared_ptr<const QuantizedTensor> assemble() const {

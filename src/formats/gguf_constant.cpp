@@ -45,6 +45,9 @@ class TransformedTensor : public ConstantSource {
     }
     return tensor;
   }
+  std::optional<std::string> told_by() const override {
+    return fmt::format("heads {} added {}", transform_.rotary_heads, transform_.added);
+  }
 
  private:
   std::shared_ptr<const MappedFile> file_;
@@ -70,6 +73,7 @@ class BlockTensor : public ConstantSource {
   std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const override {
     return encoding == type_.encoding() ? convert() : nullptr;
   }
+  std::optional<std::string> told_by() const override { return fmt::format("heads {}", rotary_heads_); }
 
  private:
   std::shared_ptr<const QuantizedTensor> convert() const {

@@ -13,6 +13,7 @@ class MappedTensor : public ConstantSource {
   MappedTensor(std::shared_ptr<const MappedFile> file, const TensorView& view, std::string where)
       : file_(std::move(file)), view_(view), where_(std::move(where)) {}
   Tensor load() const override { return mapped_tensor(file_, view_, where_); }
+  std::optional<std::string> told_by() const override { return ""; }
 
  private:
   std::shared_ptr<const MappedFile> file_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/ranges.h>
 #include <numbers>
 
 #include "base/error.h"
@@ -172,6 +173,10 @@ class RopeTable : public ConstantSource {
       for (float f : frequencies_.inverse)
         *out++ = function_(static_cast<float>(position) * f) * frequencies_.magnitude;
     return table;
+  }
+  std::optional<std::string> told_by() const override {
+    return fmt::format("{} of {} times {}", function_(1), fmt::join(frequencies_.inverse, " "),
+                       frequencies_.magnitude);
   }
 
  private:

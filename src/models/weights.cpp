@@ -16,6 +16,10 @@ class RowSlice : public ConstantSource {
     if (!whole_.encoding() || !(*whole_.encoding() == encoding)) return nullptr;
     return std::make_shared<QuantizedTensor>(whole_.load_encoded(name_)->slice_rows(begin_, end_));
   }
+  std::optional<std::string> told_by() const override {
+    const auto whole = whole_.told_by();
+    return whole ? std::optional(fmt::format("{} rows {} to {}", *whole, begin_, end_)) : std::nullopt;
+  }
 
  private:
   Constant whole_;

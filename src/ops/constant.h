@@ -20,6 +20,9 @@ class ConstantSource {
   virtual std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& /*encoding*/) const {
     return nullptr;
   }
+  /// What the numbers follow from beside the contents of mapped files ("" where that is all): the same text,
+  /// the same numbers. Nothing where they must be looked at.
+  virtual std::optional<std::string> told_by() const { return std::nullopt; }
 };
 
 /// A constant value of a graph: type, shape, source, and the encoding it is to be stored and computed in.
@@ -45,6 +48,12 @@ class Constant {
   Tensor load() const;
   /// Codes under encoding(), made now unless they exist. `name` is for errors. Requires an encoding.
   std::shared_ptr<const QuantizedTensor> load_encoded(const std::string& name) const;
+  /// Codes that an algorithm chose; null where they are made when they are asked for.
+  const std::shared_ptr<const QuantizedTensor>& chosen_codes() const { return encoded_; }
+  /// As of sources; codes that are made when they are asked for follow from the same and from encoding().
+  std::optional<std::string> told_by() const {
+    return source_ && !encoded_ ? source_->told_by() : std::nullopt;
+  }
   /// Bytes as stored: codes and scales under an encoding, elements otherwise.
   double stored_bytes() const;
 

@@ -11,6 +11,7 @@ class Widened final : public ConstantSource {
  public:
   explicit Widened(Constant original) : original_(std::move(original)) {}
   Tensor load() const override { return to_f32(original_.load()); }
+  std::optional<std::string> told_by() const override { return original_.told_by(); }
 
  private:
   Constant original_;

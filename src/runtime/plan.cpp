@@ -77,7 +77,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const CompileOptions& options, 
   plan->memory_ = options.backend ? options.backend->memory() : nullptr;
   plan->weights_ = std::make_unique<PlanWeights>(
       options.cache && !plan->memory_
-          ? options.cache->constants(plan_identity(g, options), options.name, threads)
+          ? options.cache->constants(plan_identity(g, options, threads), options.name, threads)
           : nullptr,
       options.pack_between_runs);
   plan->passes_ = rewrite_to_run(g, options);

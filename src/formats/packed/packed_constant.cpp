@@ -19,6 +19,7 @@ class PackedWeight : public ConstantSource {
   std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const override {
     return encoding == encoding_ ? assemble() : nullptr;
   }
+  std::optional<std::string> told_by() const override { return ""; }
 
  private:
   std::shared_ptr<const QuantizedTensor> assemble() const {

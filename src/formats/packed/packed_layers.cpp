@@ -49,6 +49,7 @@ class ToldByConfig : public ConstantSource {
   std::shared_ptr<const QuantizedTensor> load_encoded(const Encoding& encoding) const override {
     return encoding == weight_.encoding() ? weight_.load_encoded(name_) : nullptr;
   }
+  std::optional<std::string> told_by() const override { return weight_.told_by(); }
 
  private:
   Constant weight_;

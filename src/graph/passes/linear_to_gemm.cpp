@@ -24,6 +24,7 @@ class TurnedSource : public ConstantSource {
       turn<4>(from, to);
     return to;
   }
+  std::optional<std::string> told_by() const override { return original_.told_by(); }
 
  private:
   template <int64_t kBytes>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <fmt/ranges.h>
 
 namespace halftone {
 namespace {
@@ -26,6 +27,11 @@ class Scaled final : public ConstantSource {
       store_floats(run, result.mutable_view(), r * inner);
     }
     return result;
+  }
+  std::optional<std::string> told_by() const override {
+    const auto told = constant_.told_by();
+    return told ? std::optional(fmt::format("{} axis {} times {}", *told, axis_, fmt::join(factors_, " ")))
+                : std::nullopt;
   }
 
  private:
