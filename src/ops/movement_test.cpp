@@ -30,6 +30,7 @@ TEST(Reshape, FollowsTheRulesOfZeroAndMinusOne) {
   EXPECT_EQ(reshaped({2, 3, 4}, {2, -1}), (Shape{2, 12}));
   EXPECT_EQ(reshaped({2, 3, 4}, {0, -1, 2}), (Shape{2, 6, 2}));
   EXPECT_EQ(reshaped({0, 3}, {0, 7}, {{"allowzero", int64_t{1}}}), (Shape{0, 7}));
+  EXPECT_EQ(reshaped({3, 0, 4}, {0, 0}), (Shape{3, 0}));
   EXPECT_EQ(reshaped({0, 3, 4}, {0, -1}), (Shape{0, 12}));  // as of any other number of rows
   EXPECT_THROW(reshaped({2, 3}, {4, -1}), InputError);
   EXPECT_THROW(reshaped({2, 3}, {7}), InputError);

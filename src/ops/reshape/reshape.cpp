@@ -53,8 +53,9 @@ std::vector<ValueType> infer(const OpSite& site) {
 
   Shape shape;
   Shape known;
-  Shape rest = input;  ///< without what is unknown or 0 and stays where it is: it cancels
+  Shape rest = input;  ///< without what is unknown, or 0 beside -1, and stays where it is: it cancels
   int inferred = -1;
+  const bool infers = std::ranges::find(*asked, -1) != asked->end();
   for (int64_t dim : *asked) {
     const int axis = shape.rank();
     require(site, dim >= -1, "shape: {} is no size", dim);
@@ -67,7 +68,7 @@ std::vector<ValueType> infer(const OpSite& site) {
       inferred = axis;
     shape.push_back(dim);
     const bool stays = axis < input.rank() && (*asked)[static_cast<size_t>(axis)] == 0 && !keep_zero;
-    if (stays && (dim == Shape::kUnknownDim || dim == 0))
+    if (stays && (dim == Shape::kUnknownDim || (dim == 0 && infers)))
       rest[axis] = 1;
     else if (axis != inferred)
       known.push_back(dim);
