@@ -35,13 +35,13 @@ std::vector<int64_t> Attributes::get_ints(std::string_view name, const std::vect
 std::string attribute_text(const AttributeValue& value) {
   struct Printer {
     std::string operator()(int64_t x) const { return fmt::format("{}", x); }
-    std::string operator()(float x) const { return fmt::format("{:g}", x); }
+    std::string operator()(float x) const { return fmt::format("{}", x); }
     std::string operator()(const std::string& x) const { return fmt::format("\"{}\"", x); }
     std::string operator()(const std::vector<int64_t>& x) const {
       return fmt::format("[{}]", fmt::join(x, ", "));
     }
     std::string operator()(const std::vector<float>& x) const {
-      return fmt::format("[{:g}]", fmt::join(x, ", "));
+      return fmt::format("[{}]", fmt::join(x, ", "));
     }
   };
   return std::visit(Printer{}, value);

@@ -1,5 +1,6 @@
 #include "ops/op_schema.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <set>
 
@@ -20,6 +21,14 @@ TEST(OpSchemas, AreComplete) {
     EXPECT_EQ(find_op(schema->name), schema);
   }
   EXPECT_EQ(find_op("NoSuchOperator"), nullptr);
+}
+
+/// A plan cache tells graphs apart by their texts.
+TEST(AttributeText, HasEveryDigit) {
+  EXPECT_EQ(attribute_text(1e-5f), "1e-05");
+  EXPECT_EQ(attribute_text(0.1f), "0.1");
+  EXPECT_EQ(attribute_text(std::nextafter(0.1f, 1.0f)), "0.10000001");
+  EXPECT_EQ(attribute_text(std::vector<float>{1, 16777215}), "[1, 16777215]");
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ std::string Storage::str() const {
   std::string text = order == Order::channels_last ? "channels-last" : "";
   if (!codes) return text;
   text += text.empty() ? "" : " ";
-  if (codes->wide()) return fmt::format("{}i16 * {:.6g}", text, codes->scale);
-  return fmt::format("{}u8 * {:.6g} - {}", text, codes->scale, codes->zero);
+  if (codes->wide()) return fmt::format("{}i16 * {}", text, codes->scale);
+  return fmt::format("{}u8 * {} - {}", text, codes->scale, codes->zero);
 }
 
 uint8_t encode_activation(float x, const CodeScale& codes) {
