@@ -120,7 +120,8 @@ To to_number(From from) {
     return value != 0;
   } else if constexpr (std::is_floating_point_v<decltype(value)> && std::is_integral_v<To>) {
     constexpr double kLeast = static_cast<double>(std::numeric_limits<To>::min());
-    constexpr double kBeyond = 2.0 * static_cast<double>(std::numeric_limits<To>::max() / 2 + 1);
+    constexpr To kHalf = std::numeric_limits<To>::max() / 2 + 1;
+    constexpr double kBeyond = 2.0 * static_cast<double>(kHalf);
     if (std::isnan(value)) return 0;
     if (value <= kLeast) return std::numeric_limits<To>::min();
     if (value >= kBeyond) return std::numeric_limits<To>::max();
