@@ -62,14 +62,14 @@ class KnownSizes {
     int64_t room, stride;  ///< (size + room) / stride + 1 of them
     SizeTerm count;
   };
-
-  const Graph& graph_;
-  std::unordered_map<ValueId, std::vector<SizeTerm>> dims_;  ///< of values with unknown ones
-  std::vector<Windows> windows_;
   /// What -1 stands for where so many elements are parted.
   struct Rest {
     SizeTerm all, others, size;
   };
+
+  const Graph& graph_;
+  std::unordered_map<ValueId, std::vector<SizeTerm>> dims_;  ///< of values with unknown ones
+  std::vector<Windows> windows_;
   std::vector<Rest> rests_;
   mutable std::vector<std::optional<Terms>> terms_;  ///< by value; constants' when first asked for
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+// Addresses alone; for per-ISA sources only (simd.h).
+
 #include "backend/cpu/paged_attention/attention_loops.h"
 
 namespace halftone::cpu {
